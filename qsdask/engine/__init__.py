@@ -1,0 +1,1 @@
+"""Running tasks on Dask: the only package that imports dask and distributed."""

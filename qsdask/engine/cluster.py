@@ -1,0 +1,89 @@
+"""Where tasks run: worker processes here, threads here, or a cluster that stands already."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+from distributed import Client, LocalCluster
+
+from qsdask.errors import NoInputError, UsageError
+
+__all__ = ["connect"]
+
+
+@contextmanager
+def connect(cluster: str | Client = "local", workers: int | None = None) -> Iterator[Client]:
+    """Client of the cluster named by the user.
+
+    Parameters
+    ----------
+    cluster : str or distributed.Client
+        ``"local"``: one worker process per core of this machine, on loopback only. ``"threads"``: threads of this
+        process. ``"tcp://..."`` or ``"tls://..."``: address of a scheduler. A path: a scheduler file. A client is used
+        as it is.
+    workers : int, optional
+        Worker processes, or threads; all cores by default. Only for ``"local"`` and ``"threads"``.
+
+    Yields
+    ------
+    distributed.Client
+        Closed afterwards, unless it was given.
+
+    Raises
+    ------
+    UsageError
+        ``E-CLUSTER`` when the name is none of these.
+    NoInputError
+        ``E-CLUSTER-FILE`` when the scheduler file is not there; ``E-CLUSTER-CONNECT`` when nobody answers.
+    """
+    if isinstance(cluster, Client):
+        yield cluster
+        return
+    if cluster in ("local", "threads"):
+        with _local(cluster == "local", workers or len(psutil.Process().cpu_affinity())) as client:
+            yield client
+        return
+    if cluster.startswith(("tcp://", "tls://")):
+        target = {"address": cluster}
+    elif cluster.endswith(".json") or Path(cluster).exists():
+        if not Path(cluster).is_file():
+            raise NoInputError("no scheduler file here", code="E-CLUSTER-FILE", file=cluster)
+        target = {"scheduler_file": cluster}
+    else:
+        raise UsageError(
+            f"cluster is {cluster!r}, expected local, threads, tcp://HOST:PORT or a scheduler file", code="E-CLUSTER"
+        )
+    try:
+        client = Client(**target, timeout="20s")
+    except (OSError, TimeoutError) as error:
+        raise NoInputError(
+            f"no Dask scheduler answers at {cluster}: {error}", code="E-CLUSTER-CONNECT", hint="start one with 'dask scheduler'"
+        ) from None
+    with client:
+        yield client
+
+
+@contextmanager
+def _local(processes: bool, workers: int) -> Iterator[Client]:
+    # One task per process: the kernels are serial, and memory is counted per process.
+    shape = {"n_workers": workers, "threads_per_worker": 1} if processes else {"n_workers": 1, "threads_per_worker": workers}
+    # Dask listens on all interfaces with its dashboard unless it is told otherwise.
+    with (
+        LocalCluster(
+            **shape,
+            processes=processes,
+            host="127.0.0.1" if processes else None,
+            protocol="tcp://" if processes else "inproc://",
+            dashboard_address="127.0.0.1:0" if processes else None,
+            worker_dashboard_address=None,
+            silence_logs=logging.ERROR,
+            local_directory=os.environ.get("DASK_TEMPORARY_DIRECTORY"),
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client

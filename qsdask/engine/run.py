@@ -1,0 +1,129 @@
+"""Sending tasks to the workers and following them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from distributed import Client, KilledWorker, as_completed
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from qsdask.errors import QSDaskError, ResumableError
+
+__all__ = ["progress_bar", "run_tasks", "warm_up"]
+
+#: Times that a task is tried again after an unforeseen failure, such as a file system that did not answer.
+RETRIES = 2
+
+#: Tasks per thread that wait on the cluster; enough to keep it busy, few enough to stop at once.
+IN_FLIGHT = 4
+
+
+def warm_up(client: Client, compile_kernels: Callable[[], None]) -> None:
+    """Compile kernels on every worker, one worker per machine first.
+
+    Processes that compile the same kernel at once race for its cache on disk; the first fills it, the others load it.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        The cluster.
+    compile_kernels : callable
+        Runs the kernels once on a toy.
+    """
+    by_host: dict[str, list[str]] = {}
+    for address, worker in client.scheduler_info(n_workers=-1)["workers"].items():
+        by_host.setdefault(worker["host"], []).append(address)
+    first = [addresses[0] for addresses in by_host.values()]
+    others = [address for addresses in by_host.values() for address in addresses[1:]]
+    for group in (first, others):
+        if group:
+            client.run(compile_kernels, workers=group)
+
+
+def run_tasks(
+    client: Client, function: Callable, arguments: Sequence[tuple], *, label: str, progress: bool = True, weight: Sequence[int] | None = None
+) -> Iterator[object]:
+    """Run `function` on every tuple of arguments, each on some worker, and yield results as they come.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        The cluster.
+    function : callable
+        Top-level function; everything it changes is on disk, so that running it twice is harmless.
+    arguments : sequence of tuple
+        One task each.
+    label : str
+        Shown beside the progress bar and in the dashboard.
+    progress : bool
+        Show a progress bar on stderr.
+    weight : sequence of int, optional
+        Share of each task in the bar; 1 by default.
+
+    Yields
+    ------
+    object
+        Results, in the order of completion.
+
+    Raises
+    ------
+    ResumableError
+        ``E-WORKER-LOST`` when a task loses its worker again and again; its arguments are named.
+    QSDaskError
+        Whatever a task raised on purpose.
+    """
+    share = list(weight) if weight is not None else [1] * len(arguments)
+    waiting = iter(range(len(arguments)))
+    running: dict[str, int] = {}
+    queue = as_completed()
+
+    def submit() -> None:
+        index = next(waiting, None)
+        if index is not None:
+            future = client.submit(_guarded, function, *arguments[index], key=f"{label}-{id(queue):x}-{index}", pure=False, retries=RETRIES)
+            running[future.key] = index
+            queue.add(future)
+
+    with progress_bar(label, sum(share), show=progress) as advance:
+        for _ in range(max(IN_FLIGHT * sum(client.nthreads().values()), IN_FLIGHT)):
+            submit()
+        for future in queue:
+            index = running.pop(future.key)
+            try:
+                result = future.result()
+            except KilledWorker as error:
+                raise ResumableError(
+                    f"{label}: workers died again and again on the task {arguments[index][1:]}", code="E-WORKER-LOST",
+                    why=str(error).split("\n")[0], hint="give the workers more memory, or use a smaller --chunk; then run again to resume",
+                ) from None  # fmt: skip
+            if isinstance(result, QSDaskError):
+                raise result
+            submit()
+            advance(share[index])
+            yield result
+
+
+def _guarded(function: Callable, *arguments: object) -> object:
+    """A refusal travels as a result: trying again would not change it."""
+    try:
+        return function(*arguments)
+    except QSDaskError as refusal:
+        return refusal
+
+
+@contextmanager
+def progress_bar(label: str, total: int, *, show: bool = True) -> Iterator[Callable[[int], None]]:
+    """A progress bar on stderr, when it is a terminal.
+
+    Yields
+    ------
+    callable
+        Takes the number of finished units.
+    """
+    columns = (TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(file=sys.stderr), disable=not show or not sys.stderr.isatty()) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda n: bar.advance(task, n)

@@ -1,0 +1,151 @@
+"""Every error a user can meet: one cause, one stable code, one exit status, and what to do.
+
+The message of an error is written for the person at the terminal::
+
+    qsdask: error E-DUP-ID: atom id 4711 appears twice in one frame
+      file    run7.dump.gz
+      frame   17 (TIMESTEP 340000), line 1175204
+      why     ids must be unique; a restart with 'dump_modify append yes' often causes this
+      try     qsdask ingest --skip-bad-frames
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BadDataError",
+    "CannotCreateError",
+    "InternalError",
+    "NoInputError",
+    "QSDaskError",
+    "ResumableError",
+    "StoreIOError",
+    "UsageError",
+]
+
+
+class QSDaskError(Exception):
+    """Base of every error that qsdask raises on purpose.
+
+    Parameters
+    ----------
+    message : str
+        What was expected and what came, with name and value.
+    code : str
+        Stable code such as ``"E-DUP-ID"``; scripts may rely on it.
+    file, frame, timestep, line, atom_id : optional
+        The place of the fault, as far as it is known.
+    why : str, optional
+        The usual cause.
+    hint : str, optional
+        What to do, best as a command to type.
+    """
+
+    #: Exit status of the ``qsdask`` command (sysexits.h).
+    exit_status = 70
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        file: object = None,
+        frame: int | None = None,
+        timestep: int | None = None,
+        line: int | None = None,
+        atom_id: int | None = None,
+        why: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.file = None if file is None else str(file)
+        self.frame = frame
+        self.timestep = timestep
+        self.line = line
+        self.atom_id = atom_id
+        self.why = why
+        self.hint = hint
+
+    def __reduce__(self):
+        """Travel between Dask processes with every field."""
+        return (_rebuild, (type(self), self.message, {k: v for k, v in self.__dict__.items() if k != "message"}))
+
+    def __str__(self) -> str:
+        return self.render()
+
+    def place(self) -> str:
+        """Frame, timestep, line and atom id in one phrase, empty when unknown."""
+        parts = []
+        if self.frame is not None:
+            parts.append(f"{self.frame}" + (f" (TIMESTEP {self.timestep})" if self.timestep is not None else ""))
+        if self.line is not None:
+            parts.append(f"line {self.line}")
+        if self.atom_id is not None:
+            parts.append(f"atom id {self.atom_id}")
+        return ", ".join(parts)
+
+    def render(self) -> str:
+        """The full text shown to the user, one fact a line."""
+        rows = [
+            ("file", None if self.file is None else _printable(self.file)),
+            ("frame" if self.frame is not None else "place", self.place() or None),
+            ("why", self.why),
+            ("try", self.hint),
+        ]
+        lines = [f"error {self.code}: {_printable(self.message)}"]
+        lines += [f"  {label:<7} {text}" for label, text in rows if text]
+        return "\n".join(lines)
+
+
+class UsageError(QSDaskError):
+    """The call itself is wrong: unknown option, value out of range, stages in the wrong order."""
+
+    exit_status = 64
+
+
+class BadDataError(QSDaskError):
+    """The input was read and is not what it must be."""
+
+    exit_status = 65
+
+
+class NoInputError(QSDaskError):
+    """An input file, store or model is not there."""
+
+    exit_status = 66
+
+
+class InternalError(QSDaskError):
+    """A fault of qsdask itself."""
+
+    exit_status = 70
+
+
+class CannotCreateError(QSDaskError):
+    """An output cannot be created, or exists and would be changed."""
+
+    exit_status = 73
+
+
+class StoreIOError(QSDaskError):
+    """Reading or writing failed, or what is stored is damaged."""
+
+    exit_status = 74
+
+
+class ResumableError(QSDaskError):
+    """Stopped before the end; the same command goes on from there."""
+
+    exit_status = 75
+
+
+def _rebuild(cls, message, fields):
+    error = cls(message, code=fields.pop("code"))
+    error.__dict__.update(fields)
+    return error
+
+
+def _printable(text: str) -> str:
+    """Show control characters as escapes, so that a file name cannot steer a terminal."""
+    return "".join(c if c.isprintable() or c in "\n" else c.encode("unicode_escape").decode() for c in text)

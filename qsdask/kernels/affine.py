@@ -1,0 +1,184 @@
+"""Non-affine displacement D2min: what is left of a neighbourhood's motion after its best affine map."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qsdask.kernels.jit import kernel
+
+__all__ = ["SINGULAR", "SINGULAR_RATIO", "d2min"]
+
+#: State bit: the neighbours do not span three dimensions, so that no affine map can be fitted.
+SINGULAR = 1
+
+#: A fit is singular when the neighbours lie in a plane or a line to within 1e-4 of their bond lengths: the
+#: smallest eigenvalue of the moment matrix, as bounded by its invariants, is below this part of the trace.
+SINGULAR_RATIO = 1e-8
+
+
+def d2min(
+    reference, current, n_owned, neighbour, count, *, cell_reference, cell_current, periodic, mean=False
+):
+    """Squared displacement of each atom's neighbours that no affine map of its surroundings explains.
+
+    Parameters
+    ----------
+    reference, current : float64 array, shape (n_local, 3)
+        Positions of all local atoms in the two frames. Unit: angstrom. NaN in `current` marks a lost atom.
+        Any periodic image will do in `current`.
+    n_owned : int
+        The first `n_owned` local atoms get a result.
+    neighbour : int32 array, shape (n_owned, n_slot)
+        Local index of each neighbour in the reference frame, filled from the left.
+    count : int32 array, shape (n_owned,)
+        Number of filled slots.
+    cell_reference, cell_current : float64 array, shape (3, 3)
+        Lattice vectors of the frames, one a row. Unit: angstrom.
+    periodic : bool array, shape (3,)
+        Along which lattice vectors the system repeats itself.
+    mean : bool, optional
+        Divide by the number of neighbours instead of giving the sum.
+
+    Returns
+    -------
+    d2 : float64 array, shape (n_owned,)
+        min over F of the sum over neighbours of (b − F b₀)². Unit: angstrom squared. NaN for a singular fit
+        and when the atom or a neighbour is lost.
+    state : uint8 array, shape (n_owned,)
+        `SINGULAR` where the neighbours do not span three dimensions (fewer than three, coplanar, collinear).
+
+    Notes
+    -----
+    F = (Σ b b₀ᵀ) V⁻¹ with V = Σ b₀ b₀ᵀ. The determinant of V over the sum of its principal minors lies
+    between a third of the smallest eigenvalue and that eigenvalue; the fit is singular when it is below
+    `SINGULAR_RATIO` of the trace. The residuals are formed bond by bond in a second pass, so that an affine
+    motion gives zero to rounding. The image of a current bond is the one whose reduced coordinates stay
+    nearest to those of its reference bond: the minimum image in large boxes, and the right image in boxes
+    thinner than two cut-offs. Sums run in slot order. Invariant under rigid motion of either frame. Cost: two
+    visits to each bond.
+
+    References
+    ----------
+    Falk & Langer, Phys. Rev. E 57, 7192 (1998), doi:10.1103/PhysRevE.57.7192.
+    """
+    reference = np.ascontiguousarray(reference, dtype=np.float64)
+    current = np.ascontiguousarray(current, dtype=np.float64)
+    cell_current = np.ascontiguousarray(cell_current, dtype=np.float64)
+    inverse_reference = np.ascontiguousarray(np.linalg.inv(cell_reference))
+    inverse_current = np.ascontiguousarray(np.linalg.inv(cell_current))
+    periodic = np.ascontiguousarray(periodic, dtype=np.bool_)
+    near = _surely_near(inverse_reference, inverse_current, periodic)
+    d2 = np.empty(n_owned)
+    state = np.zeros(n_owned, dtype=np.uint8)
+    fill_d2min(
+        d2, state, reference, current, neighbour, count,
+        inverse_reference, inverse_current, cell_current, periodic, near, mean,
+    )  # fmt: skip
+    return d2, state
+
+
+def _surely_near(inverse_reference, inverse_current, periodic):
+    """Squared length below which no bond of either frame can need another image: |b₀|g₀ + |b|g < 1/2."""
+    if not periodic.any():
+        return np.inf
+    # The columns of an inverse are the reciprocal vectors: g is one over the distance between two cell faces.
+    steepest = max(
+        np.linalg.norm(inverse_reference[:, periodic], axis=0).max(),
+        np.linalg.norm(inverse_current[:, periodic], axis=0).max(),
+    )
+    return (0.249 / steepest) ** 2
+
+
+@kernel
+def fill_d2min(
+    d2, state, reference, current, neighbour, count,
+    inverse_reference, inverse_current, cell_current, periodic, near, mean,
+):  # fmt: skip
+    """Write D2min and the state of every owned atom; squared bonds below `near` need no image search."""
+    bond = np.empty((neighbour.shape[1], 6))
+    for i in range(d2.shape[0]):
+        n = count[i]
+        rx, ry, rz = reference[i, 0], reference[i, 1], reference[i, 2]
+        cx, cy, cz = current[i, 0], current[i, 1], current[i, 2]
+        vxx = vyy = vzz = vxy = vxz = vyz = 0.0
+        wxx = wxy = wxz = wyx = wyy = wyz = wzx = wzy = wzz = 0.0
+        for slot in range(n):
+            k = neighbour[i, slot]
+            px, py, pz = reference[k, 0] - rx, reference[k, 1] - ry, reference[k, 2] - rz
+            qx, qy, qz = current[k, 0] - cx, current[k, 1] - cy, current[k, 2] - cz
+            if not (px * px + py * py + pz * pz < near and qx * qx + qy * qy + qz * qz < near):
+                sx = sy = sz = 0.0
+                for a in range(3):
+                    if periodic[a]:
+                        before = (
+                            px * inverse_reference[0, a]
+                            + py * inverse_reference[1, a]
+                            + pz * inverse_reference[2, a]
+                        )
+                        after = (
+                            qx * inverse_current[0, a]
+                            + qy * inverse_current[1, a]
+                            + qz * inverse_current[2, a]
+                        )
+                        image = np.rint(before - after)
+                        sx += image * cell_current[a, 0]
+                        sy += image * cell_current[a, 1]
+                        sz += image * cell_current[a, 2]
+                qx += sx
+                qy += sy
+                qz += sz
+            bond[slot, 0], bond[slot, 1], bond[slot, 2] = px, py, pz
+            bond[slot, 3], bond[slot, 4], bond[slot, 5] = qx, qy, qz
+            vxx += px * px
+            vyy += py * py
+            vzz += pz * pz
+            vxy += px * py
+            vxz += px * pz
+            vyz += py * pz
+            wxx += qx * px
+            wxy += qx * py
+            wxz += qx * pz
+            wyx += qy * px
+            wyy += qy * py
+            wyz += qy * pz
+            wzx += qz * px
+            wzy += qz * py
+            wzz += qz * pz
+
+        # Cofactors of V; the three diagonal ones add up to the second invariant.
+        axx = vyy * vzz - vyz * vyz
+        ayy = vxx * vzz - vxz * vxz
+        azz = vxx * vyy - vxy * vxy
+        axy = vxz * vyz - vxy * vzz
+        axz = vxy * vyz - vxz * vyy
+        ayz = vxy * vxz - vyz * vxx
+        determinant = vxx * axx + vxy * axy + vxz * axz
+        trace = vxx + vyy + vzz
+        minors = axx + ayy + azz
+        # Written so that NaN counts as singular too. The second test catches a line, where both vanish.
+        if not (
+            determinant > SINGULAR_RATIO * minors * trace
+            and minors > SINGULAR_RATIO * trace * trace
+            and n >= 3
+        ):
+            d2[i] = np.nan
+            state[i] = SINGULAR
+            continue
+        scale = 1.0 / determinant
+        fxx = (wxx * axx + wxy * axy + wxz * axz) * scale
+        fxy = (wxx * axy + wxy * ayy + wxz * ayz) * scale
+        fxz = (wxx * axz + wxy * ayz + wxz * azz) * scale
+        fyx = (wyx * axx + wyy * axy + wyz * axz) * scale
+        fyy = (wyx * axy + wyy * ayy + wyz * ayz) * scale
+        fyz = (wyx * axz + wyy * ayz + wyz * azz) * scale
+        fzx = (wzx * axx + wzy * axy + wzz * axz) * scale
+        fzy = (wzx * axy + wzy * ayy + wzz * ayz) * scale
+        fzz = (wzx * axz + wzy * ayz + wzz * azz) * scale
+        total = 0.0
+        for slot in range(n):
+            px, py, pz = bond[slot, 0], bond[slot, 1], bond[slot, 2]
+            ex = bond[slot, 3] - (fxx * px + fxy * py + fxz * pz)
+            ey = bond[slot, 4] - (fyx * px + fyy * py + fyz * pz)
+            ez = bond[slot, 5] - (fzx * px + fzy * py + fzz * pz)
+            total += ex * ex + ey * ey + ez * ez
+        d2[i] = total / n if mean else total

@@ -1,0 +1,135 @@
+"""The one contract for everything computed per atom: structural features and responses alike.
+
+A quantity declares its columns, the shells it needs and its reach; ``compute(block)`` returns one row per owned
+atom. The engine knows nothing else, so a new feature set is one file in `qsdask.structure`, or an entry point of
+the group ``qsdask.features``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module, metadata
+from pkgutil import iter_modules
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from qsdask.errors import UsageError
+from qsdask.space.block import Block
+
+__all__ = ["STATISTICS", "AtomQuantity", "Column", "column_name", "feature_sets", "medium_range", "parse_column"]
+
+#: Statistics over neighbours, in the order of the last axis of `qsdask.kernels.segment.coarsen`.
+STATISTICS = ("mean", "std", "min", "max")
+
+_PART = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a quantity.
+
+    Attributes
+    ----------
+    name : str
+        Lower-case words joined by ``__``, for example ``sro__interstice_area__voro__std``.
+    unit : str
+        ``"1"`` for a pure number.
+    meaning : str
+        One phrase.
+    nan : str
+        When the value is NaN.
+    shell : str
+        Shell over which the medium-range version is taken: ``"voronoi"`` or ``"cutoff"``.
+    """
+
+    name: str
+    unit: str
+    meaning: str
+    nan: str
+    shell: str = "voronoi"
+
+    def __post_init__(self) -> None:
+        parse_column(self.name)
+
+
+@runtime_checkable
+class AtomQuantity(Protocol):
+    """What the engine needs to know of anything computed per atom."""
+
+    #: Name of the set, as typed by the user.
+    name: str
+    #: Short-range columns, in stored order.
+    columns: tuple[Column, ...]
+    #: Shells that the block must carry.
+    shells: tuple[str, ...]
+    #: Whether the block must carry the deformed frame too.
+    follows_deformation: bool
+
+    def compute(self, block: Block) -> np.ndarray:
+        """Values of the owned atoms, float64, shape (n_owned, n_column)."""
+        ...
+
+
+def column_name(*parts: str) -> str:
+    """Join the parts of a column name, and check them."""
+    name = "__".join(parts)
+    parse_column(name)
+    return name
+
+
+def parse_column(name: str) -> tuple[str, ...]:
+    """Parts of a column name.
+
+    Raises
+    ------
+    UsageError
+        ``E-COLUMN`` when the name does not follow the grammar.
+    """
+    parts = tuple(name.split("__"))
+    if len(parts) < 2 or not all(_PART.fullmatch(part) for part in parts):
+        raise UsageError(
+            f"column name {name!r}: expected lower-case words joined by '__', such as 'sro__interstice_area__voro__std'",
+            code="E-COLUMN",
+        )
+    return parts
+
+
+def medium_range(columns: Sequence[Column]) -> tuple[Column, ...]:
+    """Medium-range columns of short-range ones: each statistic over the neighbours, statistic fastest."""
+    return tuple(
+        Column(
+            column_name("mro", *parse_column(c.name)[1:], statistic),
+            c.unit,
+            f"{statistic} over the neighbours ({c.shell} shell) of: {c.meaning}",
+            "no neighbours, or NaN at one of them",
+            c.shell,
+        )
+        for c in columns
+        for statistic in STATISTICS
+    )
+
+
+@cache
+def feature_sets() -> dict[str, type[AtomQuantity]]:
+    """Feature sets by name: the files of `qsdask.structure`, then the entry points ``qsdask.features``.
+
+    Raises
+    ------
+    UsageError
+        ``E-FEATURE-SET`` when two sets have one name.
+    """
+    found: dict[str, type[AtomQuantity]] = {}
+    package = import_module("qsdask.structure")
+    built_in = [
+        getattr(import_module(f"qsdask.structure.{module.name}"), "FEATURE_SET") for module in iter_modules(package.__path__)
+    ]
+    outside = [entry.load() for entry in metadata.entry_points(group="qsdask.features")]
+    for quantity in [*built_in, *outside]:
+        if quantity.name in found:
+            raise UsageError(f"two feature sets are named {quantity.name!r}", code="E-FEATURE-SET")
+        found[quantity.name] = quantity
+    return found

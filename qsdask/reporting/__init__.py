@@ -1,0 +1,1 @@
+"""Pictures and the page: they take finished Datasets and compute nothing."""

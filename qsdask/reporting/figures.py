@@ -1,0 +1,436 @@
+"""Pictures of finished Datasets, in the manner of Wang & Jain (2019).
+
+Every function takes a Dataset of `qsdask.analysis` and gives a Matplotlib `Figure`; nothing is computed but
+the drawing. No pyplot and none of the user's settings take part: the same Dataset gives the same bytes.
+Colours are those of Okabe & Ito, distinguishable with any colour vision.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+from matplotlib import colormaps, style
+from matplotlib.collections import EllipseCollection
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+__all__ = [
+    "activation_auc",
+    "activation_deciles",
+    "activation_softness",
+    "calibration",
+    "importance",
+    "plastic_given_softness",
+    "predicted_given_d2",
+    "roc",
+    "slice_map",
+    "softness_distribution",
+]
+
+STYLE = {
+    "axes.axisbelow": True,
+    "axes.grid": False,
+    "axes.labelsize": 10,
+    "axes.linewidth": 0.8,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 10,
+    "figure.dpi": 100,
+    "figure.facecolor": "white",
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 4,
+    "svg.fonttype": "path",
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+}
+
+BLUE, VERMILLION, GREEN, ORANGE, SKY, GREY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#666666"
+_STRAIN = "Strain (fraction)"
+_SOFTNESS = "Quench-in softness, QS (no unit)"
+_D2 = "D² (Å²)"
+
+#: A group of fewer atoms than this is drawn as its mean only, not as a distribution.
+_LEAST_VIOLIN = 20
+_MOST_VIOLINS = 30
+
+
+def styled(draw):
+    """Run a drawing function under the house style, whatever the user's Matplotlib settings are."""
+
+    @functools.wraps(draw)
+    def drawn(*args, **kwargs):
+        with style.context(["default", STYLE]):
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+def _panel(width: float = 5.2, height: float = 3.7):
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+@styled
+def slice_map(slab: xr.Dataset, *, predicted: float = 0.5) -> Figure:
+    """D2 in a slice, the atoms predicted plastic circled in white (paper, Fig. 2a).
+
+    Parameters
+    ----------
+    slab : Dataset
+        Of `qsdask.analysis.slab.finalise`.
+    predicted : float
+        Atoms with QS above it are circled.
+
+    Returns
+    -------
+    Figure
+    """
+    u, v = slab["u"].values, slab["v"].values
+    plane = slab["plane_cell"].values
+    width = plane[0, 0] + abs(plane[1, 0])
+    tall = float(np.clip(plane[1, 1] / width, 0.25, 2.2))
+    figure, axes = _panel(6.4 if tall < 1.3 else 4.6, (6.4 if tall < 1.3 else 4.6) * 0.84 * tall + 0.6)
+    threshold = slab.attrs.get("threshold_angstrom2", np.nan)
+    field = slab["map_d2"].values
+    # The colours end at twice the threshold: above it, "plastic" is all there is to say.
+    top = 2.0 * threshold if np.isfinite(threshold) else np.nanmax(field, initial=1.0)
+    levels = np.linspace(0.0, top, 21)
+    drawn = axes.contourf(
+        slab["map_u"].values,
+        slab["map_v"].values,
+        np.ma.masked_invalid(field),
+        levels=levels,
+        cmap="magma",
+        extend="max",
+    )
+    qs = slab["qs"].values
+    soft = qs > predicted
+    for mask, share, edge, line in (
+        (~soft, 0.5, "#ffffff66", 0.5),
+        (soft, 2.0, "#000000", 2.4),
+        (soft, 2.0, "#ffffff", 1.2),
+    ):
+        size = slab["radius"].values[mask] * share
+        axes.add_collection(
+            EllipseCollection(
+                size, size, np.zeros_like(size), units="xy", offsets=np.column_stack([u[mask], v[mask]]),
+                offset_transform=axes.transData, facecolors="none", edgecolors=edge, linewidths=line,
+            )
+        )  # fmt: skip
+    margin = 1.0
+    axes.set_xlim(min(0.0, u.min(initial=0.0)) - margin, max(width, u.max(initial=0.0)) + margin)
+    axes.set_ylim(min(0.0, v.min(initial=0.0)) - margin, max(plane[1, 1], v.max(initial=0.0)) + margin)
+    axes.set_facecolor("#d9d9d9")
+    axes.set_aspect("equal")
+    axes.set_xlabel(f"{slab.attrs['u_axis']} (Å)")
+    axes.set_ylabel(f"{slab.attrs['v_axis']} (Å)")
+    bar = figure.colorbar(drawn, ax=axes, label=f"{_D2}, smoothed", shrink=0.9)
+    if np.isfinite(threshold):
+        bar.ax.axhline(threshold, color="white", linewidth=1.5)
+    axes.set_title(f"white circles: QS > {predicted:g}, drawn to scale; {len(u):,} atoms", loc="left")
+    return figure
+
+
+@styled
+def predicted_given_d2(spectrum: xr.Dataset) -> Figure:
+    """Fraction predicted plastic against the D2 that atoms really had (paper, Fig. 2b)."""
+    figure, axes = _panel()
+    lower, upper = spectrum["d2_lower"].values, spectrum["d2_upper"].values
+    shown = (lower > 0.0) & np.isfinite(upper) & (spectrum["d2_count"].values > 0)
+    place = np.sqrt(lower[shown] * upper[shown])
+    value, low, high = (spectrum[f"p_predicted{k}"].values[shown] for k in ("", "_low", "_high"))
+    axes.fill_between(place, low, high, color=BLUE, alpha=0.18, linewidth=0, label=_interval(spectrum))
+    axes.plot(place, value, "o-", color=BLUE, label="atoms in the bin")
+    axes.axhline(
+        spectrum["fraction_predicted"].item(), color=GREY, linestyle="--", linewidth=1.0, label="all atoms"
+    )
+    threshold = spectrum.attrs["threshold_angstrom2"]
+    axes.axvline(threshold, color=VERMILLION, linewidth=1.0, label=f"plastic above {threshold:g} Å²")
+    axes.set_xscale("log")
+    axes.set_ylim(0.0, 1.0)
+    axes.set_xlabel(f"{_D2}{_at_strain(spectrum)}")
+    axes.set_ylabel(f"P(QS > {spectrum.attrs['predicted_above']:g} | D²) (fraction)")
+    axes.legend(loc="upper left")
+    return figure
+
+
+@styled
+def softness_distribution(spectrum: xr.Dataset) -> Figure:
+    """Distribution of QS with its hard and its soft end shaded (paper, Fig. 3a)."""
+    figure, axes = _panel()
+    lower, upper = spectrum["qs_lower"].values, spectrum["qs_upper"].values
+    hard, soft = spectrum.attrs["hard_below"], spectrum.attrs["soft_above"]
+    colour = np.where(upper <= hard + 1e-9, BLUE, np.where(lower >= soft - 1e-9, VERMILLION, "#b8b8b8"))
+    axes.bar(
+        lower,
+        spectrum["qs_density"].values,
+        upper - lower,
+        align="edge",
+        color=colour,
+        edgecolor="white",
+        linewidth=0.4,
+    )
+    top = axes.get_ylim()[1] * 1.22
+    axes.set_ylim(0.0, top)
+    for place, name, limit, tint, side in (
+        (hard / 2.0, "hard", f"QS < {hard:g}", BLUE, "left"),
+        ((1.0 + soft) / 2.0, "soft", f"QS > {soft:g}", VERMILLION, "center"),
+    ):
+        share = spectrum[f"fraction_{name}"].item()
+        x = 0.01 if side == "left" else place
+        axes.text(
+            x, top * 0.98, f"{name}: {limit}\n{share:.1%} of atoms", color=tint, ha=side, va="top", fontsize=9
+        )
+    mean = spectrum["qs_mean"].item()
+    axes.axvline(mean, ymax=0.82, color="black", linewidth=1.0, linestyle="--")
+    axes.text(
+        mean,
+        top * 0.83,
+        f"mean {mean:.3f}, std {spectrum['qs_std'].item():.3f}",
+        ha="center",
+        va="bottom",
+        fontsize=8,
+    )
+    axes.set_xlim(0.0, 1.0)
+    axes.set_xlabel(_SOFTNESS)
+    axes.set_ylabel("Probability density (per unit QS)")
+    return figure
+
+
+@styled
+def plastic_given_softness(spectrum: xr.Dataset) -> Figure:
+    """P(plastic | QS) with its interval, and the ratio to P(plastic) on the right (paper, Fig. 3b)."""
+    figure, axes = _panel(5.6, 3.9)
+    qs, trials, hits = (spectrum[k].values for k in ("wide_qs", "n_observed", "n_plastic"))
+    value, low, high = (spectrum[f"p_plastic{k}"].values for k in ("", "_low", "_high"))
+    prevalence = spectrum["p_plastic_all"].item()
+    hit = hits > 0
+    none = (trials > 0) & ~hit
+    axes.errorbar(
+        qs[hit], value[hit], [(value - low)[hit], (high - value)[hit]], fmt="o", color=BLUE, ecolor=BLUE,
+        elinewidth=0.9, label=f"this glass, {_interval(spectrum)}",
+    )  # fmt: skip
+    if none.any():
+        axes.plot(
+            qs[none],
+            high[none],
+            "v",
+            color=BLUE,
+            markerfacecolor="none",
+            label="no plastic atom: upper limit",
+        )
+    axes.plot(qs, spectrum["p_expected"].values, color=ORANGE, linewidth=1.4, label="calibrated model")
+    axes.axhline(
+        prevalence, color=GREY, linestyle="--", linewidth=1.0, label=f"P(plastic) = {prevalence:.2%}"
+    )
+    axes.axvline(0.5, color=GREY, linestyle=":", linewidth=1.0)
+    axes.set_xlim(0.0, 1.0)
+    axes.set_xlabel(_SOFTNESS)
+    axes.set_ylabel(f"P(plastic | QS) (fraction){_at_strain(spectrum)}")
+    if prevalence > 0.0:
+        axes.set_yscale("log")
+        right = axes.secondary_yaxis("right", functions=(lambda p: p / prevalence, lambda r: r * prevalence))
+        right.set_ylabel("P(plastic | QS) / P(plastic) (ratio)")
+    axes.legend(loc="lower right")
+    return figure
+
+
+@styled
+def activation_softness(activation: xr.Dataset) -> Figure:
+    """QS of the atoms that become plastic, step by step (paper, Fig. 3e)."""
+    figure, axes = _panel(5.6, 4.6)
+    strain = activation["strain"].values
+    many = np.flatnonzero(activation["n_newly"].values >= _LEAST_VIOLIN)
+    spacing = np.median(np.abs(np.diff(strain))) if len(strain) > 1 else 0.01
+    every = max(1, -(-len(many) // _MOST_VIOLINS))
+    qs = np.concatenate([[0.0], activation["qs"].values, [1.0]])
+    for step in many[::every]:
+        count = activation["qs_count_newly"].values[step].astype(float)
+        half = 0.46 * every * spacing * np.concatenate([[count[0]], count, [count[-1]]]) / count.max()
+        axes.fill_betweenx(qs, strain[step] - half, strain[step] + half, color=SKY, alpha=0.55, linewidth=0)
+    median = activation["qs_quantile_newly"].sel(quantile=0.5).values
+    axes.plot(
+        strain[many],
+        median[many],
+        "_",
+        color=BLUE,
+        markersize=7,
+        label="newly plastic: median, shape: distribution",
+    )
+    axes.plot(strain, activation["qs_mean_newly"].values, "o-", color=BLUE, label="newly plastic: mean")
+    axes.plot(
+        strain,
+        activation["qs_mean_activated"].values,
+        "s-",
+        color=VERMILLION,
+        markersize=3,
+        label="all plastic by then: mean",
+    )
+    mean = activation["qs_mean_all"].item()
+    axes.axhline(mean, color=GREY, linestyle="--", linewidth=1.0, label=f"all atoms: {mean:.3f} (random)")
+    axes.set_ylim(0.0, 1.0)
+    axes.set_xlabel(_STRAIN)
+    axes.set_ylabel(_SOFTNESS)
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
+@styled
+def activation_auc(activation: xr.Dataset) -> Figure:
+    """How well QS ranks the plastic atoms at every strain, above the fraction of plastic atoms."""
+    figure = Figure(figsize=(5.6, 4.6), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, 1.0])
+    strain = activation["strain"].values
+    for suffix, colour, marker, text in (
+        ("", VERMILLION, "s-", "plastic at this strain, against all others"),
+        ("_newly", BLUE, "o-", "newly plastic, against the rest so far"),
+    ):
+        auc, error = activation[f"auc{suffix}"].values, activation[f"auc{suffix}_std_error"].values
+        upper.fill_between(strain, auc - error, auc + error, color=colour, alpha=0.18, linewidth=0)
+        upper.plot(strain, auc, marker, color=colour, markersize=3.5, label=text)
+    upper.axhline(0.5, color=GREY, linestyle="--", linewidth=1.0, label="random")
+    upper.set_ylim(0.4, 1.0)
+    upper.set_ylabel("AUC-ROC of QS (no unit)")
+    upper.legend(
+        loc="lower right" if np.nanmin(activation["auc"].values, initial=1.0) > 0.68 else "upper right"
+    )
+    lower.plot(strain, activation["plastic_fraction"].values, color="black")
+    lower.fill_between(strain, activation["plastic_fraction"].values, color="black", alpha=0.12, linewidth=0)
+    lower.set_ylim(bottom=0.0)
+    lower.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
+    lower.set_ylabel("Plastic atoms (%)")
+    lower.set_xlabel(_STRAIN)
+    return figure
+
+
+@styled
+def activation_deciles(activation: xr.Dataset) -> Figure:
+    """Fraction activated in each tenth of the atoms by QS, against strain."""
+    figure, axes = _panel(5.6, 3.9)
+    strain = activation["strain"].values
+    # The palest end of viridis hardly shows on white.
+    colours = colormaps["viridis"](np.linspace(0.0, 0.88, 10))
+    for decile in range(10):
+        share = activation["activated_fraction"].values[:, decile]
+        upper = activation["decile_upper"].values[decile]
+        name = "softest" if decile == 9 else "hardest" if decile == 0 else ""
+        shown = np.where(share > 0.0, share, np.nan)
+        axes.plot(
+            strain,
+            shown,
+            color=colours[decile],
+            marker=".",
+            markersize=3,
+            label=f"{decile + 1}: QS ≤ {upper:.2f} {name}",
+        )
+    if np.nanmax(activation["activated_fraction"].values, initial=0.0) > 0.0:
+        axes.set_yscale("log")
+    axes.set_xlabel(_STRAIN)
+    axes.set_ylabel("Activated by then (fraction of decile)")
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(
+        handles[::-1], labels[::-1], loc="outside right center", title="decile of QS", alignment="left"
+    )
+    return figure
+
+
+@styled
+def roc(spectrum: xr.Dataset) -> Figure:
+    """Receiver operating characteristic of QS for plastic atoms."""
+    figure, axes = _panel(5.2, 4.6)
+    auc, error = spectrum["auc"].item(), spectrum["auc_std_error"].item()
+    false, true = spectrum["roc_false"].values, spectrum["roc_true"].values
+    axes.fill_between(false, true, false, color=BLUE, alpha=0.10, linewidth=0)
+    axes.plot(false, true, color=BLUE, label=f"QS: AUC = {auc:.3f} ± {error:.3f}")
+    axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1.0, label="random: 0.500")
+    half = int(np.argmin(np.abs(spectrum["cut_qs"].values - 0.5)))
+    axes.plot(false[half], true[half], "o", color=VERMILLION, label=f"QS = 0.5: recall {true[half]:.3f}")
+    axes.set_xlim(0.0, 1.0)
+    axes.set_ylim(0.0, 1.0)
+    axes.set_aspect("equal")
+    axes.set_xlabel("False positive rate (fraction)")
+    axes.set_ylabel("True positive rate (fraction)")
+    axes.legend(loc="lower right")
+    return figure
+
+
+@styled
+def calibration(spectrum: xr.Dataset) -> Figure:
+    """Observed against predicted probability, both for equal classes, as the model was trained."""
+    figure, axes = _panel(5.2, 4.6)
+    shown = spectrum["n_observed"].values > 0
+    qs = spectrum["wide_qs"].values[shown]
+    value, low, high = (spectrum[f"p_balanced{k}"].values[shown] for k in ("", "_low", "_high"))
+    axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1.0, label="perfect")
+    axes.errorbar(
+        qs,
+        value,
+        [value - low, high - value],
+        fmt="o",
+        color=BLUE,
+        elinewidth=0.9,
+        label=f"observed, {_interval(spectrum)}",
+    )
+    axes.set_xlim(0.0, 1.0)
+    axes.set_ylim(0.0, 1.0)
+    axes.set_aspect("equal")
+    axes.set_xlabel(_SOFTNESS)
+    axes.set_ylabel("P(plastic | QS) at equal classes (fraction)")
+    axes.legend(loc="upper left")
+    return figure
+
+
+@styled
+def importance(
+    ranking: Sequence[tuple[str, float]], *, most: int = 15, unit: str = "share of total gain"
+) -> Figure:
+    """Bars of the features a model leans on most.
+
+    Parameters
+    ----------
+    ranking : sequence of (str, float)
+        Feature name and importance, largest first.
+    most : int
+        Bars drawn at most.
+    unit : str
+        What an importance is.
+
+    Returns
+    -------
+    Figure
+    """
+    shown = list(ranking)[:most]
+    figure, axes = _panel(6.4, 0.9 + 0.26 * max(len(shown), 1))
+    place = np.arange(len(shown))
+    colours = [ORANGE if str(name).startswith("mro__") else BLUE for name, _ in shown]
+    axes.barh(place, [value for _, value in shown], color=colours, height=0.7)
+    # Names come from outside: a dollar sign in one must not start a formula.
+    axes.set_yticks(place, [_clean(name) for name, _ in shown], parse_math=False)
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel(f"Importance ({unit})")
+    axes.set_title("blue: short range; orange: medium range", loc="right", fontsize=8, color=GREY)
+    return figure
+
+
+def _clean(name: object, most: int = 60) -> str:
+    text = "".join(c if c.isprintable() else "�" for c in str(name))
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _interval(spectrum: xr.Dataset) -> str:
+    return f"{spectrum.attrs['confidence']:.0%} interval"
+
+
+def _at_strain(dataset: xr.Dataset) -> str:
+    strain = dataset["strain"].item()
+    return f" at strain {strain:g}" if np.isfinite(strain) else ""

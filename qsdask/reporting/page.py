@@ -1,0 +1,296 @@
+"""The report: one HTML file that holds everything it shows and opens without a network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from qsdask.errors import CannotCreateError
+from qsdask.reporting import figures, template
+from qsdask.reporting.captions import CAPTIONS
+from qsdask.reporting.picture import encode
+
+__all__ = ["render_report", "write_report"]
+
+_PAPER = "Wang & Jain, Nat. Commun. 10, 5537 (2019), doi:10.1038/s41467-019-13511-9"
+_GLASS = "Cu65Zr35 quenched at 5e10 K/s"
+_LEAD = (
+    "Quench-in softness (QS): the probability, read from the undeformed structure alone, that an atom will "
+    "rearrange plastically under strain."
+)
+
+_SCORES = (
+    ("auc_roc", "AUC-ROC"),
+    ("auc_roc_std", "± over models"),
+    ("average_precision", "Average precision"),
+    ("recall", "Recall at QS > 0.5"),
+)
+#: What the paper gives for its set-aside glass.
+_PUBLISHED_SCORES = {"auc_roc": 0.771, "recall": 0.742}
+
+
+def write_report(
+    path: str | os.PathLike,
+    *,
+    title: str,
+    specimen: Mapping[str, object],
+    model: Mapping[str, object],
+    scores: Mapping[str, object],
+    stages: Sequence[Mapping[str, object]],
+    activation: xr.Dataset | None,
+    spectrum: xr.Dataset | None,
+    slice: xr.Dataset | None,
+    warnings: Sequence[object],
+    provenance: Mapping[str, object],
+    next_commands: Sequence[str],
+) -> Path:
+    """Write the report of one specimen as a single HTML file.
+
+    Parameters
+    ----------
+    path : path-like
+        File to write; an existing one is replaced in one step, or left alone when anything fails.
+    title : str
+        Heading of the page.
+    specimen : mapping
+        Names and values to list. The key ``"excluded"``, a mapping from reason to number of atoms, becomes a
+        table of its own; ``"atoms"`` is shown at the top.
+    model : mapping
+        Names and values to list. The key ``"importance"``, pairs of feature and importance, is drawn.
+    scores : mapping
+        ``auc_roc``, ``auc_roc_std``, ``average_precision``, ``recall`` of the set-aside glass, each optional;
+        ``"baselines"``, a mapping from name to a mapping with the same keys; anything else is listed below.
+    stages : sequence of mappings
+        One row each; columns are the keys in order of first appearance, e.g. ``stage``, ``seconds``,
+        ``tasks``.
+    activation, spectrum, slice : Dataset or None
+        From ``finalise`` of the modules of `qsdask.analysis`; None leaves the pictures out.
+    warnings : sequence
+        Shown at the top.
+    provenance : mapping
+        Names and values to list.
+    next_commands : sequence of str
+        Commands to type next.
+
+    Returns
+    -------
+    Path
+        The file written.
+
+    Raises
+    ------
+    CannotCreateError
+        ``E-REPORT-WRITE`` when the file cannot be written.
+
+    Notes
+    -----
+    The page holds no time, no host and no version but those it is given: the same input gives the same bytes.
+    """
+    page = render_report(
+        title=title,
+        specimen=specimen,
+        model=model,
+        scores=scores,
+        stages=stages,
+        activation=activation,
+        spectrum=spectrum,
+        slice=slice,
+        warnings=warnings,
+        provenance=provenance,
+        next_commands=next_commands,
+    )
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        try:
+            with open(partial, "xb") as file:
+                file.write(page.encode("utf-8"))
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise CannotCreateError(
+            f"the report cannot be written: {error.strerror or error}",
+            code="E-REPORT-WRITE",
+            file=path,
+            hint="choose a file in a folder that exists and is writable, with --out",
+        ) from error
+    return path
+
+
+def render_report(
+    *,
+    title,
+    specimen,
+    model,
+    scores,
+    stages,
+    activation,
+    spectrum,
+    slice,
+    warnings,
+    provenance,
+    next_commands,
+) -> str:
+    """The text of the page; parameters as in `write_report`."""
+    importance = list(model.get("importance") or ())
+    excluded = specimen.get("excluded") or {}
+    parts = [
+        _headline(specimen, scores, spectrum),
+        template.bullets("Warnings", warnings),
+        template.section("Test on the set-aside glass", _scores(scores), _other_scores(scores)),
+        template.section("Where plasticity happens", _gallery(_response_pictures(slice, spectrum))),
+        template.section(
+            "Spectrum of softness", _gallery(_spectrum_pictures(spectrum)), _spectrum_table(spectrum)
+        ),
+        template.section("Activation with strain", _gallery(_activation_pictures(activation))),
+        template.section(
+            "Model", _gallery(_model_pictures(spectrum, importance)), _facts(model, "importance")
+        ),
+        template.section("Specimen", _columns(_facts(specimen, "excluded"), _excluded(excluded))),
+        template.section("Stages", _stages(stages)),
+        template.section("What to type next", template.commands(next_commands)),
+        template.section("Provenance", _facts(provenance)),
+    ]
+    return template.document(title, _LEAD, parts, f"Made by qsdask. Method and published values: {_PAPER}.")
+
+
+def _known(value: object) -> bool:
+    return value is not None and not (isinstance(value, float | np.floating) and np.isnan(value))
+
+
+def _headline(specimen, scores, spectrum) -> str:
+    items = []
+    if _known(specimen.get("atoms")):
+        items.append(("Atoms", specimen["atoms"], "in this glass"))
+    if _known(scores.get("auc_roc")):
+        items.append(("AUC-ROC", f"{scores['auc_roc']:.3f}", f"published {_PUBLISHED_SCORES['auc_roc']}"))
+    if _known(scores.get("recall")):
+        items.append(("Recall", f"{scores['recall']:.3f}", f"published {_PUBLISHED_SCORES['recall']}"))
+    if spectrum is not None:
+        where = f"D² > {spectrum.attrs['threshold_angstrom2']:g} Å²"
+        strain = spectrum["strain"].item()
+        where += f" at strain {strain:g}" if _known(strain) else ""
+        items.append(("Plastic atoms", _percent(spectrum["p_plastic_all"], 2), where))
+        items.append(("Spread of QS", f"{spectrum['qs_std'].item():.3f}", "std; published 0.230"))
+    return template.tiles(items) if items else ""
+
+
+def _percent(fraction: xr.DataArray, digits: int) -> str:
+    return f"{100.0 * fraction.item():.{digits}f} %"
+
+
+def _scores(scores) -> str:
+    rows = [("this model", scores), *(dict(scores.get("baselines") or {}).items())]
+    columns = [(key, name) for key, name in _SCORES if any(_known(row.get(key)) for _, row in rows)]
+    if not columns:
+        return ""
+    rows.append((f"published: {_GLASS}", _PUBLISHED_SCORES))
+    cells = [[name, *(_rounded(row.get(key)) for key, _ in columns)] for name, row in rows]
+    caption = (
+        "On a glass the model has never seen, without undersampling; baselines do not look at the structure."
+    )
+    return template.table(["", *(name for _, name in columns)], cells, caption=caption, chief=[0])
+
+
+def _rounded(value: object) -> float | None:
+    return round(float(value), 4) if _known(value) else None
+
+
+def _other_scores(scores) -> str:
+    shown = {key for key, _ in _SCORES} | {"baselines"}
+    return _facts({k: v for k, v in scores.items() if k not in shown})
+
+
+def _facts(pairs, *without) -> str:
+    pairs = {k: v for k, v in pairs.items() if k not in without}
+    return template.facts(pairs) if pairs else ""
+
+
+def _columns(*parts: str) -> str:
+    body = "\n".join(f"<div>{part}</div>" for part in parts if part)
+    return f'<div class="columns">{body}</div>' if body else ""
+
+
+def _excluded(excluded) -> str:
+    return template.table(["Atoms left out", "Number"], list(excluded.items())) if excluded else ""
+
+
+def _stages(stages) -> str:
+    columns = list(dict.fromkeys(key for stage in stages for key in stage))
+    if not columns:
+        return ""
+    head = [str(name).replace("_", " ") for name in columns]
+    return template.table(head, [[stage.get(key) for key in columns] for stage in stages])
+
+
+def _gallery(pictures: Sequence[str]) -> str:
+    return f'<div class="pictures">{"".join(pictures)}</div>' if pictures else ""
+
+
+def _picture(name: str, figure: Figure, form: str | None = None) -> str:
+    return template.figure(encode(figure, name, form=form), CAPTIONS[name])
+
+
+def _response_pictures(slab, spectrum) -> list[str]:
+    shown = []
+    if slab is not None:
+        shown.append(_picture("slice", figures.slice_map(slab), "png"))
+    if spectrum is not None:
+        shown.append(_picture("predicted-given-d2", figures.predicted_given_d2(spectrum)))
+    return shown
+
+
+def _spectrum_pictures(spectrum) -> list[str]:
+    if spectrum is None:
+        return []
+    return [
+        _picture("softness-distribution", figures.softness_distribution(spectrum)),
+        _picture("plastic-given-softness", figures.plastic_given_softness(spectrum)),
+    ]
+
+
+def _activation_pictures(activation) -> list[str]:
+    if activation is None:
+        return []
+    return [
+        _picture("activation-softness", figures.activation_softness(activation)),
+        _picture("activation-auc", figures.activation_auc(activation)),
+        _picture("activation-deciles", figures.activation_deciles(activation)),
+    ]
+
+
+def _model_pictures(spectrum, importance) -> list[str]:
+    shown = []
+    if spectrum is not None:
+        shown += [
+            _picture("roc", figures.roc(spectrum)),
+            _picture("calibration", figures.calibration(spectrum)),
+        ]
+    if importance:
+        shown.append(_picture("importance", figures.importance(importance)))
+    return shown
+
+
+def _spectrum_table(spectrum) -> str:
+    if spectrum is None:
+        return ""
+    hard, soft = spectrum.attrs["hard_below"], spectrum.attrs["soft_above"]
+    rows = [
+        (f"Atoms with QS < {hard:g}", _percent(spectrum["fraction_hard"], 1), "13 %"),
+        (f"Atoms with QS > {soft:g}", _percent(spectrum["fraction_soft"], 1), "11 %"),
+        (f"Mean D² of atoms with QS < {hard:g}", f"{spectrum['d2_mean_hard'].item():.2f} Å²", "0.55 Å²"),
+        (f"Mean D² of atoms with QS > {soft:g}", f"{spectrum['d2_mean_soft'].item():.2f} Å²", None),
+        ("Standard deviation of QS", f"{spectrum['qs_std'].item():.3f}", "0.230"),
+        ("P(plastic | QS = 0.5) / P(plastic)", f"{spectrum['p_ratio_half'].item():.2f}", "close to 1"),
+    ]
+    return template.table(
+        ["Quantity", "This glass", "Published"], rows, caption=f"Published: {_GLASS}, at 4 % strain."
+    )

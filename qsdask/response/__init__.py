@@ -1,0 +1,1 @@
+"""What an atom did: one file per response to deformation."""

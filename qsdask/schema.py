@@ -1,0 +1,152 @@
+"""Registry of everything a store may hold: group, dimensions, dtype, unit, meaning, and what "no value" looks like.
+
+No array reaches a store unless it is named here. The same text becomes the attributes of the stored arrays
+(``units``, ``long_name``) and the table of the store's layout in the README.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+__all__ = ["FORMAT_VERSION", "STAGES", "VARIABLES", "Stage", "Variable", "stage_of", "variables_of"]
+
+#: Version of the layout; a store with a higher one is refused.
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One stored array.
+
+    Attributes
+    ----------
+    group : str
+        Path of its group; ``*`` stands for a name chosen by the user (feature set, model).
+    name : str
+        Name of the array in the group.
+    dims : tuple of str
+        Dimension names.
+    dtype : str
+        NumPy dtype, or ``"string"``.
+    units : str
+        Unit; ``"1"`` for a pure number.
+    long_name : str
+        Meaning, in a sentence.
+    coordinate : bool
+        Whether xarray shows it as a coordinate of the group.
+    """
+
+    group: str
+    name: str
+    dims: tuple[str, ...]
+    dtype: str
+    units: str
+    long_name: str
+    coordinate: bool = False
+
+    @property
+    def fill_value(self) -> object:
+        """What an unwritten or empty element reads as: NaN, -1, False, or an empty string."""
+        kind = self.dtype[0]
+        if self.dtype == "string":
+            return ""
+        return {"f": float("nan"), "i": -1, "u": 0, "b": False}[kind]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of the way from a trajectory to softness, and the groups it fills.
+
+    Attributes
+    ----------
+    name : str
+        The verb a user types.
+    groups : tuple of str
+        Groups it writes, ``*`` as in `Variable`.
+    needs : tuple of str
+        Groups that must be complete before it starts.
+    """
+
+    name: str
+    groups: tuple[str, ...]
+    needs: tuple[str, ...]
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage("ingest", ("atoms", "frames", "domains"), ()),
+    Stage("shells", ("shells/voronoi", "shells/cutoff"), ("frames",)),
+    Stage("features", ("features/*",), ("shells/voronoi", "shells/cutoff")),
+    Stage("respond", ("response/d2min",), ("frames",)),
+    Stage("predict", ("softness/*",), ("features/*",)),
+)
+
+_INTEGER_IMAGE = "lattice vectors a, b, c to add to the neighbour's wrapped position"
+_ROW = "row of the neighbour in this store, -1 where the slot is empty"
+
+VARIABLES: tuple[Variable, ...] = (
+    Variable("atoms", "id", ("atom",), "int64", "1", "atom id given by the trajectory"),
+    Variable("atoms", "species", ("atom",), "int16", "1", "index into species_name and radius"),
+    Variable("atoms", "species_name", ("kind",), "string", "1", "chemical symbol"),
+    Variable("atoms", "radius", ("kind",), "float64", "angstrom", "atomic radius used for interstices"),
+    Variable("frames", "position", ("step", "atom", "xyz"), "float64", "angstrom", "Cartesian position as read"),
+    Variable("frames", "cell", ("step", "vector", "xyz"), "float64", "angstrom", "cell vectors a, b, c as rows"),
+    Variable("frames", "origin", ("step", "xyz"), "float64", "angstrom", "lower corner of the cell"),
+    Variable("frames", "source_hash", ("step", "word"), "uint64", "1", "128-bit BLAKE2b hash of the frame as it was read"),
+    Variable("frames", "periodic", ("vector",), "bool", "1", "whether the cell repeats along a, b, c"),
+    Variable("frames", "xyz", ("xyz",), "string", "1", "Cartesian axis", coordinate=True),
+    Variable("frames", "strain", ("step",), "float64", "1", "engineering strain, as a fraction", coordinate=True),
+    Variable("frames", "timestep", ("step",), "int64", "1", "timestep number in the trajectory", coordinate=True),
+    Variable(
+        "domains", "bounds", ("step", "domain", "side", "vector"), "float64", "1",
+        "lowest and highest reduced coordinate of the rows of a domain",
+    ),
+    Variable("domains", "row", ("domain", "side"), "int64", "1", "first row of a domain and the row after its last"),
+    *(
+        variable
+        for shell, extra in (
+            ("shells/voronoi", True),
+            ("shells/cutoff", False),
+        )
+        for variable in (
+            Variable(shell, "neighbour", ("atom", "slot"), "int64", "1", _ROW),
+            Variable(shell, "image", ("atom", "slot", "vector"), "int8", "1", _INTEGER_IMAGE),
+            Variable(shell, "distance", ("atom", "slot"), "float64", "angstrom", "distance to the neighbour"),
+            *(
+                (
+                    Variable(shell, "facet_area", ("atom", "slot"), "float64", "angstrom^2", "area of the shared facet"),
+                    Variable(shell, "edges", ("atom", "slot"), "int16", "1", "number of edges of the shared facet"),
+                    Variable(shell, "cell_volume", ("atom",), "float64", "angstrom^3", "volume of the Voronoi cell"),
+                    Variable(shell, "flag", ("atom",), "uint8", "1", "1: cell open (free surface), 4: coincident atoms"),
+                )
+                if extra
+                else ()
+            ),
+        )
+    ),
+    Variable("features/*", "value", ("atom", "feature"), "float32", "1", "value of each feature column"),
+    Variable("features/*", "feature", ("feature",), "string", "1", "column name", coordinate=True),
+    Variable("features/*", "unit", ("feature",), "string", "1", "unit of each column", coordinate=True),
+    Variable("features/*", "meaning", ("feature",), "string", "1", "meaning of each column", coordinate=True),
+    Variable(
+        "response/d2min", "d2min", ("step", "atom"), "float64", "angstrom^2",
+        "non-affine squared displacement against the undeformed frame",
+    ),
+    Variable("response/d2min", "valid", ("step", "atom"), "bool", "1", "whether the affine fit was regular"),
+    Variable("response/d2min", "strain", ("step",), "float64", "1", "engineering strain, as a fraction", coordinate=True),
+    Variable("softness/*", "qs", ("atom",), "float64", "1", "quench-in softness: mean plastic probability of the fold models"),
+    Variable("softness/*", "qs_std", ("atom",), "float64", "1", "standard deviation of the probability over the fold models"),
+)
+
+
+def variables_of(group: str) -> tuple[Variable, ...]:
+    """Variables registered for the group at `group`, in their written order."""
+    return tuple(v for v in VARIABLES if fnmatchcase(group, v.group))
+
+
+def stage_of(group: str) -> Stage:
+    """Stage that writes the group at `group`."""
+    for stage in STAGES:
+        if any(fnmatchcase(group, pattern) for pattern in stage.groups):
+            return stage
+    raise KeyError(group)

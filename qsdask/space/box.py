@@ -1,0 +1,94 @@
+"""The simulation box: a triclinic cell that repeats along some of its vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from qsdask.errors import BadDataError
+
+__all__ = ["Box"]
+
+#: The cell's lower face is moved down by this fraction, so that atoms that sit on the face to within rounding
+#: (crystals do) always belong to the lower one, whatever image they were written in.
+FACE_TOLERANCE = 1e-9
+
+#: Decimals kept when an atom is moved by whole cell vectors. Text dumps have fewer: the wrapped coordinate is then
+#: the very number that a wrapped dump would hold, and pair kernels give the same bits for both.
+WRAP_DECIMALS = 10
+
+
+@dataclass(frozen=True)
+class Box:
+    """Cell, origin and periodicity of one frame.
+
+    Parameters
+    ----------
+    cell : float64 array, shape (3, 3)
+        Cell vectors a, b, c as rows. Unit: angstrom.
+    origin : float64 array, shape (3,)
+        Lower corner. Unit: angstrom.
+    periodic : bool array, shape (3,)
+        Whether the cell repeats along a, b, c.
+
+    Raises
+    ------
+    BadDataError
+        ``E-BOX`` when the cell is not finite or has no volume.
+    """
+
+    cell: np.ndarray
+    origin: np.ndarray
+    periodic: np.ndarray
+
+    def __post_init__(self) -> None:
+        finite = np.isfinite(self.cell).all() and np.isfinite(self.origin).all()
+        if not finite or abs(np.linalg.det(self.cell)) < 1e-9:
+            raise BadDataError(f"the cell {np.asarray(self.cell).tolist()} is not finite or has no volume", code="E-BOX")
+
+    @cached_property
+    def inverse(self) -> np.ndarray:
+        """Inverse of the cell, shape (3, 3): reduced = (x - origin) @ inverse."""
+        return np.linalg.inv(self.cell)
+
+    @cached_property
+    def height(self) -> np.ndarray:
+        """Distance between opposite faces, shape (3,). Unit: angstrom."""
+        return 1.0 / np.linalg.norm(self.inverse, axis=0)
+
+    @property
+    def volume(self) -> float:
+        """Volume of the cell. Unit: angstrom^3."""
+        return float(abs(np.linalg.det(self.cell)))
+
+    def reduced(self, position: np.ndarray) -> np.ndarray:
+        """Reduced coordinates of Cartesian positions, shape (n, 3)."""
+        return (position - self.origin) @ self.inverse
+
+    def wrap(self, position: np.ndarray) -> np.ndarray:
+        """Positions moved by whole cell vectors into the cell, along its periodic vectors only.
+
+        Parameters
+        ----------
+        position : float64 array, shape (n, 3)
+            Cartesian positions, wrapped or not. Unit: angstrom.
+
+        Returns
+        -------
+        float64 array, shape (n, 3)
+            Atoms already inside keep their bits; moved ones are rounded to 1e-10 angstrom.
+        """
+        image = np.floor(self.reduced(position) + FACE_TOLERANCE)
+        image[:, ~np.asarray(self.periodic, dtype=bool)] = 0.0
+        moved = image.any(axis=1)
+        if not moved.any():
+            return position
+        wrapped = position.copy()
+        wrapped[moved] = np.round(position[moved] - image[moved] @ self.cell, WRAP_DECIMALS)
+        return wrapped
+
+    def shift(self, image: np.ndarray) -> np.ndarray:
+        """Cartesian shift of integer images, shape (n, 3). Unit: angstrom."""
+        return image.astype(np.float64) @ self.cell

@@ -1,0 +1,75 @@
+"""Halos: which domains, in which periodic image, hold atoms within reach of a domain."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+
+from qsdask.space.box import Box
+
+__all__ = ["halo_domains", "in_halo", "widened"]
+
+
+def widened(bounds: np.ndarray, reach: float, box: Box) -> np.ndarray:
+    """Bounds of a domain enlarged by a reach on every side.
+
+    Parameters
+    ----------
+    bounds : float64 array, shape (2, 3)
+        Lowest and highest reduced coordinate of the domain.
+    reach : float
+        Unit: angstrom.
+    box : Box
+        Cell of the frame.
+
+    Returns
+    -------
+    float64 array, shape (2, 3)
+        Reduced coordinates. A point within `reach` of any atom of the domain lies inside.
+    """
+    # A hair more than the reach: rounding of reduced coordinates must not lose an atom at exactly the reach.
+    margin = (reach + 1e-6) / box.height
+    return np.stack([bounds[0] - margin, bounds[1] + margin])
+
+
+def halo_domains(bounds: np.ndarray, domain: int, reach: float, box: Box) -> list[tuple[int, tuple[int, int, int]]]:
+    """Domains and periodic images that can hold atoms within reach of a domain.
+
+    Parameters
+    ----------
+    bounds : float64 array, shape (n_domain, 2, 3)
+        Reduced bounds of all domains.
+    domain : int
+        The domain whose halo is asked for.
+    reach : float
+        Unit: angstrom.
+    box : Box
+        Cell of the frame; only its periodic vectors have images.
+
+    Returns
+    -------
+    list of (int, (int, int, int))
+        Domain and the lattice vectors to add to its positions, sorted; the domain itself in image 0 included.
+        Boxes thinner than two reaches give several images of one domain.
+    """
+    wanted = widened(bounds[domain], reach, box)
+    spans = []
+    for axis in range(3):
+        if box.periodic[axis]:
+            low = int(np.floor(wanted[0, axis] - bounds[:, 1, axis].max()))
+            high = int(np.ceil(wanted[1, axis] - bounds[:, 0, axis].min()))
+            spans.append(range(low, high + 1))
+        else:
+            spans.append(range(1))
+    found = []
+    for image in product(*spans):
+        touches = ((bounds[:, 0] + image <= wanted[1]) & (bounds[:, 1] + image >= wanted[0])).all(axis=1)
+        found += [(int(other), image) for other in np.flatnonzero(touches)]
+    return sorted(found)
+
+
+def in_halo(reduced: np.ndarray, image: tuple[int, int, int], wanted: np.ndarray) -> np.ndarray:
+    """Mask of the atoms that, moved by `image`, lie inside widened bounds; bool, shape (n,)."""
+    moved = reduced + np.asarray(image, dtype=np.float64)
+    return ((moved >= wanted[0]) & (moved <= wanted[1])).all(axis=1)

@@ -1,0 +1,96 @@
+"""Stage ``respond``: D2min of every atom at every stored strain, against the undeformed glass."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from qsdask.engine.load import halo_block, with_current
+from qsdask.engine.stage import Course, Run, run_stage
+from qsdask.kernels.cells import neighbour_shell
+from qsdask.response.d2min import D2Min
+from qsdask.settings import RespondSettings, validated
+from qsdask.space.block import Shell
+from qsdask.stages.redo import redo
+from qsdask.stages.toy import toy_block
+from qsdask.store import ledger
+from qsdask.store.ledger import Record
+from qsdask.store.open import reader
+from qsdask.store.template import create_group, write_whole
+
+__all__ = ["respond"]
+
+KEY = "response/d2min"
+
+#: Steps that one unit of work takes: the neighbours of the reference are found once for all of them.
+STEPS_PER_UNIT = 8
+
+
+def respond(store: str | Path, *, cutoff: float | None = None, normalise: str | None = None, run: Run | None = None) -> Path:
+    """Measure the non-affine displacement D2min of every atom at every stored strain.
+
+    Parameters
+    ----------
+    store : str or Path
+        A specimen's store, after `qsdask.ingest`.
+    cutoff : float, optional
+        Neighbours of the undeformed frame within this distance count; 4.0 by default. Unit: angstrom.
+    normalise : {"sum", "mean"}, optional
+        Sum over the neighbours (default) or their mean.
+    run : Run, optional
+        Cluster, workers, overwriting, progress.
+
+    Returns
+    -------
+    Path
+        The store, now with ``response/d2min``.
+
+    Raises
+    ------
+    QSDaskError
+        When the store is missing, incomplete, or the response was computed with other settings.
+    """
+    path, run = Path(store), run or Run()
+    settings = validated(RespondSettings, cutoff_angstrom=cutoff, normalise=normalise)
+    source = ledger.require(path, "ingest")
+    n_step, n_domain = source.shape[1], reader(path)["domains/row"].shape[0]
+    record = Record(KEY, (KEY,), settings.stored(), {"ingest": source.digest}, (1, n_step, n_domain), 2)
+    course = Course(
+        record,
+        partial(_template, path),
+        partial(_respond_of_domain, settings=settings.stored()),
+        _compile,
+        steps_per_unit=STEPS_PER_UNIT,
+    )
+    redo(path, run_stage(path, course, run), run)
+    return path
+
+
+def _respond_of_domain(path: str, part: int, domain: int, steps: list[int], *, settings: dict) -> None:
+    chosen = RespondSettings(**settings)
+    root = reader(path)
+    block = halo_block(root, domain, chosen.cutoff_angstrom)
+    pairs = neighbour_shell(block.position, block.order, block.n_owned, chosen.cutoff_angstrom)
+    block = replace(block, shells={"cutoff": Shell(pairs.neighbour, pairs.count, pairs.distance)})
+    quantity = D2Min(chosen.normalise)
+    rows = slice(*(int(v) for v in root["domains/row"][domain]))
+    for step in steps:
+        value = quantity.compute(with_current(root, block, step))[:, 0]
+        with ledger.committing(Path(path), KEY, (part, step, domain)) as writer:
+            writer.write(KEY, "d2min", (step, rows), value[None])
+            writer.write(KEY, "valid", (step, rows), np.isfinite(value)[None])
+
+
+def _template(path: Path) -> None:
+    root = reader(path)
+    n_step, n_atom, _ = root["frames/position"].shape
+    create_group(path, KEY, {"step": n_step, "atom": n_atom}, {"step": 1, "atom": root["atoms/id"].chunks[0]}, {})
+    # The strain coordinate is one small chunk, not one a step.
+    write_whole(path, KEY, {"strain": root["frames/strain"][:]})
+
+
+def _compile() -> None:
+    D2Min().compute(toy_block(4.0, shells=("cutoff",)))

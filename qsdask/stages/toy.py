@@ -1,0 +1,50 @@
+"""A handful of atoms on which the kernels are compiled before the work begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from qsdask.kernels.cells import neighbour_shell
+from qsdask.kernels.tessellate import keep_facets, voronoi_shell
+from qsdask.space.block import Block, Shell
+from qsdask.space.box import Box
+
+__all__ = ["toy_block"]
+
+
+def toy_block(reach: float, shells: Sequence[str] = ()) -> Block:
+    """27 owned atoms inside a perturbed simple cubic cluster, typed exactly as the blocks of a store.
+
+    Parameters
+    ----------
+    reach : float
+        Reach the block claims. Unit: angstrom.
+    shells : sequence of str
+        Shells to attach, of ``"voronoi"`` and ``"cutoff"``.
+
+    Returns
+    -------
+    Block
+        Its current frame is its reference frame.
+    """
+    grid = np.stack(np.meshgrid(*[np.arange(-4, 5)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    grid = grid[np.argsort(np.abs(grid).max(axis=1), kind="stable")]
+    position = 2.6 * grid + 0.2 * np.sin(7.0 * grid + np.arange(3))
+    n_local, n_owned = len(grid), 27
+    row = np.arange(n_local)
+    box = Box(np.eye(3) * 60.0, np.full(3, -30.0), np.array([True, True, True]))
+    block = Block(
+        n_owned, row, np.zeros((n_local, 3), dtype=np.int8), position, row, np.zeros(n_local, dtype=np.int16),
+        np.full(n_local, 1.3), box, reach, current=position, current_box=box,
+    )  # fmt: skip
+    made: dict[str, Shell] = {}
+    if "cutoff" in shells:
+        pairs = neighbour_shell(position, row, n_owned, 4.0)
+        made["cutoff"] = Shell(pairs.neighbour, pairs.count, pairs.distance)
+    if "voronoi" in shells:
+        cell = keep_facets(voronoi_shell(position, row, n_owned, reach))
+        made["voronoi"] = Shell(cell.neighbour, cell.count, cell.distance, cell.area, cell.edges, cell.volume)
+    return replace(block, shells=made)

@@ -1,0 +1,121 @@
+"""The `.qs` accessor: what people ask of a store at once, answered lazily."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from qsdask.errors import NoInputError, UsageError
+
+__all__ = ["SoftnessAccessor"]
+
+
+@xr.register_datatree_accessor("qs")
+class SoftnessAccessor:
+    """Questions to a specimen's store; every answer is lazy until computed.
+
+    Examples
+    --------
+    >>> tree = qsdask.open_store("glass7.zarr")  # doctest: +SKIP
+    >>> tree.qs.soft(0.7)["qs"].mean().compute()  # doctest: +SKIP
+    """
+
+    def __init__(self, tree: xr.DataTree) -> None:
+        self._tree = tree
+
+    def atoms(self, model: str | None = None) -> xr.Dataset:
+        """Everything known per atom on one `atom` dimension.
+
+        Parameters
+        ----------
+        model : str, optional
+            Name of the softness to join; needed only when there are several.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``id``, ``species``, reference ``position`` and, as far as computed, ``d2min``, ``valid``, ``qs``, ``qs_std``.
+        """
+        frames = self._tree["frames"].to_dataset()
+        parts = [self._tree["atoms"].to_dataset(), frames[["position"]].isel(step=0, drop=True)]
+        if "response" in self._tree.children:
+            parts.append(self._tree["response/d2min"].to_dataset())
+        if "softness" in self._tree.children:
+            parts.append(self._tree[f"softness/{self._model(model)}"].to_dataset())
+        return xr.merge([part.drop_attrs(deep=False) for part in parts], join="exact", compat="no_conflicts")
+
+    def slab(self, axis: str, centre: float, thickness: float) -> xr.Dataset:
+        """Atoms of the undeformed glass in a slice.
+
+        Parameters
+        ----------
+        axis : {"x", "y", "z"}
+            Normal of the slice.
+        centre, thickness : float
+            Unit: angstrom.
+
+        Returns
+        -------
+        xarray.Dataset
+            The rows of `atoms` inside; positions as read, not wrapped.
+        """
+        if axis not in ("x", "y", "z"):
+            raise UsageError(f"axis is {axis!r}, expected 'x', 'y' or 'z'", code="E-AXIS")
+        atoms = self.atoms()
+        coordinate = atoms["position"].sel(xyz=axis)
+        return self._where(atoms, abs(coordinate - centre) <= thickness / 2)
+
+    def soft(self, threshold: float = 0.7, model: str | None = None) -> xr.Dataset:
+        """Atoms with QS above `threshold`: the most liquid-like ones."""
+        atoms = self.atoms(model)
+        return self._where(atoms, atoms["qs"] > threshold)
+
+    def hard(self, threshold: float = 0.1, model: str | None = None) -> xr.Dataset:
+        """Atoms with QS below `threshold`: the most solid-like ones."""
+        atoms = self.atoms(model)
+        return self._where(atoms, atoms["qs"] < threshold)
+
+    def plastic(self, strain: float = 0.04, threshold: float = 5.0) -> xr.Dataset:
+        """Atoms whose D2min at the stored strain nearest to `strain` exceeds `threshold` (angstrom^2)."""
+        atoms = self.atoms()
+        step = int(np.abs(atoms["strain"].values - strain).argmin())
+        now = atoms.isel(step=step)
+        return self._where(now, now["valid"] & (now["d2min"] > threshold))
+
+    def activation(self, threshold: float = 5.0, model: str | None = None) -> xr.Dataset:
+        """Mean QS of the atoms plastic at each strain, and their number.
+
+        Parameters
+        ----------
+        threshold : float
+            D2min above which an atom is plastic. Unit: angstrom^2.
+        model : str, optional
+            Name of the softness.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``qs_plastic(step)`` and ``n_plastic(step)``; `qsdask.activation` gives the full analysis.
+        """
+        atoms = self.atoms(model)
+        plastic = atoms["valid"] & (atoms["d2min"] > threshold) & atoms["qs"].notnull()
+        mean = atoms["qs"].where(plastic).mean("atom")
+        number = plastic.sum("atom")
+        mean.attrs = {"units": "1", "long_name": "mean QS of the atoms plastic at this strain"}
+        number.attrs = {"units": "1", "long_name": "number of plastic atoms"}
+        return xr.Dataset({"qs_plastic": mean, "n_plastic": number})
+
+    def _model(self, model: str | None) -> str:
+        names = list(self._tree["softness"].children) if "softness" in self._tree.children else []
+        if model in names:
+            return str(model)
+        if model is None and len(names) == 1:
+            return names[0]
+        if not names:
+            raise NoInputError("no softness in this store", code="E-STAGE-MISSING", hint="qsdask predict STORE --model MODEL")
+        raise UsageError(f"choose the model: {', '.join(names)}", code="E-MODEL-NAME")
+
+    @staticmethod
+    def _where(atoms: xr.Dataset, mask: xr.DataArray) -> xr.Dataset:
+        """Rows where the mask holds; the mask alone is computed, the values stay lazy."""
+        return atoms.isel(atom=np.flatnonzero(mask.values))

@@ -1,0 +1,1 @@
+"""What an atom looks like: one file per feature set, each with one class named in ``FEATURE_SET``."""

@@ -1,0 +1,20 @@
+"""Slow twin of the coarsening: NumPy statistics, one atom and one column at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def coarsen(value, neighbours):
+    """Mean, population std, min, max over each atom's neighbours; shape (n_atom, n_column, 4).
+
+    `neighbours` holds one list of rows of `value` per atom.
+    """
+    value = np.asarray(value, dtype=float)
+    result = np.full((len(neighbours), value.shape[1], 4), np.nan)
+    for i, rows in enumerate(neighbours):
+        for c in range(value.shape[1]):
+            column = [value[k, c] for k in rows]
+            if column and not np.isnan(column).any():
+                result[i, c] = np.mean(column), np.std(column, ddof=0), np.min(column), np.max(column)
+    return result

@@ -1,0 +1,96 @@
+"""Figures: labels with units, no state left behind, the same bytes every time."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+import matplotlib
+import pytest
+from matplotlib.figure import Figure
+
+from qsdask.reporting import figures
+from qsdask.reporting.picture import encode
+
+HOSTILE = "sro__$x^{2}$<script>\x1b[31m"
+DRAWINGS = {
+    "slice_map": lambda data: figures.slice_map(data["slice"]),
+    "predicted_given_d2": lambda data: figures.predicted_given_d2(data["spectrum"]),
+    "softness_distribution": lambda data: figures.softness_distribution(data["spectrum"]),
+    "plastic_given_softness": lambda data: figures.plastic_given_softness(data["spectrum"]),
+    "activation_softness": lambda data: figures.activation_softness(data["activation"]),
+    "activation_auc": lambda data: figures.activation_auc(data["activation"]),
+    "activation_deciles": lambda data: figures.activation_deciles(data["activation"]),
+    "roc": lambda data: figures.roc(data["spectrum"]),
+    "calibration": lambda data: figures.calibration(data["spectrum"]),
+    "importance": lambda data: figures.importance([("mro__a__b__std__mean", 0.3), (HOSTILE, 0.2)]),
+}
+
+
+@pytest.fixture(params=sorted(DRAWINGS))
+def name(request):
+    return request.param
+
+
+def content(picture):
+    kind, data = re.fullmatch(r"data:image/(svg\+xml|png);base64,([A-Za-z0-9+/=]+)", picture.uri).groups()
+    return kind, base64.b64decode(data)
+
+
+def test_every_axis_names_its_quantity_and_unit(glass, name):
+    figure = DRAWINGS[name](glass)
+    assert isinstance(figure, Figure)
+    unit = re.compile(
+        r"\((Å|Å²|fraction|no unit|ratio|%|per unit QS|fraction of decile|share of total gain)\)"
+    )
+    for number, axes in enumerate(figure.axes):
+        labels = [axes.get_ylabel() or axes.get_xlabel()] if axes.get_label() == "<colorbar>" else []
+        if not labels:
+            shared = number < len(figure.axes) - 1 and name == "activation_auc"
+            labels = ([] if shared else [axes.get_xlabel()]) + (
+                [] if name == "importance" else [axes.get_ylabel()]
+            )
+        for label in labels:
+            assert unit.search(label), (name, label)
+
+
+def test_the_same_data_gives_the_same_bytes(glass, name):
+    with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red"}):
+        first = encode(DRAWINGS[name](glass), name)
+        settings = dict(matplotlib.rcParams)
+    assert first == encode(DRAWINGS[name](glass), name)
+    assert settings["font.size"] == 30
+    _, data = content(first)
+    assert b"<dc:date" not in data
+    assert matplotlib.__version__.encode() not in data[:2000]
+
+
+@pytest.mark.filterwarnings("error")
+def test_little_or_nothing_to_show_is_drawn_without_complaint(odd_glass, name):
+    encode(DRAWINGS[name](odd_glass), name)
+
+
+def test_small_drawings_are_vector_and_large_ones_raster(glass):
+    figure = DRAWINGS["roc"](glass)
+    assert content(encode(figure, "roc"))[0] == "svg+xml"
+    kind, data = content(encode(figure, "roc", limit=1000))
+    assert kind == "png"
+    assert data.startswith(b"\x89PNG")
+    assert content(encode(figure, "roc", limit=1000, form="svg"))[0] == "svg+xml"
+
+
+def test_ids_of_two_pictures_do_not_meet(glass):
+    def shared_shapes(name):
+        _, data = content(encode(DRAWINGS["roc"](glass), name, form="svg"))
+        # Ids that a page could confuse: those that something refers to.
+        return set(re.findall(rb"url\(#([^)]+)\)", data))
+
+    assert shared_shapes("first")
+    assert not shared_shapes("first") & shared_shapes("second")
+
+
+def test_no_picture_refers_to_another_place(glass, name):
+    kind, data = content(encode(DRAWINGS[name](glass), name))
+    if kind == "svg+xml":
+        assert not re.search(rb'(?:href|src)="(?!#)', data)
+        assert b"<script" not in data

@@ -15,9 +15,12 @@ from qsdask.errors import UsageError
 __all__ = [
     "FeatureSettings",
     "IngestSettings",
+    "Recipe",
+    "ReportSettings",
     "RespondSettings",
     "Settings",
     "ShellSettings",
+    "SpecimenSettings",
     "TrainSettings",
     "validated",
 ]
@@ -97,7 +100,7 @@ class TrainSettings(Settings):
     seed: int = Field(default=0, ge=0, description="seed of undersampling, folds and boosting")
 
 
-def validated(model: type[Settings], **values: object) -> Settings:
+def validated(kind: type[Settings], /, **values: object) -> Settings:
     """Settings from plain values; None means "not given".
 
     Raises
@@ -106,7 +109,45 @@ def validated(model: type[Settings], **values: object) -> Settings:
         ``E-SETTING`` naming every value that does not fit.
     """
     try:
-        return model(**{k: v for k, v in values.items() if v is not None})
+        return kind(**{k: v for k, v in values.items() if v is not None})
     except ValidationError as error:
         rows = [f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" for e in error.errors()]
         raise UsageError("; ".join(rows), code="E-SETTING", hint="see --help") from None
+
+
+class ReportSettings(Settings):
+    """How the set-aside glass is shown."""
+
+    out: str = Field(default="report.html", description="file name of the report; with several test specimens their names are added")
+    slice_axis: Literal["x", "y", "z"] = Field(default="y", description="normal of the pictured slice")
+    slice_thickness_angstrom: float = Field(default=2.0, gt=0, description="thickness of the pictured slice")
+
+
+class SpecimenSettings(Settings):
+    """One glass of a recipe."""
+
+    name: str = Field(pattern=r"^[\w.+-]+$", description="name of the specimen and of its store")
+    trajectory: str | list[str] = Field(description="file or files, relative to the recipe; shipped:NAME for those in the package")
+    role: Literal["train", "test"] = Field(description="learn from it, or set it aside")
+
+
+class Recipe(Settings):
+    """All of a job: specimens, and the settings of every stage. The file `qsdask run` takes, in TOML."""
+
+    folder: str = Field(default="qsdask-run", description="where stores, model and report go, relative to the current folder")
+    model: str = Field(default="model.qs", description="name of the model folder")
+    specimen: list[SpecimenSettings] = Field(min_length=1)
+    ingest: IngestSettings = IngestSettings()
+    shells: ShellSettings = ShellSettings()
+    features: FeatureSettings = FeatureSettings()
+    respond: RespondSettings = RespondSettings()
+    train: TrainSettings = TrainSettings()
+    report: ReportSettings = ReportSettings()
+
+    @field_validator("specimen")
+    @classmethod
+    def _names_differ(cls, value: list[SpecimenSettings]) -> list[SpecimenSettings]:
+        names = [s.name for s in value]
+        if len(set(names)) != len(names):
+            raise ValueError(f"two specimens have one name: {names}")
+        return value

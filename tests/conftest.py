@@ -1,9 +1,67 @@
-"""Fixtures shared by all tests."""
+"""Fixtures shared by all tests: small real glasses as dumps and as stores."""
 
 from __future__ import annotations
 
+import gzip
 import sys
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+
+SPECIES = {1: "Cu", 2: "Zr"}
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """Folder of the golden numbers."""
+    return ROOT / "tests" / "golden"
+
+
+@pytest.fixture(scope="session")
+def shipped() -> Path:
+    """Folder of the trajectories in the package."""
+    return ROOT / "qsdask" / "data"
+
+
+@pytest.fixture(scope="session")
+def few():
+    """Two threads of this process, no bars: the quickest cluster for small stores."""
+    from qsdask.engine.stage import Run
+
+    return Run("threads", 2, False, False)
+
+
+@pytest.fixture(scope="session")
+def frames(shipped) -> list[str]:
+    """Text of the first frames of a shipped glass, at strains 0, 0.5 %, 1 % and 4 %."""
+    with gzip.open(shipped / "cu65_a.dump.gz", "rt") as file:
+        text = file.read().split("ITEM: TIMESTEP\n")[1:]
+    return ["ITEM: TIMESTEP\n" + text[i] for i in (0, 1, 2, 8)]
+
+
+def carved(frame: str, keep: np.ndarray) -> str:
+    """A frame with only the atoms of the given ids."""
+    lines = frame.splitlines()
+    body = [line for line in lines[9:] if int(line.split()[0]) in set(keep.tolist())]
+    lines[3] = str(len(body))
+    return "\n".join(lines[:9] + body) + "\n"
+
+
+@pytest.fixture(scope="session")
+def glass(tmp_path_factory, frames, few) -> Path:
+    """Store of the first shipped glass: four strains, three domains, all stages up to the response."""
+    import qsdask
+
+    folder = tmp_path_factory.mktemp("glass")
+    dump = folder / "glass.dump"
+    dump.write_text("".join(frames))
+    store = folder / "glass.zarr"
+    qsdask.ingest(dump, store, species=SPECIES, chunk=2304, run=few)
+    qsdask.shells(store, run=few)
+    qsdask.features(store, run=few)
+    qsdask.respond(store, run=few)
+    return store

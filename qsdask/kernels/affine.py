@@ -95,40 +95,43 @@ def fill_d2min(
     inverse_reference, inverse_current, cell_current, periodic, near, mean,
 ):  # fmt: skip
     """Write D2min and the state of every owned atom; squared bonds below `near` need no image search."""
-    bond = np.empty((neighbour.shape[1], 6))
+    before = np.empty((3, neighbour.shape[1]))
+    after = np.empty((3, neighbour.shape[1]))
+    square = np.empty(neighbour.shape[1])
     for i in range(d2.shape[0]):
-        n = count[i]
+        n = np.uint64(count[i])
         rx, ry, rz = reference[i, 0], reference[i, 1], reference[i, 2]
         cx, cy, cz = current[i, 0], current[i, 1], current[i, 2]
         vxx = vyy = vzz = vxy = vxz = vyz = 0.0
         wxx = wxy = wxz = wyx = wyy = wyz = wzx = wzy = wzz = 0.0
         for slot in range(n):
-            k = neighbour[i, slot]
+            # Unsigned: no test for indices that count from the end.
+            k = np.uint64(neighbour[i, slot])
             px, py, pz = reference[k, 0] - rx, reference[k, 1] - ry, reference[k, 2] - rz
             qx, qy, qz = current[k, 0] - cx, current[k, 1] - cy, current[k, 2] - cz
             if not (px * px + py * py + pz * pz < near and qx * qx + qy * qy + qz * qz < near):
                 sx = sy = sz = 0.0
                 for a in range(3):
                     if periodic[a]:
-                        before = (
+                        reduced = (
                             px * inverse_reference[0, a]
                             + py * inverse_reference[1, a]
                             + pz * inverse_reference[2, a]
                         )
-                        after = (
+                        reduced -= (
                             qx * inverse_current[0, a]
                             + qy * inverse_current[1, a]
                             + qz * inverse_current[2, a]
                         )
-                        image = np.rint(before - after)
+                        image = np.rint(reduced)
                         sx += image * cell_current[a, 0]
                         sy += image * cell_current[a, 1]
                         sz += image * cell_current[a, 2]
                 qx += sx
                 qy += sy
                 qz += sz
-            bond[slot, 0], bond[slot, 1], bond[slot, 2] = px, py, pz
-            bond[slot, 3], bond[slot, 4], bond[slot, 5] = qx, qy, qz
+            before[0, slot], before[1, slot], before[2, slot] = px, py, pz
+            after[0, slot], after[1, slot], after[2, slot] = qx, qy, qz
             vxx += px * px
             vyy += py * py
             vzz += pz * pz
@@ -174,11 +177,14 @@ def fill_d2min(
         fzx = (wzx * axx + wzy * axy + wzz * axz) * scale
         fzy = (wzx * axy + wzy * ayy + wzz * ayz) * scale
         fzz = (wzx * axz + wzy * ayz + wzz * azz) * scale
+        # Squares and their sum apart: the first loop becomes vector code, the second keeps slot order.
+        for slot in range(n):
+            px, py, pz = before[0, slot], before[1, slot], before[2, slot]
+            ex = after[0, slot] - (fxx * px + fxy * py + fxz * pz)
+            ey = after[1, slot] - (fyx * px + fyy * py + fyz * pz)
+            ez = after[2, slot] - (fzx * px + fzy * py + fzz * pz)
+            square[slot] = ex * ex + ey * ey + ez * ez
         total = 0.0
         for slot in range(n):
-            px, py, pz = bond[slot, 0], bond[slot, 1], bond[slot, 2]
-            ex = bond[slot, 3] - (fxx * px + fxy * py + fxz * pz)
-            ey = bond[slot, 4] - (fyx * px + fyy * py + fyz * pz)
-            ez = bond[slot, 5] - (fzx * px + fzy * py + fzz * pz)
-            total += ex * ex + ey * ey + ez * ez
+            total += square[slot]
         d2[i] = total / n if mean else total

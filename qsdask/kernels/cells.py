@@ -4,16 +4,16 @@ Atoms are sorted by the cell that holds them, x running fastest, so that the cel
 sphere touches are one contiguous run of atoms: a search reads a few dozen short straight runs and needs no
 per-cell loop. Inside a cell the atoms keep their order, so the sort is stable and deterministic.
 
-Everything here sees plain open space: periodic images are local entries of their own (ghosts). Cost is linear
-in the number of atoms for any density that varies little over one search sphere; for clusters in vacuum the number
-of cells is capped at four per atom and the cells widen instead.
+Everything here sees plain open space: periodic images are local entries of their own (ghosts). Cost is
+linear in the number of atoms for any density that varies little over one search sphere; for clusters in
+vacuum the number of cells is capped at four per atom and the cells widen instead.
 
 Kernels
 -------
-``fill_candidates`` collects the atoms of one spherical annulus, ``sort_by_distance`` and ``sort_by_order`` put
-them in their two canonical sequences. Both sorts count, for every entry, how many entries stand before it: quadratic, but
-free of branches and vectorised, which beats every comparison sort for the 15 to 60 atoms of a search; long
-lists go to a Shell sort.
+``fill_candidates`` collects the atoms of one spherical annulus, ``sort_by_distance`` and
+``sort_by_order`` put them in their two canonical sequences. Both sorts count, for every entry, how many
+entries stand before it: quadratic, but free of branches and vectorised, which beats every comparison
+sort for the 15 to 60 atoms of a search; long lists go to a Shell sort.
 """
 
 from __future__ import annotations
@@ -22,14 +22,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from qsdask.kernels.jit import kernel
+from qsdask.kernels.jit import inline, kernel
 
 __all__ = ["CellList", "NeighbourShell", "build_cells", "neighbour_shell"]
 
 #: Largest number of cells per atom; more would only be empty ones.
 CELLS_PER_ATOM = 4
+#: Unsigned indices: Numba then leaves out its test for negative ones.
+U = np.uint64
 #: Longest list that is sorted by counting; longer ones are Shell-sorted.
-COUNTED_SORT = 96
+COUNTED_SORT = U(96)
+#: Entries that one turn of a vectorised loop takes (four vectors of four).
+LANES = U(16)
+LARGEST = np.int64(2**63 - 1)
 
 
 class CellList(NamedTuple):
@@ -45,7 +50,7 @@ class CellList(NamedTuple):
         Cells along x, y, z.
     start : int64 array, shape (n_cell + 1,)
         First entry of each cell in `atom`; x runs fastest.
-    atom : int32 array, shape (n_local,)
+    atom : uint32 array, shape (n_local,)
         Local atom index, sorted by cell.
     x, y, z : float64 array, shape (n_local,)
         Coordinates in the sequence of `atom`. Unit: angstrom.
@@ -126,12 +131,12 @@ def build_cells(position, width):
     """
     position = np.ascontiguousarray(position, dtype=np.float64)
     n = len(position)
-    if not width > 0:
-        raise ValueError(f"cell width must be a positive number, got {width!r}")
     lower = position.min(axis=0) if n else np.zeros(3)
     extent = position.max(axis=0) - lower if n else np.zeros(3)
     if not np.isfinite(extent).all():
         raise ValueError("a coordinate is not finite; non-finite atoms must be refused or masked before this")
+    if not width > 0:
+        raise ValueError(f"cell width must be a positive number, got {width!r}")
     widths = np.full(3, float(width))
     while True:
         shape = np.floor(extent / widths) + 1
@@ -143,7 +148,7 @@ def build_cells(position, width):
         widths[wide] *= max(excess ** (1 / wide.sum()), 1.01)
     shape = shape.astype(np.int64)
     start = np.zeros(shape.prod() + 1, dtype=np.int64)
-    atom = np.empty(n, dtype=np.int32)
+    atom = np.empty(n, dtype=np.uint32)
     x, y, z = np.empty((3, n))
     fill_cells(position, lower, widths, shape, start, np.empty(n, dtype=np.int64), atom, x, y, z)
     return CellList(lower, widths, shape, start, atom, x, y, z)
@@ -158,63 +163,66 @@ def typical_width(position):
     return float((extent.prod() / max(n, 1)) ** (1 / 3))
 
 
-@kernel
-def fill_candidates(cells, cx, cy, cz, inner, outer, square, entry):
+@inline
+def fill_candidates(x, y, z, start, grid, shape, cx, cy, cz, inner, outer, square, entry):
     """Entries of the cell list with ``inner < d**2 <= outer``, in cell order.
 
     Parameters
     ----------
-    cells : CellList
-        The sorted atoms.
+    x, y, z, start
+        Of the `CellList`.
+    grid : six float64
+        Lower corner and width. Unit: angstrom.
+    shape : three int64
+        Cells along x, y, z.
     cx, cy, cz : float64
         Centre. Unit: angstrom.
     inner, outer : float64
         Squared radii; an `inner` below zero takes the centre's own atom too. Unit: square angstrom.
-    square : float64 array, shape (capacity,)
-        Filled with squared distances.
-    entry : int32 array, shape (capacity,)
+    square : float64 array, shape (capacity + LANES,)
+        Filled with squared distances, then `LANES` times inf.
+    entry : uint32 array, shape (capacity + LANES,)
         Filled with places in ``cells.atom``.
 
     Returns
     -------
-    int64
-        Number of entries, or minus one if the capacity does not suffice.
+    uint64
+        Number of entries, or the capacity + 1 if that does not suffice.
     """
-    x, y, z, start = cells.x, cells.y, cells.z, cells.start
-    wx, wy, wz = cells.width[0], cells.width[1], cells.width[2]
-    nx, ny, nz = cells.shape[0], cells.shape[1], cells.shape[2]
+    lx, ly, lz, wx, wy, wz = grid
+    nx, ny, nz = shape
     # One part in 1e9 more than the radius: an atom on a cell face may be rounded into the next cell.
     radius = np.sqrt(outer) * (1 + 1e-9)
-    sx, sy, sz = cx - cells.lower[0], cy - cells.lower[1], cz - cells.lower[2]
-    x0 = int(max((sx - radius) / wx, 0.0))
-    x1 = int(min((sx + radius) / wx, nx - 1.0))
-    y0 = int(max((sy - radius) / wy, 0.0))
-    y1 = int(min((sy + radius) / wy, ny - 1.0))
-    z0 = int(max((sz - radius) / wz, 0.0))
-    z1 = int(min((sz + radius) / wz, nz - 1.0))
+    sx, sy, sz = cx - lx, cy - ly, cz - lz
+    x0 = int(min(max((sx - radius) / wx, 0.0), nx - 1.0))
+    x1 = int(max(min((sx + radius) / wx, nx - 1.0), 0.0))
+    y0 = int(min(max((sy - radius) / wy, 0.0), ny - 1.0))
+    y1 = int(max(min((sy + radius) / wy, ny - 1.0), 0.0))
+    z0 = int(min(max((sz - radius) / wz, 0.0), nz - 1.0))
+    z1 = int(max(min((sz + radius) / wz, nz - 1.0), 0.0))
     bound = radius * radius
-    capacity = square.shape[0]
-    n = 0
-    if x0 > x1:
-        return n
+    capacity = U(square.shape[0]) - LANES
+    n = U(0)
     for kz in range(z0, z1 + 1):
         gap = max(max(kz * wz - sz, sz - (kz + 1) * wz), 0.0)
-        left = bound - gap * gap
+        # The last cells also hold what lies on the upper face of the grid.
+        left = bound - gap * gap if kz < nz - 1 else bound
         for ky in range(y0, y1 + 1):
             gap = max(max(ky * wy - sy, sy - (ky + 1) * wy), 0.0)
-            # The last row also holds what lies on the upper face of the grid.
             if gap * gap > left and ky < ny - 1:
                 continue
             row = (kz * ny + ky) * nx
-            first, last = start[row + x0], start[row + x1 + 1]
+            first, last = U(start[U(row + x0)]), U(start[U(row + x1 + 1)])
             if n + (last - first) > capacity:
-                return -1
+                return capacity + U(1)
             for k in range(first, last):
                 dx, dy, dz = x[k] - cx, y[k] - cy, z[k] - cz
                 d = dx * dx + dy * dy + dz * dz
                 square[n] = d
                 entry[n] = k
-                n += (d > inner) & (d <= outer)
+                n += U((d > inner) & (d <= outer))
+    for k in range(LANES):
+        square[n + k] = np.inf
     return n
 
 
@@ -241,40 +249,52 @@ def shell_sort(key, tie, n, place):
         gap //= 3
 
 
-@kernel
-def sort_by_distance(square, tie, n, place):
-    """Places of the entries in ascending (squared distance, tie) sequence."""
-    if n <= COUNTED_SORT:
-        total = 0
-        for i in range(n):
-            d = square[i]
-            before = 0
-            for j in range(n):
-                before += square[j] < d
-            place[before] = i
-            total += before
-        # Equal distances share one rank, so the ranks sum to less than 0 + 1 + ... + n-1.
-        if total == n * (n - 1) // 2:
-            return
-    shell_sort(square, tie, n, place)
+@inline
+def rank(key, n, place):
+    """Places of the entries in ascending sequence, by counting; `LANES` largest keys follow the last.
+
+    Returns
+    -------
+    bool
+        False if there are equal keys; `place` is then useless.
+    """
+    total = U(0)
+    # A round number of lanes: no scalar remainder after the vector loop.
+    padded = (n + LANES - U(1)) & ~(LANES - U(1))
+    for i in range(n):
+        mine = key[i]
+        before = U(0)
+        for j in range(padded):
+            before += U(key[j] < mine)
+        place[before] = i
+        total += before
+    # Equal keys share one rank, so the ranks sum to less than 0 + 1 + ... + n-1.
+    return U(2) * total == n * (n - U(1)) or n == U(0)
 
 
 @kernel
-def sort_by_order(order, n, place):
-    """Places of the entries in ascending `order`, all different."""
+def sort_by_distance(square, entry, atom, order, n, tie, place):
+    """Places of the entries in ascending (squared distance, order) sequence."""
+    if n <= COUNTED_SORT and rank(square, n, place):
+        return
+    for k in range(n):
+        tie[k] = order[atom[entry[k]]]
+    shell_sort(square, tie, np.int64(n), place)
+
+
+@kernel
+def sort_by_order(key, n, place):
+    """Places of the entries in ascending order; the `n` keys are all different and `LANES` more are room."""
+    for k in range(LANES):
+        key[n + k] = LARGEST
     if n <= COUNTED_SORT:
-        for i in range(n):
-            mine = order[i]
-            before = 0
-            for j in range(n):
-                before += order[j] < mine
-            place[before] = i
+        rank(key, n, place)
     else:
-        shell_sort(order, order, n, place)
+        shell_sort(key, key, np.int64(n), place)
 
 
 @kernel
-def fill_neighbours(cells, order, n_owned, cutoff, neighbour, distance, count):
+def fill_neighbours(cells, order, n_owned, cutoff, capacity, neighbour, distance, count):
     """Neighbour slots of every owned atom, ``0 < d < cutoff``, ascending `order`.
 
     Rows whose neighbours do not fit keep their true `count` and stay empty: the caller grows the slots.
@@ -282,46 +302,44 @@ def fill_neighbours(cells, order, n_owned, cutoff, neighbour, distance, count):
     Returns
     -------
     int64
-        The largest count.
+        The largest count, or -1 if more than `capacity` atoms have to be looked at at once.
     """
     n_slot = neighbour.shape[1]
-    capacity = 512
-    square = np.empty(capacity)
-    entry = np.empty(capacity, np.int32)
-    key = np.empty(capacity, np.int64)
-    place = np.empty(capacity, np.int32)
+    room = U(capacity) + LANES
+    square = np.empty(room)
+    entry = np.empty(room, np.uint32)
+    key = np.empty(room, np.int64)
+    place = np.empty(room, np.uint32)
+    x, y, z, start, atom = cells.x, cells.y, cells.z, cells.start, cells.atom
+    grid = (cells.lower[0], cells.lower[1], cells.lower[2], cells.width[0], cells.width[1], cells.width[2])
+    shape = (cells.shape[0], cells.shape[1], cells.shape[2])
     outer = cutoff * cutoff
     largest = 0
-    for c in range(cells.atom.shape[0]):
-        i = cells.atom[c]
-        if i >= n_owned:
+    for c in range(U(atom.shape[0])):
+        i = U(atom[c])
+        if i >= U(n_owned):
             continue
-        n = fill_candidates(cells, cells.x[c], cells.y[c], cells.z[c], 0.0, outer, square, entry)
-        while n < 0:
-            capacity *= 2
-            square = np.empty(capacity)
-            entry = np.empty(capacity, np.int32)
-            key = np.empty(capacity, np.int64)
-            place = np.empty(capacity, np.int32)
-            n = fill_candidates(cells, cells.x[c], cells.y[c], cells.z[c], 0.0, outer, square, entry)
+        n = fill_candidates(x, y, z, start, grid, shape, x[c], y[c], z[c], 0.0, outer, square, entry)
+        if n > U(capacity):
+            return -1
         # The cut-off itself does not belong to the shell; the search takes it in.
-        m = 0
+        m = U(0)
         for k in range(n):
             d = np.sqrt(square[k])
             square[m] = d
             entry[m] = entry[k]
-            key[m] = order[cells.atom[entry[k]]]
-            m += d < cutoff
+            key[m] = order[atom[entry[k]]]
+            m += U(d < cutoff)
         count[i] = m
-        largest = max(largest, m)
-        if m > n_slot:
+        largest = max(largest, np.int64(m))
+        if m > U(n_slot):
             continue
         sort_by_order(key, m, place)
         for k in range(m):
             p = place[k]
-            neighbour[i, k] = cells.atom[entry[p]]
+            neighbour[i, k] = atom[entry[p]]
             distance[i, k] = square[p]
-        for k in range(m, n_slot):
+        for k in range(m, U(n_slot)):
             neighbour[i, k] = -1
             distance[i, k] = np.nan
     return largest
@@ -355,8 +373,8 @@ def neighbour_shell(position, order, n_owned, cutoff, n_slot=24):
 
     Notes
     -----
-    Every periodic image is a local entry of its own, so several images of one atom may be neighbours, and an atom
-    may neighbour its own image. An atom at distance zero is not a neighbour.
+    Every periodic image is a local entry of its own, so several images of one atom may be neighbours,
+    and an atom may neighbour its own image. An atom at distance zero is not a neighbour.
     """
     if not (cutoff > 0 and np.isfinite(cutoff)):
         raise ValueError(f"cutoff must be a positive number, got {cutoff!r}")
@@ -364,13 +382,17 @@ def neighbour_shell(position, order, n_owned, cutoff, n_slot=24):
     order = np.ascontiguousarray(order, dtype=np.int64)
     # Narrow cells fit the sphere better; below one atom a cell they only cost loops.
     cells = build_cells(position, max(typical_width(position), cutoff / 8))
+    capacity = 512
     while True:
         shell = NeighbourShell(
             np.empty((n_owned, n_slot), dtype=np.int32),
             np.empty((n_owned, n_slot)),
             np.empty(n_owned, dtype=np.int32),
         )
-        largest = fill_neighbours(cells, order, n_owned, float(cutoff), *shell)
-        if largest <= n_slot:
+        largest = fill_neighbours(cells, order, n_owned, float(cutoff), capacity, *shell)
+        if 0 <= largest <= n_slot:
             return shell
-        n_slot = int(largest)
+        if largest < 0:
+            capacity *= 4
+        else:
+            n_slot = int(largest)

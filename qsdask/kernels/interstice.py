@@ -1,48 +1,48 @@
 """Interstices: how much of a bond, a hull triangle and a hull tetrahedron lies outside the atoms.
 
-Centre O, kept neighbours A_k, Miracle radii R (any radii). Per atom the mean, population standard deviation, minimum and maximum
-of three vectors [1]_:
+Centre O, kept neighbours A_k, Miracle radii R (any radii). Per atom the mean, population standard
+deviation, minimum and maximum of three vectors [1]_:
 
 * distance, per bond: ``(d - R_O - R_A) / d`` (paper), or ``d / (R_O + R_A) - 1`` (contact); may be negative;
 * area, per triangle of the convex hull of the neighbours: ``1 - sum_3 R_i**2 theta_i / 2 / area``;
 * volume, per tetrahedron O + triangle: ``1 - sum_4 R_i**3 Omega_i / 3 / volume``.
 
-Area and volume are clipped at zero unless told otherwise. Plane angles are atan2(2 area, dot product) with the third from their sum pi;
-solid angles follow van Oosterom and Strackee [2]_, ``tan(Omega / 2) = |a . (b x c)| / (abc + (a.b) c + (b.c) a + (c.a) b)``. All dot
-products come from the three bonds and the three edges of a triangle, and ``a . (b x c)`` is the offset of the hull plane, so
-nothing is computed twice.
+Area and volume are clipped at zero unless told otherwise. Plane angles are atan2(2 area, dot product)
+with the third from their sum pi; solid angles follow van Oosterom and Strackee [2]_, ``tan(Omega / 2) =
+|a . (b x c)| / (abc + (a.b) c + (b.c) a + (c.a) b)``. All dot products come from the three bonds and
+the three edges of a triangle, and ``a . (b x c)`` is the offset of the hull plane, so nothing is
+computed twice.
 
-NaN rules: no neighbour, all NaN; fewer than four (FEW), a flat hull (FLAT) or a centre not inside (OUTSIDE), area and volume NaN, and the
-distance columns stay.
+NaN rules: no neighbour, all NaN; fewer than four (FEW), a flat hull (FLAT) or a centre not inside
+(OUTSIDE), area and volume NaN, and the distance columns stay.
 
-Sums run over the neighbours in slot order and over the triangles in the sequence in which `qsdask.kernels.hull` left them, which
-depends on the bonds only: results do not depend on how the work was cut.
+Sums run over the neighbours in slot order and over the triangles in the sequence in which
+`qsdask.kernels.hull` left them, which depends on the bonds only: results do not depend on how the work
+was cut.
 
 References
 ----------
-.. [1] Q. Wang, A. Jain, "A transferable machine-learning framework linking interstice distribution and plastic heterogeneity in metallic
-   glasses", Nat. Commun. 10, 5537 (2019), doi:10.1038/s41467-019-13511-9.
-.. [2] A. van Oosterom, J. Strackee, "The solid angle of a plane triangle", IEEE Trans. Biomed. Eng. BME-30, 125 (1983),
-   doi:10.1109/TBME.1983.325207.
+.. [1] Q. Wang, A. Jain, "A transferable machine-learning framework linking interstice distribution and
+   plastic heterogeneity in metallic glasses", Nat. Commun. 10, 5537 (2019),
+   doi:10.1038/s41467-019-13511-9.
+.. [2] A. van Oosterom, J. Strackee, "The solid angle of a plane triangle", IEEE Trans. Biomed. Eng.
+   BME-30, 125 (1983), doi:10.1109/TBME.1983.325207.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from qsdask.kernels.hull import FEW, FLAT, OUTSIDE, fill_hull_or_state, open_hull
-from qsdask.kernels.jit import kernel
+from qsdask.kernels.hull import FEW, FLAT, OUTSIDE, fill_hull_or_state, open_planes
+from qsdask.kernels.jit import inline, kernel
+from qsdask.kernels.polytope import U, open_surface, round_up
 
 __all__ = ["FEW", "FLAT", "OUTSIDE", "distance_interstice", "voronoi_interstice"]
 
 
 @kernel
-def fill_statistics(vector, n, row, column):
-    """Mean, population standard deviation, minimum and maximum of ``vector[:n]`` into ``row[column:column+4]``."""
-    if n == 0:
-        for k in range(4):
-            row[column + k] = np.nan
-        return
+def fill_statistics(vector, n, value, i, column):
+    """Mean, population std, minimum and maximum of ``vector[:n]`` into four columns of row `i`."""
     total, low, high = 0.0, np.inf, -np.inf
     for k in range(n):
         v = vector[k]
@@ -52,14 +52,15 @@ def fill_statistics(vector, n, row, column):
     mean = total / n
     spread = 0.0
     for k in range(n):
-        spread += (vector[k] - mean) ** 2
-    row[column] = mean
-    row[column + 1] = np.sqrt(spread / n)
-    row[column + 2] = low
-    row[column + 3] = high
+        d = vector[k] - mean
+        spread += d * d
+    value[i, column] = mean
+    value[i, column + 1] = np.sqrt(spread / n)
+    value[i, column + 2] = low if n > 0 else np.nan
+    value[i, column + 3] = high if n > 0 else np.nan
 
 
-@kernel
+@inline
 def bond_interstice(distance, radius, contact):
     """Share of a bond outside the two atoms."""
     return distance / radius - 1.0 if contact else (distance - radius) / distance
@@ -69,23 +70,24 @@ def bond_interstice(distance, radius, contact):
 def fill_distance_interstice(position, radius, neighbour, count, contact, value):
     """Four statistics of the bonds of every owned atom."""
     vector = np.empty(neighbour.shape[1])
-    for i in range(neighbour.shape[0]):
-        n = count[i]
+    for i in range(U(neighbour.shape[0])):
+        n = U(count[i])
         for k in range(n):
-            j = neighbour[i, k]
+            j = U(neighbour[i, k])
             x = position[j, 0] - position[i, 0]
             y = position[j, 1] - position[i, 1]
             z = position[j, 2] - position[i, 2]
             vector[k] = bond_interstice(np.sqrt(x * x + y * y + z * z), radius[i] + radius[j], contact)
-        fill_statistics(vector, n, value[i], 0)
+        fill_statistics(vector, n, value, i, 0)
 
 
 @kernel
 def fill_angle(y, x, n, angle):
     """``atan2(y, x)`` for positive `y`, without branches, so that it is vectorised; good to 2e-16.
 
-    The quotient is brought into [-0.42, 0.42] with one division: the smaller over the larger of y and abs(x), or, above tan(pi / 8), their
-    difference over their sum, which is the tangent of the angle less pi / 4. The rational function is that of the Cephes library.
+    The quotient is brought into [-0.42, 0.42] with one division: the smaller over the larger of y and
+    abs(x), or, above tan(pi / 8), their difference over their sum, which is the tangent of the angle
+    less pi / 4. The rational function is that of the Cephes library.
     """
     for k in range(n):
         p, q = y[k], abs(x[k])
@@ -94,11 +96,16 @@ def fill_angle(y, x, n, angle):
         r = (low - high if steep else low) / (low + high if steep else high)
         z = r * r
         above = (
-            ((-8.750608600031904122785e-1 * z - 1.615753718733365076637e1) * z - 7.500855792314704667340e1) * z
+            ((-8.750608600031904122785e-1 * z - 1.615753718733365076637e1) * z - 7.500855792314704667340e1)
+            * z
             - 1.228866684490136173410e2
         ) * z - 6.485021904942025371773e1
         below = (
-            (((z + 2.485846490142306297962e1) * z + 1.650270098316988542046e2) * z + 4.328810604912902668951e2) * z
+            (
+                ((z + 2.485846490142306297962e1) * z + 1.650270098316988542046e2) * z
+                + 4.328810604912902668951e2
+            )
+            * z
             + 4.853903996359136964868e2
         ) * z + 1.945506571482613964425e2
         a = r + r * (z * above / below) + (0.25 * np.pi if steep else 0.0)
@@ -108,20 +115,20 @@ def fill_angle(y, x, n, angle):
 
 @kernel
 def fill_hull_interstice(
-    corner, n_triangle, point, plane, length, sphere, centre_radius, clip, sine, cosine, angle, area, volume
+    a, b, c, m, px, py, pz, length, sphere, centre_radius, offset, steep, sine, cosine, angle, area, volume
 ):
     """Area and volume interstice of every triangle of one hull.
 
-    The six angles of a triangle (two plane ones, four solid ones) stand in blocks of `n_triangle` entries of `sine`, `cosine` and
-    `angle`, scaled by any common factor, so that one vectorised pass takes all arctangents of the atom.
+    The six angles of a triangle (two plane ones, four solid ones) stand in blocks of `m` entries of
+    `sine`, `cosine` and `angle`, scaled by any common factor, so that one vectorised pass takes all
+    arctangents of the atom.
     """
-    m = n_triangle
     for t in range(m):
-        a, b, c = corner[t, 0], corner[t, 1], corner[t, 2]
-        la, lb, lc = length[a], length[b], length[c]
-        ab = point[0, a] * point[0, b] + point[1, a] * point[1, b] + point[2, a] * point[2, b]
-        bc = point[0, b] * point[0, c] + point[1, b] * point[1, c] + point[2, b] * point[2, c]
-        ca = point[0, c] * point[0, a] + point[1, c] * point[1, a] + point[2, c] * point[2, a]
+        i, j, k = a[t], b[t], c[t]
+        la, lb, lc = length[i], length[j], length[k]
+        ab = px[i] * px[j] + py[i] * py[j] + pz[i] * pz[j]
+        bc = px[j] * px[k] + py[j] * py[k] + pz[j] * pz[k]
+        ca = px[k] * px[i] + py[k] * py[i] + pz[k] * pz[i]
         aa, bb, cc = la * la, lb * lb, lc * lc
         lab = np.sqrt(aa + bb - 2 * ab)
         lbc = np.sqrt(bb + cc - 2 * bc)
@@ -130,67 +137,82 @@ def fill_hull_interstice(
         at_a = aa - ab - ca + bc
         at_b = bb - bc - ab + ca
         at_c = cc - ca - bc + ab
-        twice, six = plane[4, t], plane[3, t]
-        sine[t] = twice
-        sine[t + m] = twice
-        for k in range(2, 6):
-            sine[t + k * m] = six
+        sine[t] = steep[t]
+        sine[t + m] = steep[t]
+        sine[t + U(2) * m] = offset[t]
+        sine[t + U(3) * m] = offset[t]
+        sine[t + U(4) * m] = offset[t]
+        sine[t + U(5) * m] = offset[t]
         cosine[t] = at_a
         cosine[t + m] = at_b
-        cosine[t + 2 * m] = la * lb * lc + ab * lc + bc * la + ca * lb
-        cosine[t + 3 * m] = la * lab * lca + (aa - ab) * lca + (aa - ca) * lab + at_a * la
-        cosine[t + 4 * m] = lb * lbc * lab + (bb - bc) * lab + (bb - ab) * lbc + at_b * lb
-        cosine[t + 5 * m] = lc * lca * lbc + (cc - ca) * lbc + (cc - bc) * lca + at_c * lc
-    fill_angle(sine, cosine, 6 * m, angle)
+        cosine[t + U(2) * m] = la * lb * lc + ab * lc + bc * la + ca * lb
+        cosine[t + U(3) * m] = la * lab * lca + (aa - ab) * lca + (aa - ca) * lab + at_a * la
+        cosine[t + U(4) * m] = lb * lbc * lab + (bb - bc) * lab + (bb - ab) * lbc + at_b * lb
+        cosine[t + U(5) * m] = lc * lca * lbc + (cc - ca) * lbc + (cc - bc) * lca + at_c * lc
+    fill_angle(sine, cosine, round_up(U(6) * m), angle)
     ro = centre_radius
     for t in range(m):
-        ra, rb, rc = sphere[corner[t, 0]], sphere[corner[t, 1]], sphere[corner[t, 2]]
-        at_c = np.pi - angle[t] - angle[t + m]
-        filled = ra * ra * angle[t] + rb * rb * angle[t + m] + rc * rc * at_c
-        area[t] = 1 - filled / plane[4, t]
-        filled = ro * ro * ro * angle[t + 2 * m] + ra * ra * ra * angle[t + 3 * m]
-        filled += rb * rb * rb * angle[t + 4 * m] + rc * rc * rc * angle[t + 5 * m]
-        volume[t] = 1 - 4 * filled / plane[3, t]
-        if clip:
-            area[t] = max(area[t], 0.0)
-            volume[t] = max(volume[t], 0.0)
+        ra, rb, rc = sphere[a[t]], sphere[b[t]], sphere[c[t]]
+        angle_c = np.pi - angle[t] - angle[t + m]
+        filled = ra * ra * angle[t] + rb * rb * angle[t + m] + rc * rc * angle_c
+        area[t] = 1 - filled / steep[t]
+        filled = ro * ro * ro * angle[t + U(2) * m] + ra * ra * ra * angle[t + U(3) * m]
+        filled += rb * rb * rb * angle[t + U(4) * m] + rc * rc * rc * angle[t + U(5) * m]
+        volume[t] = 1 - 4 * filled / offset[t]
 
 
 @kernel
 def fill_voronoi_interstice(position, radius, neighbour, count, contact, clip, value, state):
     """Twelve statistics and the state of every owned atom."""
     size = max(neighbour.shape[1], 4)
-    corner, owner, patch, rim, follow, plane, height = open_hull(size)
-    point = np.empty((3, size))
-    length = np.empty(size)
-    sphere = np.empty(size)
-    vector = np.empty(size)
-    sine, cosine, angle = np.empty(12 * size), np.empty(12 * size), np.empty(12 * size)
-    area = np.empty(2 * size)
-    volume = np.empty(2 * size)
-    for i in range(neighbour.shape[0]):
-        n = count[i]
+    a, b, c, owner, patch, rim, follow, height = open_surface(size)
+    nx, ny, nz, offset, steep = open_planes(size)
+    px, py, pz = np.empty(size), np.empty(size), np.empty(size)
+    length, sphere, vector = np.empty(size), np.empty(size), np.empty(size)
+    # The entries that only round up the number of angles must be numbers.
+    sine, cosine, angle = np.ones(12 * size + 16), np.ones(12 * size + 16), np.ones(12 * size + 16)
+    area, volume = np.empty(2 * size), np.empty(2 * size)
+    for i in range(U(neighbour.shape[0])):
+        n = U(count[i])
         for k in range(n):
-            j = neighbour[i, k]
-            x = position[j, 0] - position[i, 0]
-            y = position[j, 1] - position[i, 1]
-            z = position[j, 2] - position[i, 2]
-            point[0, k] = x
-            point[1, k] = y
-            point[2, k] = z
-            length[k] = np.sqrt(x * x + y * y + z * z)
+            j = U(neighbour[i, k])
+            px[k] = position[j, 0] - position[i, 0]
+            py[k] = position[j, 1] - position[i, 1]
+            pz[k] = position[j, 2] - position[i, 2]
+            length[k] = np.sqrt(px[k] * px[k] + py[k] * py[k] + pz[k] * pz[k])
             sphere[k] = radius[j]
             vector[k] = bond_interstice(length[k], radius[i] + radius[j], contact)
-        fill_statistics(vector, n, value[i], 0)
-        n_triangle, flag = fill_hull_or_state(point, n, corner, owner, patch, rim, follow, plane, height)
-        state[i] = flag
-        if flag != 0:
-            n_triangle = 0
-        fill_hull_interstice(
-            corner, n_triangle, point, plane, length, sphere, radius[i], clip, sine, cosine, angle, area, volume
+        fill_statistics(vector, n, value, i, 0)
+        n_triangle, flag = fill_hull_or_state(
+            px, py, pz, np.int64(n), a, b, c, owner, patch, rim, follow, height, nx, ny, nz, offset, steep
         )
-        fill_statistics(area, n_triangle, value[i], 4)
-        fill_statistics(volume, n_triangle, value[i], 8)
+        state[i] = flag
+        m = U(n_triangle) if flag == 0 else U(0)
+        fill_hull_interstice(
+            a,
+            b,
+            c,
+            m,
+            px,
+            py,
+            pz,
+            length,
+            sphere,
+            radius[i],
+            offset,
+            steep,
+            sine,
+            cosine,
+            angle,
+            area,
+            volume,
+        )
+        if clip:
+            for t in range(m):
+                area[t] = max(area[t], 0.0)
+                volume[t] = max(volume[t], 0.0)
+        fill_statistics(area, m, value, i, 4)
+        fill_statistics(volume, m, value, i, 8)
 
 
 def _checked(position, radius, n_owned, neighbour, count):
@@ -202,7 +224,9 @@ def _checked(position, radius, n_owned, neighbour, count):
     if radius.shape != position.shape[:1]:
         raise ValueError(f"radius must have shape {position.shape[:1]}, got {radius.shape}")
     if neighbour.ndim != 2 or len(neighbour) != n_owned or count.shape != (n_owned,):
-        raise ValueError(f"neighbour and count must have {n_owned} rows, got {neighbour.shape} and {count.shape}")
+        raise ValueError(
+            f"neighbour and count must have {n_owned} rows, got {neighbour.shape} and {count.shape}"
+        )
     return position, radius, neighbour, count
 
 
@@ -229,7 +253,8 @@ def voronoi_interstice(position, radius, n_owned, neighbour, count, *, contact=F
     Returns
     -------
     value : float64 array, shape (n_owned, 12)
-        Mean, population std, min, max of the distance, then of the area, then of the volume interstice. Dimensionless.
+        Mean, population std, min, max of the distance, then of the area, then of the volume interstice.
+        Dimensionless.
     state : uint8 array, shape (n_owned,)
         0, or FEW = 1, FLAT = 2, OUTSIDE = 4: area and volume are NaN.
 

@@ -1,35 +1,58 @@
 """Remove the cut triangles, fan the rim to the new point: one routine for Voronoi cells and convex hulls.
 
-Both are the convex hull of points around the origin. A closed surface of oriented triangles (a, b, c) over point numbers is
-kept; a new point sees some triangles, and these form one patch. The patch is removed, and every directed edge
-of its rim is joined to the new point. For a convex hull this is the incremental algorithm of the textbooks; for a
-Voronoi cell it is clipping in the dual: a triangle is the Voronoi vertex where three planes meet, "sees" is "cuts off", and the fan is
-the new facet [1]_.
+Both are the convex hull of points around the origin. A closed surface of oriented triangles (a, b, c)
+over point numbers is kept; a new point sees some triangles, and these form one patch. The patch is
+removed, and every directed edge of its rim is joined to the new point. For a convex hull this is the
+incremental algorithm of the textbooks; for a Voronoi cell it is clipping in the dual: a triangle is the
+Voronoi vertex where three planes meet, "sees" is "cuts off", and the fan is the new facet [1]_.
 
-The surface is stored as ``corner`` (three point numbers a triangle) and ``owner[a, b]``, the triangle that holds the directed
-edge a -> b. The edge b -> a then belongs to the triangle on the other side, so the rim is read off directly: an edge of
-a removed triangle whose reverse is owned by a kept one. Entries of ``owner`` of edges that have gone are never
-looked up again, so nothing is ever cleared.
+The surface is stored as the three corners of every triangle and ``owner[a * size + b]``, the triangle
+that holds the directed edge a -> b. The edge b -> a then belongs to the triangle on the other side, so
+the rim is read off directly: an edge of a removed triangle whose reverse is owned by a kept one.
+Entries of ``owner`` of edges that have gone are never looked up again, so nothing is ever cleared.
 
 Cost: one look-up for every edge of a removed triangle and three stores for a new one.
 
-Robustness: the rim must be one simple cycle, which is checked each time by walking it. Rounding can break
-this only when several points lie within rounding of one plane; `find_rim` then says so and the caller starts again
-with a wider tie rule. It never loops and never goes on with a torn surface.
+The second half of the file is the clipping of a cell by planes, which only `qsdask.kernels.tessellate`
+uses; the planes of a hull stand in `qsdask.kernels.hull`. Loops over all triangles run over a round
+number of entries, the surplus ones being neutral, so that they vectorise without a remainder.
+
+Robustness: the rim must be one simple cycle, which is checked each time by walking it. Rounding can
+break this only when several points lie within rounding of one plane; `find_rim` then says so and the
+caller starts again with a wider tie rule. It never loops and never goes on with a torn surface.
 
 References
 ----------
-.. [1] N. Ray, D. Sokolov, S. Lefebvre, B. Levy, "Meshless Voronoi on the GPU", ACM Trans. Graph. 37, 265 (2018),
-   doi:10.1145/3272127.3275092.
+.. [1] N. Ray, D. Sokolov, S. Lefebvre, B. Levy, "Meshless Voronoi on the GPU", ACM Trans. Graph. 37,
+   265 (2018), doi:10.1145/3272127.3275092.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from qsdask.kernels.jit import kernel
+from qsdask.kernels.jit import inline, kernel
 
-__all__ = ["find_rim", "open_surface", "replace_patch"]
+__all__ = [
+    "close_gap",
+    "count_beyond",
+    "cut_cell",
+    "fan_rim",
+    "fill_facets",
+    "fill_height",
+    "find_rim",
+    "open_surface",
+    "round_up",
+    "set_triangle",
+    "start_cell",
+]
+
+#: Unsigned indices: Numba then leaves out its test for negative ones.
+U = np.uint64
+#: Room beyond the last triangle, so that vectorised loops may run over a round number of entries.
+LANES = U(16)
+#: Smallest edge, as a share of the vertex radius, squared.
+ZERO_EDGE_SQUARE = 1e-12
 
 
 @kernel
@@ -38,106 +61,231 @@ def open_surface(size):
 
     Returns
     -------
-    corner : int32 array, shape (2 * size, 4)
-        Point numbers of a triangle, anticlockwise from outside; the fourth column is a mark, zero at rest.
-    owner : int32 array, shape (size, size)
+    a, b, c : uint32 array, shape (2 * size + LANES,)
+        Corners of a triangle, anticlockwise from outside.
+    owner : uint32 array, shape (size * size,)
         Triangle that holds a directed edge.
-    patch : int32 array, shape (2 * size,)
-        Room for the triangles to be removed.
-    rim : int32 array, shape (2 * size, 2)
-        Room for the directed edges of the rim.
-    follow : int32 array, shape (size,)
-        Room for the walk round the rim.
+    patch : uint32 array, shape (2 * size + LANES,)
+        Room for the triangles that are removed, then for those that are made.
+    rim : uint32 array, shape (2 * size + LANES,)
+        Room for the points of the rim.
+    follow : uint32 array, shape (size + 1,)
+        Room for the walk round the rim; the last entry is a dump.
+    height : float64 array, shape (2 * size + LANES,)
+        Height of the new point above every triangle: removed where positive.
     """
-    corner = np.zeros((2 * size, 4), np.int32)
-    owner = np.zeros((size, size), np.int32)
-    patch = np.zeros(2 * size, np.int32)
-    rim = np.zeros((2 * size, 2), np.int32)
-    follow = np.zeros(size, np.int32)
-    return corner, owner, patch, rim, follow
+    room = 2 * size + 16
+    a, b, c = np.zeros(room, np.uint32), np.zeros(room, np.uint32), np.zeros(room, np.uint32)
+    owner = np.zeros(size * size, np.uint32)
+    patch, rim = np.zeros(room, np.uint32), np.zeros(room, np.uint32)
+    return a, b, c, owner, patch, rim, np.zeros(size + 1, np.uint32), np.zeros(room)
 
 
-@kernel
-def set_triangle(corner, owner, t, a, b, c):
-    """Store triangle `t` and the three edges that it owns."""
-    corner[t, 0] = a
-    corner[t, 1] = b
-    corner[t, 2] = c
-    owner[a, b] = t
-    owner[b, c] = t
-    owner[c, a] = t
+@inline
+def round_up(n):
+    """Next multiple of `LANES`."""
+    return (n + LANES - U(1)) & ~(LANES - U(1))
 
 
-@kernel
-def find_rim(corner, owner, patch, n_patch, rim, follow):
-    """Rim of a patch of triangles.
-
-    Returns
-    -------
-    int64
-        Number of rim edges; zero if the rim is not one simple cycle.
-    """
-    for k in range(n_patch):
-        corner[patch[k], 3] = 1
-    n = 0
-    for k in range(n_patch):
-        t = patch[k]
-        a, b, c = corner[t, 0], corner[t, 1], corner[t, 2]
-        rim[n, 0] = a
-        rim[n, 1] = b
-        n += 1 - corner[owner[b, a], 3]
-        rim[n, 0] = b
-        rim[n, 1] = c
-        n += 1 - corner[owner[c, b], 3]
-        rim[n, 0] = c
-        rim[n, 1] = a
-        n += 1 - corner[owner[a, c], 3]
-    for k in range(n_patch):
-        corner[patch[k], 3] = 0
-    if n < 3:
-        return 0
-    for k in range(n):
-        follow[rim[k, 0]] = rim[k, 1]
-    first = rim[0, 0]
-    at = follow[first]
-    step = 1
-    while at != first and step < n:
-        at = follow[at]
-        step += 1
-    return n if (at == first and step == n) else 0
+@inline
+def set_triangle(a, b, c, owner, size, t, p, q, r):
+    """Store triangle `t` with corners p, q, r and the three edges that it owns."""
+    a[t] = p
+    b[t] = q
+    c[t] = r
+    owner[U(p) * size + U(q)] = t
+    owner[U(q) * size + U(r)] = t
+    owner[U(r) * size + U(p)] = t
 
 
-@kernel
-def replace_patch(corner, owner, patch, n_patch, rim, n_rim, point, value, n_triangle):
-    """Remove the patch and join its rim to `point`.
-
-    The new triangles take the places of the removed ones, then new places at the end. When more were removed than made,
-    triangles from the end move into the gaps, with their column of `value`.
+@inline
+def find_rim(a, b, c, owner, size, height, patch, n_triangle, follow):
+    """Removed triangles and the rim that they leave.
 
     Parameters
     ----------
-    patch : int32 array
-        Places of the removed triangles, ascending. On return ``patch[:n_rim]`` holds the places of the new
-        triangles, in the sequence of the rim.
-    value : float64 array, shape (n_row, 2 * size)
-        Geometry of the triangles; the caller sets the columns of the new ones.
+    height : float64 array
+        Positive where a triangle is removed.
+    patch : uint32 array
+        Filled with the removed triangles, ascending.
+    follow : uint32 array
+        Filled with the next point of the rim after a point of the rim.
 
     Returns
     -------
-    int64
-        New number of triangles.
+    n_patch, n_rim, first : uint64
+        Removed triangles, rim edges, and a point of the rim.
     """
-    for k in range(n_patch, n_rim):
-        patch[k] = n_triangle
-        n_triangle += 1
-    for k in range(n_patch - 1, n_rim - 1, -1):
-        # Gaps are filled from the highest down, so the last triangle is either this gap or one that stays.
-        gap, last = patch[k], n_triangle - 1
-        n_triangle = last
-        if gap != last:
-            set_triangle(corner, owner, gap, corner[last, 0], corner[last, 1], corner[last, 2])
-            for row in range(value.shape[0]):
-                value[row, gap] = value[row, last]
+    n_patch = U(0)
+    for t in range(n_triangle):
+        patch[n_patch] = t
+        n_patch += U(height[t] > 0)
+    n_rim = U(0)
+    first = U(0)
+    for k in range(n_patch):
+        t = U(patch[k])
+        p, q, r = U(a[t]), U(b[t]), U(c[t])
+        # Branch-free: edges inside the patch write into the dump.
+        stays = height[owner[q * size + p]] <= 0
+        follow[p if stays else size] = q
+        first = p if stays else first
+        n_rim += U(stays)
+        stays = height[owner[r * size + q]] <= 0
+        follow[q if stays else size] = r
+        first = q if stays else first
+        n_rim += U(stays)
+        stays = height[owner[p * size + r]] <= 0
+        follow[r if stays else size] = p
+        first = r if stays else first
+        n_rim += U(stays)
+    return n_patch, n_rim, first
+
+
+@inline
+def fan_rim(a, b, c, owner, size, patch, n_patch, rim, n_rim, first, follow, point, n_triangle):
+    """Join the rim to `point`, in the places of the removed triangles first.
+
+    On return triangle ``patch[k]`` is (rim[k], rim[k + 1], point) for every k below `n_rim`. Places
+    ``patch[n_rim:n_patch]`` are gaps, ascending, for `close_gap`.
+
+    Returns
+    -------
+    uint64
+        New number of triangles, gaps included; zero if the rim is not one simple cycle.
+    """
+    p = first
+    rim[0] = first
+    turns = U(0)
     for k in range(n_rim):
-        set_triangle(corner, owner, patch[k], rim[k, 0], rim[k, 1], point)
-    return n_triangle
+        q = U(follow[p])
+        if k >= n_patch:
+            patch[k] = n_triangle
+            n_triangle += U(1)
+        t = U(patch[k])
+        a[t] = p
+        b[t] = q
+        c[t] = point
+        owner[p * size + q] = t
+        owner[q * size + point] = t
+        owner[point * size + p] = t
+        rim[k + U(1)] = q
+        turns += U(q == first)
+        p = q
+    # Back at the first point at the end and never before: as many different points as edges.
+    return n_triangle if (p == first and turns == U(1) and n_rim > U(2)) else U(0)
+
+
+@inline
+def close_gap(a, b, c, owner, size, gap, n_triangle):
+    """Move the last triangle into a gap (the highest one first); returns where it stood."""
+    last = n_triangle - U(1)
+    if gap != last:
+        set_triangle(a, b, c, owner, size, gap, a[last], b[last], c[last])
+    return last
+
+
+@inline
+def solve_vertex(a, b, c, t, px, py, pz, ph, vx, vy, vz):
+    """Set the vertex of triangle `t` from its three planes; returns the determinant of the three bonds."""
+    i, j, k = a[t], b[t], c[t]
+    ax, ay, az, ah = px[i], py[i], pz[i], ph[i]
+    bx, by, bz, bh = px[j], py[j], pz[j], ph[j]
+    cx, cy, cz, ch = px[k], py[k], pz[k], ph[k]
+    ux, uy, uz = by * cz - bz * cy, bz * cx - bx * cz, bx * cy - by * cx
+    wx, wy, wz = cy * az - cz * ay, cz * ax - cx * az, cx * ay - cy * ax
+    qx, qy, qz = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
+    determinant = ax * ux + ay * uy + az * uz
+    inverse = 1.0 / determinant
+    vx[t] = (ah * ux + bh * wx + ch * qx) * inverse
+    vy[t] = (ah * uy + bh * wy + ch * qy) * inverse
+    vz[t] = (ah * uz + bh * wz + ch * qz) * inverse
+    return determinant
+
+
+@kernel
+def start_cell(a, b, c, owner, size, px, py, pz, ph, vx, vy, vz, open_radius):
+    """Regular tetrahedron whose faces touch the sphere of `open_radius`; the other vertices are zero."""
+    for k in range(4):
+        px[k] = 1.0 if k < 2 else -1.0
+        py[k] = 1.0 if k % 2 == 0 else -1.0
+        pz[k] = px[k] * py[k]
+        ph[k] = np.sqrt(3.0) * open_radius
+    set_triangle(a, b, c, owner, size, U(0), 0, 1, 2)
+    set_triangle(a, b, c, owner, size, U(1), 0, 3, 1)
+    set_triangle(a, b, c, owner, size, U(2), 0, 2, 3)
+    set_triangle(a, b, c, owner, size, U(3), 1, 3, 2)
+    vx[:] = 0.0
+    vy[:] = 0.0
+    vz[:] = 0.0
+    for t in range(U(4)):
+        solve_vertex(a, b, c, t, px, py, pz, ph, vx, vy, vz)
+
+
+@inline
+def fill_height(vx, vy, vz, n_triangle, rx, ry, rz, touch, height):
+    """Height of every vertex above the plane; returns how many are cut off."""
+    n = U(0)
+    for t in range(round_up(n_triangle)):
+        d = vx[t] * rx + vy[t] * ry + vz[t] * rz - touch
+        height[t] = d
+        n += U(d > 0)
+    return n
+
+
+@inline
+def count_beyond(vx, vy, vz, n_triangle, square):
+    """Number of vertices whose squared radius is above `square`."""
+    n = U(0)
+    for t in range(round_up(n_triangle)):
+        n += U(vx[t] * vx[t] + vy[t] * vy[t] + vz[t] * vz[t] > square)
+    return n
+
+
+@inline
+def cut_cell(
+    a, b, c, owner, size, patch, rim, follow, height, px, py, pz, ph, vx, vy, vz, n_triangle, n_plane
+):
+    """Cut off the vertices with positive height by plane `n_plane`.
+
+    Returns
+    -------
+    uint64
+        New number of triangles; zero if rounding has torn the surface.
+    """
+    n_patch, n_rim, first = find_rim(a, b, c, owner, size, height, patch, n_triangle, follow)
+    n_triangle = fan_rim(a, b, c, owner, size, patch, n_patch, rim, n_rim, first, follow, n_plane, n_triangle)
+    good = n_triangle > U(0)
+    for k in range(n_rim):
+        good &= solve_vertex(a, b, c, U(patch[k]), px, py, pz, ph, vx, vy, vz) > 0
+    for k in range(n_rim, n_patch):
+        gap = U(patch[n_patch - U(1) - (k - n_rim)])
+        n_triangle = close_gap(a, b, c, owner, size, gap, n_triangle)
+        vx[gap], vy[gap], vz[gap] = vx[n_triangle], vy[n_triangle], vz[n_triangle]
+        vx[n_triangle], vy[n_triangle], vz[n_triangle] = 0.0, 0.0, 0.0
+    return n_triangle if good else U(0)
+
+
+@inline
+def add_edge(vx, vy, vz, t, s, px, py, pz, plane, tiny, moment, edge):
+    """Count the edge from vertex `t` to vertex `s` for one of its two facets."""
+    tx, ty, tz = vx[t], vy[t], vz[t]
+    sx, sy, sz = vx[s], vy[s], vz[s]
+    mx, my, mz = ty * sz - tz * sy, tz * sx - tx * sz, tx * sy - ty * sx
+    moment[plane] += mx * px[plane] + my * py[plane] + mz * pz[plane]
+    edge[plane] += U((tx - sx) * (tx - sx) + (ty - sy) * (ty - sy) + (tz - sz) * (tz - sz) > tiny)
+
+
+@kernel
+def fill_facets(
+    a, b, c, owner, size, n_triangle, n_plane, px, py, pz, vx, vy, vz, square_radius, moment, edge
+):
+    """Sum of the edge moments ``(v_t x v_s) . r`` and number of edges of every plane."""
+    for k in range(n_plane):
+        moment[k] = 0.0
+        edge[k] = 0
+    tiny = ZERO_EDGE_SQUARE * square_radius
+    for t in range(n_triangle):
+        i, j, k = U(a[t]), U(b[t]), U(c[t])
+        add_edge(vx, vy, vz, t, owner[j * size + i], px, py, pz, j, tiny, moment, edge)
+        add_edge(vx, vy, vz, t, owner[k * size + j], px, py, pz, k, tiny, moment, edge)
+        add_edge(vx, vy, vz, t, owner[i * size + k], px, py, pz, i, tiny, moment, edge)

@@ -3,27 +3,31 @@
 Algorithm
 ---------
 A cell is the set of points nearer to its atom than to any other: the intersection of the half spaces
-``x . r <= |r|**2 / 2`` over all bonds r. It is cut out of a large regular tetrahedron by the planes of the other atoms in
-ascending distance, in the dual (`qsdask.kernels.polytope`): the surface is a triangulation whose points are planes and whose
-triangles are the vertices of the cell. A plane cuts off vertex v when ``v . r > |r|**2 / 2 (1 + tie)``. Vertices are
-always solved from their own three planes, never interpolated from earlier vertices, so rounding does not pile up and a
-cell does not remember planes that were cut away again.
+``x . r <= |r|**2 / 2`` over all bonds r. It is cut out of a large regular tetrahedron by the planes of
+the other atoms in ascending distance, in the dual (`qsdask.kernels.polytope`): the surface is a
+triangulation whose points are planes and whose triangles are the vertices of the cell. A plane cuts off
+vertex v when ``v . r > |r|**2 / 2 (1 + tie)``. Vertices are always solved from their own three planes,
+never interpolated from earlier vertices, so rounding does not pile up and a cell does not remember
+planes that were cut away again.
 
-An atom farther than twice the largest vertex radius cannot cut [1]_ (security radius), so the work stops there, and this is also the
-certificate of the result: with all atoms within ``2 * vertex_radius`` known, the cell is proven. Candidates come from linked
-cells in shells of rising radius; the first radius follows the atoms treated before. It changes the speed
-only: the sequence of the planes is by (distance, order) whatever the shells are.
+An atom farther than twice the largest vertex radius cannot cut [1]_ (security radius), so the work
+stops there, and this is also the certificate of the result: with all atoms within ``2 * vertex_radius``
+known, the cell is proven. Candidates come from linked cells in shells of rising radius; the first
+radius follows the atoms treated before. It changes the speed only: the sequence of the planes is by
+(distance, order) whatever the shells are.
 
-Facet areas are half the sum of ``(v_s x v_t) . r / |r|`` over the edges of the facet, exact for any planar polygon seen from the atom, and
-the volume is the sum of ``area * |r| / 6``.
+Facet areas are half the sum of ``(v_s x v_t) . r / |r|`` over the edges of the facet, exact for any
+planar polygon seen from the atom, and the volume is the sum of ``area * |r| / 6``.
 
 Ties
 ----
-Where more than three planes meet in one vertex (crystals) rounding would decide which planes cut. The relative tie width 1e-11
-is far above rounding and far below any length that matters: a plane that would cut off less is taken as touching. If the rim of a cut is
-not one cycle nevertheless, the cell is started again with the tie width ten times wider, three times at most,
-then given up as ``DEGENERATE``. Facets below 1e-12 of the surface of the cell do not exist, and edges below 1e-6 of the vertex radius
-are not counted. Coordinates rounded in a text file open real, tiny facets at such vertices; `keep_facets` drops them.
+Where more than three planes meet in one vertex (crystals) rounding would decide which planes cut. The
+relative tie width 1e-11 is far above rounding and far below any length that matters: a plane that would
+cut off less is taken as touching. If the rim of a cut is not one cycle nevertheless, the cell is
+started again with the tie width ten times wider, three times at most, then given up as ``DEGENERATE``.
+Facets below 1e-12 of the surface of the cell do not exist, and edges below 1e-6 of the vertex radius
+are not counted. Coordinates rounded in a text file open real, tiny facets at such vertices;
+`keep_facets` drops them.
 
 State bits
 ----------
@@ -38,8 +42,8 @@ Cost: about 24 planes and 110 vertex solves an atom in a dense glass.
 
 References
 ----------
-.. [1] N. Ray, D. Sokolov, S. Lefebvre, B. Levy, "Meshless Voronoi on the GPU", ACM Trans. Graph. 37, 265 (2018),
-   doi:10.1145/3272127.3275092.
+.. [1] N. Ray, D. Sokolov, S. Lefebvre, B. Levy, "Meshless Voronoi on the GPU", ACM Trans. Graph. 37,
+   265 (2018), doi:10.1145/3272127.3275092.
 .. [2] C. H. Rycroft, "Voro++: A three-dimensional Voronoi cell library in C++", Chaos 19, 041111 (2009),
    doi:10.1063/1.3215722.
 """
@@ -52,7 +56,16 @@ import numpy as np
 
 from qsdask.kernels.cells import build_cells, fill_candidates, sort_by_distance, sort_by_order, typical_width
 from qsdask.kernels.jit import kernel
-from qsdask.kernels.polytope import find_rim, open_surface, replace_patch, set_triangle
+from qsdask.kernels.polytope import (
+    LANES,
+    U,
+    count_beyond,
+    cut_cell,
+    fill_facets,
+    fill_height,
+    open_surface,
+    start_cell,
+)
 
 __all__ = ["COINCIDENT", "DEGENERATE", "OPEN", "UNCERTIFIED", "VoronoiShell", "keep_facets", "voronoi_shell"]
 
@@ -71,8 +84,6 @@ TIE_ATTEMPTS = 4
 COINCIDENT_SQUARE = 1e-12
 #: Smallest facet, as a share of the surface of the cell.
 ZERO_AREA = 1e-12
-#: Smallest edge, as a share of the vertex radius, squared.
-ZERO_EDGE_SQUARE = 1e-12
 
 
 class VoronoiShell(NamedTuple):
@@ -109,256 +120,166 @@ class VoronoiShell(NamedTuple):
 
 
 @kernel
-def solve_vertices(corner, patch, n, plane, vertex):
-    """Set the vertices of triangles ``patch[:n]`` from their three planes.
-
-    Returns
-    -------
-    bool
-        False if three planes have no common point on the outer side.
-    """
-    good = True
-    for k in range(n):
-        t = patch[k]
-        a, b, c = corner[t, 0], corner[t, 1], corner[t, 2]
-        ax, ay, az, ah = plane[0, a], plane[1, a], plane[2, a], plane[3, a]
-        bx, by, bz, bh = plane[0, b], plane[1, b], plane[2, b], plane[3, b]
-        cx, cy, cz, ch = plane[0, c], plane[1, c], plane[2, c], plane[3, c]
-        ux, uy, uz = by * cz - bz * cy, bz * cx - bx * cz, bx * cy - by * cx
-        vx, vy, vz = cy * az - cz * ay, cz * ax - cx * az, cx * ay - cy * ax
-        wx, wy, wz = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
-        volume = ax * ux + ay * uy + az * uz
-        good &= volume > 0
-        inverse = 1.0 / volume
-        vertex[0, t] = (ah * ux + bh * vx + ch * wx) * inverse
-        vertex[1, t] = (ah * uy + bh * vy + ch * wy) * inverse
-        vertex[2, t] = (ah * uz + bh * vz + ch * wz) * inverse
-    return good
-
-
-@kernel
-def start_cell(corner, owner, patch, plane, vertex, open_radius):
-    """Regular tetrahedron whose faces touch the sphere of `open_radius`. Returns the number of triangles."""
-    for a in range(4):
-        plane[0, a] = 1.0 if a < 2 else -1.0
-        plane[1, a] = 1.0 if a % 2 == 0 else -1.0
-        plane[2, a] = plane[0, a] * plane[1, a]
-        plane[3, a] = np.sqrt(3.0) * open_radius
-    set_triangle(corner, owner, 0, 0, 1, 2)
-    set_triangle(corner, owner, 1, 0, 3, 1)
-    set_triangle(corner, owner, 2, 0, 2, 3)
-    set_triangle(corner, owner, 3, 1, 3, 2)
-    for t in range(4):
-        patch[t] = t
-    solve_vertices(corner, patch, 4, plane, vertex)
-    return 4
-
-
-@kernel
-def fill_cut(vertex, n_triangle, rx, ry, rz, height, depth):
-    """Depth of every vertex beyond the plane; returns how many are cut off."""
-    n = 0
-    for t in range(n_triangle):
-        d = vertex[0, t] * rx + vertex[1, t] * ry + vertex[2, t] * rz
-        depth[t] = d
-        n += d > height
-    return n
-
-
-@kernel
-def count_beyond(vertex, n_triangle, square):
-    """Number of vertices whose squared radius is above `square`."""
-    n = 0
-    for t in range(n_triangle):
-        x, y, z = vertex[0, t], vertex[1, t], vertex[2, t]
-        n += x * x + y * y + z * z > square
-    return n
-
-
-@kernel
-def largest_square(vertex, n_triangle):
-    """Largest squared vertex radius."""
-    largest = 0.0
-    for t in range(n_triangle):
-        x, y, z = vertex[0, t], vertex[1, t], vertex[2, t]
-        largest = max(largest, x * x + y * y + z * z)
-    return largest
-
-
-@kernel
-def fill_facets(corner, owner, n_triangle, n_plane, plane, vertex, square_radius, moment, edge):
-    """Sum of the edge moments ``(v_s x v_t) . r`` and number of edges of every plane."""
-    for a in range(n_plane):
-        moment[a] = 0.0
-        edge[a] = 0
-    tiny = ZERO_EDGE_SQUARE * square_radius
-    for t in range(n_triangle):
-        for side in range(3):
-            a = corner[t, side]
-            b = corner[t, side + 1 if side < 2 else 0]
-            if a > b:
-                continue
-            s = owner[b, a]
-            px, py, pz = vertex[0, t], vertex[1, t], vertex[2, t]
-            qx, qy, qz = vertex[0, s], vertex[1, s], vertex[2, s]
-            ux, uy, uz = py * qz - pz * qy, pz * qx - px * qz, px * qy - py * qx
-            moment[b] += ux * plane[0, b] + uy * plane[1, b] + uz * plane[2, b]
-            moment[a] -= ux * plane[0, a] + uy * plane[1, a] + uz * plane[2, a]
-            long = (px - qx) ** 2 + (py - qy) ** 2 + (pz - qz) ** 2 > tiny
-            edge[a] += long
-            edge[b] += long
-
-
-@kernel
 def fill_cells_of_atoms(
-    cells, order, n_owned, reach, open_radius, chosen, size, shell_neighbour, shell_distance, shell_area,
-    shell_edges, shell_count, shell_volume, shell_radius, shell_state,
+    cells, order, n_owned, reach, open_radius, chosen, n_plane_max, shell_neighbour, shell_distance,
+    shell_area, shell_edges, shell_count, shell_volume, shell_radius, shell_state,
 ):  # fmt: skip
     """Voronoi cells of the chosen atoms; returns the largest count.
 
-    Atoms with more than `size` planes are marked crowded; rows with more facets than slots keep their true
-    count and stay empty. The caller sees to both.
+    Atoms with more than `n_plane_max` planes, or more than 16 times as many atoms in one search, are
+    marked crowded; rows with more facets than slots keep their true count and stay empty. The caller
+    sees to both.
     """
-    n_slot = shell_neighbour.shape[1]
-    corner, owner, patch, rim, follow = open_surface(size)
-    vertex = np.empty((3, 2 * size))
-    depth = np.empty(2 * size)
-    plane = np.empty((4, size))
-    moment = np.empty(size)
-    edge = np.empty(size, np.int32)
-    facet = np.empty(size, np.int32)
-    who = np.empty(size, np.int32)
-    key = np.empty(size, np.int64)
-    capacity = 512
-    square = np.empty(capacity)
-    entry = np.empty(capacity, np.int32)
-    tie_break = np.empty(capacity, np.int64)
-    place = np.empty(max(capacity, size), np.int32)
-    largest_count = 0
+    n_slot = U(shell_neighbour.shape[1])
+    size = U(n_plane_max)
+    a, b, c, owner, patch, rim, follow, height = open_surface(n_plane_max)
+    room = 2 * n_plane_max + 16
+    vx, vy, vz = np.zeros(room), np.zeros(room), np.zeros(room)
+    px, py, pz, ph = np.empty(room), np.empty(room), np.empty(room), np.empty(room)
+    moment = np.empty(room)
+    edge = np.empty(room, np.uint32)
+    facet = np.empty(room, np.uint32)
+    who = np.empty(room, np.uint32)
+    capacity = 16 * size
+    square = np.empty(capacity + LANES)
+    entry = np.empty(capacity + LANES, np.uint32)
+    tie_break = np.empty(capacity + LANES, np.int64)
+    place = np.empty(capacity + LANES, np.uint32)
+    x, y, z, start, atom = cells.x, cells.y, cells.z, cells.start, cells.atom
+    grid = (cells.lower[0], cells.lower[1], cells.lower[2], cells.width[0], cells.width[1], cells.width[2])
+    shape = (cells.shape[0], cells.shape[1], cells.shape[2])
+    largest_count = U(0)
     # No atom beyond this can touch the part of a cell that counts.
     limit = min(reach, 2 * open_radius)
-    guess = limit
-    for centre in range(cells.atom.shape[0]):
-        i = cells.atom[centre]
-        if i >= n_owned or not chosen[i]:
+    guess = min(2 * max(max(grid[3], grid[4]), grid[5]), limit)
+    for centre in range(U(atom.shape[0])):
+        i = U(atom[centre])
+        if i >= U(n_owned) or not chosen[i]:
             continue
-        shell_volume[i] = np.nan
-        shell_radius[i] = np.nan
-        shell_count[i] = 0
-        for k in range(n_slot):
-            shell_neighbour[i, k] = -1
-            shell_distance[i, k] = np.nan
-            shell_area[i, k] = np.nan
-            shell_edges[i, k] = 0
-        cx, cy, cz = cells.x[centre], cells.y[centre], cells.z[centre]
+        cx, cy, cz = x[centre], y[centre], z[centre]
         state = DEGENERATE
         tie = TIE
-        n_triangle = 0
-        n_plane = 4
+        n_triangle = U(4)
+        n_plane = U(4)
         farthest = 0.0
         for _attempt in range(TIE_ATTEMPTS):
-            n_triangle = start_cell(corner, owner, patch, plane, vertex, open_radius)
-            n_plane = 4
+            start_cell(a, b, c, owner, size, px, py, pz, ph, vx, vy, vz, open_radius)
+            n_triangle = U(4)
+            n_plane = U(4)
             state = 0
             inner = -1.0
             outer = guess
-            done = False
-            while not done:
-                n = fill_candidates(cells, cx, cy, cz, inner, outer * outer, square, entry)
-                while n < 0:
-                    capacity *= 2
-                    square = np.empty(capacity)
-                    entry = np.empty(capacity, np.int32)
-                    tie_break = np.empty(capacity, np.int64)
-                    place = np.empty(max(capacity, size), np.int32)
-                    n = fill_candidates(cells, cx, cy, cz, inner, outer * outer, square, entry)
+            while True:
+                done = False
+                n = fill_candidates(
+                    x, y, z, start, grid, shape, cx, cy, cz, inner, outer * outer, square, entry
+                )
+                if n > capacity:
+                    state = _CROWDED
+                    break
+                sort_by_distance(square, entry, atom, order, n, tie_break, place)
                 for k in range(n):
-                    tie_break[k] = order[cells.atom[entry[k]]]
-                sort_by_distance(square, tie_break, n, place)
-                for k in range(n):
-                    j = entry[place[k]]
+                    p = place[k]
+                    j = U(entry[p])
                     if j == centre:
                         continue
-                    d = square[place[k]]
+                    d = square[p]
                     if d < COINCIDENT_SQUARE:
                         state = COINCIDENT
                         break
-                    rx, ry, rz = cells.x[j] - cx, cells.y[j] - cy, cells.z[j] - cz
+                    rx, ry, rz = x[j] - cx, y[j] - cy, z[j] - cz
                     half = 0.5 * d
-                    height = half + tie * half
-                    n_patch = fill_cut(vertex, n_triangle, rx, ry, rz, height, depth)
-                    if n_patch == 0:
-                        if count_beyond(vertex, n_triangle, half * 0.5) == 0:
+                    if fill_height(vx, vy, vz, n_triangle, rx, ry, rz, half + tie * half, height) == U(0):
+                        if count_beyond(vx, vy, vz, n_triangle, half * 0.5) == U(0):
                             done = True
                             break
                         continue
                     if n_plane == size:
                         state = _CROWDED
                         break
-                    m = 0
-                    for t in range(n_triangle):
-                        patch[m] = t
-                        m += depth[t] > height
-                    n_rim = find_rim(corner, owner, patch, n_patch, rim, follow)
-                    if n_rim == 0:
-                        state = DEGENERATE
-                        break
-                    plane[0, n_plane] = rx
-                    plane[1, n_plane] = ry
-                    plane[2, n_plane] = rz
-                    plane[3, n_plane] = half
+                    px[n_plane] = rx
+                    py[n_plane] = ry
+                    pz[n_plane] = rz
+                    ph[n_plane] = half
                     who[n_plane] = j
-                    n_triangle = replace_patch(corner, owner, patch, n_patch, rim, n_rim, n_plane, vertex, n_triangle)
-                    n_plane += 1
-                    if not solve_vertices(corner, patch, n_rim, plane, vertex):
+                    n_triangle = cut_cell(
+                        a,
+                        b,
+                        c,
+                        owner,
+                        size,
+                        patch,
+                        rim,
+                        follow,
+                        height,
+                        px,
+                        py,
+                        pz,
+                        ph,
+                        vx,
+                        vy,
+                        vz,
+                        n_triangle,
+                        n_plane,
+                    )
+                    n_plane += U(1)
+                    if n_triangle == U(0):
                         state = DEGENERATE
                         break
                 if state != 0:
                     break
-                farthest = largest_square(vertex, n_triangle)
+                farthest = 0.0
+                for t in range(n_triangle):
+                    farthest = max(farthest, vx[t] * vx[t] + vy[t] * vy[t] + vz[t] * vz[t])
                 if done or 4 * farthest <= outer * outer or outer >= limit:
                     break
                 inner = outer * outer
-                # As many again as there were, but not beyond what the cell can need.
                 outer = min(min(2 * np.sqrt(farthest) * (1 + 1e-12), 1.25 * outer), limit)
             if state != DEGENERATE:
                 break
             tie *= 10
-        if state != 0:
-            shell_state[i] = state
-            continue
-        radius = np.sqrt(farthest)
-        if radius >= open_radius:
-            shell_radius[i] = np.inf
-            shell_state[i] = OPEN | (UNCERTIFIED if 2 * open_radius > reach else 0)
-            continue
-        guess = min(guess * 0.998 if 2 * radius <= guess else guess * 1.02, limit)
-        fill_facets(corner, owner, n_triangle, n_plane, plane, vertex, farthest, moment, edge)
-        surface = 0.0
-        volume = 0.0
-        for a in range(4, n_plane):
-            volume += moment[a]
-            moment[a] = 0.5 * moment[a] / np.sqrt(2 * plane[3, a])
-            surface += moment[a]
-        m = 0
-        for a in range(4, n_plane):
-            facet[m] = a
-            key[m] = order[cells.atom[who[a]]]
-            m += moment[a] > ZERO_AREA * surface
-        shell_volume[i] = volume / 12
-        shell_radius[i] = radius
+        m = U(0)
+        if state == 0:
+            radius = np.sqrt(farthest)
+            if radius >= open_radius:
+                shell_radius[i] = np.inf
+                state = OPEN | (UNCERTIFIED if 2 * open_radius > reach else 0)
+            else:
+                guess = min(guess * 0.998 if 2 * radius <= guess else guess * 1.02, limit)
+                fill_facets(
+                    a, b, c, owner, size, n_triangle, n_plane, px, py, pz, vx, vy, vz, farthest, moment, edge
+                )
+                surface = 0.0
+                volume = 0.0
+                for f in range(U(4), n_plane):
+                    volume += moment[f]
+                    ph[f] = np.sqrt(2 * ph[f])
+                    moment[f] = 0.5 * moment[f] / ph[f]
+                    surface += moment[f]
+                for f in range(U(4), n_plane):
+                    facet[m] = f
+                    tie_break[m] = order[atom[who[f]]]
+                    m += U(moment[f] > ZERO_AREA * surface)
+                shell_volume[i] = volume / 12
+                shell_radius[i] = radius
+                state = UNCERTIFIED if 2 * radius > reach else 0
+        shell_state[i] = state
         shell_count[i] = m
-        shell_state[i] = UNCERTIFIED if 2 * radius > reach else 0
         largest_count = max(largest_count, m)
         if m > n_slot:
             continue
-        sort_by_order(key, m, place)
+        sort_by_order(tie_break, m, place)
         for k in range(m):
-            a = facet[place[k]]
-            shell_neighbour[i, k] = cells.atom[who[a]]
-            shell_distance[i, k] = np.sqrt(2 * plane[3, a])
-            shell_area[i, k] = moment[a]
-            shell_edges[i, k] = edge[a]
+            f = facet[place[k]]
+            shell_neighbour[i, k] = atom[who[f]]
+            shell_distance[i, k] = ph[f]
+            shell_area[i, k] = moment[f]
+            shell_edges[i, k] = edge[f]
+        for k in range(m, n_slot):
+            shell_neighbour[i, k] = -1
+            shell_distance[i, k] = np.nan
+            shell_area[i, k] = np.nan
+            shell_edges[i, k] = 0
     return largest_count
 
 
@@ -374,7 +295,8 @@ def voronoi_shell(position, order, n_owned, reach, *, open_radius=8.0, select=No
     n_owned : int
         Number of owned atoms.
     reach : float
-        Every atom within this distance of an owned atom is present; inf if all atoms there are, are. Unit: angstrom.
+        Every atom within this distance of an owned atom is present; inf if all atoms there are, are.
+        Unit: angstrom.
     open_radius : float
         A cell with a vertex at this distance or farther is open. Unit: angstrom.
     select : bool array, shape (n_owned,), optional
@@ -394,8 +316,9 @@ def voronoi_shell(position, order, n_owned, reach, *, open_radius=8.0, select=No
 
     Notes
     -----
-    Independent of ghosts beyond what the cell needs, of their sequence, and of which atoms are treated together: to the last bit.
-    An UNCERTIFIED cell is the exact cell of the atoms given; it may differ from that of the whole system.
+    Independent of ghosts beyond what the cell needs, of their sequence, and of which atoms are treated
+    together: to the last bit. An UNCERTIFIED cell is the exact cell of the atoms given; it may differ
+    from that of the whole system.
     """
     if not reach > 0:
         raise ValueError(f"reach must be positive, got {reach!r}")
@@ -490,14 +413,14 @@ def keep_facets(shell, fraction=0.05, sequential=False):
     fraction : float
         A facet with less than this share of the mean facet area of its cell is dropped; 0 keeps all.
     sequential : bool
-        False: the mean is over all facets of the cell. True: after each removal the mean is the total area of the full cell over the
-        number of facets left, facets taken in ascending order (amlearn).
+        False: the mean is over all facets of the cell. True: after each removal the mean is the total
+        area of the full cell over the number of facets left, facets taken in ascending order (amlearn).
 
     Returns
     -------
     VoronoiShell
-        New neighbour, distance, area, edges and count; volume, vertex radius and state are those of the full cell.
-        Nothing is recomputed for the facets that stay.
+        New neighbour, distance, area, edges and count; volume, vertex radius and state are those of the
+        full cell. Nothing is recomputed for the facets that stay.
 
     Raises
     ------

@@ -1,1 +1,35 @@
+"""From labels and features to quench-in softness: choose, balance, fold, train, keep, predict, score."""
 
+from qsdask.learn.folds import blocks, spatial_block, stratified
+from qsdask.learn.gbdt import Settings
+from qsdask.learn.label import plastic
+from qsdask.learn.model import Model, load_model
+from qsdask.learn.record import definition_digest
+from qsdask.learn.score import evaluate, fold_spread, prior_corrected
+from qsdask.learn.select import usable
+from qsdask.learn.softness import probabilities, quench_in_softness, train
+from qsdask.learn.table import Specimen, Table, concatenate, identity_hash
+from qsdask.learn.undersample import undersample
+
+__all__ = [
+    "Model",
+    "Settings",
+    "Specimen",
+    "Table",
+    "blocks",
+    "concatenate",
+    "definition_digest",
+    "evaluate",
+    "fold_spread",
+    "identity_hash",
+    "load_model",
+    "plastic",
+    "prior_corrected",
+    "probabilities",
+    "quench_in_softness",
+    "spatial_block",
+    "stratified",
+    "train",
+    "undersample",
+    "usable",
+]

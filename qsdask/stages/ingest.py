@@ -14,6 +14,7 @@ import psutil
 from qsdask.engine.load import read_box
 from qsdask.engine.stage import Course, Run, run_stage
 from qsdask.errors import BadDataError, CannotCreateError
+from qsdask.formats.container import sniff
 from qsdask.formats.frame import Frame
 from qsdask.formats.trajectory import Trajectory, open_trajectory
 from qsdask.radii import radius_of
@@ -196,9 +197,7 @@ class _Match:
 def _species(frame: Frame, given: Mapping[int, str], source: Trajectory) -> tuple[np.ndarray, list[str]]:
     """Species index of every atom of the first frame, and the species' names; never a guess."""
     if frame.element is not None and not given:
-        names = sorted(set(frame.element))
-        index = {name: i for i, name in enumerate(names)}
-        return np.array([index[name] for name in frame.element], dtype=np.int16), names
+        return frame.element.code.astype(np.int16), list(frame.element.name)
     types = [] if frame.type is None else np.unique(frame.type).tolist()
     missing = [t for t in types if t not in given]
     if frame.type is None or missing:
@@ -214,11 +213,12 @@ def _species(frame: Frame, given: Mapping[int, str], source: Trajectory) -> tupl
         lookup[t] = names.index(given[t])
     kind = lookup[frame.type]
     if frame.element is not None:
-        differs = np.flatnonzero(np.array(frame.element) != np.array(names)[kind])
+        written = np.array(frame.element.name)[frame.element.code]
+        differs = np.flatnonzero(written != np.array(names)[kind])
         if len(differs):
             at = differs[0]
             raise BadDataError(
-                f"--species says {names[kind[at]]}, the element column says {frame.element[at]}",
+                f"--species says {names[kind[at]]}, the element column says {written[at]}",
                 code="E-SPECIES", file=source.frames[0].path, frame=0, timestep=frame.timestep, atom_id=int(frame.id[at]),
             )  # fmt: skip
     return kind, names
@@ -309,7 +309,7 @@ def _measured_strain(cells: np.ndarray) -> np.ndarray:
 
 def _steps_per_unit(source: Trajectory, run: Run) -> int:
     """Frames per unit of work. A gzip file is read from its start by every unit, so there is one unit per worker."""
-    if not source.seekable:
+    if any(sniff(path)[0] != "plain" for path in {frame.path for frame in source.frames}):
         workers = run.workers or len(psutil.Process().cpu_affinity())
         return -(-len(source.frames) // workers)
     return 4

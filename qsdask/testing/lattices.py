@@ -299,35 +299,74 @@ def open_block(position, cell, origin, periodic, reach, id=None, owned=None) -> 
         In a box thinner than two reaches one atom has several ghosts, each an entry of its own.
     """
     cell = np.asarray(cell, dtype=np.float64)
-    periodic = np.asarray(periodic, dtype=bool)
     inverse = np.linalg.inv(cell)
-    reduced = (np.asarray(position, dtype=np.float64) - origin) @ inverse
+    wrapped = np.asarray(position, dtype=np.float64)
+    reduced = (wrapped - origin) @ inverse
     turns = np.where(periodic, np.floor(reduced), 0.0)
-    wrapped = position - turns @ cell
-    reduced = reduced - turns
+    if turns.any():
+        wrapped, reduced = wrapped - turns @ cell, reduced - turns
     n_atom = len(wrapped)
     owned = np.arange(n_atom) if owned is None else np.asarray(owned, dtype=np.int64)
-    id = np.arange(n_atom) if id is None else np.asarray(id, dtype=np.int64)
+    rank_of_id = np.arange(n_atom)
+    if id is not None:
+        rank_of_id[np.argsort(id, kind="stable")] = np.arange(n_atom)
 
     # In reduced coordinates the reach is the reach over the distance between opposite faces of the cell.
     margin = (reach + 1e-6) * np.linalg.norm(inverse, axis=0)
-    low = reduced[owned].min(axis=0) - margin
-    high = reduced[owned].max(axis=0) + margin
-    first = np.where(periodic, np.floor(low), 0).astype(int)
-    last = np.where(periodic, np.floor(high), 0).astype(int)
-    rows = [owned]
-    images = [np.zeros((len(owned), 3), dtype=np.int8)]
-    is_owned = np.zeros(n_atom, dtype=bool)
-    is_owned[owned] = True
-    for image in product(*(range(a, b + 1) for a, b in zip(first, last, strict=True))):
-        inside = ((reduced + image >= low) & (reduced + image <= high)).all(axis=1)
-        if image == (0, 0, 0):
-            inside &= ~is_owned
-        found = np.flatnonzero(inside)
-        rows.append(found)
-        images.append(np.broadcast_to(np.array(image, dtype=np.int8), (len(found), 3)))
-    row = np.concatenate(rows)
-    image = np.concatenate(images)
-    order = np.empty(len(row), dtype=np.int64)
-    order[np.lexsort((image[:, 2], image[:, 1], image[:, 0], id[row]))] = np.arange(len(row))
-    return OpenBlock(wrapped[row] + image @ cell, row, image, order, len(owned))
+    along = np.ascontiguousarray(reduced.T)
+    low = along[:, owned].min(axis=1) - margin
+    high = along[:, owned].max(axis=1) + margin
+    # The condition on one axis does not look at the others: images of images are all images. Home atoms, most
+    # of the block, are kept apart from shifted ones and are not copied.
+    home, row, image = np.arange(n_atom), np.empty(0, dtype=np.int64), np.empty((0, 3), dtype=np.int8)
+    for axis in range(3):
+        first, last = (int(np.floor(x[axis])) if periodic[axis] else 0 for x in (low, high))
+        rows, images = [], []
+        for turn in range(first, last + 1):
+            near = (along[axis] >= low[axis] - turn) & (along[axis] <= high[axis] - turn)
+            again = near[row]
+            rows.append(row[again])
+            images.append(image[again])
+            images[-1][:, axis] = turn
+            if turn == 0:
+                stay = home if near.all() else home[near[home]]
+            else:
+                rows.append(home[near[home]])
+                images.append(np.zeros((len(rows[-1]), 3), dtype=np.int8))
+                images[-1][:, axis] = turn
+        home, row, image = stay, np.concatenate(rows), np.concatenate(images)
+    if len(owned) < n_atom:
+        is_owned = np.zeros(n_atom, dtype=bool)
+        is_owned[owned] = True
+        home = home[~is_owned[home]]
+        row = np.concatenate([home, row])
+        image = np.concatenate([np.zeros((len(home), 3), dtype=np.int8), image])
+    return OpenBlock(
+        np.concatenate([wrapped[owned], wrapped[row] + image @ cell]),
+        np.concatenate([owned, row]),
+        np.concatenate([np.zeros((len(owned), 3), dtype=np.int8), image]),
+        _rank(rank_of_id, np.concatenate([owned, row]), image),
+        len(owned),
+    )
+
+
+def _rank(rank_of_id, row, ghost_image):
+    """Rank of every entry by (id, image); the first entries, those without `ghost_image`, are at home."""
+    first_ghost = len(row) - len(ghost_image)
+    of_id = rank_of_id[row]
+    entries = np.bincount(of_id, minlength=len(rank_of_id))
+    rank = (np.cumsum(entries) - entries)[of_id]
+    # Only atoms with several entries, those near a periodic face, need their images compared.
+    several = np.flatnonzero(entries[of_id] > 1)
+    image = np.zeros((len(several), 3), dtype=np.int64)
+    is_ghost = several >= first_ghost
+    image[is_ghost] = ghost_image[several[is_ghost] - first_ghost]
+    key = of_id[several]
+    for axis in range(3):
+        low, high = image[:, axis].min(initial=0), image[:, axis].max(initial=0)
+        key = key * (high - low + 1) + (image[:, axis] - low)
+    several = several[np.argsort(key)]
+    place = np.arange(len(several))
+    fresh = np.diff(of_id[several], prepend=-1) != 0
+    rank[several] += place - np.maximum.accumulate(np.where(fresh, place, 0))
+    return rank

@@ -1,0 +1,173 @@
+"""One frame of a trajectory, and where it stands, whatever file it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from qsdask.errors import UsageError
+
+__all__ = ["Elements", "Frame", "FrameLocation", "ReadWarning", "boundary_flags", "periodic_axes"]
+
+
+class ReadWarning(NamedTuple):
+    """Something that was accepted, and that the user should know of.
+
+    Attributes
+    ----------
+    code : str
+        Stable code such as ``"W-TRUNCATED"``.
+    text : str
+        What was found, where, and what was done with it.
+    """
+
+    code: str
+    text: str
+
+
+class Elements(NamedTuple):
+    """Names of the elements in a frame and which one every atom is.
+
+    Attributes
+    ----------
+    name : tuple of str
+        Different names, sorted, so that they do not depend on the order of the atoms.
+    code : int32 array, shape (n_atom,)
+        Index into ``name``.
+    """
+
+    name: tuple[str, ...]
+    code: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class FrameLocation:
+    """Where a frame stands and what its header says; small, and all a worker needs to read it.
+
+    Attributes
+    ----------
+    path : str
+    ordinal : int
+        Position in its file, from 0.
+    offset, length, header : int
+        First byte, number of bytes, and bytes before the first atom line, all of the uncompressed text.
+    timestep, natoms : int
+    line : int
+        Line number of the first header line, from 1.
+    boundary : tuple of str
+        Two letters of ``pfsm`` per axis: lower and upper side.
+    convention : str
+        ``"wrapped"`` or ``"unwrapped"``.
+    units : str or None
+        LAMMPS unit style, if the file names it (``dump_modify units yes``).
+    reader : str
+        ``"lammps"`` or ``"mda"``; the latter has no bytes and lines.
+    """
+
+    path: str
+    ordinal: int
+    offset: int
+    length: int
+    header: int
+    timestep: int
+    natoms: int
+    line: int
+    boundary: tuple[str, str, str]
+    convention: str
+    units: str | None = None
+    reader: str = "lammps"
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One frame, atoms in the order of the file.
+
+    Attributes
+    ----------
+    timestep, natoms : int
+    cell : float64 array, shape (3, 3)
+        Rows are the lattice vectors. Unit: that of the file (angstrom in *metal* and *real* units).
+    origin : float64 array, shape (3,)
+        Lower corner of the cell; a point is ``origin + s @ cell``.
+    boundary : tuple of str
+        Two letters of ``pfsm`` per axis: lower and upper side.
+    id : int64 array, shape (n_atom,)
+        Unique. Any int64 but the lowest; gaps are allowed.
+    position : float64 array, shape (n_atom, 3)
+        Cartesian and finite, as read: neither wrapped nor unwrapped here.
+    convention : str
+        ``"wrapped"`` when the file holds wrapped coordinates (x, xs; image flags are not applied),
+        ``"unwrapped"`` for xu, xsu.
+    type : int64 array, shape (n_atom,), or None
+        From 1.
+    element : Elements or None
+    units : str or None
+        LAMMPS unit style, if the file names it.
+    time : float or None
+        Simulation time, if the file gives it. Unit: that of ``units``.
+    digest : str
+        BLAKE2b (16 bytes, hexadecimal) of the text of the frame, or of the arrays where there is no text.
+    warnings : tuple of ReadWarning
+    """
+
+    timestep: int
+    natoms: int
+    cell: np.ndarray
+    origin: np.ndarray
+    boundary: tuple[str, str, str]
+    id: np.ndarray
+    position: np.ndarray
+    convention: str = "wrapped"
+    type: np.ndarray | None = None
+    element: Elements | None = None
+    units: str | None = None
+    time: float | None = None
+    digest: str = ""
+    warnings: tuple[ReadWarning, ...] = field(default=())
+
+    @property
+    def periodic(self) -> np.ndarray:
+        """Bool array, shape (3,): periodic axes."""
+        return periodic_axes(self.boundary)
+
+
+def periodic_axes(boundary: tuple[str, str, str]) -> np.ndarray:
+    """Bool array, shape (3,): axes whose both sides are ``p``."""
+    return np.array([pair == "pp" for pair in boundary])
+
+
+def boundary_flags(text: str) -> tuple[str, str, str]:
+    """Boundary of three axes from what a user types or a header says.
+
+    Parameters
+    ----------
+    text : str
+        ``"ppp"``, ``"pfp"``, ``"pp ff ss"``, ``"pp,ff,fs"``: one letter of ``pfsm`` per axis, or two
+        (lower, upper).
+
+    Returns
+    -------
+    tuple of str
+        Two letters per axis.
+
+    Raises
+    ------
+    UsageError
+        ``E-BOUNDARY`` when it is none of these, or an axis is periodic on one side only.
+    """
+    parts = text.replace(",", " ").split()
+    if len(parts) == 1 and len(parts[0]) in (3, 6):
+        step = len(parts[0]) // 3
+        parts = [parts[0][k : k + step] for k in range(0, len(parts[0]), step)]
+    pairs = tuple(part * 2 if len(part) == 1 else part for part in parts)
+    if len(pairs) != 3 or any(
+        len(pair) != 2 or not set(pair) <= set("pfsm") or ("p" in pair and pair != "pp") for pair in pairs
+    ):
+        raise UsageError(
+            f"boundary {text!r} is not three axes of p (periodic), f, s or m (free)",
+            code="E-BOUNDARY",
+            hint="give for example --boundary ppp, or 'ff pp pp' for free surfaces along x",
+        )
+    return pairs

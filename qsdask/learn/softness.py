@@ -1,0 +1,265 @@
+"""From labelled tables to the fold models, and from the fold models to quench-in softness."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from qsdask.errors import BadDataError, UsageError
+from qsdask.learn import gbdt, score
+from qsdask.learn.folds import spatial_block, stratified
+from qsdask.learn.model import Model
+from qsdask.learn.table import Table, concatenate, identity_hash
+from qsdask.learn.undersample import undersample
+
+__all__ = ["probabilities", "quench_in_softness", "train"]
+
+_ENOUGH_PLASTIC = 50
+
+
+def train(
+    tables: Table | Sequence[Table],
+    *,
+    definition: Mapping[str, Any],
+    label: Mapping[str, Any],
+    settings: gbdt.Settings | None = None,
+    draws: int = 3,
+    n_folds: int = 5,
+    folds: str = "stratified",
+    ratio: float = 1.0,
+    seed: int = 0,
+    threads: int = 1,
+    d2_quantiles: Sequence[float] | None = None,
+    progress: Any = None,
+) -> Model:
+    """Undersample, fold and train: one model for each draw and fold.
+
+    Parameters
+    ----------
+    tables : Table or sequence of Table
+        Usable atoms of the training specimens, in any order and in any parts.
+    definition : mapping
+        How the features were made: set, convention, cut-off, radii, … JSON values. Kept with the model.
+    label : mapping
+        How atoms were labelled: strain, threshold, normalisation, cut-off. JSON values. Kept with the model.
+    settings : gbdt.Settings, optional
+        Default: the authors'.
+    draws : int
+        Repetitions of the undersampling, each with its own folds.
+    n_folds : int
+        At least 2.
+    folds : str
+        ``"stratified"`` or ``"spatial_block"`` (the tables then need `block`).
+    ratio : float
+        Rows of the majority for each row of the minority.
+    seed : int
+        Changes the rows drawn, the folds and the features tried at each split.
+    threads : int
+        Threads of LightGBM; no result depends on it.
+    d2_quantiles : sequence of float, optional
+        Quantiles of D2min for the message when there is only one class. Unit: angstrom^2.
+    progress : callable, optional
+        Called as ``progress(done, total)`` after each model.
+
+    Returns
+    -------
+    Model
+        Not yet saved. Its ``scores`` hold, for each draw and fold, the scores on the rows of the draw
+        left out, and their means; its ``warnings`` what a reader of the scores should know.
+
+    Raises
+    ------
+    BadDataError
+        ``E-ONE-CLASS``: one label only, overall or in a fold. ``E-FEW-PLASTIC``: fewer rows of a label than
+        two for each fold. Those of `concatenate`.
+    UsageError
+        ``E-FOLDS``: unknown kind, too few folds or draws, or blocks missing.
+
+    Notes
+    -----
+    Memory: the tables and one undersampled copy. Time grows with draws × n_folds × rows of the minority.
+
+    References
+    ----------
+    .. [1] Q. Wang, A. Jain, Nat. Commun. 10, 5537 (2019), doi:10.1038/s41467-019-13511-9.
+    """
+    table = tables if isinstance(tables, Table) else concatenate(tables)
+    settings = gbdt.Settings() if settings is None else settings
+    if folds not in ("stratified", "spatial_block") or draws < 1 or n_folds < 2:
+        raise UsageError(
+            f"folds are 'stratified' or 'spatial_block', at least 2, in at least 1 draw; "
+            f"got {folds!r}, {n_folds!r}, {draws!r}",
+            code="E-FOLDS",
+        )
+    if folds == "spatial_block" and table.block is None:
+        raise UsageError("spatial_block folds need tables with the block of every atom", code="E-FOLDS")
+    warnings = _check_counts(table, n_folds, d2_quantiles)
+    trees: dict[str, str] = {}
+    scores: list[dict[str, Any]] = []
+    for draw in range(draws):
+        rank = table.hashes(seed, "undersample", draw)
+        chosen = table.take(undersample(table.y, rank, ratio=ratio, tie=table.specimen))
+        if folds == "stratified":
+            fold = stratified(chosen.y, chosen.specimen, chosen.hashes(seed, "fold", draw), n_folds)
+        else:
+            keys = tuple(s.key for s in chosen.specimens)
+            fold = spatial_block(
+                chosen.y, chosen.specimen, keys, chosen.block, seed=seed, draw=draw, n_folds=n_folds
+            )
+        tree_seeds = identity_hash(seed, "trees", draw, "", np.arange(n_folds)) >> np.uint64(33)
+        for k in range(n_folds):
+            inside = fold != k
+            text = gbdt.train_one(
+                chosen.X[inside], chosen.y[inside], chosen.columns, settings,
+                seed=int(tree_seeds[k]), threads=threads, d2_quantiles=d2_quantiles,
+            )  # fmt: skip
+            name = f"fold-{draw}-{k}.txt"
+            trees[name] = text
+            outside = chosen.y[~inside]
+            q = gbdt.probability(gbdt.load(text, chosen.columns), chosen.X[~inside], threads=threads)
+            scores.append({"draw": draw, "fold": k, "n": len(outside), **_fold_scores(outside, q)})
+            if progress is not None:
+                progress(len(trees), draws * n_folds)
+    undefined = sum(np.isnan(s["auc"]) for s in scores)
+    if undefined:
+        warnings.append(f"W-ONE-CLASS-FOLD: {undefined} of {len(scores)} folds left out hold one label only")
+    return Model(
+        columns=table.columns,
+        definition=dict(definition),
+        label=dict(label),
+        settings={
+            "gbdt": asdict(settings),
+            "draws": draws, "n_folds": n_folds, "folds": folds, "ratio": float(ratio), "seed": seed,
+        },
+        specimens=table.specimens,
+        scores={"folds": scores, "mean": _mean_scores(scores)},
+        warnings=tuple(warnings),
+        trees=trees,
+    )  # fmt: skip
+
+
+def probabilities(model: Model, X: np.ndarray, *, threads: int = 1) -> np.ndarray:
+    """Probability of being plastic by each model.
+
+    Parameters
+    ----------
+    model : Model
+    X : float array, shape (n, n_feature)
+        Columns in the order of ``model.columns``; see ``Model.check_features``.
+    threads : int
+        Threads of LightGBM.
+
+    Returns
+    -------
+    float64 array, shape (n_model, n)
+        NaN for rows with a feature that is not finite.
+
+    Raises
+    ------
+    BadDataError
+        ``E-FEATURES-DIFFER``: the number of columns is not that of the model.
+    """
+    X = np.asarray(X)
+    if X.ndim != 2 or X.shape[1] != len(model.columns):
+        raise BadDataError(
+            f"the model has {len(model.columns)} feature columns, the rows given have shape {X.shape}",
+            code="E-FEATURES-DIFFER",
+        )
+    if X.dtype not in (np.float32, np.float64):
+        X = X.astype(np.float64)
+    known = np.isfinite(X).all(axis=1)
+    boosters = model.boosters()
+    result = np.full((len(boosters), len(X)), np.nan)
+    rows = X if known.all() else X[known]
+    for k, booster in enumerate(boosters):
+        result[k, known] = gbdt.probability(booster, rows, threads=threads)
+    return result
+
+
+def quench_in_softness(model: Model, X: np.ndarray, *, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Quench-in softness: mean plastic probability over the models.
+
+    Parameters
+    ----------
+    model, X, threads
+        As in `probabilities`.
+
+    Returns
+    -------
+    qs : float64 array, shape (n,)
+        From 0 (hard) to 1 (soft). NaN where a feature is not finite.
+    qs_std : float64 array, shape (n,)
+        Population standard deviation over the models.
+
+    Raises
+    ------
+    BadDataError
+        ``E-FEATURES-DIFFER``.
+
+    Notes
+    -----
+    Each row is treated alone, and the models are added in a fixed order: any cut into chunks gives the same
+    bits.
+
+    References
+    ----------
+    .. [1] Q. Wang, A. Jain, Nat. Commun. 10, 5537 (2019), doi:10.1038/s41467-019-13511-9.
+    """
+    each = probabilities(model, X, threads=threads)
+    # NumPy adds along a short axis in an order that depends on the length of the other: add by hand.
+    mean = sum(each[1:], start=each[0]) / len(each)
+    square = [(p - mean) ** 2 for p in each]
+    return mean, np.sqrt(sum(square[1:], start=square[0]) / len(each))
+
+
+def _check_counts(table: Table, n_folds: int, d2_quantiles: Sequence[float] | None) -> list[str]:
+    """Refuse tables that cannot be learned from; say what is thin."""
+    n, n_plastic = len(table), int(np.count_nonzero(table.y))
+    spread = (
+        "" if d2_quantiles is None else f"; D2min quantiles {', '.join(f'{q:.3g}' for q in d2_quantiles)}"
+    )
+    if n_plastic in (0, n):
+        raise BadDataError(
+            f"all {n} usable atoms have one label: {n_plastic} plastic, {n - n_plastic} not{spread}",
+            code="E-ONE-CLASS",
+            why="the D2min threshold lies outside the values at this strain, or the strain is too small",
+            hint="a threshold between the quantiles, or a larger strain",
+        )
+    fewest = min(n_plastic, n - n_plastic)
+    if fewest < 2 * n_folds:
+        raise BadDataError(
+            f"{n_plastic} plastic and {n - n_plastic} other atoms are too few for {n_folds} folds: "
+            f"at least {2 * n_folds} of each{spread}",
+            code="E-FEW-PLASTIC",
+            hint="more specimens, a larger strain, a lower threshold, or fewer folds",
+        )
+    warnings = []
+    if fewest < _ENOUGH_PLASTIC:
+        warnings.append(
+            f"W-FEW-PLASTIC: only {fewest} atoms of one label; scores are noise below {_ENOUGH_PLASTIC}"
+        )
+    for k, specimen in enumerate(table.specimens):
+        there = int(np.count_nonzero(table.y[table.specimen == k]))
+        if there < n_folds:
+            warnings.append(
+                f"W-FEW-PLASTIC: specimen {specimen.name!r} has {there} plastic atoms for {n_folds} folds"
+            )
+    return warnings
+
+
+def _fold_scores(y: np.ndarray, q: np.ndarray) -> dict[str, float]:
+    rates = score.decisions(y, q)
+    return {
+        "auc": score.auc_roc(y, q),
+        "average_precision": score.average_precision(y, q),
+        **{name: rates[name] for name in ("recall", "precision", "f1")},
+    }
+
+
+def _mean_scores(scores: list[dict[str, Any]]) -> dict[str, float]:
+    names = ("auc", "average_precision", "recall", "precision", "f1")
+    mean = {name: float(np.mean([s[name] for s in scores])) for name in names}
+    return {**mean, "auc_std": float(np.std([s["auc"] for s in scores]))}

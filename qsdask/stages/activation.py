@@ -1,0 +1,146 @@
+"""Stage ``activation``: which QS is activated, strain by strain; and the spectrum of QS at one strain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial, reduce
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from qsdask.analysis import activation as by_strain
+from qsdask.analysis import spectrum as at_strain
+from qsdask.engine.cluster import connect
+from qsdask.engine.run import run_tasks
+from qsdask.engine.stage import Run
+from qsdask.errors import BadDataError, NoInputError
+from qsdask.stages.usable import usable_softness
+from qsdask.store import ledger
+from qsdask.store.open import reader
+
+__all__ = ["activation", "label_step", "softness_group", "spectrum"]
+
+
+def activation(
+    store: str | Path, *, model: str | Path, threshold: float | None = None, run: Run | None = None
+) -> xr.Dataset:
+    """Follow the quench-in softness of the atoms that become plastic.
+
+    Parameters
+    ----------
+    store : str or Path
+        A specimen's store, after `qsdask.respond` and `qsdask.predict`.
+    model : str or Path
+        Model folder, or its name, whose softness is followed.
+    threshold : float, optional
+        D2min above which an atom is plastic; the model's own label by default. Unit: angstrom^2.
+    run : Run, optional
+        Cluster, workers, progress.
+
+    Returns
+    -------
+    xarray.Dataset
+        At every strain: the number and QS (mean, quantiles, histogram) of the atoms plastic at it, newly plastic and
+        activated by then, AUC of QS, fraction activated per QS decile. See `qsdask.analysis.activation.finalise`.
+
+    Raises
+    ------
+    QSDaskError
+        When the response or the softness is missing or incomplete.
+    """
+    path, run = Path(store), run or Run()
+    group = softness_group(path, model)
+    label = ledger.require(path, group).settings["label"]
+    limit = float(label["threshold"] if threshold is None else threshold)
+    total = _reduced(path, partial(_activation_of_domain, group=group, label=label, threshold=limit), by_strain.combine, run, "activation")
+    return by_strain.finalise(total)
+
+
+def spectrum(
+    store: str | Path, *, model: str | Path, strain: float | None = None, threshold: float | None = None, run: Run | None = None
+) -> xr.Dataset:
+    """Distribution of QS and its relation to plasticity at one strain.
+
+    Parameters
+    ----------
+    store, model, threshold, run
+        As in `activation`.
+    strain : float, optional
+        Strain of the comparison, a fraction; the model's own label by default.
+
+    Returns
+    -------
+    xarray.Dataset
+        See `qsdask.analysis.spectrum.finalise`.
+    """
+    path, run = Path(store), run or Run()
+    group = softness_group(path, model)
+    label = ledger.require(path, group).settings["label"]
+    step = label_step(path, label["strain"] if strain is None else strain)
+    limit = float(label["threshold"] if threshold is None else threshold)
+    total = _reduced(path, partial(_spectrum_of_domain, group=group, label=label, step=step, threshold=limit), at_strain.combine, run, "spectrum")
+    return at_strain.finalise(total)
+
+
+def softness_group(path: Path, model: str | Path) -> str:
+    """Group of a model's softness in a store, which must be complete.
+
+    Raises
+    ------
+    NoInputError
+        ``E-STAGE-MISSING`` when this model was not applied to the store.
+    """
+    group = f"softness/{Path(model).stem}"
+    if ledger.read(path, group) is None:
+        raise NoInputError(
+            f"the model {Path(model).stem} has not been applied to this store", code="E-STAGE-MISSING", file=path,
+            hint=f"qsdask predict {path} --model {model}",
+        )  # fmt: skip
+    ledger.require(path, group)
+    return group
+
+
+def label_step(path: Path, strain: float) -> int:
+    """Step whose stored strain is the one asked for, to within half a spacing and 0.0025.
+
+    Raises
+    ------
+    BadDataError
+        ``E-STRAIN`` when no frame was stored near it.
+    """
+    stored = reader(path)["frames/strain"][:]
+    step = int(np.abs(stored - strain).argmin())
+    if abs(stored[step] - strain) > 0.0025 or step == 0:
+        raise BadDataError(
+            f"no frame was stored at strain {strain:g}; the store holds {len(stored)} frames from {stored.min():g} to {stored.max():g}",
+            code="E-STRAIN", file=path, hint="choose a stored strain with --strain, or ingest with the right --strain-step",
+        )  # fmt: skip
+    return step
+
+
+def _reduced(path: Path, part: Callable, combine: Callable, run: Run, label: str) -> xr.Dataset:
+    """Combine the counts of all domains; exact integers, so the order does not matter."""
+    ledger.require(path, "response/d2min")
+    domains = [(str(path), domain) for domain in range(reader(path)["domains/row"].shape[0])]
+    with connect(run.cluster, run.workers) as client:
+        return reduce(combine, run_tasks(client, part, domains, label=label, progress=run.progress))
+
+
+def _activation_of_domain(path: str, domain: int, *, group: str, label: dict, threshold: float) -> xr.Dataset:
+    root = reader(path)
+    rows = slice(*root["domains/row"][domain].tolist())
+    response = root["response/d2min"]
+    return by_strain.partial(
+        usable_softness(root, domain, group, label), response["d2min"][:, rows], response["valid"][:, rows], root["frames/strain"][:], threshold
+    )
+
+
+def _spectrum_of_domain(path: str, domain: int, *, group: str, label: dict, step: int, threshold: float) -> xr.Dataset:
+    root = reader(path)
+    rows = slice(*root["domains/row"][domain].tolist())
+    response = root["response/d2min"]
+    return at_strain.partial(
+        usable_softness(root, domain, group, label), response["d2min"][step, rows], response["valid"][step, rows], threshold,
+        strain=float(root["frames/strain"][step]),
+    )  # fmt: skip

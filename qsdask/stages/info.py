@@ -1,0 +1,77 @@
+"""What is in a store: stages, complete or not, sizes, provenance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from qsdask import schema
+from qsdask.engine.load import read_box
+from qsdask.store import ledger
+from qsdask.store.open import reader
+
+__all__ = ["info"]
+
+
+def info(store: str | Path) -> dict:
+    """Describe a store without reading its arrays.
+
+    Parameters
+    ----------
+    store : str or Path
+        A specimen's store, complete or not.
+
+    Returns
+    -------
+    dict
+        ``store``, ``format``, ``specimen`` (atoms, steps, domains, species, strain, cell) and ``stages``: for each its
+        tasks done and wanted, whether it is complete, settings, provenance, and the size of its arrays in bytes.
+
+    Raises
+    ------
+    NoInputError
+        ``E-NO-STORE`` when there is no store.
+    """
+    path = Path(store)
+    stages = []
+    for record in ledger.records(path):
+        total = int(np.prod(record.shape))
+        stages.append(
+            {
+                "stage": record.key,
+                "complete": record.complete,
+                "tasks": total,
+                "done": total if record.complete else total - len(ledger.pending(path, record.key)),
+                "bytes": sum(_size(path / group) for group in record.groups),
+                "groups": list(record.groups),
+                "settings": record.settings,
+                "provenance": record.provenance or {},
+                "digest": record.digest,
+            }
+        )
+    specimen = _specimen(path) if any(s["stage"] == "ingest" and s["complete"] for s in stages) else {}
+    return {"store": str(path), "format": schema.FORMAT_VERSION, "specimen": specimen, "stages": stages}
+
+
+def _specimen(path: Path) -> dict:
+    root = reader(path)
+    n_step, n_atom, _ = root["frames/position"].shape
+    names = root["atoms/species_name"][:].tolist()
+    share = np.bincount(root["atoms/species"][:], minlength=len(names)) / n_atom
+    strain = root["frames/strain"][:]
+    box = read_box(root, 0)
+    return {
+        "name": ledger.require(path, "ingest").settings["name"],
+        "atoms": n_atom,
+        "steps": n_step,
+        "domains": root["domains/row"].shape[0],
+        "species": {name: round(float(s), 4) for name, s in zip(names, share, strict=True)},
+        "strain": [float(strain.min()), float(strain.max())],
+        "cell_angstrom": box.cell.tolist(),
+        "periodic": [bool(p) for p in box.periodic],
+    }
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

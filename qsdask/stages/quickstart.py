@@ -1,0 +1,28 @@
+"""Stage ``quickstart``: the main job on the shipped glasses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qsdask.engine.stage import Run
+from qsdask.stages import run as whole
+
+__all__ = ["quickstart"]
+
+
+def quickstart(folder: str | Path = "qsdask-quickstart", *, run: Run | None = None) -> dict:
+    """Learn softness from one shipped Cu65Zr35 glass and test it on another.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where stores, model and report go.
+    run : Run, optional
+        Cluster, workers, overwriting, progress.
+
+    Returns
+    -------
+    dict
+        As of `qsdask.run`.
+    """
+    return whole.run(whole.shipped_recipe("quickstart"), folder=folder, run=run)

@@ -1,0 +1,160 @@
+"""Stage ``report``: one HTML page that shows how softness foretold the plasticity of a glass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from qsdask.analysis import slab
+from qsdask.engine.cluster import connect
+from qsdask.engine.load import read_box
+from qsdask.engine.run import run_tasks
+from qsdask.engine.stage import Run
+from qsdask.learn import Model
+from qsdask.reporting.page import write_report
+from qsdask.stages.activation import activation, label_step, softness_group, spectrum
+from qsdask.stages.evaluate import evaluate
+from qsdask.stages.info import info
+from qsdask.stages.predict import loaded
+from qsdask.stages.usable import usable_softness
+from qsdask.store.open import reader
+
+__all__ = ["report"]
+
+
+def report(
+    store: str | Path,
+    *,
+    model: str | Path,
+    out: str | Path = "report.html",
+    slice_axis: str = "y",
+    slice_thickness: float = 2.0,
+    stages: Sequence[Mapping] = (),
+    run: Run | None = None,
+) -> Path:
+    """Write a self-contained HTML report of a set-aside specimen.
+
+    Parameters
+    ----------
+    store : str or Path
+        A specimen's store, after `qsdask.respond` and `qsdask.predict`.
+    model : str or Path
+        Model folder.
+    out : str or Path
+        HTML file.
+    slice_axis : {"x", "y", "z"}
+        Normal of the pictured slice.
+    slice_thickness : float
+        Unit: angstrom.
+    stages : sequence of mappings
+        Rows of a table of stages and times, when the caller took them.
+    run : Run, optional
+        Cluster, workers, progress.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    QSDaskError
+        When a stage is missing or incomplete, or the specimen was trained on.
+    """
+    path, run = Path(store), run or Run()
+    found = loaded(str(model))
+    group = softness_group(path, model)
+    with connect(run.cluster, run.workers) as client:
+        here = Run(client, run.workers, False, run.progress)
+        scores = evaluate(path, model=model, run=here)
+        by_strain = activation(path, model=model, run=here)
+        at_strain = spectrum(path, model=model, run=here)
+        cut = partial(
+            _slice_of_domain, group=group, model=str(Path(model).resolve()), axis=slice_axis, thickness=slice_thickness
+        )
+        domains = [(str(path), d) for d in range(reader(path)["domains/row"].shape[0])]
+        parts = dict(run_tasks(client, cut, domains, label="slice", progress=run.progress))
+    about = info(path)
+    specimen = about["specimen"]
+    return write_report(
+        out,
+        title=f"Quench-in softness of {specimen['name']}",
+        specimen={
+            "name": specimen["name"],
+            "atoms": specimen["atoms"],
+            "frames": specimen["steps"],
+            "strain": f"{specimen['strain'][0]:g} to {specimen['strain'][1]:g}",
+            "composition": ", ".join(f"{name} {share:.2%}" for name, share in specimen["species"].items()),
+            "excluded": scores["excluded"],
+        },
+        model={
+            "name": Path(model).stem,
+            "trained on": ", ".join(f"{s.name} ({s.n_atoms:,} atoms, {s.n_plastic:,} plastic)" for s in found.specimens),
+            "models": len(found.trees),
+            "features": f"{found.definition['features']['set']}, {len(found.columns)} columns",
+            "label": f"D2min > {found.label['threshold']:g} Å² at strain {found.label['strain']:g}",
+            "cross-validated AUC": f"{found.scores['mean']['auc']:.3f} ± {found.scores['mean']['auc_std']:.3f}",
+            "importance": _importance(found),
+        },
+        scores={
+            "auc_roc": scores["auc_roc"],
+            "auc_roc_std": scores["auc_models_std"],
+            "average_precision": scores["average_precision"],
+            "recall": scores["recall"],
+            "baselines": {
+                name.replace("_", " "): {"auc_roc": s["auc"], "average_precision": s["average_precision"], "recall": s["recall"]}
+                for name, s in scores["baselines"].items()
+            },
+            "mean AUC of the single models": scores["auc_models_mean"],
+            "precision at QS = 0.5": scores["precision"],
+            "usable atoms": scores["usable"],
+            "plastic atoms": scores["plastic"],
+        },
+        stages=list(stages),
+        activation=by_strain,
+        spectrum=at_strain,
+        slice=slab.finalise(slab.join([parts[d] for d in sorted(parts)])),
+        warnings=[
+            f"{w['code']}: {w['text']}" for s in about["stages"] for w in s["provenance"].get("warnings", [])
+        ] + [*found.warnings, *scores["notes"]],
+        provenance={
+            "input": ", ".join(about["stages"][0]["provenance"]["input"]),
+            "input hash (BLAKE2b)": about["stages"][0]["provenance"]["input_hash"],
+            "model hash (SHA-256)": found.digest(),
+            **{f"settings of {s['stage']}": _settings(s["settings"]) for s in about["stages"]},
+            **{f"version of {name}": version for name, version in found.versions.items()},
+        },
+        next_commands=[
+            f"qsdask info {path}",
+            f"qsdask activation {path} --model {model}",
+            f"qsdask export {path} --step {label_step(path, found.label['strain'])} --columns qs,d2min --out {path.stem}.extxyz",
+        ],
+    )  # fmt: skip
+
+
+def _importance(model: Model) -> list[tuple[str, float]]:
+    """Share of the total gain that every column has, averaged over the fold models, largest first."""
+    gain = np.mean([g / g.sum() for g in (b.feature_importance("gain") for b in model.boosters())], axis=0)
+    return [(model.columns[i], float(gain[i])) for i in np.argsort(-gain, kind="stable")]
+
+
+def _slice_of_domain(path: str, domain: int, *, group: str, model: str, axis: str, thickness: float) -> tuple[int, xr.Dataset]:
+    root = reader(path)
+    label = loaded(model).label
+    rows = slice(*root["domains/row"][domain].tolist())
+    step = label_step(Path(path), label["strain"])
+    box = read_box(root, 0)
+    d2 = np.where(root["response/d2min/valid"][step, rows], root["response/d2min/d2min"][step, rows], np.nan)
+    radius = root["atoms/radius"][:][root["atoms/species"][rows]]
+    return domain, slab.cut_slab(
+        root["frames/position"][0, rows], box.cell, box.origin, box.periodic, usable_softness(root, domain, group, label), d2, radius,
+        axis=axis, thickness=thickness, strain=float(root["frames/strain"][step]), threshold=float(label["threshold"]),
+    )  # fmt: skip
+
+
+def _settings(settings: Mapping) -> str:
+    return ", ".join(f"{key} = {value}" for key, value in settings.items() if not isinstance(value, list | dict))

@@ -1,0 +1,134 @@
+"""What the commands print: tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import xarray as xr
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+__all__ = ["print_activation", "print_info", "print_plan", "print_run", "print_scores", "print_table", "size"]
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table; numbers to the right.
+
+    Parameters
+    ----------
+    title : str
+        Heading.
+    columns : sequence of str
+        Column heads.
+    rows : sequence of sequences
+        Cells; floats are shown with four digits.
+    """
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="")
+    for i, name in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[i], int | float) or row[i] is None for row in rows)
+        table.add_column(name, justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    Console().print(table)
+
+
+def print_info(found: Mapping) -> None:
+    """Print what `qsdask.info` found."""
+    specimen = found["specimen"]
+    if specimen:
+        rows = [
+            ("name", specimen["name"]),
+            ("atoms", f"{specimen['atoms']:,}"),
+            ("frames", specimen["steps"]),
+            ("strain", f"{specimen['strain'][0]:g} to {specimen['strain'][1]:g}"),
+            ("species", ", ".join(f"{k} {v:.1%}" for k, v in specimen["species"].items())),
+            ("domains", specimen["domains"]),
+            ("periodic", ", ".join("yes" if p else "no" for p in specimen["periodic"])),
+        ]
+        print_table(found["store"], ("", ""), rows)
+    rows = [
+        (s["stage"], "complete" if s["complete"] else f"{s['done']} of {s['tasks']} tasks", size(s["bytes"]), _settings(s["settings"]))
+        for s in found["stages"]
+    ]
+    print_table("stages", ("stage", "state", "size", "settings"), rows)
+    console = Console()
+    for stage in found["stages"]:
+        for warning in stage["provenance"].get("warnings", []):
+            console.print(f"warning {warning['code']}: {warning['text']}", markup=False)
+
+
+def print_scores(scores: Mapping) -> None:
+    """Print what `qsdask.evaluate` found."""
+    rows = [
+        ("atoms", f"{scores['atoms']:,} ({scores['usable']:,} usable)"),
+        ("plastic", f"{scores['plastic']:,} ({scores['plastic_fraction']:.2%}) at strain {scores['strain']:g}"),
+        ("AUC-ROC", f"{scores['auc_roc']:.3f} (single models {scores['auc_models_mean']:.3f} ± {scores['auc_models_std']:.3f})"),
+        ("average precision", f"{scores['average_precision']:.3f}"),
+        ("recall at 0.5", f"{scores['recall']:.3f}"),
+        ("precision at 0.5", f"{scores['precision']:.3f}"),
+        *(
+            (f"baseline: {name.replace('_', ' ')}", f"AUC {row['auc']:.3f}, recall {row['recall']:.3f}")
+            for name, row in scores["baselines"].items()
+        ),
+    ]
+    print_table(f"{scores['model']} on {scores['store']}", ("", ""), rows)
+    for note in scores["notes"]:
+        Console().print(note, markup=False)
+
+
+def print_activation(found: xr.Dataset) -> None:
+    """Print what `qsdask.activation` found, a row per strain."""
+    names = ("n_plastic", "n_newly", "n_activated", "qs_mean_plastic", "qs_mean_newly", "qs_mean_activated", "auc")
+    heads = ("strain", "plastic", "newly", "activated", "QS plastic", "QS newly", "QS activated", "AUC")
+    columns = [found["strain"].values, *(found[name].values for name in names)]
+    rows = [[None if value != value else value.item() for value in row] for row in zip(*columns, strict=True)]
+    mean = float(found["qs_mean_all"])
+    print_table(f"activation (mean QS of all atoms {mean:.3f})", heads, rows)
+
+
+def print_plan(plans: Mapping) -> None:
+    """Print what `qsdask.plan` found."""
+    for name, stages in plans.items():
+        rows = [(s.stage, s.tasks, s.ghosts, size(s.bytes_written), size(s.bytes_memory)) for s in stages]
+        print_table(f"{name}: cost, estimated", ("stage", "tasks", "ghosts per domain", "disk", "memory per worker"), rows)
+
+
+def print_run(done: Mapping) -> None:
+    """Print what `qsdask.run` did: scores, times, and what to type next."""
+    for name, scores in done["scores"].items():
+        print_scores({**scores, "store": name})
+    total = sum(row["seconds"] for row in done["stages"])
+    rows = [(row["stage"], f"{row['seconds']:.1f}") for row in done["stages"]] + [("total", f"{total:.1f}")]
+    print_table("time", ("stage", "seconds"), rows)
+    console = Console()
+    for name, page in done["reports"].items():
+        store = done["stores"][name]
+        console.print(f"report: {page}", markup=False, soft_wrap=True)
+        console.print("next:", markup=False)
+        for command in (
+            f"qsdask info {store}",
+            f"qsdask activation {store} --model {done['model']}",
+            f"qsdask export {store} --step -1 --columns qs,d2min --out {name}.extxyz",
+        ):
+            console.print(f"  {command}", markup=False, soft_wrap=True)
+
+
+def size(n_byte: float) -> str:
+    """Bytes for people: 12.3 MB."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if n_byte < 1000 or unit == "TB":
+            return f"{n_byte:.0f} {unit}" if unit == "B" else f"{n_byte:.1f} {unit}"
+        n_byte /= 1000
+    raise AssertionError
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else escape(str(value))
+
+
+def _settings(settings: Mapping) -> str:
+    shown = {k: v for k, v in settings.items() if isinstance(v, str | int | float) and k not in ("reference_hash",)}
+    return ", ".join(f"{k.removesuffix('_angstrom')} {v}" for k, v in shown.items())

@@ -1,0 +1,132 @@
+"""The rows of a domain that may take part in learning and in scores, with their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import zarr
+
+from qsdask.engine.load import read_box
+from qsdask.errors import UsageError
+from qsdask.learn import plastic, usable
+
+__all__ = ["LabelledRows", "labelled_rows", "surface_distance", "usable_softness"]
+
+
+class LabelledRows(NamedTuple):
+    """All rows of one domain.
+
+    Attributes
+    ----------
+    value : float32 array, shape (n, n_feature)
+        Features.
+    y : bool array, shape (n,)
+        Plastic; meaningful where `mask` holds.
+    mask : bool array, shape (n,)
+        Usable.
+    excluded : dict of str to int
+        Rows left out, by rule.
+    d2 : float64 array, shape (n,)
+        D2min at the label's strain. Unit: angstrom^2.
+    """
+
+    value: np.ndarray
+    y: np.ndarray
+    mask: np.ndarray
+    excluded: dict[str, int]
+    d2: np.ndarray
+
+
+def labelled_rows(root: zarr.Group, domain: int, feature_set: str, step: int, label: Mapping) -> LabelledRows:
+    """Features, labels and usability of the rows of a domain.
+
+    Parameters
+    ----------
+    root : zarr.Group
+        Store.
+    domain : int
+        Domain.
+    feature_set : str
+        Name of the feature set.
+    step : int
+        Frame of the label.
+    label : mapping
+        ``threshold``, ``surface_margin_angstrom`` and ``host`` of a model.
+
+    Returns
+    -------
+    LabelledRows
+
+    Raises
+    ------
+    UsageError
+        ``E-HOST`` when the host is not a species of the store.
+    """
+    rows = slice(*root["domains/row"][domain].tolist())
+    d2 = root["response/d2min/d2min"][step, rows]
+    y, known = plastic(np.where(root["response/d2min/valid"][step, rows], d2, np.nan), label["threshold"])
+    value = root[f"features/{feature_set}/value"][rows]
+    margin = float(label["surface_margin_angstrom"])
+    names = root["atoms/species_name"][:].tolist()
+    host = label.get("host")
+    if host is not None and host not in names:
+        raise UsageError(f"host is {host!r}, the store holds {', '.join(names)}", code="E-HOST")
+    mask, excluded = usable(
+        value, known,
+        surface_distance=surface_distance(root, rows), margin=margin,
+        species=root["atoms/species"][rows], host=None if host is None else names.index(host),
+    )  # fmt: skip
+    return LabelledRows(value, y, mask, excluded, d2)
+
+
+def surface_distance(root: zarr.Group, rows: slice) -> np.ndarray:
+    """Distance of reference atoms to the nearest free surface.
+
+    Parameters
+    ----------
+    root : zarr.Group
+        Store.
+    rows : slice
+        Rows asked for.
+
+    Returns
+    -------
+    float64 array, shape (n,)
+        Measured along the axes without periodic boundary from the outermost atoms; infinite where all sides are
+        periodic. Unit: angstrom.
+    """
+    box = read_box(root, 0)
+    position = root["frames/position"][0, rows]
+    distance = np.full(len(position), np.inf)
+    bounds = root["domains/bounds"][0]
+    reduced = box.reduced(position)
+    for axis in np.flatnonzero(~np.asarray(box.periodic, dtype=bool)):
+        low, high = bounds[:, 0, axis].min(), bounds[:, 1, axis].max()
+        inside = np.minimum(reduced[:, axis] - low, high - reduced[:, axis]) * box.height[axis]
+        distance = np.minimum(distance, inside)
+    return distance
+
+
+def usable_softness(root: zarr.Group, domain: int, group: str, label: Mapping) -> np.ndarray:
+    """QS of the rows of a domain, NaN where the place of the atom forbids its use.
+
+    Parameters
+    ----------
+    root : zarr.Group
+        Store.
+    domain : int
+        Domain.
+    group : str
+        Group of the softness.
+    label : mapping
+        Of the model.
+
+    Returns
+    -------
+    float64 array, shape (n,)
+    """
+    rows = slice(*root["domains/row"][domain].tolist())
+    near = surface_distance(root, rows) < float(label["surface_margin_angstrom"])
+    return np.where(near, np.nan, root[group]["qs"][rows])

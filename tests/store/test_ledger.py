@@ -1,0 +1,123 @@
+"""The ledger: complete means complete; the same command goes on; changed settings are refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import qsdask
+from qsdask.engine.stage import Run
+from qsdask.errors import CannotCreateError, NoInputError, ResumableError
+from qsdask.store import ledger
+from qsdask.store.durable import DurableStore, content_words
+
+
+@pytest.fixture
+def copy(glass, tmp_path):
+    """A copy of the glass that a test may damage."""
+    return shutil.copytree(glass, tmp_path / "copy.zarr")
+
+
+def lose(store, key, task):
+    """Remove one receipt and the completeness of its stage, as a crash before the end leaves them."""
+    (store / "ledger" / key / "c" / "/".join(map(str, task)) / "0" / "0").unlink()
+    file = store / "ledger" / key / "zarr.json"
+    text = json.loads(file.read_text())
+    text["attributes"]["qsdask"]["record"]["complete"] = False
+    file.write_text(json.dumps(text))
+    ledger._publish(store)
+
+
+def files_of(folder) -> dict[str, bytes]:
+    return {str(f.relative_to(folder)): f.read_bytes() for f in sorted(folder.rglob("*")) if f.is_file()}
+
+
+def test_receipts_hold_length_and_hash_of_every_file(glass):
+    receipts = DurableStore(glass, read_only=True)
+    import zarr
+
+    words = zarr.open_array(receipts, path="ledger/features/interstice", mode="r")[:]
+    written = {content_words(f.read_bytes()) for f in (glass / "features/interstice/value/c").rglob("*") if f.is_file()}
+    stored = {tuple(int(w) for w in row) for row in words.reshape(-1, 3) if row[0]}
+    assert stored == written
+
+
+def test_a_second_run_changes_nothing(copy, few):
+    before = files_of(copy)
+    qsdask.shells(copy, run=few)
+    qsdask.features(copy, run=few)
+    qsdask.respond(copy, run=few)
+    assert files_of(copy) == before
+
+
+@pytest.mark.parametrize(
+    ("key", "task", "group", "command"),
+    [
+        ("shells", (0, 0, 1), "shells/voronoi", qsdask.shells),
+        ("features/interstice", (1, 0, 2), "features/interstice", qsdask.features),
+        ("response/d2min", (0, 2, 0), "response/d2min", qsdask.respond),
+    ],
+)
+def test_an_unfinished_stage_is_refused_hidden_and_resumed_to_the_same_bytes(copy, few, key, task, group, command):
+    before = files_of(copy)
+    lose(copy, key, task)
+    with pytest.raises(ResumableError, match="E-INCOMPLETE") as refusal:
+        ledger.require(copy, key)
+    assert "resume with 'qsdask" in str(refusal.value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert group not in [node.path.strip("/") for node in xr.open_datatree(copy, engine="zarr").subtree]
+    assert group in [node.path.strip("/") for node in qsdask.open_store(copy, partial=True).subtree]
+    command(copy, run=few)
+    assert files_of(copy) == before
+
+
+def test_changed_settings_are_refused_and_overwriting_takes_dependents_along(copy, few):
+    old = qsdask.open_store(copy)["features/interstice"].ds["value"].values
+    with pytest.raises(CannotCreateError, match=r"E-SETTINGS.*cutoff_angstrom: 4.0 -> 3.6") as refusal:
+        qsdask.shells(copy, cutoff=3.6, run=few)
+    assert refusal.value.exit_status == 73
+    qsdask.shells(copy, cutoff=3.6, run=Run("threads", 2, True, False))
+    new = qsdask.open_store(copy)["features/interstice"].ds["value"].values
+    assert not np.array_equal(old, new)
+    assert ledger.require(copy, "features/interstice").inputs["shells"] == ledger.require(copy, "shells").digest
+    ledger.require(copy, "response/d2min")
+
+
+def test_missing_stages_and_stores_say_what_to_type(copy, tmp_path, few):
+    with pytest.raises(NoInputError, match="E-NO-STORE.*qsdask ingest") as refusal:
+        qsdask.info(tmp_path / "nothing.zarr")
+    assert refusal.value.exit_status == 66
+    shutil.rmtree(copy / "ledger" / "shells")
+    with pytest.raises(NoInputError, match="E-STAGE-MISSING.*qsdask shells"):
+        qsdask.features(copy, run=few)
+
+
+def test_a_region_that_cuts_a_chunk_is_refused(copy):
+    with pytest.raises(AssertionError, match="cut a chunk"):
+        ledger.TaskWriter(copy).write("shells/voronoi", "cell_volume", (slice(0, 100),), np.zeros(100))
+
+
+def test_every_stored_array_says_unit_and_meaning(glass):
+    for node in qsdask.open_store(glass).subtree:
+        for name, variable in node.dataset.variables.items():
+            assert {"units", "long_name"} <= set(variable.attrs), f"{node.path}/{name}"
+
+
+def test_a_flipped_bit_does_not_pass(copy):
+    file = next(f for f in (copy / "response/d2min/d2min/c").rglob("*") if f.is_file())
+    damaged = bytearray(file.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    file.write_bytes(damaged)
+    with pytest.raises(Exception, match="checksum"):
+        qsdask.open_store(copy)["response/d2min"].ds["d2min"].compute()
+
+
+def test_no_pickle_in_the_store(glass):
+    for file in glass.rglob("zarr.json"):
+        assert "pickle" not in file.read_text()

@@ -17,6 +17,7 @@ from qsdask.kernels.text import PADDING, skip_lines
 __all__ = ["TextStream", "read_stretches", "sniff"]
 
 _BLOCK = 4 << 20
+_PIECE = 1 << 16  # damage in gzip takes at most this much text before it along
 _LONGEST_LINE = 1 << 16
 _MAGIC = {
     b"\x1f\x8b": "gzip",
@@ -110,6 +111,7 @@ class TextStream:
         self._at = 0
         self._whole = 0  # end of the last whole line held
         self._ended = False
+        self._damage: Exception | None = None
 
     def __enter__(self) -> TextStream:
         return self
@@ -122,11 +124,7 @@ class TextStream:
     def _refill(self) -> None:
         """Hold at least one more whole line, or all that is left."""
         while not self._ended:
-            try:
-                # One decompression step at a time: what came before damage is not lost with it.
-                more = self._file.read1(self._block)
-            except _DAMAGE as error:
-                raise _damaged(self.path, error) from error
+            more = self._more()
             self._ended = not more
             left = self._bytes[self._at :]
             held = np.zeros(left.size + len(more) + PADDING, np.uint8)
@@ -146,6 +144,24 @@ class TextStream:
                     line=self.line,
                     why="this is not a text dump, or it is binary from here on",
                 )
+
+    def _more(self) -> bytes:
+        """About one block; what comes before damage is handed out before the damage is reported."""
+        if self._damage is not None:
+            raise _damaged(self.path, self._damage) from self._damage
+        pieces, size = [], 0
+        while size < self._block:
+            try:
+                pieces.append(self._file.read1(min(self._block, _PIECE)))
+            except _DAMAGE as error:
+                self._damage = error
+                if not size:
+                    return self._more()
+                break
+            if not pieces[-1]:
+                break
+            size += len(pieces[-1])
+        return b"".join(pieces)
 
     def readline(self) -> bytes:
         """The next line with its newline; without one at the end of a cut text; empty at the end."""

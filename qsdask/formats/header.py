@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from qsdask.errors import BadDataError
+from qsdask.errors import BadDataError, UsageError
 from qsdask.formats.frame import boundary_flags, periodic_axes
 
 __all__ = ["DumpHeader", "parse_header"]
@@ -137,7 +137,11 @@ def parse_header(
                 why="a run was killed while it wrote, and the next one appended to the file",
             )
         n = _ITEM_LINES[name]
-        items[name] = (row, title[len(name) :].strip(), lines[row + 1 : row + 1 + n])
+        values = lines[row + 1 : row + 1 + n]
+        if len(values) < n or any(value.lstrip().startswith(b"ITEM:") for value in values):
+            code = "E-BOX" if name == b"BOX BOUNDS" else "E-HEADER"
+            place.refuse(f"fewer than {n} line{'s' * (n > 1)} after 'ITEM: {name.decode()}'", code, row)
+        items[name] = (row, title[len(name) :].strip(), values)
         row += 1 + n
     for name in (b"TIMESTEP", b"NUMBER OF ATOMS", b"BOX BOUNDS", b"ATOMS"):
         if name not in items:
@@ -182,7 +186,7 @@ _ITEM_LINES = {
 
 def _whole(items, name, place):
     row, _, values = items[name]
-    text = values[0].strip() if values else b""
+    text = values[0].strip()
     if not _INTEGER.match(text):
         place.refuse(f"{name.decode()} must be a whole number, found {shown(text)}", "E-HEADER", row + 1)
     return int(text)
@@ -211,8 +215,6 @@ def _box(item, place):
     if len(words) not in (0, 3):
         place.refuse(f"cannot read the box title {shown(title)}", "E-BOX", row)
     v = np.array([_reals(text, n, place, row + 1 + k, "E-BOX") for k, text in enumerate(lines)])
-    if v.shape[0] != 3:
-        place.refuse("the box has fewer than three lines", "E-BOX", row)
     if form == "general":
         cell, origin = v[:, :3].copy(), v[:, 3].copy()
     else:
@@ -234,7 +236,7 @@ def _box(item, place):
         place.refuse("the box vectors span no volume, or are left-handed", "E-BOX", row + 1)
     try:
         flags = boundary_flags(b" ".join(words).decode("utf-8", "backslashreplace")) if words else None
-    except Exception as error:
+    except UsageError as error:
         place.refuse(f"cannot read the box title {shown(title)}: {error.message}", "E-BOX", row)
     return cell, origin, flags
 

@@ -14,6 +14,13 @@ from MDAnalysis.lib.mdamath import triclinic_vectors
 from qsdask.errors import BadDataError
 from qsdask.formats.frame import Elements, Frame, FrameLocation, ReadWarning, periodic_axes
 
+_ATOM_STYLES = {
+    "atomic": "id type x y z",
+    "charge": "id type charge x y z",
+    "molecular": "id resid type x y z",
+    "full": "id resid type charge x y z",
+}
+
 __all__ = ["index_universe", "is_known", "read_universe"]
 
 
@@ -28,10 +35,11 @@ def is_known(path: str | os.PathLike) -> bool:
 
 def _universe(path, topology):
     files = [os.fspath(path)] if topology is None else [os.fspath(topology), os.fspath(path)]
+    style = _atom_style(files[0]) if files[0].lower().endswith(".data") else None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return MDAnalysis.Universe(*files, to_guess=())
+            return MDAnalysis.Universe(*files, to_guess=(), **({"atom_style": style} if style else {}))
     except Exception as error:  # MDAnalysis raises whatever its parsers met
         raise BadDataError(
             f"MDAnalysis cannot read it: {type(error).__name__}: {error}",
@@ -41,6 +49,20 @@ def _universe(path, topology):
             if topology is not None
             else "give the topology beside it, if the format has none of its own",
         ) from error
+
+
+def _atom_style(path):
+    """Columns of a LAMMPS data file, from ``Atoms # style`` or their number; None when neither tells."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        for line in file:
+            if line.split("#")[0].strip() != "Atoms":
+                continue
+            style = line.partition("#")[2].strip()
+            first = next((row.split("#")[0].split() for row in file if row.strip()), [])
+            if not style and len(first) in (5, 8):  # three image flags may follow
+                style = "atomic"
+            return _ATOM_STYLES.get(style)
+    return None
 
 
 def index_universe(

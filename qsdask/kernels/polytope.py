@@ -49,6 +49,7 @@ __all__ = [
 
 #: Unsigned indices: Numba then leaves out its test for negative ones.
 U = np.uint64
+NONE = U(0)
 #: Room beyond the last triangle, so that vectorised loops may run over a round number of entries.
 LANES = U(16)
 #: Smallest edge, as a share of the vertex radius, squared.
@@ -125,19 +126,19 @@ def find_rim(a, b, c, owner, size, height, patch, n_triangle, follow):
     for k in range(n_patch):
         t = U(patch[k])
         p, q, r = U(a[t]), U(b[t]), U(c[t])
-        # Branch-free: edges inside the patch write into the dump.
-        stays = height[owner[q * size + p]] <= 0
-        follow[p if stays else size] = q
-        first = p if stays else first
-        n_rim += U(stays)
-        stays = height[owner[r * size + q]] <= 0
-        follow[q if stays else size] = r
-        first = q if stays else first
-        n_rim += U(stays)
-        stays = height[owner[p * size + r]] <= 0
-        follow[r if stays else size] = p
-        first = r if stays else first
-        n_rim += U(stays)
+        # By masks, not branches, which could not be predicted: edges inside the patch write into the dump.
+        stays = U(height[owner[q * size + p]] <= 0)
+        follow[size ^ ((size ^ p) & (NONE - stays))] = q
+        first ^= (first ^ p) & (NONE - stays)
+        n_rim += stays
+        stays = U(height[owner[r * size + q]] <= 0)
+        follow[size ^ ((size ^ q) & (NONE - stays))] = r
+        first ^= (first ^ q) & (NONE - stays)
+        n_rim += stays
+        stays = U(height[owner[p * size + r]] <= 0)
+        follow[size ^ ((size ^ r) & (NONE - stays))] = p
+        first ^= (first ^ r) & (NONE - stays)
+        n_rim += stays
     return n_patch, n_rim, first
 
 

@@ -52,40 +52,28 @@ def coarsen(value, n_owned, neighbour, count):
 @kernel
 def fill_statistics(result, value, neighbour, count):
     """Write the four statistics of every owned atom into `result`, shape (n_owned, n_column, 4)."""
-    n_column = value.shape[1]
-    mean = np.empty(n_column)
-    square = np.empty(n_column)
-    low = np.empty(n_column)
-    high = np.empty(n_column)
     for i in range(result.shape[0]):
-        n = count[i]
+        # Unsigned: no test for indices that count from the end.
+        n = np.uint64(count[i])
         if n == 0:
             result[i] = np.nan
             continue
-        # Columns are the inner loop: independent of each other, they become vector code in the same order.
-        first = value[neighbour[i, 0]]
-        for c in range(n_column):
-            mean[c] = 0.0
-            square[c] = 0.0
-            low[c] = first[c]
-            high[c] = first[c]
-        for slot in range(1, n):
-            row = value[neighbour[i, slot]]
-            for c in range(n_column):
-                x = row[c]
-                mean[c] += x - first[c]
+        # The rows of the neighbours are few and stay in the nearest cache: column by column costs no more.
+        for c in range(value.shape[1]):
+            first = value[neighbour[i, 0], c]
+            total, low, high = 0.0, first, first
+            for slot in range(n):
+                x = value[np.uint64(neighbour[i, slot]), c]
+                total += x - first
                 # Once NaN a bound stays NaN: every comparison with it is false.
-                low[c] = x if (x < low[c]) or (x != x) else low[c]
-                high[c] = x if (x > high[c]) or (x != x) else high[c]
-        for c in range(n_column):
-            mean[c] = first[c] + mean[c] / n
-        for slot in range(n):
-            row = value[neighbour[i, slot]]
-            for c in range(n_column):
-                deviation = row[c] - mean[c]
-                square[c] += deviation * deviation
-        for c in range(n_column):
-            result[i, c, 0] = mean[c]
-            result[i, c, 1] = np.sqrt(square[c] / n)
-            result[i, c, 2] = low[c]
-            result[i, c, 3] = high[c]
+                low = x if x < low or x != x else low
+                high = x if x > high or x != x else high
+            mean = first + total / n
+            square = 0.0
+            for slot in range(n):
+                deviation = value[np.uint64(neighbour[i, slot]), c] - mean
+                square += deviation * deviation
+            result[i, c, 0] = mean
+            result[i, c, 1] = np.sqrt(square / n)
+            result[i, c, 2] = low
+            result[i, c, 3] = high

@@ -366,10 +366,13 @@ def _read(path: Path, largest: int) -> bytes:
     """Bytes of a plain file that is no link; the size is that of the open file."""
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-        with open(descriptor, "rb") as file:
+        try:
             status = os.fstat(descriptor)
             if stat.S_ISREG(status.st_mode) and status.st_size <= largest and not path.is_symlink():
-                return file.read(largest + 1)
+                with open(descriptor, "rb", closefd=False) as file:
+                    return file.read(status.st_size)
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
         raise BadDataError("a file of the model is missing", code="E-MODEL-FILES", file=path) from None
     except OSError as error:

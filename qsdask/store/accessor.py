@@ -67,12 +67,12 @@ class SoftnessAccessor:
 
     def soft(self, threshold: float = 0.7, model: str | None = None) -> xr.Dataset:
         """Atoms with QS above `threshold`: the most liquid-like ones."""
-        atoms = self.atoms(model)
+        atoms = self.atoms(self._model(model))
         return self._where(atoms, atoms["qs"] > threshold)
 
     def hard(self, threshold: float = 0.1, model: str | None = None) -> xr.Dataset:
         """Atoms with QS below `threshold`: the most solid-like ones."""
-        atoms = self.atoms(model)
+        atoms = self.atoms(self._model(model))
         return self._where(atoms, atoms["qs"] < threshold)
 
     def plastic(self, strain: float = 0.04, threshold: float = 5.0) -> xr.Dataset:
@@ -97,7 +97,7 @@ class SoftnessAccessor:
         xarray.Dataset
             ``qs_plastic(step)`` and ``n_plastic(step)``; `qsdask.activation` gives the full analysis.
         """
-        atoms = self.atoms(model)
+        atoms = self.atoms(self._model(model))
         plastic = atoms["valid"] & (atoms["d2min"] > threshold) & atoms["qs"].notnull()
         mean = atoms["qs"].where(plastic).mean("atom")
         number = plastic.sum("atom")

@@ -1,7 +1,7 @@
 """The ledger: what makes "complete" mean complete.
 
 Zarr reads a chunk that was never written as fill values, without complaint. So each stage keeps a ledger array,
-``ledger/<stage>``, with one receipt per task: for every file the task wrote, its length and the hash of its bytes,
+``ledger/<stage>/receipt``, with one receipt per task: for every file the task wrote, its length and the hash of its bytes,
 computed before the write. The receipt is written after its files are safely on disk. When no receipt is missing,
 the driver marks the ledger complete; readers refuse a stage whose ledger does not say so.
 
@@ -84,8 +84,7 @@ def read(path: Path, key: str) -> Record | None:
         ``E-FORMAT-VERSION`` when a newer qsdask wrote it.
     """
     path = Path(path)
-    if not (path / "zarr.json").is_file():
-        raise NoInputError("no store here", code="E-NO-STORE", file=path, hint="make one with 'qsdask ingest DUMP STORE'")
+    _require_store(path)
     file = path / "ledger" / key / "zarr.json"
     if not file.is_file():
         return None
@@ -103,6 +102,7 @@ def read(path: Path, key: str) -> Record | None:
 
 def records(path: Path) -> list[Record]:
     """Records of all stages ever started in a store, in the order of `qsdask.schema.STAGES`."""
+    _require_store(Path(path))
     root = Path(path) / "ledger"
     keys = [str(f.parent.relative_to(root)) for f in root.rglob("zarr.json")] if root.is_dir() else []
     found = [record for key in keys if (record := read(path, key)) is not None]
@@ -135,12 +135,11 @@ def require(path: Path, key: str) -> Record:
 
 def _create(path: Path, record: Record) -> None:
     """Start a ledger: no receipts yet."""
-    root = zarr.open_group(DurableStore(path), mode="a", zarr_format=3, use_consolidated=False)
-    parent = root.require_group("ledger")
-    if "/" in record.key:
-        parent.require_group(record.key.rsplit("/", 1)[0])
-    parent.create_array(
-        record.key,
+    node = zarr.open_group(DurableStore(path), mode="a", zarr_format=3, use_consolidated=False)
+    for folder in ("ledger", *record.key.split("/")):
+        node = node.require_group(folder)
+    node.create_array(
+        "receipt",
         shape=(*record.shape, record.n_file, 3),
         chunks=(1, 1, 1, record.n_file, 3),
         dtype="uint64",
@@ -150,15 +149,16 @@ def _create(path: Path, record: Record) -> None:
         attributes={
             "units": "1",
             "long_name": "receipt of each task: for every file length in bytes and 128-bit BLAKE2b hash; 0 = not done",
-            "qsdask": _attributes(record),
         },
         overwrite=True,
     )
+    # The record comes last: a ledger without its array would look like one without tasks.
+    node.attrs["qsdask"] = _attributes(record)
 
 
 def pending(path: Path, key: str) -> list[Task]:
     """Tasks without a receipt, in rising (part, step, domain)."""
-    length = zarr.open_array(DurableStore(path), path=f"ledger/{key}", mode="r")[..., 0, 0]
+    length = zarr.open_array(DurableStore(path), path=f"ledger/{key}/receipt", mode="r")[..., 0, 0]
     return [(int(p), int(s), int(d)) for p, s, d in np.argwhere(length == 0)]
 
 
@@ -206,7 +206,7 @@ def committing(path: Path, key: str, task: Task) -> Iterator[TaskWriter]:
     writer.store.sync_directories()
     words = [word for _, word in sorted(writer.store.written.items())]
     store = DurableStore(path)
-    receipts = zarr.open_array(store, path=f"ledger/{key}", mode="r+")
+    receipts = zarr.open_array(store, path=f"ledger/{key}/receipt", mode="r+")
     receipt = np.zeros(receipts.shape[3:], dtype=np.uint64)
     receipt[: len(words)] = np.array(words, dtype=np.uint64)
     receipts[task] = receipt
@@ -290,7 +290,7 @@ def finish(path: Path, key: str, provenance: dict) -> Record:
     for group in done.groups:
         zarr.open_group(store, path=group, mode="r+").attrs["qsdask"] = {**shown, "digest": done.digest}
     store.sync_directories()
-    zarr.open_array(store, path=f"ledger/{key}", mode="r+").attrs["qsdask"] = _attributes(done)
+    zarr.open_group(store, path=f"ledger/{key}", mode="r+").attrs["qsdask"] = _attributes(done)
     _publish(path)
     return done
 
@@ -345,6 +345,11 @@ def _differences(old: Record, new: Record) -> str:
 
 def _attributes(record: Record) -> dict:
     return {"format": schema.FORMAT_VERSION, "digest": record.digest, "record": asdict(record)}
+
+
+def _require_store(path: Path) -> None:
+    if not (path / "zarr.json").is_file():
+        raise NoInputError("no store here", code="E-NO-STORE", file=path, hint="make one with 'qsdask ingest DUMP STORE'")
 
 
 def _command(key: str) -> str:

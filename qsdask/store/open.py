@@ -42,8 +42,8 @@ def open_store(path: str | Path, *, partial: bool = False) -> xr.DataTree:
     >>> tree["features/interstice"].ds["value"].mean("atom").compute()  # doctest: +SKIP
     """
     records(Path(path))
-    tree = xr.open_datatree(str(path), engine="zarr", chunks={}, consolidated=not partial)
-    return tree.drop_nodes("ledger") if "ledger" in tree.children else tree
+    groups = xr.open_groups(str(path), engine="zarr", chunks={}, consolidated=not partial)
+    return xr.DataTree.from_dict({name: group for name, group in groups.items() if not name.startswith("/ledger")})
 
 
 def reader(path: str | Path) -> zarr.Group:

@@ -23,7 +23,7 @@ def rewritten(frame: str, seed: int, unwrap: bool) -> str:
         atom, kind, *x = line.split()
         if unwrap:
             shift = np.random.default_rng(int(atom)).integers(-2, 3, 3) * (bounds[:, 1] - bounds[:, 0])
-            x = [repr(float(v) + s) for v, s in zip(x, shift, strict=True)]
+            x = [repr(float(float(v) + s)) for v, s in zip(x, shift, strict=True)]
         body.append(" ".join([atom, kind, *x]))
     rng.shuffle(body)
     head = lines[:8] + [lines[8].replace(" x y z", " xu yu zu") if unwrap else lines[8]]

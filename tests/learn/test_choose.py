@@ -1,5 +1,7 @@
 """Labels, usable atoms, undersampling and folds: what is chosen depends on identities alone."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -18,6 +20,7 @@ from qsdask.learn import (
     undersample,
     usable,
 )
+from qsdask.learn.table import _mix
 
 
 def make_table(key="0a", n=200, seed=0, n_feature=3, block=None):
@@ -99,9 +102,7 @@ def slow_hash(seed, purpose, draw, key, number):
 
 
 def test_identity_hash_golden():
-    # The first is splitmix64's published first output for seed 0, reached with nothing but zeros to absorb once.
-    from qsdask.learn.table import _mix
-
+    # The first output of splitmix64 for seed 0, as published: absorbing a zero into the state 0.
     assert int(_mix(np.zeros(1, np.uint64), np.uint64(0))[0]) == 0xE220A8397B1DCDAF
     got = identity_hash(1, "fold", 2, "0123456789abcdef0", np.array([0, 1, 4711, -1, 2**62]))
     assert got.tolist() == GOLDEN
@@ -147,9 +148,7 @@ def test_table_is_canonical_whatever_the_order_of_its_parts():
 
 def test_table_refuses_what_is_no_table():
     good = make_table(n=4)
-    parts = dict(
-        specimens=good.specimens, specimen=good.specimen, id=good.id, X=good.X, y=good.y, columns=good.columns
-    )
+    parts = {f.name: getattr(good, f.name) for f in fields(good)}
     nan = good.X.copy()
     nan[1, 1] = np.nan
     for change in ({"X": nan}, {"X": good.X[:3]}, {"y": good.y.astype(int)}, {"columns": ("a", "a", "b")},

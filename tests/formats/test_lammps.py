@@ -67,6 +67,7 @@ def test_frames_of_one_file(write, name):
 def test_digest_does_not_depend_on_compression(write):
     plain, packed = write(frame()), write(frame(), "in.dump.gz")
     assert read(plain)[0].digest == read(packed)[0].digest
+    assert next(open_trajectory(plain).read(digest=False)).digest == ""
 
 
 def test_frames_larger_than_the_blocks_read(write, golden):
@@ -268,6 +269,9 @@ def test_zeros_name_their_byte(write):
         read(write(data))
     with pytest.raises(BadDataError, match=f"binary zeros at byte {len(frame())}\n"):
         read(write(frame() + "\0" * 100))
+    zeroed = (frame() + frame(1))[:-80] + "\0" * 80
+    with pytest.raises(BadDataError, match=f"binary zeros at byte {len(zeroed) - 80}\n"):
+        open_trajectory(write(zeroed))
 
 
 def test_duplicate_id(write):

@@ -117,8 +117,6 @@ def test_not_an_integer(token):
         "1e+",
         "e5",
         ".",
-    ]
-    + [
         "-",
         "+",
         "-.",

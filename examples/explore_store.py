@@ -14,7 +14,9 @@ path = sys.argv[1] if len(sys.argv) > 1 else "qsdask-quickstart/cu65_b.zarr"
 tree = xr.open_datatree(path, engine="zarr", chunks={})
 
 features = tree["features/interstice"].ds["value"]
-print(f"{features.sizes['atom']} atoms, {features.sizes['feature']} columns, lazily loaded: {features.chunks is not None}")
+print(
+    f"{features.sizes['atom']} atoms, {features.sizes['feature']} columns, lazily loaded: {features.chunks is not None}"
+)
 
 response = tree["response/d2min"].ds
 step = int(np.abs(response["strain"].values - 0.04).argmin())
@@ -23,7 +25,9 @@ print(f"{plastic.mean().item():.2%} of the atoms are plastic at strain {response
 
 column = "sro__interstice_volume__voro__std"
 value = features.sel(feature=column).compute()
-print(f"{column}: plastic atoms {value.where(plastic).mean().item():.4f}, others {value.where(~plastic).mean().item():.4f}")
+print(
+    f"{column}: plastic atoms {value.where(plastic).mean().item():.4f}, others {value.where(~plastic).mean().item():.4f}"
+)
 
 voronoi = tree["shells/voronoi"].ds
 coordination = (voronoi["neighbour"] >= 0).sum("slot").compute()

@@ -36,9 +36,15 @@ def running(command: Callable) -> Callable:
     """Options of every command that computes: where it runs, and whether it may replace numbers."""
     for option in (
         click.option("--quiet", is_flag=True, help="No progress bars."),
-        click.option("--overwrite", is_flag=True, help="Compute again what is there, and what depends on it."),
-        click.option("--workers", type=click.IntRange(1), help="Processes or threads to start; all cores by default."),
-        click.option("--cluster", default="local", help="local, threads, tcp://HOST:PORT, or a scheduler file."),
+        click.option(
+            "--overwrite", is_flag=True, help="Compute again what is there, and what depends on it."
+        ),
+        click.option(
+            "--workers", type=click.IntRange(1), help="Processes or threads to start; all cores by default."
+        ),
+        click.option(
+            "--cluster", default="local", help="local, threads, tcp://HOST:PORT, or a scheduler file."
+        ),
     ):
         command = option(command)
     return command
@@ -69,14 +75,20 @@ def _radii(text: str | None) -> dict[str, float] | None:
     try:
         return None if pairs is None else {name: float(value) for name, value in pairs.items()}
     except ValueError:
-        raise UsageError(f"expected pairs such as 'Cu=1.28,Zr=1.60', got {text!r}", code="E-SETTING") from None
+        raise UsageError(
+            f"expected pairs such as 'Cu=1.28,Zr=1.60', got {text!r}", code="E-SETTING"
+        ) from None
 
 
 @cli.command(context_settings=_CONTEXT)
 @click.argument("files", nargs=-1, required=True)
 @click.argument("store")
 @click.option("--species", help="Element of each atom type, such as 1=Cu,2=Zr.")
-@click.option("--strain-step", type=float, help="Strain between frames, a fraction; measured from the cell when not given.")
+@click.option(
+    "--strain-step",
+    type=float,
+    help="Strain between frames, a fraction; measured from the cell when not given.",
+)
 @click.option("--chunk", type=int, help="Atoms per domain and task (default 65536).")
 @click.option("--boundary", help="ppp, spp, ...; for dumps that do not tell.")
 @click.option("--radius", help="Radii in angstrom that replace Miracle's, such as Cu=1.28.")
@@ -124,9 +136,13 @@ def info(store, as_json) -> None:
 @cli.command(context_settings=_CONTEXT)
 @click.argument("store")
 @click.option("--cutoff", type=float, help="Radius of the cut-off shell in angstrom (default 4.0).")
-@click.option("--convention", type=click.Choice(["paper", "amlearn"]), help="Rule for small facets (default paper).")
+@click.option(
+    "--convention", type=click.Choice(["paper", "amlearn"]), help="Rule for small facets (default paper)."
+)
 @click.option("--facet-fraction", type=float, help="Drop facets below this share of the mean (default 0.05).")
-@click.option("--open-radius", type=float, help="A cell that reaches farther is open, in angstrom (default 8.0).")
+@click.option(
+    "--open-radius", type=float, help="A cell that reaches farther is open, in angstrom (default 8.0)."
+)
 @running
 def shells(store, cutoff, convention, facet_fraction, open_radius, **where) -> None:
     """Find the Voronoi and the cut-off neighbours of every atom.
@@ -135,7 +151,12 @@ def shells(store, cutoff, convention, facet_fraction, open_radius, **where) -> N
     qsdask shells glass7.zarr --cutoff 4.0
     """
     made = _stage("shells").shells(
-        store, cutoff=cutoff, convention=convention, facet_fraction=facet_fraction, open_radius=open_radius, run=_run(**where)
+        store,
+        cutoff=cutoff,
+        convention=convention,
+        facet_fraction=facet_fraction,
+        open_radius=open_radius,
+        run=_run(**where),
     )
     _done(made, f"qsdask features {made}")
 
@@ -143,7 +164,11 @@ def shells(store, cutoff, convention, facet_fraction, open_radius, **where) -> N
 @cli.command(context_settings=_CONTEXT)
 @click.argument("store")
 @click.option("--set", "name", help="Feature set (default interstice).")
-@click.option("--convention", type=click.Choice(["paper", "amlearn"]), help="Distance interstice (default: as the shells).")
+@click.option(
+    "--convention",
+    type=click.Choice(["paper", "amlearn"]),
+    help="Distance interstice (default: as the shells).",
+)
 @running
 def features(store, name, convention, **where) -> None:
     """Compute what every atom of the undeformed glass looks like.
@@ -157,8 +182,12 @@ def features(store, name, convention, **where) -> None:
 
 @cli.command(context_settings=_CONTEXT)
 @click.argument("store")
-@click.option("--cutoff", type=float, help="Reference neighbours within this distance, angstrom (default 4.0).")
-@click.option("--normalise", type=click.Choice(["sum", "mean"]), help="Sum over the neighbours, or mean (default sum).")
+@click.option(
+    "--cutoff", type=float, help="Reference neighbours within this distance, angstrom (default 4.0)."
+)
+@click.option(
+    "--normalise", type=click.Choice(["sum", "mean"]), help="Sum over the neighbours, or mean (default sum)."
+)
 @running
 def respond(store, cutoff, normalise, **where) -> None:
     """Measure D2min of every atom at every stored strain.
@@ -177,10 +206,16 @@ def respond(store, cutoff, normalise, **where) -> None:
 @click.option("--strain", type=float, help="Strain of the label (default 0.04).")
 @click.option("--threshold", type=float, help="Plastic above this D2min, angstrom^2 (default 5).")
 @click.option("--folds", type=int, help="Folds of the cross-validation (default 5).")
-@click.option("--fold-kind", type=click.Choice(["stratified", "spatial_block"]), help="How atoms are set aside (default stratified).")
+@click.option(
+    "--fold-kind",
+    type=click.Choice(["stratified", "spatial_block"]),
+    help="How atoms are set aside (default stratified).",
+)
 @click.option("--draws", type=int, help="Undersamplings (default 3).")
 @click.option("--ratio", type=float, help="Other atoms per plastic atom (default 1).")
-@click.option("--surface-margin", type=float, help="Leave out atoms nearer to a free surface, angstrom (default 10).")
+@click.option(
+    "--surface-margin", type=float, help="Leave out atoms nearer to a free surface, angstrom (default 10)."
+)
 @click.option("--host", help="Learn from this species only.")
 @click.option("--trees", type=int, help="Boosting rounds (default 300).")
 @click.option("--depth", type=int, help="Depth of a tree (default 2).")
@@ -256,7 +291,9 @@ def activation(store, model, threshold, as_json, out, **where) -> None:
 @click.argument("store")
 @click.option("--model", required=True, help="Model folder.")
 @click.option("--out", default="report.html", help="HTML file.")
-@click.option("--slice-axis", type=click.Choice(["x", "y", "z"]), default="y", help="Normal of the pictured slice.")
+@click.option(
+    "--slice-axis", type=click.Choice(["x", "y", "z"]), default="y", help="Normal of the pictured slice."
+)
 @click.option("--slice-thickness", type=float, default=2.0, help="Thickness of the pictured slice, angstrom.")
 @running
 def report(store, model, out, slice_axis, slice_thickness, **where) -> None:
@@ -275,7 +312,11 @@ def report(store, model, out, slice_axis, slice_thickness, **where) -> None:
 @click.argument("store")
 @click.option("--out", required=True, help=".extxyz, .xyz, .dump or .lammpstrj.")
 @click.option("--step", type=int, default=0, help="Frame; negative numbers count from the end.")
-@click.option("--columns", default="", help="Comma-separated: qs, qs_std, d2min, valid, cell_volume, or feature columns.")
+@click.option(
+    "--columns",
+    default="",
+    help="Comma-separated: qs, qs_std, d2min, valid, cell_volume, or feature columns.",
+)
 @click.option("--model", help="Name of the softness, when there are several.")
 def export(store, out, step, columns, model) -> None:
     """Write one frame with chosen columns for OVITO and others.
@@ -284,7 +325,9 @@ def export(store, out, step, columns, model) -> None:
     qsdask export glass7.zarr --step 32 --columns qs,d2min --out glass7.extxyz
     """
     names = [c.strip() for c in columns.split(",") if c.strip()]
-    made = _stage("export").export(store, out, step=step, columns=names, model=None if model is None else Path(model).stem)
+    made = _stage("export").export(
+        store, out, step=step, columns=names, model=None if model is None else Path(model).stem
+    )
     click.echo(f"{made}: written.")
 
 

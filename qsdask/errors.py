@@ -69,7 +69,10 @@ class QSDaskError(Exception):
 
     def __reduce__(self):
         """Travel between Dask processes with every field."""
-        return (_rebuild, (type(self), self.message, {k: v for k, v in self.__dict__.items() if k != "message"}))
+        return (
+            _rebuild,
+            (type(self), self.message, {k: v for k, v in self.__dict__.items() if k != "message"}),
+        )
 
     def __str__(self) -> str:
         return self.render()
@@ -78,7 +81,9 @@ class QSDaskError(Exception):
         """Frame, timestep, line and atom id in one phrase, empty when unknown."""
         parts = []
         if self.frame is not None:
-            parts.append(f"{self.frame}" + (f" (TIMESTEP {self.timestep})" if self.timestep is not None else ""))
+            parts.append(
+                f"{self.frame}" + (f" (TIMESTEP {self.timestep})" if self.timestep is not None else "")
+            )
         if self.line is not None:
             parts.append(f"line {self.line}")
         if self.atom_id is not None:

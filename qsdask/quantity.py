@@ -20,7 +20,15 @@ import numpy as np
 from qsdask.errors import UsageError
 from qsdask.space.block import Block
 
-__all__ = ["STATISTICS", "AtomQuantity", "Column", "column_name", "feature_sets", "medium_range", "parse_column"]
+__all__ = [
+    "STATISTICS",
+    "AtomQuantity",
+    "Column",
+    "column_name",
+    "feature_sets",
+    "medium_range",
+    "parse_column",
+]
 
 #: Statistics over neighbours, in the order of the last axis of `qsdask.kernels.segment.coarsen`.
 STATISTICS = ("mean", "std", "min", "max")
@@ -125,7 +133,8 @@ def feature_sets() -> dict[str, type[AtomQuantity]]:
     found: dict[str, type[AtomQuantity]] = {}
     package = import_module("qsdask.structure")
     built_in = [
-        getattr(import_module(f"qsdask.structure.{module.name}"), "FEATURE_SET") for module in iter_modules(package.__path__)
+        import_module(f"qsdask.structure.{module.name}").FEATURE_SET
+        for module in iter_modules(package.__path__)
     ]
     outside = [entry.load() for entry in metadata.entry_points(group="qsdask.features")]
     for quantity in [*built_in, *outside]:

@@ -18,9 +18,7 @@ Pb 1.74 Bi 1.62 Po 1.68 Th 1.78 Pa 1.65 U 1.58 Np 1.75 Pu 1.75
 """
 
 #: Radius of each element. Unit: angstrom. D. B. Miracle et al., doi:10.1179/095066010X12646898728200.
-MIRACLE: Mapping[str, float] = dict(
-    zip(_TABLE.split()[::2], map(float, _TABLE.split()[1::2]), strict=True)
-)
+MIRACLE: Mapping[str, float] = dict(zip(_TABLE.split()[::2], map(float, _TABLE.split()[1::2]), strict=True))
 
 
 def radius_of(names: Sequence[str], given: Mapping[str, float] | None = None) -> list[float]:
@@ -55,5 +53,7 @@ def radius_of(names: Sequence[str], given: Mapping[str, float] | None = None) ->
     radii = [float(table[name]) for name in names]
     for name, radius in zip(names, radii, strict=True):
         if not 0.0 < radius < 10.0:
-            raise BadDataError(f"radius of {name} is {radius}, expected a positive length in angstrom", code="E-RADIUS")
+            raise BadDataError(
+                f"radius of {name} is {radius}, expected a positive length in angstrom", code="E-RADIUS"
+            )
     return radii

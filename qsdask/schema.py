@@ -89,19 +89,40 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("atoms", "species", ("atom",), "int16", "1", "index into species_name and radius"),
     Variable("atoms", "species_name", ("kind",), "string", "1", "chemical symbol"),
     Variable("atoms", "radius", ("kind",), "float64", "angstrom", "atomic radius used for interstices"),
-    Variable("frames", "position", ("step", "atom", "xyz"), "float64", "angstrom", "Cartesian position as read"),
-    Variable("frames", "cell", ("step", "vector", "xyz"), "float64", "angstrom", "cell vectors a, b, c as rows"),
+    Variable(
+        "frames", "position", ("step", "atom", "xyz"), "float64", "angstrom", "Cartesian position as read"
+    ),
+    Variable(
+        "frames", "cell", ("step", "vector", "xyz"), "float64", "angstrom", "cell vectors a, b, c as rows"
+    ),
     Variable("frames", "origin", ("step", "xyz"), "float64", "angstrom", "lower corner of the cell"),
-    Variable("frames", "source_hash", ("step", "word"), "uint64", "1", "128-bit BLAKE2b hash of the frame as it was read"),
+    Variable(
+        "frames",
+        "source_hash",
+        ("step", "word"),
+        "uint64",
+        "1",
+        "128-bit BLAKE2b hash of the frame as it was read",
+    ),
     Variable("frames", "periodic", ("vector",), "bool", "1", "whether the cell repeats along a, b, c"),
     Variable("frames", "xyz", ("xyz",), "string", "1", "Cartesian axis", coordinate=True),
-    Variable("frames", "strain", ("step",), "float64", "1", "engineering strain, as a fraction", coordinate=True),
-    Variable("frames", "timestep", ("step",), "int64", "1", "timestep number in the trajectory", coordinate=True),
     Variable(
-        "domains", "bounds", ("step", "domain", "side", "vector"), "float64", "1",
+        "frames", "strain", ("step",), "float64", "1", "engineering strain, as a fraction", coordinate=True
+    ),
+    Variable(
+        "frames", "timestep", ("step",), "int64", "1", "timestep number in the trajectory", coordinate=True
+    ),
+    Variable(
+        "domains",
+        "bounds",
+        ("step", "domain", "side", "vector"),
+        "float64",
+        "1",
         "lowest and highest reduced coordinate of the rows of a domain",
     ),
-    Variable("domains", "row", ("domain", "side"), "int64", "1", "first row of a domain and the row after its last"),
+    Variable(
+        "domains", "row", ("domain", "side"), "int64", "1", "first row of a domain and the row after its last"
+    ),
     *(
         variable
         for shell, extra in (
@@ -114,10 +135,28 @@ VARIABLES: tuple[Variable, ...] = (
             Variable(shell, "distance", ("atom", "slot"), "float64", "angstrom", "distance to the neighbour"),
             *(
                 (
-                    Variable(shell, "facet_area", ("atom", "slot"), "float64", "angstrom^2", "area of the shared facet"),
-                    Variable(shell, "edges", ("atom", "slot"), "int16", "1", "number of edges of the shared facet"),
-                    Variable(shell, "cell_volume", ("atom",), "float64", "angstrom^3", "volume of the Voronoi cell"),
-                    Variable(shell, "flag", ("atom",), "uint8", "1", "1: cell open (free surface), 4: coincident atoms"),
+                    Variable(
+                        shell,
+                        "facet_area",
+                        ("atom", "slot"),
+                        "float64",
+                        "angstrom^2",
+                        "area of the shared facet",
+                    ),
+                    Variable(
+                        shell, "edges", ("atom", "slot"), "int16", "1", "number of edges of the shared facet"
+                    ),
+                    Variable(
+                        shell, "cell_volume", ("atom",), "float64", "angstrom^3", "volume of the Voronoi cell"
+                    ),
+                    Variable(
+                        shell,
+                        "flag",
+                        ("atom",),
+                        "uint8",
+                        "1",
+                        "1: cell open (free surface), 4: coincident atoms",
+                    ),
                 )
                 if extra
                 else ()
@@ -129,13 +168,39 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("features/*", "unit", ("feature",), "string", "1", "unit of each column", coordinate=True),
     Variable("features/*", "meaning", ("feature",), "string", "1", "meaning of each column", coordinate=True),
     Variable(
-        "response/d2min", "d2min", ("step", "atom"), "float64", "angstrom^2",
+        "response/d2min",
+        "d2min",
+        ("step", "atom"),
+        "float64",
+        "angstrom^2",
         "non-affine squared displacement against the undeformed frame",
     ),
     Variable("response/d2min", "valid", ("step", "atom"), "bool", "1", "whether the affine fit was regular"),
-    Variable("response/d2min", "strain", ("step",), "float64", "1", "engineering strain, as a fraction", coordinate=True),
-    Variable("softness/*", "qs", ("atom",), "float64", "1", "quench-in softness: mean plastic probability of the fold models"),
-    Variable("softness/*", "qs_std", ("atom",), "float64", "1", "standard deviation of the probability over the fold models"),
+    Variable(
+        "response/d2min",
+        "strain",
+        ("step",),
+        "float64",
+        "1",
+        "engineering strain, as a fraction",
+        coordinate=True,
+    ),
+    Variable(
+        "softness/*",
+        "qs",
+        ("atom",),
+        "float64",
+        "1",
+        "quench-in softness: mean plastic probability of the fold models",
+    ),
+    Variable(
+        "softness/*",
+        "qs_std",
+        ("atom",),
+        "float64",
+        "1",
+        "standard deviation of the probability over the fold models",
+    ),
 )
 
 

@@ -41,14 +41,21 @@ class Settings(BaseModel):
 class IngestSettings(Settings):
     """How a trajectory becomes a store."""
 
-    species: dict[int, str] = Field(default={}, description="element of each atom type, when the file does not tell")
+    species: dict[int, str] = Field(
+        default={}, description="element of each atom type, when the file does not tell"
+    )
     strain_step: float | None = Field(
-        default=None, description="strain between consecutive frames, a fraction; measured from the cell when not given"
+        default=None,
+        description="strain between consecutive frames, a fraction; measured from the cell when not given",
     )
     chunk: int = Field(default=65536, ge=16, description="atoms per domain, chunk and task")
-    boundary: str | None = Field(default=None, description="LAMMPS boundary, such as ppp or spp, when the file does not tell")
+    boundary: str | None = Field(
+        default=None, description="LAMMPS boundary, such as ppp or spp, when the file does not tell"
+    )
     radius_angstrom: dict[str, float] = Field(default={}, description="radii that replace Miracle's")
-    name: str | None = Field(default=None, description="name of the specimen; the store's own name by default")
+    name: str | None = Field(
+        default=None, description="name of the specimen; the store's own name by default"
+    )
 
     @field_validator("boundary")
     @classmethod
@@ -62,9 +69,15 @@ class ShellSettings(Settings):
     """Who is whose neighbour."""
 
     cutoff_angstrom: float = Field(default=4.0, gt=0, le=30, description="radius of the cut-off shell")
-    convention: Convention = Field(default="paper", description="mean over all facets, or amlearn's shrinking count")
-    facet_fraction: float = Field(default=0.05, ge=0, lt=1, description="facets below this share of the mean area are dropped")
-    open_radius_angstrom: float = Field(default=8.0, gt=0, le=30, description="a cell that reaches farther is open (free surface)")
+    convention: Convention = Field(
+        default="paper", description="mean over all facets, or amlearn's shrinking count"
+    )
+    facet_fraction: float = Field(
+        default=0.05, ge=0, lt=1, description="facets below this share of the mean area are dropped"
+    )
+    open_radius_angstrom: float = Field(
+        default=8.0, gt=0, le=30, description="a cell that reaches farther is open (free surface)"
+    )
 
 
 class FeatureSettings(Settings):
@@ -77,8 +90,12 @@ class FeatureSettings(Settings):
 class RespondSettings(Settings):
     """How D2min is measured."""
 
-    cutoff_angstrom: float = Field(default=4.0, gt=0, le=30, description="neighbours within this distance in the reference")
-    normalise: Literal["sum", "mean"] = Field(default="sum", description="sum over the neighbours, or their mean")
+    cutoff_angstrom: float = Field(
+        default=4.0, gt=0, le=30, description="neighbours within this distance in the reference"
+    )
+    normalise: Literal["sum", "mean"] = Field(
+        default="sum", description="sum over the neighbours, or their mean"
+    )
 
 
 class TrainSettings(Settings):
@@ -88,11 +105,15 @@ class TrainSettings(Settings):
     strain: float = Field(default=0.04, gt=0, description="strain of the label, a fraction")
     threshold: float = Field(default=5.0, gt=0, description="plastic above this D2min, angstrom^2")
     folds: int = Field(default=5, ge=2, le=50, description="models of the cross-validation")
-    fold_kind: Literal["stratified", "spatial_block"] = Field(default="stratified", description="how atoms are set aside")
+    fold_kind: Literal["stratified", "spatial_block"] = Field(
+        default="stratified", description="how atoms are set aside"
+    )
     block_angstrom: float = Field(default=15.0, gt=0, description="edge of a block of spatial_block folds")
     draws: int = Field(default=3, ge=1, le=50, description="undersamplings, each with its own folds")
     ratio: float = Field(default=1.0, gt=0, description="other atoms per plastic atom")
-    surface_margin_angstrom: float = Field(default=10.0, ge=0, description="atoms nearer to a free surface are left out")
+    surface_margin_angstrom: float = Field(
+        default=10.0, ge=0, description="atoms nearer to a free surface are left out"
+    )
     host: str | None = Field(default=None, description="learn from this species only")
     trees: int = Field(default=300, ge=1, description="boosting rounds")
     depth: int = Field(default=2, ge=1, le=16, description="depth of a tree")
@@ -118,7 +139,10 @@ def validated(kind: type[Settings], /, **values: object) -> Settings:
 class ReportSettings(Settings):
     """How the set-aside glass is shown."""
 
-    out: str = Field(default="report.html", description="file name of the report; with several test specimens their names are added")
+    out: str = Field(
+        default="report.html",
+        description="file name of the report; with several test specimens their names are added",
+    )
     slice_axis: Literal["x", "y", "z"] = Field(default="y", description="normal of the pictured slice")
     slice_thickness_angstrom: float = Field(default=2.0, gt=0, description="thickness of the pictured slice")
 
@@ -127,14 +151,18 @@ class SpecimenSettings(Settings):
     """One glass of a recipe."""
 
     name: str = Field(pattern=r"^[\w.+-]+$", description="name of the specimen and of its store")
-    trajectory: str | list[str] = Field(description="file or files, relative to the recipe; shipped:NAME for those in the package")
+    trajectory: str | list[str] = Field(
+        description="file or files, relative to the recipe; shipped:NAME for those in the package"
+    )
     role: Literal["train", "test"] = Field(description="learn from it, or set it aside")
 
 
 class Recipe(Settings):
     """All of a job: specimens, and the settings of every stage. The file `qsdask run` takes, in TOML."""
 
-    folder: str = Field(default="qsdask-run", description="where stores, model and report go, relative to the current folder")
+    folder: str = Field(
+        default="qsdask-run", description="where stores, model and report go, relative to the current folder"
+    )
     model: str = Field(default="model.qs", description="name of the model folder")
     specimen: list[SpecimenSettings] = Field(min_length=1)
     ingest: IngestSettings = IngestSettings()

@@ -69,7 +69,14 @@ def test_imports_point_down(file):
 def test_no_pickle_no_eval_no_clock_no_unseeded_chance(file):
     tree = ast.parse(file.read_text())
     names = imports(tree)
-    assert not {n.split(".")[0] for n in names} & {"pickle", "cloudpickle", "dill", "joblib", "yaml", "random"}
+    assert not {n.split(".")[0] for n in names} & {
+        "pickle",
+        "cloudpickle",
+        "dill",
+        "joblib",
+        "yaml",
+        "random",
+    }
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,9 @@ __all__ = ["connect"]
 
 
 @contextmanager
-def connect(cluster: str | Client = "local", workers: int | None = None) -> Iterator[Client]:
+def connect(
+    cluster: str | Client = "local", workers: int | None = None, *, announce: bool = False
+) -> Iterator[Client]:
     """Client of the cluster named by the user.
 
     Parameters
@@ -28,6 +31,8 @@ def connect(cluster: str | Client = "local", workers: int | None = None) -> Iter
         as it is.
     workers : int, optional
         Worker processes, or threads; all cores by default. Only for ``"local"`` and ``"threads"``.
+    announce : bool
+        Print the link to the dashboard of a cluster started here, when stderr is a terminal.
 
     Yields
     ------
@@ -46,6 +51,8 @@ def connect(cluster: str | Client = "local", workers: int | None = None) -> Iter
         return
     if cluster in ("local", "threads"):
         with _local(cluster == "local", workers or len(psutil.Process().cpu_affinity())) as client:
+            if announce and sys.stderr.isatty():
+                print(f"dashboard {client.dashboard_link}", file=sys.stderr)
             yield client
         return
     if cluster.startswith(("tcp://", "tls://")):
@@ -56,13 +63,16 @@ def connect(cluster: str | Client = "local", workers: int | None = None) -> Iter
         target = {"scheduler_file": cluster}
     else:
         raise UsageError(
-            f"cluster is {cluster!r}, expected local, threads, tcp://HOST:PORT or a scheduler file", code="E-CLUSTER"
+            f"cluster is {cluster!r}, expected local, threads, tcp://HOST:PORT or a scheduler file",
+            code="E-CLUSTER",
         )
     try:
         client = Client(**target, timeout="20s")
     except (OSError, TimeoutError) as error:
         raise NoInputError(
-            f"no Dask scheduler answers at {cluster}: {error}", code="E-CLUSTER-CONNECT", hint="start one with 'dask scheduler'"
+            f"no Dask scheduler answers at {cluster}: {error}",
+            code="E-CLUSTER-CONNECT",
+            hint="start one with 'dask scheduler'",
         ) from None
     with client:
         yield client
@@ -71,16 +81,20 @@ def connect(cluster: str | Client = "local", workers: int | None = None) -> Iter
 @contextmanager
 def _local(processes: bool, workers: int) -> Iterator[Client]:
     # One task per process: the kernels are serial, and memory is counted per process.
-    shape = {"n_workers": workers, "threads_per_worker": 1} if processes else {"n_workers": 1, "threads_per_worker": workers}
+    shape = (
+        {"n_workers": workers, "threads_per_worker": 1}
+        if processes
+        else {"n_workers": 1, "threads_per_worker": workers}
+    )
     # Dask listens on all interfaces with its dashboard unless it is told otherwise.
     with (
         LocalCluster(
             **shape,
             processes=processes,
-            host="127.0.0.1" if processes else None,
-            protocol="tcp://" if processes else "inproc://",
-            dashboard_address="127.0.0.1:0" if processes else None,
-            worker_dashboard_address=None,
+            host="127.0.0.1",
+            protocol="tcp://",
+            dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
             silence_logs=logging.ERROR,
             local_directory=os.environ.get("DASK_TEMPORARY_DIRECTORY"),
         ) as cluster,

@@ -60,7 +60,9 @@ def halo_block(root: zarr.Group, domain: int, reach: float, step: int = 0) -> Bl
         row.append(rows[other, 0] + keep)
         image.append(lattice)
         position.append(x[keep] + box.shift(lattice))
-    return _block(root, len(row[0]), np.concatenate(row), np.concatenate(image), np.concatenate(position), box, reach)
+    return _block(
+        root, len(row[0]), np.concatenate(row), np.concatenate(image), np.concatenate(position), box, reach
+    )
 
 
 def shell_block(root: zarr.Group, domain: int, shells: Sequence[str]) -> Block:
@@ -82,9 +84,13 @@ def shell_block(root: zarr.Group, domain: int, shells: Sequence[str]) -> Block:
     """
     first, stop = (int(v) for v in root["domains/row"][domain])
     n_owned = stop - first
-    stored = {name: {key: array[first:stop] for key, array in root[f"shells/{name}"].arrays()} for name in shells}
+    stored = {
+        name: {key: array[first:stop] for key, array in root[f"shells/{name}"].arrays()} for name in shells
+    }
     filled = {name: found["neighbour"] >= 0 for name, found in stored.items()}
-    pairs = [(found["neighbour"][filled[name]], found["image"][filled[name]]) for name, found in stored.items()]
+    pairs = [
+        (found["neighbour"][filled[name]], found["image"][filled[name]]) for name, found in stored.items()
+    ]
     row, image, local = _entries(pairs, first, stop)
     box = read_box(root, 0)
     position = _gather(root, 0, row, image, box)
@@ -95,7 +101,12 @@ def shell_block(root: zarr.Group, domain: int, shells: Sequence[str]) -> Block:
         neighbour[filled[name]] = local[at : at + int(count.sum())]
         at += int(count.sum())
         made[name] = Shell(
-            neighbour, count, found["distance"], found.get("facet_area"), found.get("edges"), found.get("cell_volume")
+            neighbour,
+            count,
+            found["distance"],
+            found.get("facet_area"),
+            found.get("edges"),
+            found.get("cell_volume"),
         )
     return replace(_block(root, n_owned, row, image, position, box, 0.0), shells=made)
 
@@ -107,7 +118,13 @@ def with_current(root: zarr.Group, block: Block, step: int) -> Block:
 
 
 def _block(
-    root: zarr.Group, n_owned: int, row: np.ndarray, image: np.ndarray, position: np.ndarray, box: Box, reach: float
+    root: zarr.Group,
+    n_owned: int,
+    row: np.ndarray,
+    image: np.ndarray,
+    position: np.ndarray,
+    box: Box,
+    reach: float,
 ) -> Block:
     atom_id = _rows_of(root, ("atoms", "id"), row)
     species = _rows_of(root, ("atoms", "species"), row)
@@ -115,7 +132,9 @@ def _block(
     return Block(n_owned, row, image, position, identity_order(atom_id, image), species, radius, box, reach)
 
 
-def _entries(pairs: Iterable[tuple[np.ndarray, np.ndarray]], first: int, stop: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _entries(
+    pairs: Iterable[tuple[np.ndarray, np.ndarray]], first: int, stop: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Distinct (row, image) pairs, owned rows in image 0 first, and the entry of every given pair."""
     row = np.concatenate([r for r, _ in pairs])
     image = np.concatenate([i for _, i in pairs])

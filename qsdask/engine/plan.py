@@ -15,7 +15,15 @@ __all__ = ["StagePlan", "leaf_edges", "mean_ghosts", "plan_stages"]
 BASE_BYTES = 330e6
 
 #: Share of its raw size that a compressed array takes on disk, measured on text dumps with five decimals.
-COMPRESSED = {"float64": 0.55, "float32": 0.85, "int64": 0.25, "int8": 0.02, "int16": 0.3, "bool": 0.05, "uint8": 0.02}
+COMPRESSED = {
+    "float64": 0.55,
+    "float32": 0.85,
+    "int64": 0.25,
+    "int8": 0.02,
+    "int16": 0.3,
+    "bool": 0.05,
+    "uint8": 0.02,
+}
 
 #: Neighbours per atom taken for the size of a shell, when the density is that of a metal.
 TYPICAL_SHELL = 15
@@ -93,7 +101,14 @@ def mean_ghosts(edges: np.ndarray, n_atom: int, chunk: int, reach: float) -> int
 
 
 def plan_stages(
-    n_atom: int, n_step: int, edges: np.ndarray, chunk: int, *, reach: Mapping[str, float], n_short: int, slots: Mapping[str, int]
+    n_atom: int,
+    n_step: int,
+    edges: np.ndarray,
+    chunk: int,
+    *,
+    reach: Mapping[str, float],
+    n_short: int,
+    slots: Mapping[str, int],
 ) -> list[StagePlan]:
     """Cost of every stage of the main job for one specimen.
 
@@ -121,7 +136,14 @@ def plan_stages(
     n_domain = -(-n_atom // chunk)
     ghosts = {name: mean_ghosts(edges, n_atom, chunk, r) for name, r in reach.items()}
     around = mean_ghosts(edges, n_atom, chunk, 5.0)
-    sizes = {"step": n_step, "atom": n_atom, "slot": slots["voronoi"], "xyz": 3, "vector": 3, "feature": 5 * n_short}
+    sizes = {
+        "step": n_step,
+        "atom": n_atom,
+        "slot": slots["voronoi"],
+        "xyz": 3,
+        "vector": 3,
+        "feature": 5 * n_short,
+    }
 
     def written(*groups: str) -> int:
         total = 0.0
@@ -149,7 +171,13 @@ def plan_stages(
         "respond": ("response/d2min",),
         "predict": ("softness/model",),
     }
-    tasks = {"ingest": n_step, "shells": n_domain, "features": 2 * n_domain, "respond": n_step * n_domain, "predict": n_domain}
+    tasks = {
+        "ingest": n_step,
+        "shells": n_domain,
+        "features": 2 * n_domain,
+        "respond": n_step * n_domain,
+        "predict": n_domain,
+    }
     halo = {"shells": ghosts["shells"], "features": around, "respond": ghosts["respond"]}
     return [
         StagePlan(name, tasks[name], halo.get(name, 0), written(*groups[name]), int(BASE_BYTES + work[name]))

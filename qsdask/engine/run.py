@@ -8,7 +8,14 @@ from contextlib import contextmanager
 
 from distributed import Client, KilledWorker, as_completed
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from qsdask.errors import QSDaskError, ResumableError
 
@@ -44,7 +51,13 @@ def warm_up(client: Client, compile_kernels: Callable[[], None]) -> None:
 
 
 def run_tasks(
-    client: Client, function: Callable, arguments: Sequence[tuple], *, label: str, progress: bool = True, weight: Sequence[int] | None = None
+    client: Client,
+    function: Callable,
+    arguments: Sequence[tuple],
+    *,
+    label: str,
+    progress: bool = True,
+    weight: Sequence[int] | None = None,
 ) -> Iterator[object]:
     """Run `function` on every tuple of arguments, each on some worker, and yield results as they come.
 
@@ -83,7 +96,14 @@ def run_tasks(
     def submit() -> None:
         index = next(waiting, None)
         if index is not None:
-            future = client.submit(_guarded, function, *arguments[index], key=f"{label}-{id(queue):x}-{index}", pure=False, retries=RETRIES)
+            future = client.submit(
+                _guarded,
+                function,
+                *arguments[index],
+                key=f"{label}-{id(queue):x}-{index}",
+                pure=False,
+                retries=RETRIES,
+            )
             running[future.key] = index
             queue.add(future)
 
@@ -123,7 +143,15 @@ def progress_bar(label: str, total: int, *, show: bool = True) -> Iterator[Calla
     callable
         Takes the number of finished units.
     """
-    columns = (TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(file=sys.stderr), disable=not show or not sys.stderr.isatty()) as bar:
+    columns = (
+        TextColumn("{task.description:<12}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(
+        *columns, console=Console(file=sys.stderr), disable=not show or not sys.stderr.isatty()
+    ) as bar:
         task = bar.add_task(label, total=total)
         yield lambda n: bar.advance(task, n)

@@ -88,14 +88,21 @@ def run_stage(path: Path, course: Course, run: Run) -> list[Record]:
     removed = ledger.begin(path, course.record, course.template, overwrite=run.overwrite)
     todo = ledger.pending(path, key)
     if todo:
-        with connect(run.cluster, run.workers) as client:
+        with connect(run.cluster, run.workers, announce=run.progress) as client:
             warm_up(client, course.compile_kernels)
             # A later part reads what an earlier one wrote, so parts follow one another.
             for part in sorted({part for part, _, _ in todo}):
                 units = _units([task for task in todo if task[0] == part], course.steps_per_unit)
                 arguments = [(str(path), part, domain, steps) for domain, steps in units]
                 weight = [len(steps) for _, steps in units]
-                for _ in run_tasks(client, course.unit, arguments, label=_label(course.record, part), progress=run.progress, weight=weight):
+                for _ in run_tasks(
+                    client,
+                    course.unit,
+                    arguments,
+                    label=_label(course.record, part),
+                    progress=run.progress,
+                    weight=weight,
+                ):
                     pass
     record = ledger.read(path, key)
     if record is None or not record.complete:

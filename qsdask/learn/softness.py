@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
@@ -58,7 +59,7 @@ def train(
     seed : int
         Changes the rows drawn, the folds and the features tried at each split.
     threads : int
-        Threads of LightGBM; no result depends on it.
+        Models trained at once; no result depends on it.
     d2_quantiles : sequence of float, optional
         Quantiles of D2min for the message when there is only one class. Unit: angstrom^2.
     progress : callable, optional
@@ -110,19 +111,30 @@ def train(
                 chosen.y, chosen.specimen, keys, chosen.block, seed=seed, draw=draw, n_folds=n_folds
             )
         tree_seeds = identity_hash(seed, "trees", draw, "", np.arange(n_folds)) >> np.uint64(33)
-        for k in range(n_folds):
+
+        def one(
+            k: int, chosen: Table = chosen, fold: np.ndarray = fold, seeds: np.ndarray = tree_seeds
+        ) -> tuple[str, np.ndarray]:
             inside = fold != k
             text = gbdt.train_one(
-                chosen.X[inside], chosen.y[inside], chosen.columns, settings,
-                seed=int(tree_seeds[k]), threads=threads, d2_quantiles=d2_quantiles,
-            )  # fmt: skip
-            name = f"fold-{draw}-{k}.txt"
-            trees[name] = text
-            outside = chosen.y[~inside]
-            q = gbdt.probability(gbdt.load(text, chosen.columns), chosen.X[~inside], threads=threads)
-            scores.append({"draw": draw, "fold": k, "n": len(outside), **_fold_scores(outside, q)})
-            if progress is not None:
-                progress(len(trees), draws * n_folds)
+                chosen.X[inside],
+                chosen.y[inside],
+                chosen.columns,
+                settings,
+                seed=int(seeds[k]),
+                d2_quantiles=d2_quantiles,
+            )
+            return text, gbdt.probability(gbdt.load(text, chosen.columns), chosen.X[~inside])
+
+        # One thread for each model and several models at once: on some thousand rows LightGBM's own threads spend
+        # their time waiting for each other.
+        with ThreadPoolExecutor(threads) as pool:
+            for k, (text, q) in enumerate(pool.map(one, range(n_folds))):
+                trees[f"fold-{draw}-{k}.txt"] = text
+                outside = chosen.y[fold == k]
+                scores.append({"draw": draw, "fold": k, "n": len(outside), **_fold_scores(outside, q)})
+                if progress is not None:
+                    progress(len(trees), draws * n_folds)
     undefined = sum(np.isnan(s["auc"]) for s in scores)
     if undefined:
         warnings.append(f"W-ONE-CLASS-FOLD: {undefined} of {len(scores)} folds left out hold one label only")

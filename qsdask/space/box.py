@@ -46,7 +46,9 @@ class Box:
     def __post_init__(self) -> None:
         finite = np.isfinite(self.cell).all() and np.isfinite(self.origin).all()
         if not finite or abs(np.linalg.det(self.cell)) < 1e-9:
-            raise BadDataError(f"the cell {np.asarray(self.cell).tolist()} is not finite or has no volume", code="E-BOX")
+            raise BadDataError(
+                f"the cell {np.asarray(self.cell).tolist()} is not finite or has no volume", code="E-BOX"
+            )
 
     @cached_property
     def inverse(self) -> np.ndarray:

@@ -53,12 +53,23 @@ def activation(
     group = softness_group(path, model)
     label = ledger.require(path, group).settings["label"]
     limit = float(label["threshold"] if threshold is None else threshold)
-    total = _reduced(path, partial(_activation_of_domain, group=group, label=label, threshold=limit), by_strain.combine, run, "activation")
+    total = _reduced(
+        path,
+        partial(_activation_of_domain, group=group, label=label, threshold=limit),
+        by_strain.combine,
+        run,
+        "activation",
+    )
     return by_strain.finalise(total)
 
 
 def spectrum(
-    store: str | Path, *, model: str | Path, strain: float | None = None, threshold: float | None = None, run: Run | None = None
+    store: str | Path,
+    *,
+    model: str | Path,
+    strain: float | None = None,
+    threshold: float | None = None,
+    run: Run | None = None,
 ) -> xr.Dataset:
     """Distribution of QS and its relation to plasticity at one strain.
 
@@ -79,7 +90,13 @@ def spectrum(
     label = ledger.require(path, group).settings["label"]
     step = label_step(path, label["strain"] if strain is None else strain)
     limit = float(label["threshold"] if threshold is None else threshold)
-    total = _reduced(path, partial(_spectrum_of_domain, group=group, label=label, step=step, threshold=limit), at_strain.combine, run, "spectrum")
+    total = _reduced(
+        path,
+        partial(_spectrum_of_domain, group=group, label=label, step=step, threshold=limit),
+        at_strain.combine,
+        run,
+        "spectrum",
+    )
     return at_strain.finalise(total)
 
 
@@ -123,7 +140,7 @@ def _reduced(path: Path, part: Callable, combine: Callable, run: Run, label: str
     """Combine the counts of all domains; exact integers, so the order does not matter."""
     ledger.require(path, "response/d2min")
     domains = [(str(path), domain) for domain in range(reader(path)["domains/row"].shape[0])]
-    with connect(run.cluster, run.workers) as client:
+    with connect(run.cluster, run.workers, announce=run.progress) as client:
         return reduce(combine, run_tasks(client, part, domains, label=label, progress=run.progress))
 
 
@@ -132,11 +149,17 @@ def _activation_of_domain(path: str, domain: int, *, group: str, label: dict, th
     rows = slice(*root["domains/row"][domain].tolist())
     response = root["response/d2min"]
     return by_strain.partial(
-        usable_softness(root, domain, group, label), response["d2min"][:, rows], response["valid"][:, rows], root["frames/strain"][:], threshold
+        usable_softness(root, domain, group, label),
+        response["d2min"][:, rows],
+        response["valid"][:, rows],
+        root["frames/strain"][:],
+        threshold,
     )
 
 
-def _spectrum_of_domain(path: str, domain: int, *, group: str, label: dict, step: int, threshold: float) -> xr.Dataset:
+def _spectrum_of_domain(
+    path: str, domain: int, *, group: str, label: dict, step: int, threshold: float
+) -> xr.Dataset:
     root = reader(path)
     rows = slice(*root["domains/row"][domain].tolist())
     response = root["response/d2min"]

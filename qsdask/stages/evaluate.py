@@ -59,9 +59,12 @@ def evaluate(store: str | Path, *, model: str | Path, run: Run | None = None) ->
     ledger.require(path, "response/d2min")
     step = label_step(path, found.label["strain"])
     domains = [(str(path), domain) for domain in range(reader(path)["domains/row"].shape[0])]
-    with connect(run.cluster, run.workers) as client:
+    with connect(run.cluster, run.workers, announce=run.progress) as client:
         part = partial(_scores_of_domain, group=group, model=str(Path(model).resolve()), step=step)
-        parts = sorted(run_tasks(client, part, domains, label="evaluate", progress=run.progress), key=lambda p: p["domain"])
+        parts = sorted(
+            run_tasks(client, part, domains, label="evaluate", progress=run.progress),
+            key=lambda p: p["domain"],
+        )
     y = np.concatenate([p["y"] for p in parts])
     qs = np.concatenate([p["qs"] for p in parts])
     counts = sum(p["counts"] for p in parts)
@@ -96,7 +99,9 @@ def _scores_of_domain(path: str, domain: int, *, group: str, model: str, step: i
     labelled = labelled_rows(root, domain, found.definition["features"]["set"], step, found.label)
     qs = root[group]["qs"][rows]
     mask = labelled.mask & np.isfinite(qs)
-    columns = tuple(str(c) for c in root[f"features/{found.definition['features']['set']}/feature"][:].tolist())
+    columns = tuple(
+        str(c) for c in root[f"features/{found.definition['features']['set']}/feature"][:].tolist()
+    )
     each = probabilities(found, labelled.value[mask][:, [columns.index(c) for c in found.columns]])
     bins = np.minimum((each * FINE).astype(np.int64), FINE - 1)
     y = labelled.y[mask]

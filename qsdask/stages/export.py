@@ -17,7 +17,14 @@ from qsdask.store.open import reader
 __all__ = ["export"]
 
 
-def export(store: str | Path, out: str | Path, *, step: int = 0, columns: Sequence[str] = (), model: str | None = None) -> Path:
+def export(
+    store: str | Path,
+    out: str | Path,
+    *,
+    step: int = 0,
+    columns: Sequence[str] = (),
+    model: str | None = None,
+) -> Path:
     """Write one frame and chosen per-atom columns to a file that OVITO opens.
 
     Parameters
@@ -54,7 +61,10 @@ def export(store: str | Path, out: str | Path, *, step: int = 0, columns: Sequen
     unknown = [c for c in columns if c not in found]
     if unknown:
         raise UsageError(
-            f"no column {', '.join(unknown)} in this store", code="E-COLUMN", file=path, hint=f"choose from {', '.join(found)}"
+            f"no column {', '.join(unknown)} in this store",
+            code="E-COLUMN",
+            file=path,
+            hint=f"choose from {', '.join(found)}",
         )
     box = read_box(root, step)
     with open_writer(
@@ -71,12 +81,18 @@ def export(store: str | Path, out: str | Path, *, step: int = 0, columns: Sequen
     return Path(out)
 
 
-def _columns(path: Path, root: zarr.Group, step: int, model: str | None) -> dict[str, tuple[zarr.Array, tuple]]:
+def _columns(
+    path: Path, root: zarr.Group, step: int, model: str | None
+) -> dict[str, tuple[zarr.Array, tuple]]:
     """Arrays of the complete stages by column name, with the index that comes before or after the rows."""
     found: dict[str, tuple[zarr.Array, tuple]] = {}
-    softness = [r.key.split("/")[1] for r in ledger.records(path) if r.complete and r.key.startswith("softness/")]
+    softness = [
+        r.key.split("/")[1] for r in ledger.records(path) if r.complete and r.key.startswith("softness/")
+    ]
     if model is not None and model not in softness:
-        raise UsageError(f"no softness named {model!r}", code="E-MODEL-NAME", hint=f"choose from {', '.join(softness)}")
+        raise UsageError(
+            f"no softness named {model!r}", code="E-MODEL-NAME", hint=f"choose from {', '.join(softness)}"
+        )
     if model is None and len(softness) == 1:
         model = softness[0]
     for record in ledger.records(path):
@@ -91,7 +107,9 @@ def _columns(path: Path, root: zarr.Group, step: int, model: str | None) -> dict
                 found |= {name: (root[group][name], ()) for name in ("qs", "qs_std")}
             elif group.startswith("features/"):
                 value = root[group]["value"]
-                found |= {str(n): (value, ("column", i)) for i, n in enumerate(root[group]["feature"][:].tolist())}
+                found |= {
+                    str(n): (value, ("column", i)) for i, n in enumerate(root[group]["feature"][:].tolist())
+                }
     return found
 
 

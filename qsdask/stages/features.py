@@ -16,18 +16,20 @@ from qsdask.quantity import AtomQuantity, feature_sets, medium_range
 from qsdask.settings import FeatureSettings, validated
 from qsdask.space.block import Block
 from qsdask.stages.redo import redo
+from qsdask.stages.toy import toy_block
 from qsdask.store import ledger
 from qsdask.store.ledger import Record
 from qsdask.store.open import reader
 from qsdask.store.template import create_group, write_whole
-from qsdask.stages.toy import toy_block
 
 __all__ = ["coarsened", "features", "quantity_of"]
 
 SHORT, MEDIUM = 0, 1
 
 
-def features(store: str | Path, *, set: str | None = None, convention: str | None = None, run: Run | None = None) -> Path:
+def features(
+    store: str | Path, *, set: str | None = None, convention: str | None = None, run: Run | None = None
+) -> Path:
     """Compute the structural features of every atom of the undeformed glass.
 
     Parameters
@@ -60,7 +62,12 @@ def features(store: str | Path, *, set: str | None = None, convention: str | Non
     quantity = quantity_of(settings)
     group = f"features/{settings.set}"
     record = Record(
-        group, (group,), settings.stored(), {"ingest": shells.inputs["ingest"], "shells": shells.digest}, (2, 1, shells.shape[2]), 8
+        group,
+        (group,),
+        settings.stored(),
+        {"ingest": shells.inputs["ingest"], "shells": shells.digest},
+        (2, 1, shells.shape[2]),
+        8,
     )
     course = Course(
         record,
@@ -82,7 +89,11 @@ def quantity_of(settings: FeatureSettings) -> AtomQuantity:
     """
     known = feature_sets()
     if settings.set not in known:
-        raise UsageError(f"no feature set is named {settings.set!r}", code="E-FEATURE-SET", hint=f"choose one of {', '.join(known)}")
+        raise UsageError(
+            f"no feature set is named {settings.set!r}",
+            code="E-FEATURE-SET",
+            hint=f"choose one of {', '.join(known)}",
+        )
     kind = known[settings.set]
     names = {f.name for f in fields(kind)} & settings.stored().keys()
     return kind(**{name: getattr(settings, name) for name in names})
@@ -110,7 +121,9 @@ def coarsened(quantity: AtomQuantity, value: np.ndarray, block: Block) -> np.nda
         chosen = [i for i, column in enumerate(quantity.columns) if column.shell == name]
         if chosen:
             shell = block.shells[name]
-            out[:, chosen] = coarsen(np.ascontiguousarray(value[:, chosen]), block.n_owned, shell.neighbour, shell.count)
+            out[:, chosen] = coarsen(
+                np.ascontiguousarray(value[:, chosen]), block.n_owned, shell.neighbour, shell.count
+            )
     return out.reshape(block.n_owned, -1)
 
 
@@ -129,7 +142,9 @@ def _features_of_domain(path: str, part: int, domain: int, steps: list[int], *, 
         short = np.empty((len(block.row), n_short))
         for other in np.unique(block.row // chunk):
             here = np.flatnonzero(block.row // chunk == other)
-            short[here] = stored[other * chunk : (other + 1) * chunk, :n_short][block.row[here] - other * chunk]
+            short[here] = stored[other * chunk : (other + 1) * chunk, :n_short][
+                block.row[here] - other * chunk
+            ]
         value, columns = coarsened(quantity, short, block), slice(n_short, None)
     with ledger.committing(Path(path), group, (part, steps[0], domain)) as writer:
         writer.write(group, "value", (rows, columns), value.astype(np.float32))

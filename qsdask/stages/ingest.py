@@ -90,10 +90,21 @@ def ingest(
     """
     path, run = Path(store), run or Run()
     settings = validated(
-        IngestSettings, species=species, strain_step=strain_step, chunk=chunk, boundary=boundary, radius_angstrom=radius, name=name
+        IngestSettings,
+        species=species,
+        strain_step=strain_step,
+        chunk=chunk,
+        boundary=boundary,
+        radius_angstrom=radius,
+        name=name,
     )
     if path.exists() and not (path / "zarr.json").is_file() and (not path.is_dir() or any(path.iterdir())):
-        raise CannotCreateError("something that is not a store is here", code="E-NOT-A-STORE", file=path, hint="choose another name")
+        raise CannotCreateError(
+            "something that is not a store is here",
+            code="E-NOT-A-STORE",
+            file=path,
+            hint="choose another name",
+        )
     source = open_trajectory(trajectory, boundary=settings.boundary)
     first = next(iter(source.read(0, 1)))
     box = Box(first.cell, first.origin, first.periodic)
@@ -127,7 +138,9 @@ def ingest(
     course = Course(
         record,
         template,
-        partial(_ingest_steps, source=source, kinds=kinds, start=box.reduced(position[order]).astype(np.float32)),
+        partial(
+            _ingest_steps, source=source, kinds=kinds, start=box.reduced(position[order]).astype(np.float32)
+        ),
         _nothing,
         steps_per_unit=_steps_per_unit(source, run),
         conclude=partial(_conclude, path, source, settings, atoms, position[order]),
@@ -137,7 +150,14 @@ def ingest(
 
 
 def _ingest_steps(
-    path: str, part: int, domain: int, steps: list[int], *, source: Trajectory, kinds: dict[int, int], start: np.ndarray
+    path: str,
+    part: int,
+    domain: int,
+    steps: list[int],
+    *,
+    source: Trajectory,
+    kinds: dict[int, int],
+    start: np.ndarray,
 ) -> None:
     root = reader(path)
     rows = root["domains/row"][:]
@@ -224,7 +244,9 @@ def _species(frame: Frame, given: Mapping[int, str], source: Trajectory) -> tupl
     return kind, names
 
 
-def _refuse_changed_type(frame: Frame, index: np.ndarray, kind: np.ndarray, kinds: dict[int, int], step: int) -> None:
+def _refuse_changed_type(
+    frame: Frame, index: np.ndarray, kind: np.ndarray, kinds: dict[int, int], step: int
+) -> None:
     types = frame.type[index]
     lookup = np.full(max(int(types.max()), *kinds) + 1, -1, dtype=np.int64)
     lookup[list(kinds)] = list(kinds.values())
@@ -238,7 +260,11 @@ def _refuse_changed_type(frame: Frame, index: np.ndarray, kind: np.ndarray, kind
 
 
 def _conclude(
-    path: Path, source: Trajectory, settings: IngestSettings, atoms: Mapping[str, object], reference: np.ndarray
+    path: Path,
+    source: Trajectory,
+    settings: IngestSettings,
+    atoms: Mapping[str, object],
+    reference: np.ndarray,
 ) -> dict:
     """Write the strain of every frame; tell what the specimen is."""
     root = reader(path)
@@ -255,14 +281,21 @@ def _conclude(
             }
         )
     if len(cells) > 1 and not measured.any() and settings.strain_step is None:
-        warnings.append({"code": "W-NO-STRAIN", "text": "the cell never changes and no --strain-step was given: strain is 0"})
+        warnings.append(
+            {
+                "code": "W-NO-STRAIN",
+                "text": "the cell never changes and no --strain-step was given: strain is 0",
+            }
+        )
     write_whole(path, "frames", {"strain": strain})
     frames = hashlib.blake2b(root["frames/source_hash"][:].tobytes(), digest_size=16).hexdigest()
     box = read_box(root, 0)
     return {
         "input": sorted({Path(f.path).name for f in source.frames}),
         "input_hash": frames,
-        "specimen": specimen_key(np.asarray(atoms["id"]), [atoms["species_name"][k] for k in atoms["species"]]),
+        "specimen": specimen_key(
+            np.asarray(atoms["id"]), [atoms["species_name"][k] for k in atoms["species"]]
+        ),
         "fingerprint": fingerprint(np.asarray(atoms["id"]), reference, box),
         "warnings": warnings,
     }

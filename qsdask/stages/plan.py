@@ -47,6 +47,12 @@ def plan(recipe: str | Path | Recipe, *, changes: Sequence[str] = ()) -> dict[st
         first = next(iter(trajectory.read(0, 1)))
         edges = Box(first.cell, first.origin, np.ones(3, dtype=bool)).height
         made[specimen.name] = plan_stages(
-            first.natoms, len(trajectory.frames), edges, job.ingest.chunk, reach=reach, n_short=n_short, slots=FIRST_SLOTS
+            first.natoms,
+            len(trajectory.frames),
+            edges,
+            job.ingest.chunk,
+            reach=reach,
+            n_short=n_short,
+            slots=FIRST_SLOTS,
         )
     return made

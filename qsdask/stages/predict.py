@@ -53,9 +53,20 @@ def predict(store: str | Path, *, model: str | Path, run: Run | None = None) -> 
     name = Path(model).stem
     group = f"softness/{name}"
     settings = {"model": name, "model_digest": found.digest(), "set": feature_set, "label": found.label}
-    record = Record(group, (group,), settings, {features.key: features.digest, "ingest": features.inputs["ingest"]}, (1, 1, root["domains/row"].shape[0]), 2)
+    record = Record(
+        group,
+        (group,),
+        settings,
+        {features.key: features.digest, "ingest": features.inputs["ingest"]},
+        (1, 1, root["domains/row"].shape[0]),
+        2,
+    )
     strangers = found.outside_domain(root["atoms/species_name"][:].tolist())
-    warnings = [{"code": "W-OUT-OF-DOMAIN", "text": f"the model never saw {', '.join(strangers)}"}] if strangers else []
+    warnings = (
+        [{"code": "W-OUT-OF-DOMAIN", "text": f"the model never saw {', '.join(strangers)}"}]
+        if strangers
+        else []
+    )
     course = Course(
         record,
         partial(_template, path, group),
@@ -82,7 +93,9 @@ def _load_here(path: str) -> None:
     loaded(path)
 
 
-def _predict_domain(path: str, part: int, domain: int, steps: list[int], *, group: str, model: str, index: np.ndarray) -> None:
+def _predict_domain(
+    path: str, part: int, domain: int, steps: list[int], *, group: str, model: str, index: np.ndarray
+) -> None:
     root = reader(path)
     found = loaded(model)
     rows = slice(*root["domains/row"][domain].tolist())

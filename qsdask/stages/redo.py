@@ -35,4 +35,7 @@ def redo(path: Path, removed: list[Record], run: Run) -> None:
         elif kind == "response":
             import_module("qsdask.stages.respond").respond(path, **settings, run=fresh)
         else:
-            print(f"{record.key} was removed with the numbers it came from; run 'qsdask predict {path} --model ...'", file=sys.stderr)
+            print(
+                f"{record.key} was removed with the numbers it came from; run 'qsdask predict {path} --model ...'",
+                file=sys.stderr,
+            )

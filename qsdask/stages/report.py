@@ -68,13 +68,17 @@ def report(
     path, run = Path(store), run or Run()
     found = loaded(str(model))
     group = softness_group(path, model)
-    with connect(run.cluster, run.workers) as client:
+    with connect(run.cluster, run.workers, announce=run.progress) as client:
         here = Run(client, run.workers, False, run.progress)
         scores = evaluate(path, model=model, run=here)
         by_strain = activation(path, model=model, run=here)
         at_strain = spectrum(path, model=model, run=here)
         cut = partial(
-            _slice_of_domain, group=group, model=str(Path(model).resolve()), axis=slice_axis, thickness=slice_thickness
+            _slice_of_domain,
+            group=group,
+            model=str(Path(model).resolve()),
+            axis=slice_axis,
+            thickness=slice_thickness,
         )
         domains = [(str(path), d) for d in range(reader(path)["domains/row"].shape[0])]
         parts = dict(run_tasks(client, cut, domains, label="slice", progress=run.progress))
@@ -142,7 +146,9 @@ def _importance(model: Model) -> list[tuple[str, float]]:
     return [(model.columns[i], float(gain[i])) for i in np.argsort(-gain, kind="stable")]
 
 
-def _slice_of_domain(path: str, domain: int, *, group: str, model: str, axis: str, thickness: float) -> tuple[int, xr.Dataset]:
+def _slice_of_domain(
+    path: str, domain: int, *, group: str, model: str, axis: str, thickness: float
+) -> tuple[int, xr.Dataset]:
     root = reader(path)
     label = loaded(model).label
     rows = slice(*root["domains/row"][domain].tolist())
@@ -157,4 +163,6 @@ def _slice_of_domain(path: str, domain: int, *, group: str, model: str, axis: st
 
 
 def _settings(settings: Mapping) -> str:
-    return ", ".join(f"{key} = {value}" for key, value in settings.items() if not isinstance(value, list | dict))
+    return ", ".join(
+        f"{key} = {value}" for key, value in settings.items() if not isinstance(value, list | dict)
+    )

@@ -29,7 +29,9 @@ KEY = "response/d2min"
 STEPS_PER_UNIT = 8
 
 
-def respond(store: str | Path, *, cutoff: float | None = None, normalise: str | None = None, run: Run | None = None) -> Path:
+def respond(
+    store: str | Path, *, cutoff: float | None = None, normalise: str | None = None, run: Run | None = None
+) -> Path:
     """Measure the non-affine displacement D2min of every atom at every stored strain.
 
     Parameters
@@ -87,7 +89,9 @@ def _respond_of_domain(path: str, part: int, domain: int, steps: list[int], *, s
 def _template(path: Path) -> None:
     root = reader(path)
     n_step, n_atom, _ = root["frames/position"].shape
-    create_group(path, KEY, {"step": n_step, "atom": n_atom}, {"step": 1, "atom": root["atoms/id"].chunks[0]}, {})
+    create_group(
+        path, KEY, {"step": n_step, "atom": n_atom}, {"step": 1, "atom": root["atoms/id"].chunks[0]}, {}
+    )
     # The strain coordinate is one small chunk, not one a step.
     write_whole(path, KEY, {"strain": root["frames/strain"][:]})
 

@@ -25,7 +25,13 @@ __all__ = ["load_recipe", "run", "shipped_recipe", "sources"]
 SHIPPED = "shipped:"
 
 
-def run(recipe: str | Path | Recipe, *, changes: Sequence[str] = (), folder: str | Path | None = None, run: Run | None = None) -> dict:
+def run(
+    recipe: str | Path | Recipe,
+    *,
+    changes: Sequence[str] = (),
+    folder: str | Path | None = None,
+    run: Run | None = None,
+) -> dict:
     """Do all of a job: ingest, shells, features and response of every glass, then learn, predict, evaluate, report.
 
     Parameters
@@ -61,7 +67,7 @@ def run(recipe: str | Path | Recipe, *, changes: Sequence[str] = (), folder: str
         raise UsageError("the recipe has no specimen with role = 'train'", code="E-SETTING")
     clock = _Clock()
     scores, reports = {}, {}
-    with connect(where.cluster, where.workers) as client:
+    with connect(where.cluster, where.workers, announce=where.progress) as client:
         here = Run(client, where.workers, where.overwrite, where.progress)
         for specimen in plan.specimen:
             store = stores[specimen.name]
@@ -69,7 +75,9 @@ def run(recipe: str | Path | Recipe, *, changes: Sequence[str] = (), folder: str
             clock.timed("shells", lambda p=store: shells(p, **_short(plan.shells.stored()), run=here))
             clock.timed("features", lambda p=store: features(p, **plan.features.stored(), run=here))
             clock.timed("respond", lambda p=store: respond(p, **_short(plan.respond.stored()), run=here))
-        clock.timed("train", lambda: train(roles["train"], model=model, run=here, **_short(plan.train.stored())))
+        clock.timed(
+            "train", lambda: train(roles["train"], model=model, run=here, **_short(plan.train.stored()))
+        )
         for store in roles["test"]:
             name = store.stem
             clock.timed("predict", lambda p=store: predict(p, model=model, run=here))
@@ -82,7 +90,14 @@ def run(recipe: str | Path | Recipe, *, changes: Sequence[str] = (), folder: str
                     slice_thickness=plan.report.slice_thickness_angstrom, stages=clock.rows(), run=here,
                 ),
             )  # fmt: skip
-    return {"folder": home, "model": model, "stores": stores, "scores": scores, "reports": reports, "stages": clock.rows()}
+    return {
+        "folder": home,
+        "model": model,
+        "stores": stores,
+        "scores": scores,
+        "reports": reports,
+        "stages": clock.rows(),
+    }
 
 
 def load_recipe(path: str | Path, changes: Sequence[str] = ()) -> tuple[Recipe, Path]:
@@ -148,7 +163,9 @@ def _apply(text: dict, change: str) -> None:
     name, equals, value = change.partition("=")
     *sections, key = name.strip().split(".")
     if not equals or not key:
-        raise UsageError(f"expected section.name=value, got {change!r}", code="E-SETTING", hint="--set train.threshold=4.5")
+        raise UsageError(
+            f"expected section.name=value, got {change!r}", code="E-SETTING", hint="--set train.threshold=4.5"
+        )
     try:
         found = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:

@@ -17,11 +17,11 @@ from qsdask.kernels.tessellate import COINCIDENT, UNCERTIFIED, keep_facets, voro
 from qsdask.settings import ShellSettings, validated
 from qsdask.space.block import Block
 from qsdask.stages.redo import redo
+from qsdask.stages.toy import toy_block
 from qsdask.store import ledger
 from qsdask.store.ledger import Record
 from qsdask.store.open import reader
 from qsdask.store.template import create_group
-from qsdask.stages.toy import toy_block
 
 __all__ = ["shells", "tessellated"]
 
@@ -79,15 +79,29 @@ def shells(
     """
     path, run = Path(store), run or Run()
     settings = validated(
-        ShellSettings, cutoff_angstrom=cutoff, convention=convention, facet_fraction=facet_fraction, open_radius_angstrom=open_radius
+        ShellSettings,
+        cutoff_angstrom=cutoff,
+        convention=convention,
+        facet_fraction=facet_fraction,
+        open_radius_angstrom=open_radius,
     )
     source = ledger.require(path, "ingest")
     n_domain = reader(path)["domains/row"].shape[0]
-    record = Record(KEY, ("shells/voronoi", "shells/cutoff"), settings.stored(), {"ingest": source.digest}, (1, 1, n_domain), 12)
+    record = Record(
+        KEY,
+        ("shells/voronoi", "shells/cutoff"),
+        settings.stored(),
+        {"ingest": source.digest},
+        (1, 1, n_domain),
+        12,
+    )
     slots = dict(FIRST_SLOTS)
     while True:
         course = Course(
-            record, partial(_template, path, dict(slots)), partial(_shells_of_domain, settings=settings.stored()), _compile
+            record,
+            partial(_template, path, dict(slots)),
+            partial(_shells_of_domain, settings=settings.stored()),
+            _compile,
         )
         try:
             removed = run_stage(path, course, run)
@@ -148,7 +162,12 @@ def tessellated(load: Callable[[float], Block], settings: ShellSettings) -> tupl
     voronoi, select = None, None
     while True:
         found = voronoi_shell(
-            block.position, block.order, block.n_owned, reach, open_radius=settings.open_radius_angstrom, select=select
+            block.position,
+            block.order,
+            block.n_owned,
+            reach,
+            open_radius=settings.open_radius_angstrom,
+            select=select,
         )
         if (found.state & COINCIDENT).any():
             _refuse_overlap(block, found.state)
@@ -165,7 +184,11 @@ def tessellated(load: Callable[[float], Block], settings: ShellSettings) -> tupl
             },
         )
         voronoi = shell if voronoi is None or select is None else _merged(voronoi, shell, select)
-        select = (found.state & UNCERTIFIED) != 0 if select is None else select & ((found.state & UNCERTIFIED) != 0)
+        select = (
+            (found.state & UNCERTIFIED) != 0
+            if select is None
+            else select & ((found.state & UNCERTIFIED) != 0)
+        )
         if not select.any() or reach >= enough:
             return voronoi, cutoff
         reach = min(reach * 1.6, enough)

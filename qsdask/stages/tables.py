@@ -48,7 +48,12 @@ def print_info(found: Mapping) -> None:
         ]
         print_table(found["store"], ("", ""), rows)
     rows = [
-        (s["stage"], "complete" if s["complete"] else f"{s['done']} of {s['tasks']} tasks", size(s["bytes"]), _settings(s["settings"]))
+        (
+            s["stage"],
+            "complete" if s["complete"] else f"{s['done']} of {s['tasks']} tasks",
+            size(s["bytes"]),
+            _settings(s["settings"]),
+        )
         for s in found["stages"]
     ]
     print_table("stages", ("stage", "state", "size", "settings"), rows)
@@ -62,8 +67,14 @@ def print_scores(scores: Mapping) -> None:
     """Print what `qsdask.evaluate` found."""
     rows = [
         ("atoms", f"{scores['atoms']:,} ({scores['usable']:,} usable)"),
-        ("plastic", f"{scores['plastic']:,} ({scores['plastic_fraction']:.2%}) at strain {scores['strain']:g}"),
-        ("AUC-ROC", f"{scores['auc_roc']:.3f} (single models {scores['auc_models_mean']:.3f} ± {scores['auc_models_std']:.3f})"),
+        (
+            "plastic",
+            f"{scores['plastic']:,} ({scores['plastic_fraction']:.2%}) at strain {scores['strain']:g}",
+        ),
+        (
+            "AUC-ROC",
+            f"{scores['auc_roc']:.3f} (single models {scores['auc_models_mean']:.3f} ± {scores['auc_models_std']:.3f})",
+        ),
         ("average precision", f"{scores['average_precision']:.3f}"),
         ("recall at 0.5", f"{scores['recall']:.3f}"),
         ("precision at 0.5", f"{scores['precision']:.3f}"),
@@ -79,7 +90,15 @@ def print_scores(scores: Mapping) -> None:
 
 def print_activation(found: xr.Dataset) -> None:
     """Print what `qsdask.activation` found, a row per strain."""
-    names = ("n_plastic", "n_newly", "n_activated", "qs_mean_plastic", "qs_mean_newly", "qs_mean_activated", "auc")
+    names = (
+        "n_plastic",
+        "n_newly",
+        "n_activated",
+        "qs_mean_plastic",
+        "qs_mean_newly",
+        "qs_mean_activated",
+        "auc",
+    )
     heads = ("strain", "plastic", "newly", "activated", "QS plastic", "QS newly", "QS activated", "AUC")
     columns = [found["strain"].values, *(found[name].values for name in names)]
     rows = [[None if value != value else value.item() for value in row] for row in zip(*columns, strict=True)]
@@ -91,7 +110,11 @@ def print_plan(plans: Mapping) -> None:
     """Print what `qsdask.plan` found."""
     for name, stages in plans.items():
         rows = [(s.stage, s.tasks, s.ghosts, size(s.bytes_written), size(s.bytes_memory)) for s in stages]
-        print_table(f"{name}: cost, estimated", ("stage", "tasks", "ghosts per domain", "disk", "memory per worker"), rows)
+        print_table(
+            f"{name}: cost, estimated",
+            ("stage", "tasks", "ghosts per domain", "disk", "memory per worker"),
+            rows,
+        )
 
 
 def print_run(done: Mapping) -> None:
@@ -130,5 +153,7 @@ def _cell(value: object) -> str:
 
 
 def _settings(settings: Mapping) -> str:
-    shown = {k: v for k, v in settings.items() if isinstance(v, str | int | float) and k not in ("reference_hash",)}
+    shown = {
+        k: v for k, v in settings.items() if isinstance(v, str | int | float) and k not in ("reference_hash",)
+    }
     return ", ".join(f"{k.removesuffix('_angstrom')} {v}" for k, v in shown.items())

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from qsdask import learn
 from qsdask.engine.cluster import connect
 from qsdask.engine.run import progress_bar, run_tasks
 from qsdask.engine.stage import Run
 from qsdask.errors import BadDataError, CannotCreateError
-from qsdask import learn
 from qsdask.learn import Specimen, Table
 from qsdask.settings import TrainSettings, validated
 from qsdask.stages.activation import label_step
@@ -67,22 +67,40 @@ def train(
     paths = [Path(s) for s in ([stores] if isinstance(stores, str | Path) else stores)]
     named = {f"{k}_angstrom" if k in ("surface_margin", "block") else k: v for k, v in settings.items()}
     chosen = validated(TrainSettings, **named)
+    _refuse_twice(paths)
     label, definition = _agreed(paths, chosen)
-    with connect(run.cluster, run.workers) as client:
-        label_of = [(str(p), d, label_step(p, chosen.strain)) for p in paths for d in range(reader(p)["domains/row"].shape[0])]
-        counted = list(run_tasks(client, partial(_count, chosen=chosen, label=label), label_of, label="label", progress=run.progress))
+    with connect(run.cluster, run.workers, announce=run.progress) as client:
+        label_of = [
+            (str(p), d, label_step(p, chosen.strain))
+            for p in paths
+            for d in range(reader(p)["domains/row"].shape[0])
+        ]
+        counted = list(
+            run_tasks(
+                client,
+                partial(_count, chosen=chosen, label=label),
+                label_of,
+                label="label",
+                progress=run.progress,
+            )
+        )
         specimens = {str(path): _specimen(path, counted) for path in paths}
-        _refuse_twice(specimens)
-        gather = partial(_gather, chosen=chosen, label=label, share=_share(specimens, chosen), specimens=specimens)
+        gather = partial(
+            _gather, chosen=chosen, label=label, share=_share(specimens, chosen), specimens=specimens
+        )
         parts = list(run_tasks(client, gather, label_of, label="gather", progress=run.progress))
-        quantiles = np.quantile(np.concatenate([c["d2_quantiles"] for c in counted]), [0, 0.25, 0.5, 0.75, 1]).tolist()
+        quantiles = np.quantile(
+            np.concatenate([c["d2_quantiles"] for c in counted]), [0, 0.25, 0.5, 0.75, 1]
+        ).tolist()
         threads = run.workers or len(psutil.Process().cpu_affinity())
         with progress_bar("train", chosen.draws * chosen.folds, show=run.progress) as advance:
             made = learn.train(
                 learn.concatenate(parts),
                 definition=definition,
                 label=label,
-                settings=learn.Settings(n_trees=chosen.trees, depth=chosen.depth, learning_rate=chosen.learning_rate),
+                settings=learn.Settings(
+                    n_trees=chosen.trees, depth=chosen.depth, learning_rate=chosen.learning_rate
+                ),
                 draws=chosen.draws,
                 n_folds=chosen.folds,
                 folds=chosen.fold_kind,
@@ -165,12 +183,19 @@ def _specimen(path: Path, counted: list[dict]) -> Specimen:
     )
 
 
-def _refuse_twice(specimens: dict[str, Specimen]) -> None:
-    seen: dict[tuple, str] = {}
-    for path, specimen in specimens.items():
-        other = seen.setdefault((specimen.key, specimen.fingerprint), path)
-        if other != path:
-            raise BadDataError("the same glass was given twice", code="E-SPECIMEN-KEY", file=path, why=f"it is also in {other}")
+def _refuse_twice(paths: Sequence[Path]) -> None:
+    seen: dict[tuple, Path] = {}
+    for path in paths:
+        known = ledger.require(path, "ingest").provenance
+        glass = (known["specimen"], *known["fingerprint"])
+        if other := seen.get(glass):
+            raise BadDataError(
+                "the same glass was given twice",
+                code="E-SPECIMEN-KEY",
+                file=path,
+                why=f"it is also in {other}",
+            )
+        seen[glass] = path
 
 
 def _share(specimens: dict[str, Specimen], chosen: TrainSettings) -> float:
@@ -184,7 +209,14 @@ def _share(specimens: dict[str, Specimen], chosen: TrainSettings) -> float:
 
 
 def _gather(
-    path: str, domain: int, step: int, *, chosen: TrainSettings, label: dict, share: float, specimens: dict[str, Specimen]
+    path: str,
+    domain: int,
+    step: int,
+    *,
+    chosen: TrainSettings,
+    label: dict,
+    share: float,
+    specimens: dict[str, Specimen],
 ) -> Table:
     """The rows of a domain that some draw can choose: the minority, and the majority with the smallest hashes."""
     root = reader(path)
@@ -195,13 +227,28 @@ def _gather(
     plastic = sum(s.n_plastic for s in specimens.values())
     rare = plastic * 2 <= sum(s.n_usable for s in specimens.values())
     minority = found.y if rare else ~found.y
-    lowest = np.min([learn.identity_hash(chosen.seed, "undersample", draw, me.key, ids) for draw in range(chosen.draws)], axis=0)
+    lowest = np.min(
+        [learn.identity_hash(chosen.seed, "undersample", draw, me.key, ids) for draw in range(chosen.draws)],
+        axis=0,
+    )
     keep = found.mask & (minority | (share >= 1.0) | (lowest.astype(np.float64) < share * 2.0**64))
     block = None
     if chosen.fold_kind == "spatial_block":
         frames = root["frames"]
         block = learn.blocks(
-            frames["position"][0, rows], frames["cell"][0], frames["periodic"][:], chosen.block_angstrom, origin=frames["origin"][0]
+            frames["position"][0, rows],
+            frames["cell"][0],
+            frames["periodic"][:],
+            chosen.block_angstrom,
+            origin=frames["origin"][0],
         )[keep]
     columns = tuple(str(c) for c in root[f"features/{chosen.set}/feature"][:].tolist())
-    return Table((me,), np.zeros(int(keep.sum()), dtype=np.int64), ids[keep], found.value[keep], found.y[keep], columns, block)
+    return Table(
+        (me,),
+        np.zeros(int(keep.sum()), dtype=np.int64),
+        ids[keep],
+        found.value[keep],
+        found.y[keep],
+        columns,
+        block,
+    )

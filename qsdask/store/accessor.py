@@ -112,7 +112,9 @@ class SoftnessAccessor:
         if model is None and len(names) == 1:
             return names[0]
         if not names:
-            raise NoInputError("no softness in this store", code="E-STAGE-MISSING", hint="qsdask predict STORE --model MODEL")
+            raise NoInputError(
+                "no softness in this store", code="E-STAGE-MISSING", hint="qsdask predict STORE --model MODEL"
+            )
         raise UsageError(f"choose the model: {', '.join(names)}", code="E-MODEL-NAME")
 
     @staticmethod

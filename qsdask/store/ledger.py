@@ -27,7 +27,19 @@ from qsdask import __version__, schema
 from qsdask.errors import BadDataError, CannotCreateError, NoInputError, ResumableError
 from qsdask.store.durable import DurableStore
 
-__all__ = ["Record", "Task", "TaskWriter", "begin", "committing", "discard", "finish", "pending", "read", "records", "require"]
+__all__ = [
+    "Record",
+    "Task",
+    "TaskWriter",
+    "begin",
+    "committing",
+    "discard",
+    "finish",
+    "pending",
+    "read",
+    "records",
+    "require",
+]
 
 #: (part, step, domain) of one task.
 Task = tuple[int, int, int]
@@ -96,7 +108,7 @@ def read(path: Path, key: str) -> Record | None:
             f"the store has format {found['format']}, this is qsdask {__version__} and knows <= {schema.FORMAT_VERSION}",
             code="E-FORMAT-VERSION", file=path, hint="use a newer qsdask",
         )  # fmt: skip
-    fields = {k: v for k, v in found["record"].items()}
+    fields = dict(found["record"])
     return Record(**{**fields, "groups": tuple(fields["groups"]), "shape": tuple(fields["shape"])})
 
 
@@ -123,12 +135,17 @@ def require(path: Path, key: str) -> Record:
     record = read(path, key)
     command = f"qsdask {_command(key)} {path}"
     if record is None:
-        raise NoInputError(f"{key} has not been computed in this store", code="E-STAGE-MISSING", file=path, hint=command)
+        raise NoInputError(
+            f"{key} has not been computed in this store", code="E-STAGE-MISSING", file=path, hint=command
+        )
     if not record.complete:
         total = int(np.prod(record.shape))
         done = total - len(pending(path, key))
         raise ResumableError(
-            f"{key} is incomplete: {done} of {total} tasks done", code="E-INCOMPLETE", file=path, hint=f"resume with '{command}'"
+            f"{key} is incomplete: {done} of {total} tasks done",
+            code="E-INCOMPLETE",
+            file=path,
+            hint=f"resume with '{command}'",
         )
     return record
 
@@ -213,7 +230,9 @@ def committing(path: Path, key: str, task: Task) -> Iterator[TaskWriter]:
     store.sync_directories()
 
 
-def begin(path: Path, record: Record, template: Callable[[], None], *, overwrite: bool = False) -> list[Record]:
+def begin(
+    path: Path, record: Record, template: Callable[[], None], *, overwrite: bool = False
+) -> list[Record]:
     """Open a stage for work: anew, or where it was left.
 
     Parameters
@@ -286,7 +305,11 @@ def finish(path: Path, key: str, provenance: dict) -> Record:
         )  # fmt: skip
     done = replace(old, complete=True, provenance={"qsdask": __version__, **provenance})
     store = DurableStore(path)
-    shown = {k: v for k, v in _attributes(done)["record"].items() if k in ("key", "settings", "inputs", "provenance")}
+    shown = {
+        k: v
+        for k, v in _attributes(done)["record"].items()
+        if k in ("key", "settings", "inputs", "provenance")
+    }
     for group in done.groups:
         zarr.open_group(store, path=group, mode="r+").attrs["qsdask"] = {**shown, "digest": done.digest}
     store.sync_directories()
@@ -337,9 +360,17 @@ def _dependents(path: Path, key: str) -> list[Record]:
 def _differences(old: Record, new: Record) -> str:
     """Settings that differ, as 'name: stored -> asked'."""
     names = sorted({*old.settings, *new.settings})
-    rows = [f"{n}: {old.settings.get(n)} -> {new.settings.get(n)}" for n in names if old.settings.get(n) != new.settings.get(n)]
+    rows = [
+        f"{n}: {old.settings.get(n)} -> {new.settings.get(n)}"
+        for n in names
+        if old.settings.get(n) != new.settings.get(n)
+    ]
     rows += [f"{n} was computed again" for n in sorted(old.inputs) if old.inputs[n] != new.inputs.get(n)]
-    rows += [f"{old.shape[1]} steps in {old.shape[2]} domains -> {new.shape[1]} in {new.shape[2]}"] if old.shape != new.shape else []
+    rows += (
+        [f"{old.shape[1]} steps in {old.shape[2]} domains -> {new.shape[1]} in {new.shape[2]}"]
+        if old.shape != new.shape
+        else []
+    )
     return "; ".join(rows)
 
 
@@ -349,7 +380,9 @@ def _attributes(record: Record) -> dict:
 
 def _require_store(path: Path) -> None:
     if not (path / "zarr.json").is_file():
-        raise NoInputError("no store here", code="E-NO-STORE", file=path, hint="make one with 'qsdask ingest DUMP STORE'")
+        raise NoInputError(
+            "no store here", code="E-NO-STORE", file=path, hint="make one with 'qsdask ingest DUMP STORE'"
+        )
 
 
 def _command(key: str) -> str:

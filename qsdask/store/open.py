@@ -43,7 +43,9 @@ def open_store(path: str | Path, *, partial: bool = False) -> xr.DataTree:
     """
     records(Path(path))
     groups = xr.open_groups(str(path), engine="zarr", chunks={}, consolidated=not partial)
-    return xr.DataTree.from_dict({name: group for name, group in groups.items() if not name.startswith("/ledger")})
+    return xr.DataTree.from_dict(
+        {name: group for name, group in groups.items() if not name.startswith("/ledger")}
+    )
 
 
 def reader(path: str | Path) -> zarr.Group:

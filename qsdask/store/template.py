@@ -16,7 +16,11 @@ __all__ = ["create_group", "write_whole"]
 
 
 def create_group(
-    path: Path, group: str, sizes: Mapping[str, int], chunks: Mapping[str, int], attributes: Mapping[str, object]
+    path: Path,
+    group: str,
+    sizes: Mapping[str, int],
+    chunks: Mapping[str, int],
+    attributes: Mapping[str, object],
 ) -> None:
     """Create a group and the complete template of its arrays, replacing what was there.
 
@@ -47,7 +51,8 @@ def create_group(
             shape=tuple(sizes[d] for d in variable.dims),
             # Coordinates are read whole, so they are one chunk.
             chunks=tuple(
-                max(1, sizes[d] if variable.coordinate else min(chunks.get(d, sizes[d]), sizes[d])) for d in variable.dims
+                max(1, sizes[d] if variable.coordinate else min(chunks.get(d, sizes[d]), sizes[d]))
+                for d in variable.dims
             ),
             dtype=str if variable.dtype == "string" else variable.dtype,
             dimension_names=variable.dims,
@@ -83,4 +88,7 @@ def _compressors(dtype: str) -> list:
     if dtype == "string":
         return [Crc32cCodec()]
     size = np.dtype(dtype).itemsize
-    return [BloscCodec(typesize=size, cname="zstd", clevel=3, shuffle="shuffle" if size > 1 else "bitshuffle"), Crc32cCodec()]
+    return [
+        BloscCodec(typesize=size, cname="zstd", clevel=3, shuffle="shuffle" if size > 1 else "bitshuffle"),
+        Crc32cCodec(),
+    ]

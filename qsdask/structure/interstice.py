@@ -13,12 +13,26 @@ from qsdask.space.block import Block
 
 __all__ = ["FEATURE_SET", "Interstice"]
 
+_NO_HULL = "fewer than 4 neighbours, a flat hull, or an atom outside its hull"
+
 _KINDS = (
-    ("distance", "voro", "voronoi", "empty share of the bonds to the Voronoi neighbours", "no Voronoi neighbour"),
-    ("area", "voro", "voronoi", "empty share of the triangles of the neighbours' hull", "fewer than 4 neighbours, a flat hull, or an atom outside its hull"),
-    ("volume", "voro", "voronoi", "empty share of the tetrahedra of atom and hull triangle", "fewer than 4 neighbours, a flat hull, or an atom outside its hull"),
-    ("distance", "cutoff", "cutoff", "empty share of the bonds to the neighbours within the cut-off", "no neighbour within the cut-off"),
-)  # fmt: skip
+    (
+        "distance",
+        "voro",
+        "voronoi",
+        "empty share of the bonds to the Voronoi neighbours",
+        "no Voronoi neighbour",
+    ),
+    ("area", "voro", "voronoi", "empty share of the triangles of the neighbours' hull", _NO_HULL),
+    ("volume", "voro", "voronoi", "empty share of the tetrahedra of atom and hull triangle", _NO_HULL),
+    (
+        "distance",
+        "cutoff",
+        "cutoff",
+        "empty share of the bonds within the cut-off",
+        "no neighbour within the cut-off",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +63,13 @@ class Interstice:
     shells: ClassVar[tuple[str, ...]] = ("voronoi", "cutoff")
     follows_deformation: ClassVar[bool] = False
     columns: ClassVar[tuple[Column, ...]] = tuple(
-        Column(column_name("sro", f"interstice_{kind}", short, statistic), "1", f"{statistic} of the {meaning}", nan, shell)
+        Column(
+            column_name("sro", f"interstice_{kind}", short, statistic),
+            "1",
+            f"{statistic} of the {meaning}",
+            nan,
+            shell,
+        )
         for kind, short, shell, meaning, nan in _KINDS
         for statistic in STATISTICS
     )
@@ -70,7 +90,13 @@ class Interstice:
         contact = self.convention == "amlearn"
         voronoi, cutoff = block.shells["voronoi"], block.shells["cutoff"]
         around, _ = voronoi_interstice(
-            block.position, block.radius, block.n_owned, voronoi.neighbour, voronoi.count, contact=contact, clip=self.clip
+            block.position,
+            block.radius,
+            block.n_owned,
+            voronoi.neighbour,
+            voronoi.count,
+            contact=contact,
+            clip=self.clip,
         )
         bonds = distance_interstice(
             block.position, block.radius, block.n_owned, cutoff.neighbour, cutoff.count, contact=contact

@@ -52,9 +52,15 @@ def write_dump(path: Path, repeat: tuple[int, int, int], n_frame: int) -> int:
             strain = 0.00125 * frame
             scale = np.array([1 + 0.4 * strain, 1 + 0.4 * strain, 1 - strain])
             now = (reference - bounds[:, 0]) * scale + bounds[:, 0] + 0.35 * np.sqrt(strain / 0.04) * unit
-            file.write(f"ITEM: TIMESTEP\n{frame}\nITEM: NUMBER OF ATOMS\n{len(now)}\nITEM: BOX BOUNDS pp pp pp\n")
+            file.write(
+                f"ITEM: TIMESTEP\n{frame}\nITEM: NUMBER OF ATOMS\n{len(now)}\nITEM: BOX BOUNDS pp pp pp\n"
+            )
             for axis in range(3):
-                file.write(f"{bounds[axis, 0]!r} {bounds[axis, 0] + size[axis] * scale[axis]!r}\n".replace("np.float64(", "").replace(")", ""))
+                file.write(
+                    f"{bounds[axis, 0]!r} {bounds[axis, 0] + size[axis] * scale[axis]!r}\n".replace(
+                        "np.float64(", ""
+                    ).replace(")", "")
+                )
             file.write("ITEM: ATOMS id type x y z\n")
             rows = zip(range(1, len(now) + 1), types.tolist(), *now.T.tolist(), strict=True)
             file.writelines(f"{i} {t} {a:.5f} {b:.5f} {c:.5f}\n" for i, t, a, b, c in rows)
@@ -84,12 +90,16 @@ class Peak(threading.Thread):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--repeat", type=int, nargs=3, default=(5, 5, 2))
     parser.add_argument("--frames", type=int, default=33)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--chunk", type=int, default=32768)
-    parser.add_argument("--folder", type=Path, help="where the files go (default: a temporary folder, removed afterwards)")
+    parser.add_argument(
+        "--folder", type=Path, help="where the files go (default: a temporary folder, removed afterwards)"
+    )
     options = parser.parse_args()
     folder = options.folder or Path(tempfile.mkdtemp(prefix="qsdask-chain-"))
     folder.mkdir(parents=True, exist_ok=True)
@@ -97,13 +107,17 @@ def main() -> None:
     for old in (store, model):
         shutil.rmtree(old, ignore_errors=True)
     n_atom = write_dump(dump, tuple(options.repeat), options.frames)
-    print(f"{n_atom:,} atoms, {options.frames} frames, {dump.stat().st_size / 1e6:.0f} MB of text, {options.workers} workers")
+    print(
+        f"{n_atom:,} atoms, {options.frames} frames, {dump.stat().st_size / 1e6:.0f} MB of text, {options.workers} workers"
+    )
     peak = Peak()
     peak.start()
     with connect("local", options.workers) as client:
         run = Run(client, options.workers, False, False)
         stages = {
-            "ingest": lambda: qsdask.ingest(dump, store, species={1: "Cu", 2: "Zr"}, strain_step=0.00125, chunk=options.chunk, run=run),
+            "ingest": lambda: qsdask.ingest(
+                dump, store, species={1: "Cu", 2: "Zr"}, strain_step=0.00125, chunk=options.chunk, run=run
+            ),
             "shells": lambda: qsdask.shells(store, run=run),
             "features": lambda: qsdask.features(store, run=run),
             "respond": lambda: qsdask.respond(store, run=run),
@@ -116,7 +130,10 @@ def main() -> None:
             peak.reset()
             start = time.perf_counter()
             work()
-            print(f"{name:<12}{time.perf_counter() - start:>9.1f}{peak.worker / 1e6:>18.0f}{peak.driver / 1e6:>18.0f}", flush=True)
+            print(
+                f"{name:<12}{time.perf_counter() - start:>9.1f}{peak.worker / 1e6:>18.0f}{peak.driver / 1e6:>18.0f}",
+                flush=True,
+            )
     if options.folder is None:
         shutil.rmtree(folder)
 

@@ -49,7 +49,11 @@ def test_domains_are_compact():
 
 
 def test_wrapping_gives_the_bits_of_the_wrapped_file():
-    box = Box(np.diag([47.99068834674594, 47.98945651452664, 48.21773424990719]), np.array([0.00466, 0.00527, -0.1]), np.array([True, True, True]))
+    box = Box(
+        np.diag([47.99068834674594, 47.98945651452664, 48.21773424990719]),
+        np.array([0.00466, 0.00527, -0.1]),
+        np.array([True, True, True]),
+    )
     x = np.round(gas(20000, box, 3), 5)
     x = x[np.abs(box.reduced(x) - 0.5).max(axis=1) < 0.5 - 1e-6]
     image = np.random.default_rng(0).integers(-3, 4, x.shape)
@@ -87,7 +91,8 @@ def test_halo_holds_everything_within_reach(periodic, reach):
     found = {
         (int(row), image)
         for other, image in halo_domains(bounds, 1, reach, box)
-        for row in rows[other, 0] + np.flatnonzero(in_halo(s[slice(*rows[other])], image, widened(bounds[1], reach, box)))
+        for row in rows[other, 0]
+        + np.flatnonzero(in_halo(s[slice(*rows[other])], image, widened(bounds[1], reach, box)))
     }
     span = [range(-4, 5) if p else range(1) for p in periodic]
     own = x[75:150]

@@ -62,7 +62,15 @@ def test_chunks_and_order_of_specimens_give_the_same_model(job, tmp_path):
     for name, chunk in (("cu65_b", 6912), ("cu65_a", 1000)):
         store = tmp_path / f"{name}-{chunk}.zarr"
         data = shipped_recipe("quickstart").parents[1] / "qsdask" / "data"
-        qsdask.ingest(data / f"{name}.dump.gz", store, species={1: "Cu", 2: "Zr"}, strain_step=0.005, chunk=chunk, name=name, run=where)
+        qsdask.ingest(
+            data / f"{name}.dump.gz",
+            store,
+            species={1: "Cu", 2: "Zr"},
+            strain_step=0.005,
+            chunk=chunk,
+            name=name,
+            run=where,
+        )
         qsdask.shells(store, run=where)
         qsdask.features(store, run=where)
         qsdask.respond(store, run=where)
@@ -96,7 +104,7 @@ def test_commands_print_tables_and_json(job, tmp_path, capsys):
     assert command("evaluate", store, "--model", model, "--json", "--cluster", "threads", "--quiet") == 0
     assert json.loads(capsys.readouterr().out)["auc_roc"] == job["scores"]["cu65_b"]["auc_roc"]
     assert command("activation", store, "--model", model, "--cluster", "threads", "--quiet") == 0
-    assert "activated" in capsys.readouterr().out
+    assert "activation (mean QS of all atoms" in capsys.readouterr().out
     assert command("run", shipped_recipe("quickstart"), "--dry-run") == 0
     assert "memory per worker" in capsys.readouterr().out
 
@@ -109,7 +117,9 @@ def test_export_holds_what_the_store_holds(job, tmp_path, name):
     start, key = (2, 4) if name.endswith("extxyz") else (9, 0)
     rows = [line.split() for line in lines[start:]]
     tree = qsdask.open_store(store)
-    expected = dict(zip(tree["atoms"].ds["id"].values.tolist(), tree["softness/cu65"].ds["qs"].values, strict=True))
+    expected = dict(
+        zip(tree["atoms"].ds["id"].values.tolist(), tree["softness/cu65"].ds["qs"].values, strict=True)
+    )
     assert len(rows) == 6912
     assert all(float(row[-2]) == expected[int(row[key])] for row in rows)
 
@@ -154,7 +164,11 @@ def test_recipes_are_checked(tmp_path):
     recipe, _ = load_recipe(shipped_recipe("quickstart"), ["train.threshold=4.5", "report.slice_axis=z"])
     assert recipe.train.threshold == 4.5
     assert recipe.report.slice_axis == "z"
-    for change, found in (("train.treshold=4", "treshold"), ("shells.cutoff_angstrom=-2", "cutoff_angstrom"), ("oops", "oops")):
+    for change, found in (
+        ("train.treshold=4", "treshold"),
+        ("shells.cutoff_angstrom=-2", "cutoff_angstrom"),
+        ("oops", "oops"),
+    ):
         with pytest.raises(qsdask.QSDaskError, match=f"(?s)E-SETTING.*{found}"):
             load_recipe(shipped_recipe("quickstart"), [change])
     (tmp_path / "bad.toml").write_text("folder = [")

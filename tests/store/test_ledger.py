@@ -42,7 +42,11 @@ def test_receipts_hold_length_and_hash_of_every_file(glass):
     import zarr
 
     words = zarr.open_array(receipts, path="ledger/features/interstice/receipt", mode="r")[:]
-    written = {content_words(f.read_bytes()) for f in (glass / "features/interstice/value/c").rglob("*") if f.is_file()}
+    written = {
+        content_words(f.read_bytes())
+        for f in (glass / "features/interstice/value/c").rglob("*")
+        if f.is_file()
+    }
     stored = {tuple(int(w) for w in row) for row in words.reshape(-1, 3) if row[0]}
     assert stored == written
 
@@ -63,7 +67,9 @@ def test_a_second_run_changes_nothing(copy, few):
         ("response/d2min", (0, 2, 0), "response/d2min", qsdask.respond),
     ],
 )
-def test_an_unfinished_stage_is_refused_hidden_and_resumed_to_the_same_bytes(copy, few, key, task, group, command):
+def test_an_unfinished_stage_is_refused_hidden_and_resumed_to_the_same_bytes(
+    copy, few, key, task, group, command
+):
     before = files_of(copy)
     lose(copy, key, task)
     with pytest.raises(ResumableError, match="E-INCOMPLETE") as refusal:
@@ -85,16 +91,18 @@ def test_changed_settings_are_refused_and_overwriting_takes_dependents_along(cop
     qsdask.shells(copy, cutoff=3.6, run=Run("threads", 2, True, False))
     new = qsdask.open_store(copy)["features/interstice"].ds["value"].values
     assert not np.array_equal(old, new)
-    assert ledger.require(copy, "features/interstice").inputs["shells"] == ledger.require(copy, "shells").digest
+    assert (
+        ledger.require(copy, "features/interstice").inputs["shells"] == ledger.require(copy, "shells").digest
+    )
     ledger.require(copy, "response/d2min")
 
 
 def test_missing_stages_and_stores_say_what_to_type(copy, tmp_path, few):
-    with pytest.raises(NoInputError, match="(?s)E-NO-STORE.*qsdask ingest") as refusal:
+    with pytest.raises(NoInputError, match=r"(?s)E-NO-STORE.*qsdask ingest") as refusal:
         qsdask.info(tmp_path / "nothing.zarr")
     assert refusal.value.exit_status == 66
     shutil.rmtree(copy / "ledger" / "shells")
-    with pytest.raises(NoInputError, match="(?s)E-STAGE-MISSING.*qsdask shells"):
+    with pytest.raises(NoInputError, match=r"(?s)E-STAGE-MISSING.*qsdask shells"):
         qsdask.features(copy, run=few)
 
 

@@ -1,0 +1,100 @@
+"""The engine: nothing listens beyond loopback, refusals travel, lost workers are named, plans add up."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+
+import numpy as np
+import psutil
+import pytest
+
+from qsdask.engine.cluster import connect
+from qsdask.engine.plan import leaf_edges, mean_ghosts, plan_stages
+from qsdask.engine.run import run_tasks, warm_up
+from qsdask.errors import BadDataError, ResumableError, UsageError
+
+
+def listening() -> set[str]:
+    """Addresses on which this process and its children listen."""
+    me = psutil.Process()
+    return {
+        c.laddr.ip
+        for p in [me, *me.children(recursive=True)]
+        for c in p.net_connections()
+        if c.status == "LISTEN"
+    }
+
+
+@pytest.mark.parametrize("cluster", ["local", "threads"])
+def test_only_loopback_is_listened_on(cluster):
+    before = listening()
+    with connect(cluster, 2) as client:
+        assert all(ipaddress.ip_address(address).is_loopback for address in listening() - before)
+        assert "127.0.0.1" in client.dashboard_link
+        assert sum(client.nthreads().values()) == 2
+
+
+def refuse(number: int) -> int:
+    if number == 3:
+        raise BadDataError("three is not allowed", code="E-THREE", atom_id=3)
+    return number * number
+
+
+def vanish(path: str, number: int) -> int:
+    if number == 1:
+        os._exit(1)
+    return number
+
+
+def nothing() -> None:
+    """Compile nothing."""
+
+
+def test_results_come_and_refusals_travel():
+    with connect("threads", 2) as client:
+        warm_up(client, nothing)
+        assert sorted(
+            run_tasks(client, refuse, [(i,) for i in range(3)], label="squares", progress=False)
+        ) == [0, 1, 4]
+        with pytest.raises(BadDataError, match="E-THREE") as refusal:
+            list(run_tasks(client, refuse, [(i,) for i in range(5)], label="squares", progress=False))
+        assert refusal.value.atom_id == 3
+
+
+@pytest.mark.slow
+def test_a_task_that_kills_its_workers_is_named():
+    with connect("local", 2) as client, pytest.raises(ResumableError, match=r"E-WORKER-LOST.*\(1,\)"):
+        list(run_tasks(client, vanish, [("x", i) for i in range(3)], label="vanish", progress=False))
+
+
+def test_unknown_clusters_are_refused():
+    with pytest.raises(UsageError, match="E-CLUSTER"), connect("nonsense"):
+        pass
+
+
+def test_plan_counts_the_ghosts_of_a_gas():
+    edges, n_atom, chunk, reach = np.array([60.0, 60.0, 60.0]), 8000, 1000, 5.0
+    np.testing.assert_allclose(leaf_edges(edges, n_atom, chunk), 30.0)
+    x = np.random.default_rng(0).random((n_atom, 3)) * edges
+    low, high = np.zeros(3) - reach, np.full(3, 30.0) + reach
+    inside = 0
+    for shift in np.stack(np.meshgrid(*[[-60.0, 0.0, 60.0]] * 3, indexing="ij"), axis=-1).reshape(-1, 3):
+        inside += ((x + shift >= low) & (x + shift <= high)).all(axis=1).sum()
+    assert mean_ghosts(edges, n_atom, chunk, reach) == pytest.approx(inside - 1000, rel=0.05)
+
+
+def test_plan_names_every_stage():
+    made = plan_stages(
+        345600, 33, np.array([240.0, 48.0, 480.0]), 65536, reach={"shells": 6.0, "respond": 4.0}, n_short=16,
+        slots={"voronoi": 24, "cutoff": 24},
+    )  # fmt: skip
+    assert [s.stage for s in made] == ["ingest", "shells", "features", "respond", "predict"]
+    assert {s.stage: s.tasks for s in made} == {
+        "ingest": 33,
+        "shells": 6,
+        "features": 12,
+        "respond": 198,
+        "predict": 6,
+    }
+    assert all(s.bytes_memory > 1e8 for s in made)

@@ -6,28 +6,27 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
-import zarr
 
 from qsdask.space.block import Block, Shell, identity_order
 from qsdask.space.box import Box
 from qsdask.space.halo import halo_domains, in_halo, widened
+from qsdask.store.reader import StoreReader
 
 __all__ = ["halo_block", "read_box", "shell_block", "with_current"]
 
 
-def read_box(root: zarr.Group, step: int) -> Box:
+def read_box(root: StoreReader, step: int) -> Box:
     """Box of one frame of a store."""
-    frames = root["frames"]
-    return Box(frames["cell"][step], frames["origin"][step], frames["periodic"][:])
+    return Box(root["frames/cell"][step], root["frames/origin"][step], root["frames/periodic"][:])
 
 
-def halo_block(root: zarr.Group, domain: int, reach: float, step: int = 0) -> Block:
+def halo_block(root: StoreReader, domain: int, reach: float, step: int = 0) -> Block:
     """Block of a domain and every atom within reach of it.
 
     Parameters
     ----------
-    root : zarr.Group
-        Store, from `qsdask.store.open.reader`.
+    root : StoreReader
+        Store.
     domain : int
         Domain whose rows are owned.
     reach : float
@@ -42,7 +41,7 @@ def halo_block(root: zarr.Group, domain: int, reach: float, step: int = 0) -> Bl
     """
     box = read_box(root, step)
     bounds = root["domains/bounds"][step]
-    rows = root["domains/row"][:]
+    rows = root.domain_rows
     wanted = widened(bounds[domain], reach, box)
     # The domain itself comes first: its rows in image 0 are the owned ones.
     entries = [(domain, (0, 0, 0))]
@@ -65,12 +64,12 @@ def halo_block(root: zarr.Group, domain: int, reach: float, step: int = 0) -> Bl
     )
 
 
-def shell_block(root: zarr.Group, domain: int, shells: Sequence[str]) -> Block:
+def shell_block(root: StoreReader, domain: int, shells: Sequence[str]) -> Block:
     """Block of a domain and the neighbours that its stored shells name.
 
     Parameters
     ----------
-    root : zarr.Group
+    root : StoreReader
         Store.
     domain : int
         Domain whose rows are owned.
@@ -82,10 +81,10 @@ def shell_block(root: zarr.Group, domain: int, shells: Sequence[str]) -> Block:
     Block
         With `Block.shells`; its neighbours have the same bits of position as in the block that found them.
     """
-    first, stop = (int(v) for v in root["domains/row"][domain])
-    n_owned = stop - first
+    rows = root.rows(domain)
+    first, stop, n_owned = rows.start, rows.stop, rows.stop - rows.start
     stored = {
-        name: {key: array[first:stop] for key, array in root[f"shells/{name}"].arrays()} for name in shells
+        name: {key: array[rows] for key, array in root.group(f"shells/{name}").items()} for name in shells
     }
     filled = {name: found["neighbour"] >= 0 for name, found in stored.items()}
     pairs = [
@@ -111,14 +110,14 @@ def shell_block(root: zarr.Group, domain: int, shells: Sequence[str]) -> Block:
     return replace(_block(root, n_owned, row, image, position, box, 0.0), shells=made)
 
 
-def with_current(root: zarr.Group, block: Block, step: int) -> Block:
+def with_current(root: StoreReader, block: Block, step: int) -> Block:
     """The same block with the positions of its entries in a deformed frame."""
     box = read_box(root, step)
     return replace(block, current=_gather(root, step, block.row, block.image, box), current_box=box)
 
 
 def _block(
-    root: zarr.Group,
+    root: StoreReader,
     n_owned: int,
     row: np.ndarray,
     image: np.ndarray,
@@ -150,12 +149,14 @@ def _entries(
     return np.concatenate([np.arange(first, stop), ghost >> 24]), all_image, local
 
 
-def _gather(root: zarr.Group, step: int, row: np.ndarray, image: np.ndarray, box: Box) -> np.ndarray:
+def _gather(root: StoreReader, step: int, row: np.ndarray, image: np.ndarray, box: Box) -> np.ndarray:
     """Wrapped positions of rows in one frame, moved to their images."""
     return box.wrap(_rows_of(root, ("frames", "position"), row, step)) + box.shift(image)
 
 
-def _rows_of(root: zarr.Group, name: tuple[str, str], row: np.ndarray, step: int | None = None) -> np.ndarray:
+def _rows_of(
+    root: StoreReader, name: tuple[str, str], row: np.ndarray, step: int | None = None
+) -> np.ndarray:
     """Values of given rows, reading each chunk that holds one of them once."""
     array = root["/".join(name)]
     axis = 0 if step is None else 1

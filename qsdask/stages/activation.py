@@ -17,7 +17,7 @@ from qsdask.engine.stage import Run
 from qsdask.errors import BadDataError, NoInputError
 from qsdask.stages.usable import usable_softness
 from qsdask.store import ledger
-from qsdask.store.open import reader
+from qsdask.store.reader import StoreReader
 
 __all__ = ["activation", "label_step", "softness_group", "spectrum"]
 
@@ -126,7 +126,7 @@ def label_step(path: Path, strain: float) -> int:
     BadDataError
         ``E-STRAIN`` when no frame was stored near it.
     """
-    stored = reader(path)["frames/strain"][:]
+    stored = StoreReader(path)["frames/strain"][:]
     step = int(np.abs(stored - strain).argmin())
     if abs(stored[step] - strain) > 0.0025 or step == 0:
         raise BadDataError(
@@ -139,19 +139,18 @@ def label_step(path: Path, strain: float) -> int:
 def _reduced(path: Path, part: Callable, combine: Callable, run: Run, label: str) -> xr.Dataset:
     """Combine the counts of all domains; exact integers, so the order does not matter."""
     ledger.require(path, "response/d2min")
-    domains = [(str(path), domain) for domain in range(reader(path)["domains/row"].shape[0])]
+    domains = [(str(path), domain) for domain in range(StoreReader(path).n_domain)]
     with connect(run.cluster, run.workers, announce=run.progress) as client:
         return reduce(combine, run_tasks(client, part, domains, label=label, progress=run.progress))
 
 
 def _activation_of_domain(path: str, domain: int, *, group: str, label: dict, threshold: float) -> xr.Dataset:
-    root = reader(path)
-    rows = slice(*root["domains/row"][domain].tolist())
-    response = root["response/d2min"]
+    root = StoreReader(path)
+    rows = root.rows(domain)
     return by_strain.partial(
         usable_softness(root, domain, group, label),
-        response["d2min"][:, rows],
-        response["valid"][:, rows],
+        root["response/d2min/d2min"][:, rows],
+        root["response/d2min/valid"][:, rows],
         root["frames/strain"][:],
         threshold,
     )
@@ -160,10 +159,10 @@ def _activation_of_domain(path: str, domain: int, *, group: str, label: dict, th
 def _spectrum_of_domain(
     path: str, domain: int, *, group: str, label: dict, step: int, threshold: float
 ) -> xr.Dataset:
-    root = reader(path)
-    rows = slice(*root["domains/row"][domain].tolist())
-    response = root["response/d2min"]
+    root = StoreReader(path)
+    rows = root.rows(domain)
     return at_strain.partial(
-        usable_softness(root, domain, group, label), response["d2min"][step, rows], response["valid"][step, rows], threshold,
+        usable_softness(root, domain, group, label), root["response/d2min/d2min"][step, rows],
+        root["response/d2min/valid"][step, rows], threshold,
         strain=float(root["frames/strain"][step]),
     )  # fmt: skip

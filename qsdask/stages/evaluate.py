@@ -16,7 +16,7 @@ from qsdask.stages.activation import label_step, softness_group
 from qsdask.stages.predict import loaded
 from qsdask.stages.usable import labelled_rows
 from qsdask.store import ledger
-from qsdask.store.open import reader
+from qsdask.store.reader import StoreReader
 
 __all__ = ["evaluate"]
 
@@ -58,7 +58,7 @@ def evaluate(store: str | Path, *, model: str | Path, run: Run | None = None) ->
     group = softness_group(path, model)
     ledger.require(path, "response/d2min")
     step = label_step(path, found.label["strain"])
-    domains = [(str(path), domain) for domain in range(reader(path)["domains/row"].shape[0])]
+    domains = [(str(path), domain) for domain in range(StoreReader(path).n_domain)]
     with connect(run.cluster, run.workers, announce=run.progress) as client:
         part = partial(_scores_of_domain, group=group, model=str(Path(model).resolve()), step=step)
         parts = sorted(
@@ -75,7 +75,7 @@ def evaluate(store: str | Path, *, model: str | Path, run: Run | None = None) ->
         "model": str(model),
         "strain": float(found.label["strain"]),
         "threshold": float(found.label["threshold"]),
-        "atoms": reader(path)["atoms/id"].shape[0],
+        "atoms": StoreReader(path)["atoms/id"].shape[0],
         "usable": len(y),
         "plastic": int(y.sum()),
         "plastic_fraction": float(y.mean()) if len(y) else float("nan"),
@@ -93,15 +93,13 @@ def evaluate(store: str | Path, *, model: str | Path, run: Run | None = None) ->
 
 
 def _scores_of_domain(path: str, domain: int, *, group: str, model: str, step: int) -> dict:
-    root = reader(path)
+    root = StoreReader(path)
     found = loaded(model)
-    rows = slice(*root["domains/row"][domain].tolist())
+    rows = root.rows(domain)
     labelled = labelled_rows(root, domain, found.definition["features"]["set"], step, found.label)
-    qs = root[group]["qs"][rows]
+    qs = root[f"{group}/qs"][rows]
     mask = labelled.mask & np.isfinite(qs)
-    columns = tuple(
-        str(c) for c in root[f"features/{found.definition['features']['set']}/feature"][:].tolist()
-    )
+    columns = root.names(f"features/{found.definition['features']['set']}/feature")
     each = probabilities(found, labelled.value[mask][:, [columns.index(c) for c in found.columns]])
     bins = np.minimum((each * FINE).astype(np.int64), FINE - 1)
     y = labelled.y[mask]

@@ -12,7 +12,7 @@ from qsdask.engine.load import read_box
 from qsdask.errors import UsageError
 from qsdask.formats.write import open_writer
 from qsdask.store import ledger
-from qsdask.store.open import reader
+from qsdask.store.reader import StoreReader
 
 __all__ = ["export"]
 
@@ -52,7 +52,7 @@ def export(
     """
     path = Path(store)
     ledger.require(path, "ingest")
-    root = reader(path)
+    root = StoreReader(path)
     n_step = root["frames/position"].shape[0]
     if not -n_step <= step < n_step:
         raise UsageError(f"step is {step}, the store has {n_step} steps (0 to {n_step - 1})", code="E-STEP")
@@ -69,10 +69,10 @@ def export(
     box = read_box(root, step)
     with open_writer(
         Path(out), natoms=root["atoms/id"].shape[0], cell=box.cell, origin=box.origin, periodic=box.periodic,
-        species=root["atoms/species_name"][:].tolist(), columns={name: found[name][0].dtype for name in columns},
+        species=root.names("atoms/species_name"), columns={name: found[name][0].dtype for name in columns},
         timestep=int(root["frames/timestep"][step]),
     ) as writer:  # fmt: skip
-        for first, stop in root["domains/row"][:].tolist():
+        for first, stop in root.domain_rows.tolist():
             rows = slice(first, stop)
             writer.write(
                 root["atoms/id"][rows], root["atoms/species"][rows], root["frames/position"][step, rows],
@@ -82,7 +82,7 @@ def export(
 
 
 def _columns(
-    path: Path, root: zarr.Group, step: int, model: str | None
+    path: Path, root: StoreReader, step: int, model: str | None
 ) -> dict[str, tuple[zarr.Array, tuple]]:
     """Arrays of the complete stages by column name, with the index that comes before or after the rows."""
     found: dict[str, tuple[zarr.Array, tuple]] = {}
@@ -100,15 +100,15 @@ def _columns(
             continue
         for group in record.groups:
             if group == "response/d2min":
-                found |= {name: (root[group][name], (step,)) for name in ("d2min", "valid")}
+                found |= {name: (root[f"{group}/{name}"], (step,)) for name in ("d2min", "valid")}
             elif group == "shells/voronoi":
-                found["cell_volume"] = (root[group]["cell_volume"], ())
+                found["cell_volume"] = (root[f"{group}/cell_volume"], ())
             elif group == f"softness/{model}":
-                found |= {name: (root[group][name], ()) for name in ("qs", "qs_std")}
+                found |= {name: (root[f"{group}/{name}"], ()) for name in ("qs", "qs_std")}
             elif group.startswith("features/"):
-                value = root[group]["value"]
+                value = root[f"{group}/value"]
                 found |= {
-                    str(n): (value, ("column", i)) for i, n in enumerate(root[group]["feature"][:].tolist())
+                    str(n): (value, ("column", i)) for i, n in enumerate(root.names(f"{group}/feature"))
                 }
     return found
 

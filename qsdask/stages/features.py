@@ -19,7 +19,7 @@ from qsdask.stages.redo import redo
 from qsdask.stages.toy import toy_block
 from qsdask.store import ledger
 from qsdask.store.ledger import Record
-from qsdask.store.open import reader
+from qsdask.store.reader import StoreReader
 from qsdask.store.template import create_group, write_whole
 
 __all__ = ["coarsened", "features", "quantity_of"]
@@ -128,12 +128,12 @@ def coarsened(quantity: AtomQuantity, value: np.ndarray, block: Block) -> np.nda
 
 
 def _features_of_domain(path: str, part: int, domain: int, steps: list[int], *, settings: dict) -> None:
-    root = reader(path)
+    root = StoreReader(path)
     quantity = quantity_of(FeatureSettings(**settings))
     group = f"features/{settings['set']}"
     block = shell_block(root, domain, quantity.shells)
     n_short = len(quantity.columns)
-    rows = slice(*(int(v) for v in root["domains/row"][domain]))
+    rows = root.rows(domain)
     if part == SHORT:
         value, columns = quantity.compute(block), slice(0, n_short)
     else:
@@ -151,7 +151,7 @@ def _features_of_domain(path: str, part: int, domain: int, steps: list[int], *, 
 
 
 def _template(path: Path, quantity: AtomQuantity, group: str) -> None:
-    atoms = reader(path)["atoms/id"]
+    atoms = StoreReader(path)["atoms/id"]
     columns = (*quantity.columns, *medium_range(quantity.columns))
     # One chunk holds the short-range columns, the next ones the medium range: two passes, whole chunks each.
     sizes = {"atom": atoms.shape[0], "feature": len(columns)}

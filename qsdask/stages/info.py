@@ -9,7 +9,7 @@ import numpy as np
 from qsdask import schema
 from qsdask.engine.load import read_box
 from qsdask.store import ledger
-from qsdask.store.open import reader
+from qsdask.store.reader import StoreReader
 
 __all__ = ["info"]
 
@@ -55,9 +55,9 @@ def info(store: str | Path) -> dict:
 
 
 def _specimen(path: Path) -> dict:
-    root = reader(path)
+    root = StoreReader(path)
     n_step, n_atom, _ = root["frames/position"].shape
-    names = root["atoms/species_name"][:].tolist()
+    names = root.names("atoms/species_name")
     share = np.bincount(root["atoms/species"][:], minlength=len(names)) / n_atom
     strain = root["frames/strain"][:]
     box = read_box(root, 0)
@@ -65,7 +65,7 @@ def _specimen(path: Path) -> dict:
         "name": ledger.require(path, "ingest").settings["name"],
         "atoms": n_atom,
         "steps": n_step,
-        "domains": root["domains/row"].shape[0],
+        "domains": root.n_domain,
         "species": {name: round(float(s), 4) for name, s in zip(names, share, strict=True)},
         "strain": [float(strain.min()), float(strain.max())],
         "cell_angstrom": box.cell.tolist(),

@@ -24,7 +24,7 @@ from qsdask.space.domains import bisect, domain_bounds, domain_rows
 from qsdask.stages.redo import redo
 from qsdask.store import ledger
 from qsdask.store.ledger import Record
-from qsdask.store.open import reader
+from qsdask.store.reader import StoreReader
 from qsdask.store.template import create_group, write_whole
 
 __all__ = ["ingest"]
@@ -159,8 +159,8 @@ def _ingest_steps(
     kinds: dict[int, int],
     start: np.ndarray,
 ) -> None:
-    root = reader(path)
-    rows = root["domains/row"][:]
+    root = StoreReader(path)
+    rows = root.domain_rows
     match = _Match.of(root["atoms/id"][:])
     kind = root["atoms/species"][:]
     wanted = set(steps)
@@ -267,7 +267,7 @@ def _conclude(
     reference: np.ndarray,
 ) -> dict:
     """Write the strain of every frame; tell what the specimen is."""
-    root = reader(path)
+    root = StoreReader(path)
     cells = root["frames/cell"][:]
     measured = _measured_strain(cells)
     warnings = [{"code": w.code, "text": w.text} for w in source.warnings]

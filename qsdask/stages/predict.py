@@ -13,7 +13,7 @@ from qsdask.stages.redo import redo
 from qsdask.stages.train import definition_of
 from qsdask.store import ledger
 from qsdask.store.ledger import Record
-from qsdask.store.open import reader
+from qsdask.store.reader import StoreReader
 from qsdask.store.template import create_group
 
 __all__ = ["loaded", "predict"]
@@ -47,8 +47,8 @@ def predict(store: str | Path, *, model: str | Path, run: Run | None = None) -> 
     found = loaded(str(model))
     feature_set = found.definition["features"]["set"]
     features = ledger.require(path, f"features/{feature_set}")
-    root = reader(path)
-    columns = tuple(str(c) for c in root[f"features/{feature_set}/feature"][:].tolist())
+    root = StoreReader(path)
+    columns = tuple(root.names(f"features/{feature_set}/feature"))
     index = found.check_features(columns, definition_of(path, feature_set))
     name = Path(model).stem
     group = f"softness/{name}"
@@ -58,10 +58,10 @@ def predict(store: str | Path, *, model: str | Path, run: Run | None = None) -> 
         (group,),
         settings,
         {features.key: features.digest, "ingest": features.inputs["ingest"]},
-        (1, 1, root["domains/row"].shape[0]),
+        (1, 1, root.n_domain),
         2,
     )
-    strangers = found.outside_domain(root["atoms/species_name"][:].tolist())
+    strangers = found.outside_domain(root.names("atoms/species_name"))
     warnings = (
         [{"code": "W-OUT-OF-DOMAIN", "text": f"the model never saw {', '.join(strangers)}"}]
         if strangers
@@ -96,13 +96,13 @@ def _load_here(path: str) -> None:
 def _predict_domain(
     path: str, part: int, domain: int, steps: list[int], *, group: str, model: str, index: np.ndarray
 ) -> None:
-    root = reader(path)
+    root = StoreReader(path)
     found = loaded(model)
-    rows = slice(*root["domains/row"][domain].tolist())
+    rows = root.rows(domain)
     value = root[f"features/{found.definition['features']['set']}/value"][rows][:, index]
     host = found.label.get("host")
     if host is not None:
-        names = np.array(root["atoms/species_name"][:].tolist())
+        names = np.array(root.names("atoms/species_name"))
         value[names[root["atoms/species"][rows]] != host] = np.nan
     qs, spread = quench_in_softness(found, value)
     with ledger.committing(Path(path), group, (part, steps[0], domain)) as writer:
@@ -111,5 +111,5 @@ def _predict_domain(
 
 
 def _template(path: Path, group: str) -> None:
-    ids = reader(path)["atoms/id"]
+    ids = StoreReader(path)["atoms/id"]
     create_group(path, group, {"atom": ids.shape[0]}, {"atom": ids.chunks[0]}, {})

@@ -21,7 +21,7 @@ from qsdask.stages.evaluate import evaluate
 from qsdask.stages.info import info
 from qsdask.stages.predict import loaded
 from qsdask.stages.usable import usable_softness
-from qsdask.store.open import reader
+from qsdask.store.reader import StoreReader
 
 __all__ = ["report"]
 
@@ -80,7 +80,7 @@ def report(
             axis=slice_axis,
             thickness=slice_thickness,
         )
-        domains = [(str(path), d) for d in range(reader(path)["domains/row"].shape[0])]
+        domains = [(str(path), d) for d in range(StoreReader(path).n_domain)]
         parts = dict(run_tasks(client, cut, domains, label="slice", progress=run.progress))
     about = info(path)
     specimen = about["specimen"]
@@ -149,9 +149,9 @@ def _importance(model: Model) -> list[tuple[str, float]]:
 def _slice_of_domain(
     path: str, domain: int, *, group: str, model: str, axis: str, thickness: float
 ) -> tuple[int, xr.Dataset]:
-    root = reader(path)
+    root = StoreReader(path)
     label = loaded(model).label
-    rows = slice(*root["domains/row"][domain].tolist())
+    rows = root.rows(domain)
     step = label_step(Path(path), label["strain"])
     box = read_box(root, 0)
     d2 = np.where(root["response/d2min/valid"][step, rows], root["response/d2min/d2min"][step, rows], np.nan)

@@ -18,7 +18,7 @@ from qsdask.stages.redo import redo
 from qsdask.stages.toy import toy_block
 from qsdask.store import ledger
 from qsdask.store.ledger import Record
-from qsdask.store.open import reader
+from qsdask.store.reader import StoreReader
 from qsdask.store.template import create_group, write_whole
 
 __all__ = ["respond"]
@@ -58,7 +58,7 @@ def respond(
     path, run = Path(store), run or Run()
     settings = validated(RespondSettings, cutoff_angstrom=cutoff, normalise=normalise)
     source = ledger.require(path, "ingest")
-    n_step, n_domain = source.shape[1], reader(path)["domains/row"].shape[0]
+    n_step, n_domain = source.shape[1], StoreReader(path).n_domain
     record = Record(KEY, (KEY,), settings.stored(), {"ingest": source.digest}, (1, n_step, n_domain), 2)
     course = Course(
         record,
@@ -73,12 +73,12 @@ def respond(
 
 def _respond_of_domain(path: str, part: int, domain: int, steps: list[int], *, settings: dict) -> None:
     chosen = RespondSettings(**settings)
-    root = reader(path)
+    root = StoreReader(path)
     block = halo_block(root, domain, chosen.cutoff_angstrom)
     pairs = neighbour_shell(block.position, block.order, block.n_owned, chosen.cutoff_angstrom)
     block = replace(block, shells={"cutoff": Shell(pairs.neighbour, pairs.count, pairs.distance)})
     quantity = D2Min(chosen.normalise)
-    rows = slice(*(int(v) for v in root["domains/row"][domain]))
+    rows = root.rows(domain)
     for step in steps:
         value = quantity.compute(with_current(root, block, step))[:, 0]
         with ledger.committing(Path(path), KEY, (part, step, domain)) as writer:
@@ -87,7 +87,7 @@ def _respond_of_domain(path: str, part: int, domain: int, steps: list[int], *, s
 
 
 def _template(path: Path) -> None:
-    root = reader(path)
+    root = StoreReader(path)
     n_step, n_atom, _ = root["frames/position"].shape
     create_group(
         path, KEY, {"step": n_step, "atom": n_atom}, {"step": 1, "atom": root["atoms/id"].chunks[0]}, {}

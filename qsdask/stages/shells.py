@@ -20,7 +20,7 @@ from qsdask.stages.redo import redo
 from qsdask.stages.toy import toy_block
 from qsdask.store import ledger
 from qsdask.store.ledger import Record
-from qsdask.store.open import reader
+from qsdask.store.reader import StoreReader
 from qsdask.store.template import create_group
 
 __all__ = ["shells", "tessellated"]
@@ -86,7 +86,7 @@ def shells(
         open_radius_angstrom=open_radius,
     )
     source = ledger.require(path, "ingest")
-    n_domain = reader(path)["domains/row"].shape[0]
+    n_domain = StoreReader(path).n_domain
     record = Record(
         KEY,
         ("shells/voronoi", "shells/cutoff"),
@@ -196,9 +196,9 @@ def tessellated(load: Callable[[float], Block], settings: ShellSettings) -> tupl
 
 
 def _shells_of_domain(path: str, part: int, domain: int, steps: list[int], *, settings: dict) -> None:
-    root = reader(path)
+    root = StoreReader(path)
     voronoi, cutoff = tessellated(partial(halo_block, root, domain), ShellSettings(**settings))
-    rows = slice(*(int(v) for v in root["domains/row"][domain]))
+    rows = root.rows(domain)
     with ledger.committing(Path(path), KEY, (part, steps[0], domain)) as writer:
         for name, shell in (("voronoi", voronoi), ("cutoff", cutoff)):
             n_slot = root[f"shells/{name}/neighbour"].shape[1]
@@ -212,7 +212,7 @@ def _shells_of_domain(path: str, part: int, domain: int, steps: list[int], *, se
 
 
 def _template(path: Path, slots: dict[str, int]) -> None:
-    root = reader(path)
+    root = StoreReader(path)
     n_atom, chunk = root["atoms/id"].shape[0], root["atoms/id"].chunks[0]
     for name, n_slot in slots.items():
         sizes = {"atom": n_atom, "slot": n_slot, "vector": 3}

@@ -24,7 +24,9 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     rows : sequence of sequences
         Cells; floats are shown with four digits.
     """
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="")
+    table = Table(
+        title=title, title_justify="left", title_style="bold", header_style="", show_header=any(columns)
+    )
     for i, name in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[i], int | float) or row[i] is None for row in rows)
         table.add_column(name, justify="right" if numeric else "left")

@@ -19,7 +19,7 @@ from qsdask.settings import TrainSettings, validated
 from qsdask.stages.activation import label_step
 from qsdask.stages.usable import labelled_rows
 from qsdask.store import ledger
-from qsdask.store.open import reader
+from qsdask.store.reader import StoreReader
 
 __all__ = ["definition_of", "train"]
 
@@ -71,9 +71,7 @@ def train(
     label, definition = _agreed(paths, chosen)
     with connect(run.cluster, run.workers, announce=run.progress) as client:
         label_of = [
-            (str(p), d, label_step(p, chosen.strain))
-            for p in paths
-            for d in range(reader(p)["domains/row"].shape[0])
+            (str(p), d, label_step(p, chosen.strain)) for p in paths for d in range(StoreReader(p).n_domain)
         ]
         counted = list(
             run_tasks(
@@ -124,11 +122,11 @@ def train(
 def definition_of(path: Path, feature_set: str) -> dict:
     """How the features of a store were made: what a model must find again in a store it is applied to."""
     ledger.require(path, "ingest")
-    atoms = reader(path)["atoms"]
+    root = StoreReader(path)
     return {
         "features": ledger.require(path, f"features/{feature_set}").settings,
         "shells": ledger.require(path, "shells").settings,
-        "radii": dict(zip(atoms["species_name"][:].tolist(), atoms["radius"][:].tolist(), strict=True)),
+        "radii": dict(zip(root.names("atoms/species_name"), root["atoms/radius"][:].tolist(), strict=True)),
     }
 
 
@@ -158,7 +156,7 @@ def _agreed(paths: Sequence[Path], chosen: TrainSettings) -> tuple[dict, dict]:
 
 
 def _count(path: str, domain: int, step: int, *, chosen: TrainSettings, label: dict) -> dict:
-    found = labelled_rows(reader(path), domain, chosen.set, step, label)
+    found = labelled_rows(StoreReader(path), domain, chosen.set, step, label)
     d2 = found.d2[found.mask]
     return {
         "path": path,
@@ -170,7 +168,7 @@ def _count(path: str, domain: int, step: int, *, chosen: TrainSettings, label: d
 
 def _specimen(path: Path, counted: list[dict]) -> Specimen:
     source = ledger.require(path, "ingest")
-    root = reader(path)
+    root = StoreReader(path)
     mine = [c for c in counted if c["path"] == str(path)]
     return Specimen(
         key=source.provenance["specimen"],
@@ -179,7 +177,7 @@ def _specimen(path: Path, counted: list[dict]) -> Specimen:
         n_usable=sum(c["n_usable"] for c in mine),
         n_plastic=sum(c["n_plastic"] for c in mine),
         fingerprint=tuple(source.provenance["fingerprint"]),
-        species=tuple(root["atoms/species_name"][:].tolist()),
+        species=tuple(root.names("atoms/species_name")),
     )
 
 
@@ -219,9 +217,9 @@ def _gather(
     specimens: dict[str, Specimen],
 ) -> Table:
     """The rows of a domain that some draw can choose: the minority, and the majority with the smallest hashes."""
-    root = reader(path)
+    root = StoreReader(path)
     found = labelled_rows(root, domain, chosen.set, step, label)
-    rows = slice(*root["domains/row"][domain].tolist())
+    rows = root.rows(domain)
     ids = root["atoms/id"][rows]
     me = specimens[path]
     plastic = sum(s.n_plastic for s in specimens.values())
@@ -234,15 +232,14 @@ def _gather(
     keep = found.mask & (minority | (share >= 1.0) | (lowest.astype(np.float64) < share * 2.0**64))
     block = None
     if chosen.fold_kind == "spatial_block":
-        frames = root["frames"]
         block = learn.blocks(
-            frames["position"][0, rows],
-            frames["cell"][0],
-            frames["periodic"][:],
+            root["frames/position"][0, rows],
+            root["frames/cell"][0],
+            root["frames/periodic"][:],
             chosen.block_angstrom,
-            origin=frames["origin"][0],
+            origin=root["frames/origin"][0],
         )[keep]
-    columns = tuple(str(c) for c in root[f"features/{chosen.set}/feature"][:].tolist())
+    columns = tuple(root.names(f"features/{chosen.set}/feature"))
     return Table(
         (me,),
         np.zeros(int(keep.sum()), dtype=np.int64),

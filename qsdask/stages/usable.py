@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-import zarr
 
 from qsdask.engine.load import read_box
 from qsdask.errors import UsageError
 from qsdask.learn import plastic, usable
+from qsdask.store.reader import StoreReader
 
 __all__ = ["LabelledRows", "labelled_rows", "surface_distance", "usable_softness"]
 
@@ -39,12 +39,14 @@ class LabelledRows(NamedTuple):
     d2: np.ndarray
 
 
-def labelled_rows(root: zarr.Group, domain: int, feature_set: str, step: int, label: Mapping) -> LabelledRows:
+def labelled_rows(
+    root: StoreReader, domain: int, feature_set: str, step: int, label: Mapping
+) -> LabelledRows:
     """Features, labels and usability of the rows of a domain.
 
     Parameters
     ----------
-    root : zarr.Group
+    root : StoreReader
         Store.
     domain : int
         Domain.
@@ -64,12 +66,12 @@ def labelled_rows(root: zarr.Group, domain: int, feature_set: str, step: int, la
     UsageError
         ``E-HOST`` when the host is not a species of the store.
     """
-    rows = slice(*root["domains/row"][domain].tolist())
+    rows = root.rows(domain)
     d2 = root["response/d2min/d2min"][step, rows]
     y, known = plastic(np.where(root["response/d2min/valid"][step, rows], d2, np.nan), label["threshold"])
     value = root[f"features/{feature_set}/value"][rows]
     margin = float(label["surface_margin_angstrom"])
-    names = root["atoms/species_name"][:].tolist()
+    names = root.names("atoms/species_name")
     host = label.get("host")
     if host is not None and host not in names:
         raise UsageError(f"host is {host!r}, the store holds {', '.join(names)}", code="E-HOST")
@@ -81,12 +83,12 @@ def labelled_rows(root: zarr.Group, domain: int, feature_set: str, step: int, la
     return LabelledRows(value, y, mask, excluded, d2)
 
 
-def surface_distance(root: zarr.Group, rows: slice) -> np.ndarray:
+def surface_distance(root: StoreReader, rows: slice) -> np.ndarray:
     """Distance of reference atoms to the nearest free surface.
 
     Parameters
     ----------
-    root : zarr.Group
+    root : StoreReader
         Store.
     rows : slice
         Rows asked for.
@@ -109,12 +111,12 @@ def surface_distance(root: zarr.Group, rows: slice) -> np.ndarray:
     return distance
 
 
-def usable_softness(root: zarr.Group, domain: int, group: str, label: Mapping) -> np.ndarray:
+def usable_softness(root: StoreReader, domain: int, group: str, label: Mapping) -> np.ndarray:
     """QS of the rows of a domain, NaN where the place of the atom forbids its use.
 
     Parameters
     ----------
-    root : zarr.Group
+    root : StoreReader
         Store.
     domain : int
         Domain.
@@ -127,6 +129,6 @@ def usable_softness(root: zarr.Group, domain: int, group: str, label: Mapping) -
     -------
     float64 array, shape (n,)
     """
-    rows = slice(*root["domains/row"][domain].tolist())
+    rows = root.rows(domain)
     near = surface_distance(root, rows) < float(label["surface_margin_angstrom"])
-    return np.where(near, np.nan, root[group]["qs"][rows])
+    return np.where(near, np.nan, root[f"{group}/qs"][rows])

@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import xarray as xr
-import zarr
 
 from qsdask.store import accessor as _accessor  # noqa: F401  registers `.qs`
-from qsdask.store.durable import DurableStore
 from qsdask.store.ledger import records
 
-__all__ = ["open_store", "reader"]
+__all__ = ["open_store"]
 
 
 def open_store(path: str | Path, *, partial: bool = False) -> xr.DataTree:
@@ -46,8 +44,3 @@ def open_store(path: str | Path, *, partial: bool = False) -> xr.DataTree:
     return xr.DataTree.from_dict(
         {name: group for name, group in groups.items() if not name.startswith("/ledger")}
     )
-
-
-def reader(path: str | Path) -> zarr.Group:
-    """Read-only Zarr group of a store, for the stages."""
-    return zarr.open_group(DurableStore(path, read_only=True), mode="r", use_consolidated=False)

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
+import zarr
 
 from qsdask.space.block import Block, Shell, identity_order
 from qsdask.space.box import Box
 from qsdask.space.halo import halo_domains, in_halo, widened
 from qsdask.store.reader import StoreReader
 
-__all__ = ["halo_block", "read_box", "shell_block", "with_current"]
+__all__ = [
+    "Neighbourhood",
+    "halo_block",
+    "neighbourhood",
+    "read_box",
+    "read_rows",
+    "shell_block",
+    "with_current",
+]
 
 
 def read_box(root: StoreReader, step: int) -> Box:
@@ -59,9 +69,77 @@ def halo_block(root: StoreReader, domain: int, reach: float, step: int = 0) -> B
         row.append(rows[other, 0] + keep)
         image.append(lattice)
         position.append(x[keep] + box.shift(lattice))
-    return _block(
-        root, len(row[0]), np.concatenate(row), np.concatenate(image), np.concatenate(position), box, reach
-    )
+    rows_of, images = np.concatenate(row), np.concatenate(image)
+    species = read_rows(root["atoms/species"], rows_of)
+    order = identity_order(read_rows(root["atoms/id"], rows_of), images)
+    radius = root["atoms/radius"][:][species]
+    return Block(len(row[0]), rows_of, images, np.concatenate(position), order, species, radius, box, reach)
+
+
+class Neighbourhood(NamedTuple):
+    """Stored shells of a domain in local names.
+
+    Attributes
+    ----------
+    n_owned : int
+        Number of owned atoms.
+    row : int64 array, shape (n_local,)
+        Global row of every entry, owned ones first.
+    image : int8 array, shape (n_local, 3)
+        Lattice vectors added to the wrapped position.
+    shells : dict of str to Shell
+        By name.
+    """
+
+    n_owned: int
+    row: np.ndarray
+    image: np.ndarray
+    shells: dict[str, Shell]
+
+
+def neighbourhood(
+    root: StoreReader, domain: int, shells: Sequence[str], values: Sequence[str] = ()
+) -> Neighbourhood:
+    """Stored shells of a domain, with the atoms that they name as local entries.
+
+    Parameters
+    ----------
+    root : StoreReader
+        Store.
+    domain : int
+        Domain whose rows are owned.
+    shells : sequence of str
+        Names of the stored shells.
+    values : sequence of str
+        What to read besides the neighbours, of ``distance``, ``facet_area``, ``edges``, ``cell_volume``; a shell
+        that does not hold one of them goes without.
+
+    Returns
+    -------
+    Neighbourhood
+    """
+    rows = root.rows(domain)
+    stored = {
+        name: {
+            key: array[rows]
+            for key, array in root.group(f"shells/{name}").items()
+            if key in ("neighbour", "image", *values)
+        }
+        for name in shells
+    }
+    filled = {name: found["neighbour"] >= 0 for name, found in stored.items()}
+    pairs = [
+        (found["neighbour"][filled[name]], found["image"][filled[name]]) for name, found in stored.items()
+    ]
+    row, image, local = _entries(pairs, rows.start, rows.stop)
+    made, at = {}, 0
+    for name, found in stored.items():
+        count = filled[name].sum(axis=1).astype(np.int32)
+        neighbour = np.full(found["neighbour"].shape, -1, dtype=np.int32)
+        neighbour[filled[name]] = local[at : at + int(count.sum())]
+        at += int(count.sum())
+        made[name] = Shell(neighbour, count, **{key: found[key] for key in values if key in found})
+    return Neighbourhood(rows.stop - rows.start, row, image, made)
 
 
 def shell_block(root: StoreReader, domain: int, shells: Sequence[str]) -> Block:
@@ -79,56 +157,24 @@ def shell_block(root: StoreReader, domain: int, shells: Sequence[str]) -> Block:
     Returns
     -------
     Block
-        With `Block.shells`; its neighbours have the same bits of position as in the block that found them.
+        With `Block.shells`, whose slots are in rising (atom id, image) already, and without `Block.order`. The
+        neighbours have the same bits of position as in the block that found them.
     """
-    rows = root.rows(domain)
-    first, stop, n_owned = rows.start, rows.stop, rows.stop - rows.start
-    stored = {
-        name: {key: array[rows] for key, array in root.group(f"shells/{name}").items()} for name in shells
-    }
-    filled = {name: found["neighbour"] >= 0 for name, found in stored.items()}
-    pairs = [
-        (found["neighbour"][filled[name]], found["image"][filled[name]]) for name, found in stored.items()
-    ]
-    row, image, local = _entries(pairs, first, stop)
+    n_owned, row, image, made = neighbourhood(
+        root, domain, shells, ("distance", "facet_area", "edges", "cell_volume")
+    )
     box = read_box(root, 0)
     position = _gather(root, 0, row, image, box)
-    made, at = {}, 0
-    for name, found in stored.items():
-        count = filled[name].sum(axis=1).astype(np.int32)
-        neighbour = np.full(found["neighbour"].shape, -1, dtype=np.int32)
-        neighbour[filled[name]] = local[at : at + int(count.sum())]
-        at += int(count.sum())
-        made[name] = Shell(
-            neighbour,
-            count,
-            found["distance"],
-            found.get("facet_area"),
-            found.get("edges"),
-            found.get("cell_volume"),
-        )
-    return replace(_block(root, n_owned, row, image, position, box, 0.0), shells=made)
+    species = read_rows(root["atoms/species"], row)
+    return Block(
+        n_owned, row, image, position, None, species, root["atoms/radius"][:][species], box, 0.0, made
+    )  # fmt: skip
 
 
 def with_current(root: StoreReader, block: Block, step: int) -> Block:
     """The same block with the positions of its entries in a deformed frame."""
     box = read_box(root, step)
     return replace(block, current=_gather(root, step, block.row, block.image, box), current_box=box)
-
-
-def _block(
-    root: StoreReader,
-    n_owned: int,
-    row: np.ndarray,
-    image: np.ndarray,
-    position: np.ndarray,
-    box: Box,
-    reach: float,
-) -> Block:
-    atom_id = _rows_of(root, ("atoms", "id"), row)
-    species = _rows_of(root, ("atoms", "species"), row)
-    radius = root["atoms/radius"][:][species]
-    return Block(n_owned, row, image, position, identity_order(atom_id, image), species, radius, box, reach)
 
 
 def _entries(
@@ -151,21 +197,40 @@ def _entries(
 
 def _gather(root: StoreReader, step: int, row: np.ndarray, image: np.ndarray, box: Box) -> np.ndarray:
     """Wrapped positions of rows in one frame, moved to their images."""
-    return box.wrap(_rows_of(root, ("frames", "position"), row, step)) + box.shift(image)
+    return box.wrap(read_rows(root["frames/position"], row, step=step)) + box.shift(image)
 
 
-def _rows_of(
-    root: StoreReader, name: tuple[str, str], row: np.ndarray, step: int | None = None
+def read_rows(
+    array: zarr.Array, row: np.ndarray, *, step: int | None = None, columns: slice = slice(None)
 ) -> np.ndarray:
-    """Values of given rows, reading each chunk that holds one of them once."""
-    array = root["/".join(name)]
+    """Values of given rows of an array, reading each chunk that holds one of them once.
+
+    Parameters
+    ----------
+    array : zarr.Array
+        Dims (atom, ...), or (step, atom, ...) when `step` is given.
+    row : int64 array, shape (n,)
+        Rows, in any order.
+    step : int, optional
+        Frame.
+    columns : slice
+        Part of the dimension after the rows.
+
+    Returns
+    -------
+    array, shape (n, ...)
+    """
     axis = 0 if step is None else 1
     chunk = array.chunks[axis]
-    out = np.empty((len(row), *array.shape[axis + 1 :]), dtype=array.dtype)
     home = row // chunk
-    for domain in np.unique(home):
-        here = np.flatnonzero(home == domain)
-        part = slice(domain * chunk, (domain + 1) * chunk)
-        values = array[part] if step is None else array[step, part]
-        out[here] = values[row[here] - domain * chunk]
-    return out
+    touched = np.unique(home)
+    inner = (columns,) if array.ndim > axis + 1 else ()
+    pieces = []
+    # Neighbouring chunks are read in one request: fewer turns of the event loop.
+    for run in np.split(touched, np.flatnonzero(np.diff(touched) > 1) + 1):
+        part = slice(int(run[0]) * chunk, (int(run[-1]) + 1) * chunk)
+        pieces.append(array[(part, *inner) if step is None else (step, part, *inner)])
+    whole = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+    start = np.zeros(int(touched[-1]) + 1, dtype=np.int64)
+    start[touched] = np.arange(len(touched)) * chunk
+    return whole[start[home] + row % chunk]

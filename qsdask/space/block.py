@@ -22,7 +22,7 @@ class Shell:
         Local index, -1 where empty, filled from the left in rising (atom id, image).
     count : int32 array, shape (n_owned,)
         Number of filled slots.
-    distance : float64 array, shape (n_owned, n_slot)
+    distance : float64 array, shape (n_owned, n_slot), optional
         Unit: angstrom. NaN where empty.
     facet_area : float64 array, shape (n_owned, n_slot), optional
         Voronoi shells only. Unit: angstrom^2.
@@ -34,7 +34,7 @@ class Shell:
 
     neighbour: np.ndarray
     count: np.ndarray
-    distance: np.ndarray
+    distance: np.ndarray | None = None
     facet_area: np.ndarray | None = None
     edges: np.ndarray | None = None
     cell_volume: np.ndarray | None = None
@@ -54,7 +54,7 @@ class Block:
         Lattice vectors added to the wrapped position; 0 for owned atoms.
     position : float64 array, shape (n_local, 3)
         Wrapped position plus image, so that neighbour minus centre is the bond. Unit: angstrom.
-    order : int64 array, shape (n_local,)
+    order : int64 array, shape (n_local,), optional
         Rank by (atom id, image). Kernels visit neighbours in this order, so that sums have the same bits
         however the rows were cut: ids, unlike rows, do not depend on the chunk size.
     species : int16 array, shape (n_local,)
@@ -77,7 +77,7 @@ class Block:
     row: np.ndarray
     image: np.ndarray
     position: np.ndarray
-    order: np.ndarray
+    order: np.ndarray | None
     species: np.ndarray
     radius: np.ndarray
     box: Box

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from qsdask.engine.load import shell_block
+from qsdask.engine.load import neighbourhood, read_rows, shell_block
 from qsdask.engine.stage import Course, Run, run_stage
 from qsdask.errors import UsageError
 from qsdask.kernels.segment import coarsen
 from qsdask.quantity import AtomQuantity, feature_sets, medium_range
 from qsdask.settings import FeatureSettings, validated
-from qsdask.space.block import Block
+from qsdask.space.block import Shell
 from qsdask.stages.redo import redo
 from qsdask.stages.toy import toy_block
 from qsdask.store import ledger
@@ -99,7 +100,9 @@ def quantity_of(settings: FeatureSettings) -> AtomQuantity:
     return kind(**{name: getattr(settings, name) for name in names})
 
 
-def coarsened(quantity: AtomQuantity, value: np.ndarray, block: Block) -> np.ndarray:
+def coarsened(
+    quantity: AtomQuantity, value: np.ndarray, n_owned: int, shells: Mapping[str, Shell]
+) -> np.ndarray:
     """Medium-range columns of the owned atoms.
 
     Parameters
@@ -107,45 +110,40 @@ def coarsened(quantity: AtomQuantity, value: np.ndarray, block: Block) -> np.nda
     quantity : AtomQuantity
         Tells over which shell each column is taken.
     value : float64 array, shape (n_local, n_column)
-        Short-range columns of every entry of the block.
-    block : Block
-        With its shells.
+        Short-range columns of every local entry.
+    n_owned : int
+        Number of owned atoms.
+    shells : mapping of str to Shell
+        Their neighbours, as local entries.
 
     Returns
     -------
     float64 array, shape (n_owned, 4 n_column)
         In the order of `qsdask.quantity.medium_range`.
     """
-    out = np.empty((block.n_owned, len(quantity.columns), 4))
+    out = np.empty((n_owned, len(quantity.columns), 4))
     for name in quantity.shells:
         chosen = [i for i, column in enumerate(quantity.columns) if column.shell == name]
         if chosen:
-            shell = block.shells[name]
+            shell = shells[name]
             out[:, chosen] = coarsen(
-                np.ascontiguousarray(value[:, chosen]), block.n_owned, shell.neighbour, shell.count
+                np.ascontiguousarray(value[:, chosen]), n_owned, shell.neighbour, shell.count
             )
-    return out.reshape(block.n_owned, -1)
+    return out.reshape(n_owned, -1)
 
 
 def _features_of_domain(path: str, part: int, domain: int, steps: list[int], *, settings: dict) -> None:
     root = StoreReader(path)
     quantity = quantity_of(FeatureSettings(**settings))
     group = f"features/{settings['set']}"
-    block = shell_block(root, domain, quantity.shells)
     n_short = len(quantity.columns)
-    rows = root.rows(domain)
     if part == SHORT:
-        value, columns = quantity.compute(block), slice(0, n_short)
+        value, columns = quantity.compute(shell_block(root, domain, quantity.shells)), slice(0, n_short)
     else:
-        stored = root[f"{group}/value"]
-        chunk = stored.chunks[0]
-        short = np.empty((len(block.row), n_short))
-        for other in np.unique(block.row // chunk):
-            here = np.flatnonzero(block.row // chunk == other)
-            short[here] = stored[other * chunk : (other + 1) * chunk, :n_short][
-                block.row[here] - other * chunk
-            ]
-        value, columns = coarsened(quantity, short, block), slice(n_short, None)
+        around = neighbourhood(root, domain, quantity.shells)
+        short = read_rows(root[f"{group}/value"], around.row, columns=slice(0, n_short)).astype(np.float64)
+        value, columns = coarsened(quantity, short, around.n_owned, around.shells), slice(n_short, None)
+    rows = root.rows(domain)
     with ledger.committing(Path(path), group, (part, steps[0], domain)) as writer:
         writer.write(group, "value", (rows, columns), value.astype(np.float32))
 
@@ -166,4 +164,4 @@ def _compile(quantity: AtomQuantity) -> None:
     block = toy_block(6.0, shells=("voronoi", "cutoff"))
     value = np.zeros((len(block.row), len(quantity.columns)))
     value[: block.n_owned] = quantity.compute(block)
-    coarsened(quantity, value, block)
+    coarsened(quantity, value, block.n_owned, block.shells)

@@ -225,8 +225,11 @@ def _compile() -> None:
 
 def _global(block: Block, neighbour: np.ndarray, values: dict[str, np.ndarray]) -> GlobalShell:
     filled = neighbour >= 0
-    row = np.where(filled, block.row[neighbour], -1)
-    image = np.where(filled[..., None], block.image[neighbour], np.int8(0))
+    local = neighbour[filled]
+    row = np.full(neighbour.shape, -1, dtype=np.int64)
+    row[filled] = block.row[local]
+    image = np.zeros((*neighbour.shape, 3), dtype=np.int8)
+    image[filled] = block.image[local]
     return GlobalShell(row, image, values)
 
 

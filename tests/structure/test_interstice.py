@@ -71,7 +71,9 @@ def test_kernels_give_the_golden_numbers(golden, name):
     )  # fmt: skip
     quantity = quantity_of(FeatureSettings(convention=distance))
     short = quantity.compute(block)
-    whole = np.concatenate([short, coarsened(quantity, short[local.row], block)], axis=1)
+    whole = np.concatenate(
+        [short, coarsened(quantity, short[local.row], block.n_owned, block.shells)], axis=1
+    )
     columns = [c.name for c in (*quantity.columns, *medium_range(quantity.columns))]
     _, values = expected(golden, name, columns)
     np.testing.assert_allclose(whole[np.argsort(ids)], values, rtol=1e-10, atol=1e-10)

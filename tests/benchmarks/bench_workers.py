@@ -1,0 +1,64 @@
+"""Two workers against one on shells and features of one large frame.
+
+    python tests/benchmarks/bench_workers.py --repeat 5
+
+The cluster stands and the kernels are compiled before the clock starts; the runs take turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from whole_chain import write_dump
+
+import qsdask
+from qsdask.engine.cluster import connect
+from qsdask.engine.stage import Run
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--tiles", type=int, nargs=3, default=(5, 5, 2))
+    parser.add_argument("--chunk", type=int, default=21600)
+    parser.add_argument("--repeat", type=int, default=5)
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="qsdask-workers-"))
+    n_atom = write_dump(folder / "big.dump", tuple(options.tiles), 1)
+    store = folder / "big.zarr"
+    seconds: dict[tuple[str, int], list[float]] = {}
+    with connect("local", 1) as one, connect("local", 2) as two:
+        qsdask.ingest(
+            folder / "big.dump",
+            store,
+            species={1: "Cu", 2: "Zr"},
+            chunk=options.chunk,
+            run=Run(two, 2, False, False),
+        )
+        for turn in range(options.repeat + 1):
+            for workers, client in ((1, one), (2, two)):
+                for group in ("ledger/features", "ledger/shells", "features", "shells"):
+                    shutil.rmtree(store / group, ignore_errors=True)
+                for name, stage in (("shells", qsdask.shells), ("features", qsdask.features)):
+                    start = time.perf_counter()
+                    stage(store, run=Run(client, workers, False, False))
+                    if turn:  # the first turn compiles
+                        seconds.setdefault((name, workers), []).append(time.perf_counter() - start)
+    print(f"{n_atom:,} atoms, {-(-n_atom // options.chunk)} domains, medians of {options.repeat}")
+    for name in ("shells", "features"):
+        single, double = (statistics.median(seconds[name, workers]) for workers in (1, 2))
+        print(
+            f"{name:<10} 1 worker {single:6.2f} s   2 workers {double:6.2f} s   ratio {single / double:.2f}"
+        )
+    shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()

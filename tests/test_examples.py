@@ -14,7 +14,11 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def run(script: str, *arguments: str, cwd: Path) -> str:
     done = subprocess.run(
-        [sys.executable, ROOT / "examples" / script, *arguments], cwd=cwd, capture_output=True, text=True, check=False
+        [sys.executable, ROOT / "examples" / script, *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout

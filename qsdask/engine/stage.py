@@ -11,6 +11,7 @@ from distributed import Client
 
 from qsdask.engine.cluster import connect
 from qsdask.engine.run import run_tasks, warm_up
+from qsdask.schema import stage_of
 from qsdask.store import ledger
 from qsdask.store.ledger import Record, Task
 
@@ -123,5 +124,5 @@ def _units(todo: list[Task], steps_per_unit: int) -> list[tuple[int, list[int]]]
 
 
 def _label(record: Record, part: int) -> str:
-    name = record.key.split("/")[0]
+    name = stage_of(record.groups[0]).name
     return name if record.shape[0] == 1 else f"{name} {part + 1}/{record.shape[0]}"

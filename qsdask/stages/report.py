@@ -130,7 +130,10 @@ def report(
             "input hash (BLAKE2b)": about["stages"][0]["provenance"]["input_hash"],
             "model hash (SHA-256)": found.digest(),
             **{f"settings of {s['stage']}": _settings(s["settings"]) for s in about["stages"]},
-            **{f"version of {name}": version for name, version in found.versions.items()},
+            **{
+                f"version of {name}": version
+                for name, version in {**about["stages"][0]["provenance"]["versions"], **found.versions}.items()
+            },
         },
         next_commands=[
             f"qsdask info {path}",

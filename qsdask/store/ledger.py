@@ -16,6 +16,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -303,7 +304,7 @@ def finish(path: Path, key: str, provenance: dict) -> Record:
             f"{key} is incomplete: {len(missing)} of {int(np.prod(old.shape))} tasks missing",
             code="E-INCOMPLETE", file=path, hint=f"resume with 'qsdask {_command(key)} {path}'",
         )  # fmt: skip
-    done = replace(old, complete=True, provenance={"qsdask": __version__, **provenance})
+    done = replace(old, complete=True, provenance={"versions": _versions(), **provenance})
     store = DurableStore(path)
     shown = {
         k: v
@@ -376,6 +377,11 @@ def _differences(old: Record, new: Record) -> str:
 
 def _attributes(record: Record) -> dict:
     return {"format": schema.FORMAT_VERSION, "digest": record.digest, "record": asdict(record)}
+
+
+def _versions() -> dict[str, str]:
+    """Versions of what computed and wrote the numbers."""
+    return {"qsdask": __version__, **{name: version(name) for name in ("numpy", "numba", "zarr", "dask")}}
 
 
 def _require_store(path: Path) -> None:

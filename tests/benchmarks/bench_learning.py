@@ -61,7 +61,9 @@ def peer(source: Table, test: Table, seed: int, draws: int) -> float:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--draws", type=int, nargs="+", default=[1, 3])
     options = parser.parse_args()

@@ -310,6 +310,7 @@ def fill_neighbours(cells, sorted_order, n_owned, outer, capacity, neighbour, di
         The largest count, or -1 if more than `capacity` atoms have to be looked at at once.
     """
     n_slot = U(neighbour.shape[1])
+    measured = distance.shape[1] > 0
     room = U(capacity) + LANES
     near_x, near_y, near_z, square = np.empty(room), np.empty(room), np.empty(room), np.empty(room)
     source, entry, place = np.empty(room, np.uint32), np.empty(room, np.uint32), np.empty(room, np.uint32)
@@ -360,14 +361,16 @@ def fill_neighbours(cells, sorted_order, n_owned, outer, capacity, neighbour, di
             for k in range(m):
                 p = entry[place[k]]
                 neighbour[i, k] = atom[source[p]]
-                distance[i, k] = np.sqrt(square[p])
+                if measured:
+                    distance[i, k] = np.sqrt(square[p])
             for k in range(m, n_slot):
                 neighbour[i, k] = -1
-                distance[i, k] = np.nan
+                if measured:
+                    distance[i, k] = np.nan
     return largest
 
 
-def neighbour_shell(position, order, n_owned, cutoff, n_slot=24):
+def neighbour_shell(position, order, n_owned, cutoff, n_slot=24, *, measured=True):
     """Neighbours with ``0 < d < cutoff`` of every owned atom.
 
     Parameters
@@ -382,6 +385,8 @@ def neighbour_shell(position, order, n_owned, cutoff, n_slot=24):
         Both ends of the interval are open. Unit: angstrom.
     n_slot : int
         Slots to begin with; grown to the largest count when that is more.
+    measured : bool
+        Whether the distances are wanted; without them two thirds of the memory are never touched.
 
     Returns
     -------
@@ -413,7 +418,7 @@ def neighbour_shell(position, order, n_owned, cutoff, n_slot=24):
     while True:
         shell = NeighbourShell(
             np.empty((n_owned, n_slot), dtype=np.int32),
-            np.empty((n_owned, n_slot)),
+            np.empty((n_owned, n_slot if measured else 0)),
             np.empty(n_owned, dtype=np.int32),
         )
         largest = fill_neighbours(cells, sorted_order, n_owned, outer, capacity, *shell)

@@ -75,8 +75,10 @@ def _respond_of_domain(path: str, part: int, domain: int, steps: list[int], *, s
     chosen = RespondSettings(**settings)
     root = StoreReader(path)
     block = halo_block(root, domain, chosen.cutoff_angstrom)
-    pairs = neighbour_shell(block.position, block.order, block.n_owned, chosen.cutoff_angstrom)
-    block = replace(block, shells={"cutoff": Shell(pairs.neighbour, pairs.count, pairs.distance)})
+    pairs = neighbour_shell(
+        block.position, block.order, block.n_owned, chosen.cutoff_angstrom, measured=False
+    )
+    block = replace(block, shells={"cutoff": Shell(pairs.neighbour, pairs.count)})
     quantity = D2Min(chosen.normalise)
     rows = root.rows(domain)
     for step in steps:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from qsdask.kernels.lattice import images_inside, reduced_coordinates
+
 __all__ = [
     "Crystal",
     "OpenBlock",
@@ -299,11 +301,12 @@ def open_block(position, cell, origin, periodic, reach, id=None, owned=None) -> 
         In a box thinner than two reaches one atom has several ghosts, each an entry of its own.
     """
     cell = np.asarray(cell, dtype=np.float64)
+    origin, periodic = np.asarray(origin, dtype=np.float64), np.asarray(periodic, dtype=bool)
     inverse = np.linalg.inv(cell)
-    wrapped = np.asarray(position, dtype=np.float64)
-    reduced = (wrapped - origin) @ inverse
-    turns = np.where(periodic, np.floor(reduced), 0.0)
-    if turns.any():
+    wrapped = np.ascontiguousarray(position, dtype=np.float64)
+    reduced, low, high = reduced_coordinates(wrapped, origin, inverse)
+    if (periodic & ((low < 0.0) | (high >= 1.0))).any():
+        turns = np.where(periodic, np.floor(reduced), 0.0)
         wrapped, reduced = wrapped - turns @ cell, reduced - turns
     n_atom = len(wrapped)
     owned = np.arange(n_atom) if owned is None else np.asarray(owned, dtype=np.int64)
@@ -313,34 +316,18 @@ def open_block(position, cell, origin, periodic, reach, id=None, owned=None) -> 
 
     # In reduced coordinates the reach is the reach over the distance between opposite faces of the cell.
     margin = (reach + 1e-6) * np.linalg.norm(inverse, axis=0)
-    along = np.ascontiguousarray(reduced.T)
-    low = along[:, owned].min(axis=1) - margin
-    high = along[:, owned].max(axis=1) + margin
-    # The condition on one axis does not look at the others: images of images are all images. Home atoms, most
-    # of the block, are kept apart from shifted ones and are not copied.
-    home, row, image = np.arange(n_atom), np.empty(0, dtype=np.int64), np.empty((0, 3), dtype=np.int8)
-    for axis in range(3):
-        first, last = (int(np.floor(x[axis])) if periodic[axis] else 0 for x in (low, high))
-        rows, images = [], []
-        for turn in range(first, last + 1):
-            near = (along[axis] >= low[axis] - turn) & (along[axis] <= high[axis] - turn)
-            again = near[row]
-            rows.append(row[again])
-            images.append(image[again])
-            images[-1][:, axis] = turn
-            if turn == 0:
-                stay = home if near.all() else home[near[home]]
-            else:
-                rows.append(home[near[home]])
-                images.append(np.zeros((len(rows[-1]), 3), dtype=np.int8))
-                images[-1][:, axis] = turn
-        home, row, image = stay, np.concatenate(rows), np.concatenate(images)
+    mine = reduced[owned]
+    low = np.array([column.min() for column in mine.T]) - margin
+    high = np.array([column.max() for column in mine.T]) + margin
+    row, image = images_inside(reduced, low, high, periodic)
     if len(owned) < n_atom:
-        is_owned = np.zeros(n_atom, dtype=bool)
-        is_owned[owned] = True
-        home = home[~is_owned[home]]
+        is_near = ((reduced >= low) & (reduced <= high)).all(axis=1)
+        is_near[owned] = False
+        home = np.flatnonzero(is_near)
         row = np.concatenate([home, row])
         image = np.concatenate([np.zeros((len(home), 3), dtype=np.int8), image])
+    inside = ((reduced[row] + image >= low) & (reduced[row] + image <= high)).all(axis=1)
+    row, image = row[inside], image[inside]
     return OpenBlock(
         np.concatenate([wrapped[owned], wrapped[row] + image @ cell]),
         np.concatenate([owned, row]),

@@ -28,7 +28,7 @@ def strained(frame, seed=1):
 def reference_shell(frame):
     """Block and cut-off shell of the reference frame."""
     block = glass_input.block_of(frame, CUTOFF)
-    return block, neighbour_shell(block.position, block.order, block.n_owned, CUTOFF)
+    return block, neighbour_shell(block.position, block.order, block.n_owned, CUTOFF, measured=False)
 
 
 def response(frame, block, shell, current, cell_current):

@@ -55,7 +55,8 @@ def test_readme_names_commands_that_exist():
     from qsdask.cli import cli
 
     text = (ROOT / "README.md").read_text()
-    named = set(re.findall(r"^qsdask (\w+)", text, flags=re.M))
+    blocks = "\n".join(re.findall(r"```bash\n(.*?)```", text, flags=re.S))
+    named = set(re.findall(r"^qsdask (\w+)", blocks, flags=re.M))
     assert named <= set(cli.commands)
     assert set(cli.commands) - named == {"quickstart"}
     for path in re.findall(r"\]\((examples/[^)]+|pipelines/[^)]+)\)", text):

@@ -9,12 +9,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import dask
 import psutil
 from distributed import Client, LocalCluster
 
 from qsdask.errors import NoInputError, UsageError
 
 __all__ = ["connect"]
+
+
+#: A worker keeps the memory of one task for the next. Dask's own setting gives it back at once, and touching it anew
+#: costs more than the kernels; the peak of a process stays that of its largest task.
+_KEPT_MEMORY = {
+    "MALLOC_TRIM_THRESHOLD_": 1 << 30,
+    "MALLOC_MMAP_THRESHOLD_": 1 << 30,
+    "MALLOC_TOP_PAD_": 64 << 20,
+}
+
+#: One task per process is the parallelism; libraries start no threads of their own.
+_ONE_THREAD = {"OMP_NUM_THREADS": 1, "MKL_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1}
 
 
 @contextmanager
@@ -88,6 +101,7 @@ def _local(processes: bool, workers: int) -> Iterator[Client]:
     )
     # Dask listens on all interfaces with its dashboard unless it is told otherwise.
     with (
+        dask.config.set({"distributed.nanny.pre-spawn-environ": {**_KEPT_MEMORY, **_ONE_THREAD}}),
         LocalCluster(
             **shape,
             processes=processes,

@@ -27,7 +27,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--tiles", type=int, nargs=3, default=(5, 5, 2))
-    parser.add_argument("--chunk", type=int, default=21600)
+    parser.add_argument("--chunk", type=int, default=28800)
     parser.add_argument("--repeat", type=int, default=5)
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="qsdask-workers-"))

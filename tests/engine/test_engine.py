@@ -62,7 +62,6 @@ def test_results_come_and_refusals_travel():
         assert refusal.value.atom_id == 3
 
 
-@pytest.mark.slow
 def test_a_task_that_kills_its_workers_is_named():
     with connect("local", 2) as client, pytest.raises(ResumableError, match=r"E-WORKER-LOST.*\(1,\)"):
         list(run_tasks(client, vanish, [("x", i) for i in range(3)], label="vanish", progress=False))

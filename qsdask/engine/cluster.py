@@ -27,7 +27,12 @@ _KEPT_MEMORY = {
 }
 
 #: One task per process is the parallelism; libraries start no threads of their own.
-_ONE_THREAD = {"OMP_NUM_THREADS": 1, "MKL_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1}
+_ONE_THREAD = {
+    "OMP_NUM_THREADS": 1,
+    "MKL_NUM_THREADS": 1,
+    "OPENBLAS_NUM_THREADS": 1,
+    "ZARR_THREADING__MAX_WORKERS": 1,
+}
 
 
 @contextmanager

@@ -326,8 +326,9 @@ def open_block(position, cell, origin, periodic, reach, id=None, owned=None) -> 
         home = np.flatnonzero(is_near)
         row = np.concatenate([home, row])
         image = np.concatenate([np.zeros((len(home), 3), dtype=np.int8), image])
-    inside = ((reduced[row] + image >= low) & (reduced[row] + image <= high)).all(axis=1)
-    row, image = row[inside], image[inside]
+        # An image was looked for along periodic axes only; open ones bound a part of the atoms too.
+        inside = ((reduced[row] + image >= low) & (reduced[row] + image <= high)).all(axis=1)
+        row, image = row[inside], image[inside]
     return OpenBlock(
         np.concatenate([wrapped[owned], wrapped[row] + image @ cell]),
         np.concatenate([owned, row]),

@@ -11,6 +11,12 @@ The message of an error is written for the person at the terminal::
 
 from __future__ import annotations
 
+import errno
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 __all__ = [
     "BadDataError",
     "CannotCreateError",
@@ -20,7 +26,15 @@ __all__ = [
     "ResumableError",
     "StoreIOError",
     "UsageError",
+    "of_os_error",
+    "storage_errors",
 ]
+
+#: What the system says when there is no more room: disk, quota, size limit of a file.
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+#: What it says when we may not write.
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 class QSDaskError(Exception):
@@ -76,6 +90,10 @@ class QSDaskError(Exception):
 
     def __str__(self) -> str:
         return self.render()
+
+    def as_json(self) -> dict:
+        """Every field that is known, as plain values."""
+        return {name: value for name, value in self.__dict__.items() if value is not None}
 
     def place(self) -> str:
         """Frame, timestep, line and atom id in one phrase, empty when unknown."""
@@ -143,6 +161,61 @@ class ResumableError(QSDaskError):
     """Stopped before the end; the same command goes on from there."""
 
     exit_status = 75
+
+
+def of_os_error(error: OSError, path: object = None) -> QSDaskError:
+    """The refusal for a failure of the file system.
+
+    Parameters
+    ----------
+    error : OSError
+        What the system said.
+    path : path-like, optional
+        Place to name when the error names none.
+
+    Returns
+    -------
+    QSDaskError
+        ``E-DISK-FULL`` (resumable), ``E-NOT-WRITABLE``, or ``E-IO``.
+    """
+    place = error.filename or path
+    if error.errno in _FULL:
+        return ResumableError(
+            f"no room to write: {error.strerror}; {_free(place)} bytes are free", code="E-DISK-FULL", file=place,
+            why="the disk, its inodes, a quota or the limit on the size of a file",
+            hint="make room, then run the same command again: it goes on where it was",
+        )  # fmt: skip
+    if error.errno in _FORBIDDEN:
+        return CannotCreateError(
+            f"cannot write here: {error.strerror}",
+            code="E-NOT-WRITABLE",
+            file=place,
+            hint="choose another place",
+        )
+    return StoreIOError(
+        f"the file system failed: {error.strerror or error}", code="E-IO", file=place,
+        hint="run the same command again; if it stays, look at the disk",
+    )  # fmt: skip
+
+
+@contextmanager
+def storage_errors(path: object) -> Iterator[None]:
+    """Turn failures of the file system inside the ``with`` into refusals; see `of_os_error`."""
+    try:
+        yield
+    except OSError as error:
+        raise of_os_error(error, path) from None
+
+
+def _free(place: object) -> int:
+    """Bytes free at a place or at the nearest folder above it that exists; 0 when that cannot be told."""
+    folder = Path(str(place or ".")).absolute()
+    while not folder.is_dir() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return 0
 
 
 def _rebuild(cls, message, fields):

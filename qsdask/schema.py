@@ -11,8 +11,8 @@ from fnmatch import fnmatchcase
 
 __all__ = ["FORMAT_VERSION", "STAGES", "VARIABLES", "Stage", "Variable", "stage_of", "variables_of"]
 
-#: Version of the layout; a store with a higher one is refused.
-FORMAT_VERSION = 1
+#: Version of the layout; a store with a higher one is refused, one with a lower one must be migrated.
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,16 @@ VARIABLES: tuple[Variable, ...] = (
         ("step", "word"),
         "uint64",
         "1",
-        "128-bit BLAKE2b hash of the frame as it was read",
+        "128-bit XXH3 hash of the frame as it was read",
+    ),
+    Variable("frames", "n_lost", ("step",), "int64", "1", "atoms of the first frame that are missing"),
+    Variable(
+        "frames",
+        "n_outside",
+        ("step",),
+        "int64",
+        "1",
+        "wrapped atoms more than a box length outside of the box",
     ),
     Variable("frames", "periodic", ("vector",), "bool", "1", "whether the cell repeats along a, b, c"),
     Variable("frames", "xyz", ("xyz",), "string", "1", "Cartesian axis", coordinate=True),

@@ -6,7 +6,7 @@ are their JSON form, so that a store tells how its numbers were made.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -38,6 +38,9 @@ class Settings(BaseModel):
         return self.model_dump(mode="json")
 
 
+S = TypeVar("S", bound=Settings)
+
+
 class IngestSettings(Settings):
     """How a trajectory becomes a store."""
 
@@ -55,6 +58,9 @@ class IngestSettings(Settings):
     radius_angstrom: dict[str, float] = Field(default={}, description="radii that replace Miracle's")
     name: str | None = Field(
         default=None, description="name of the specimen; the store's own name by default"
+    )
+    lost_atoms: Literal["error", "mask"] = Field(
+        default="error", description="atoms that vanish: refuse the frame, or keep it with NaN for them"
     )
 
     @field_validator("boundary")
@@ -121,7 +127,7 @@ class TrainSettings(Settings):
     seed: int = Field(default=0, ge=0, description="seed of undersampling, folds and boosting")
 
 
-def validated(kind: type[Settings], /, **values: object) -> Settings:
+def validated(kind: type[S], /, **values: object) -> S:
     """Settings from plain values; None means "not given".
 
     Raises

@@ -13,6 +13,7 @@ import dask
 import psutil
 from distributed import Client, LocalCluster
 
+from qsdask.engine.versions import check_versions
 from qsdask.errors import NoInputError, UsageError
 
 __all__ = ["connect"]
@@ -34,10 +35,18 @@ _ONE_THREAD = {
     "ZARR_THREADING__MAX_WORKERS": 1,
 }
 
+#: Results stay on disk, never in a worker, so there is nothing to spill; and a worker that keeps its memory for the
+#: next task would be paused for good. The limit itself is kept: beyond 95 % the worker is stopped.
+_NO_SPILLING = {f"distributed.worker.memory.{mark}": False for mark in ("target", "spill", "pause")}
+
 
 @contextmanager
 def connect(
-    cluster: str | Client = "local", workers: int | None = None, *, announce: bool = False
+    cluster: str | Client = "local",
+    workers: int | None = None,
+    *,
+    memory_limit: str | None = None,
+    announce: bool = False,
 ) -> Iterator[Client]:
     """Client of the cluster named by the user.
 
@@ -45,10 +54,13 @@ def connect(
     ----------
     cluster : str or distributed.Client
         ``"local"``: one worker process per core of this machine, on loopback only. ``"threads"``: threads of this
-        process. ``"tcp://..."`` or ``"tls://..."``: address of a scheduler. A path: a scheduler file. A client is used
-        as it is.
+        process. ``"tcp://..."`` or ``"tls://..."``: address of a scheduler; certificates for the latter come from
+        Dask's own configuration, ``distributed.comm.tls``. A path: a scheduler file. A client is used as it is.
     workers : int, optional
         Worker processes, or threads; all cores by default. Only for ``"local"`` and ``"threads"``.
+    memory_limit : str, optional
+        Memory that each worker process may take, such as ``"1.5GB"``; an equal share of this machine's by default.
+        Only for ``"local"``.
     announce : bool
         Print the link to the dashboard of a cluster started here, when stderr is a terminal.
 
@@ -60,7 +72,7 @@ def connect(
     Raises
     ------
     UsageError
-        ``E-CLUSTER`` when the name is none of these.
+        ``E-CLUSTER`` when the name is none of these; ``E-VERSIONS`` when the cluster runs other packages.
     NoInputError
         ``E-CLUSTER-FILE`` when the scheduler file is not there; ``E-CLUSTER-CONNECT`` when nobody answers.
     """
@@ -68,7 +80,9 @@ def connect(
         yield cluster
         return
     if cluster in ("local", "threads"):
-        with _local(cluster == "local", workers or len(psutil.Process().cpu_affinity())) as client:
+        with _local(
+            cluster == "local", workers or len(psutil.Process().cpu_affinity()), memory_limit
+        ) as client:
             if announce and sys.stderr.isatty():
                 print(f"dashboard {client.dashboard_link}", file=sys.stderr)
             yield client
@@ -93,20 +107,24 @@ def connect(
             hint="start one with 'dask scheduler'",
         ) from None
     with client:
+        check_versions(client)
         yield client
 
 
 @contextmanager
-def _local(processes: bool, workers: int) -> Iterator[Client]:
+def _local(processes: bool, workers: int, memory_limit: str | None) -> Iterator[Client]:
     # One task per process: the kernels are serial, and memory is counted per process.
     shape = (
-        {"n_workers": workers, "threads_per_worker": 1}
+        {"n_workers": workers, "threads_per_worker": 1, "memory_limit": memory_limit or "auto"}
         if processes
-        else {"n_workers": 1, "threads_per_worker": workers}
+        else {"n_workers": 1, "threads_per_worker": workers, "memory_limit": 0}
     )
+    settings = {"distributed.nanny.pre-spawn-environ": {**_KEPT_MEMORY, **_ONE_THREAD}, **_NO_SPILLING}
+    if processes:
+        settings["distributed.worker.preload"] = ["qsdask.engine.preload"]
     # Dask listens on all interfaces with its dashboard unless it is told otherwise.
     with (
-        dask.config.set({"distributed.nanny.pre-spawn-environ": {**_KEPT_MEMORY, **_ONE_THREAD}}),
+        dask.config.set(settings),
         LocalCluster(
             **shape,
             processes=processes,
@@ -114,7 +132,7 @@ def _local(processes: bool, workers: int) -> Iterator[Client]:
             protocol="tcp://",
             dashboard_address="127.0.0.1:0",
             worker_dashboard_address="127.0.0.1:0",
-            silence_logs=logging.ERROR,
+            silence_logs=logging.CRITICAL,
             local_directory=os.environ.get("DASK_TEMPORARY_DIRECTORY"),
         ) as cluster,
         Client(cluster) as client,

@@ -25,6 +25,10 @@ __all__ = [
 ]
 
 
+#: Chunks that one request reads at most.
+CHUNKS_AT_ONCE = 4
+
+
 def read_box(root: StoreReader, step: int) -> Box:
     """Box of one frame of a store."""
     return Box(root["frames/cell"][step], root["frames/origin"][step], root["frames/periodic"][:])
@@ -225,12 +229,17 @@ def read_rows(
     home = row // chunk
     touched = np.unique(home)
     inner = (columns,) if array.ndim > axis + 1 else ()
-    pieces = []
-    # Neighbouring chunks are read in one request: fewer turns of the event loop.
-    for run in np.split(touched, np.flatnonzero(np.diff(touched) > 1) + 1):
-        part = slice(int(run[0]) * chunk, (int(run[-1]) + 1) * chunk)
-        pieces.append(array[(part, *inner) if step is None else (step, part, *inner)])
-    whole = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
-    start = np.zeros(int(touched[-1]) + 1, dtype=np.int64)
-    start[touched] = np.arange(len(touched)) * chunk
-    return whole[start[home] + row % chunk]
+    out = None
+    # Neighbouring chunks are read in one request: fewer turns of the event loop. A few at a time: the halo of a large
+    # domain touches many chunks of which it needs little.
+    for stretch in np.split(touched, np.flatnonzero(np.diff(touched) > 1) + 1):
+        for first in range(0, len(stretch), CHUNKS_AT_ONCE):
+            some = stretch[first : first + CHUNKS_AT_ONCE]
+            start, stop = int(some[0]) * chunk, (int(some[-1]) + 1) * chunk
+            part = slice(start, stop)
+            block = array[(part, *inner) if step is None else (step, part, *inner)]
+            if out is None:
+                out = np.empty((len(row), *block.shape[1:]), dtype=block.dtype)
+            mine = (row >= start) & (row < stop)
+            out[mine] = block[row[mine] - start]
+    return out

@@ -1,4 +1,4 @@
-"""What a run will cost, before anything runs: tasks, ghosts, bytes on disk, memory of one task."""
+"""What a stage will cost, before it runs: tasks, ghosts, bytes on disk, memory of one task."""
 
 from __future__ import annotations
 
@@ -8,11 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from qsdask import schema
+from qsdask.engine.load import read_box
+from qsdask.store.reader import StoreReader
 
-__all__ = ["StagePlan", "leaf_edges", "mean_ghosts", "plan_stages"]
+__all__ = [
+    "BASE_BYTES",
+    "PIECE_ATOMS",
+    "Size",
+    "StagePlan",
+    "leaf_edges",
+    "mean_ghosts",
+    "plan_stage",
+    "size_of",
+]
 
 #: Memory of a worker before its first task: interpreter, Dask, Numba and the compiled kernels. Unit: bytes.
-BASE_BYTES = 330e6
+BASE_BYTES = 265e6
 
 #: Share of its raw size that a compressed array takes on disk, measured on text dumps with five decimals.
 COMPRESSED = {
@@ -28,6 +39,37 @@ COMPRESSED = {
 #: Neighbours per atom taken for the size of a shell, when the density is that of a metal.
 TYPICAL_SHELL = 15
 
+#: Atoms of a frame that `ingest` holds at once.
+PIECE_ATOMS = 1 << 18
+
+#: Distance within which stored shells name neighbours. Unit: angstrom.
+SHELL_REACH = 5.0
+
+
+@dataclass(frozen=True)
+class Size:
+    """Size of a specimen, and how it is cut.
+
+    Attributes
+    ----------
+    n_atom, n_step : int
+        Atoms and frames.
+    chunk : int
+        Atoms per domain.
+    height : tuple of float
+        Distances between opposite faces of the reference cell. Unit: angstrom.
+    """
+
+    n_atom: int
+    n_step: int
+    chunk: int
+    height: tuple[float, float, float]
+
+    @property
+    def n_domain(self) -> int:
+        """Number of domains."""
+        return -(-self.n_atom // self.chunk)
+
 
 @dataclass(frozen=True)
 class StagePlan:
@@ -38,13 +80,13 @@ class StagePlan:
     stage : str
         Name of the stage.
     tasks : int
-        (step, domain) tasks.
+        (part, step, domain) tasks.
     ghosts : int
         Atoms of the halo of one domain, on average.
     bytes_written : int
         Expected size on disk.
     bytes_memory : int
-        Expected peak memory of a worker process while it runs one task.
+        Peak memory of a worker process while it runs one task; measured peaks stay below it.
     """
 
     stage: str
@@ -52,6 +94,13 @@ class StagePlan:
     ghosts: int
     bytes_written: int
     bytes_memory: int
+
+
+def size_of(root: StoreReader) -> Size:
+    """Size of the specimen in a store."""
+    n_step, n_atom, _ = root["frames/position"].shape
+    height = read_box(root, 0).height
+    return Size(n_atom, n_step, root["atoms/id"].chunks[0], tuple(float(h) for h in height))
 
 
 def leaf_edges(edges: np.ndarray, n_atom: int, chunk: int) -> np.ndarray:
@@ -100,86 +149,69 @@ def mean_ghosts(edges: np.ndarray, n_atom: int, chunk: int, reach: float) -> int
     return int(density * (np.prod(leaf + 2.0 * reach) - np.prod(leaf)))
 
 
-def plan_stages(
-    n_atom: int,
-    n_step: int,
-    edges: np.ndarray,
-    chunk: int,
-    *,
-    reach: Mapping[str, float],
-    n_short: int,
-    slots: Mapping[str, int],
-) -> list[StagePlan]:
-    """Cost of every stage of the main job for one specimen.
+def plan_stage(
+    stage: str, size: Size, *, reach: float = 0.0, n_short: int = 0, slots: Mapping[str, int] | None = None
+) -> StagePlan:
+    """Cost of one stage for one specimen.
 
     Parameters
     ----------
-    n_atom, n_step : int
-        Size of the trajectory.
-    edges : float array, shape (3,)
-        Heights of the reference cell. Unit: angstrom.
-    chunk : int
-        Atoms per domain.
-    reach : mapping of str to float
-        Halo of the stages ``shells`` and ``respond``. Unit: angstrom.
+    stage : {"ingest", "shells", "features", "respond", "predict"}
+        Name of the stage.
+    size : Size
+        Of the specimen.
+    reach : float
+        Halo of ``shells`` and ``respond``. Unit: angstrom.
     n_short : int
-        Short-range columns of the feature set.
-    slots : mapping of str to int
+        Short-range columns of the feature set of ``features`` and ``predict``.
+    slots : mapping of str to int, optional
         Slots of the shells ``voronoi`` and ``cutoff``.
 
     Returns
     -------
-    list of StagePlan
-        In the order of computation.
+    StagePlan
     """
-    owned = min(n_atom, chunk)
-    n_domain = -(-n_atom // chunk)
-    ghosts = {name: mean_ghosts(edges, n_atom, chunk, r) for name, r in reach.items()}
-    around = mean_ghosts(edges, n_atom, chunk, 5.0)
+    slots = slots or {"voronoi": 24, "cutoff": 24}
+    reach = SHELL_REACH if stage == "features" else reach
+    owned = min(size.n_atom, size.chunk)
+    ghosts = mean_ghosts(np.array(size.height), size.n_atom, size.chunk, reach) if reach else 0
+    slot_bytes = 1.6 * (slots["voronoi"] * (8 + 8 + 8 + 4 + 8 + 3) + slots["cutoff"] * (8 + 8 + 4 + 8 + 3))
+    groups, tasks, work = {
+        # A piece of text and its arrays; of the rows by id at most the pages that its ids need.
+        "ingest": (("atoms", "frames"), size.n_step, min(size.n_atom, PIECE_ATOMS) * 200 + size.n_atom * 16),
+        "shells": (
+            ("shells/voronoi", "shells/cutoff"),
+            size.n_domain,
+            (owned + ghosts) * 140 + owned * slot_bytes,
+        ),
+        "features": (
+            ("features/any",),
+            2 * size.n_domain,
+            (owned + ghosts) * (110 + 8 * n_short) + owned * (slot_bytes + 8 * n_short * 10),
+        ),
+        "respond": (
+            ("response/d2min",),
+            size.n_step * size.n_domain,
+            (owned + ghosts) * 170 + owned * (slots["cutoff"] * 20 + 150),
+        ),
+        "predict": (("softness/any",), size.n_domain, owned * n_short * 5 * 12),
+    }[stage]
     sizes = {
-        "step": n_step,
-        "atom": n_atom,
+        "step": size.n_step,
+        "atom": size.n_atom,
         "slot": slots["voronoi"],
         "xyz": 3,
         "vector": 3,
         "feature": 5 * n_short,
     }
+    return StagePlan(stage, tasks, ghosts, _bytes_written(groups, sizes), int(BASE_BYTES + work))
 
-    def written(*groups: str) -> int:
-        total = 0.0
-        for group in groups:
-            for v in schema.variables_of(group):
-                if "atom" in v.dims:
-                    raw = np.prod([sizes[d] for d in v.dims], dtype=float) * np.dtype(v.dtype).itemsize
-                    # Empty slots cost next to nothing once compressed.
-                    filled = TYPICAL_SHELL / sizes["slot"] if "slot" in v.dims else 1.0
-                    total += raw * filled * COMPRESSED[v.dtype]
-        return int(total)
 
-    slot_bytes = (slots["voronoi"] * (8 + 8 + 8 + 4 + 8 + 3) + slots["cutoff"] * (8 + 8 + 4 + 8 + 3)) * 1.6
-    work = {
-        "ingest": n_atom * (24 * 4 + 8 * 3 + 60) / 1.0,
-        "shells": (owned + ghosts["shells"]) * 140 + owned * slot_bytes,
-        "features": (owned + around) * (110 + 8 * n_short) + owned * (slot_bytes + 8 * n_short * 10),
-        "respond": (owned + ghosts["respond"]) * 170 + owned * slots["cutoff"] * 20 + owned * 150,
-        "predict": owned * n_short * 5 * 12,
-    }
-    groups = {
-        "ingest": ("atoms", "frames"),
-        "shells": ("shells/voronoi", "shells/cutoff"),
-        "features": ("features/interstice",),
-        "respond": ("response/d2min",),
-        "predict": ("softness/model",),
-    }
-    tasks = {
-        "ingest": n_step,
-        "shells": n_domain,
-        "features": 2 * n_domain,
-        "respond": n_step * n_domain,
-        "predict": n_domain,
-    }
-    halo = {"shells": ghosts["shells"], "features": around, "respond": ghosts["respond"]}
-    return [
-        StagePlan(name, tasks[name], halo.get(name, 0), written(*groups[name]), int(BASE_BYTES + work[name]))
-        for name in ("ingest", "shells", "features", "respond", "predict")
-    ]
+def _bytes_written(groups: tuple[str, ...], sizes: Mapping[str, int]) -> int:
+    total = 0.0
+    for v in (v for group in groups for v in schema.variables_of(group) if "atom" in v.dims):
+        raw = np.prod([sizes[d] for d in v.dims], dtype=float) * np.dtype(v.dtype).itemsize
+        # Empty slots cost next to nothing once compressed.
+        filled = TYPICAL_SHELL / sizes["slot"] if "slot" in v.dims else 1.0
+        total += raw * filled * COMPRESSED[v.dtype]
+    return int(total)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from distributed import Client, KilledWorker, as_completed
+from distributed import Client, Future, KilledWorker, as_completed
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -17,7 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from qsdask.errors import QSDaskError, ResumableError
+from qsdask.errors import QSDaskError, ResumableError, of_os_error
 
 __all__ = ["progress_bar", "run_tasks", "warm_up"]
 
@@ -58,6 +58,7 @@ def run_tasks(
     label: str,
     progress: bool = True,
     weight: Sequence[int] | None = None,
+    describe: Callable[..., str] = lambda *arguments: str(arguments),
 ) -> Iterator[object]:
     """Run `function` on every tuple of arguments, each on some worker, and yield results as they come.
 
@@ -75,6 +76,8 @@ def run_tasks(
         Show a progress bar on stderr.
     weight : sequence of int, optional
         Share of each task in the bar; 1 by default.
+    describe : callable
+        Names the task with these arguments, for the user whose task cannot be done.
 
     Yields
     ------
@@ -84,13 +87,19 @@ def run_tasks(
     Raises
     ------
     ResumableError
-        ``E-WORKER-LOST`` when a task loses its worker again and again; its arguments are named.
+        ``E-WORKER-LOST`` when a task loses its worker again and again; the task is named. ``E-NO-MEMORY``.
+    StoreIOError
+        ``E-IO`` when the file system fails again and again.
     QSDaskError
         Whatever a task raised on purpose.
+
+    Notes
+    -----
+    When the caller stops, by an error or a signal, what has not started is cancelled.
     """
     share = list(weight) if weight is not None else [1] * len(arguments)
     waiting = iter(range(len(arguments)))
-    running: dict[str, int] = {}
+    running: dict[Future, int] = {}
     queue = as_completed()
 
     def submit() -> None:
@@ -104,33 +113,56 @@ def run_tasks(
                 pure=False,
                 retries=RETRIES,
             )
-            running[future.key] = index
+            running[future] = index
             queue.add(future)
 
     with progress_bar(label, sum(share), show=progress) as advance:
         for _ in range(max(IN_FLIGHT * sum(client.nthreads().values()), IN_FLIGHT)):
             submit()
-        for future in queue:
-            index = running.pop(future.key)
-            try:
-                result = future.result()
-            except KilledWorker as error:
-                raise ResumableError(
-                    f"{label}: workers died again and again on the task {arguments[index][1:]}", code="E-WORKER-LOST",
-                    why=str(error).split("\n")[0], hint="give the workers more memory, or use a smaller --chunk; then run again to resume",
-                ) from None  # fmt: skip
-            if isinstance(result, QSDaskError):
-                raise result
-            submit()
-            advance(share[index])
-            yield result
+        try:
+            for future in queue:
+                index = running.pop(future)
+                result = _outcome(future, f"{label}: {describe(*arguments[index])}")
+                submit()
+                advance(share[index])
+                yield result
+        finally:
+            if running:
+                client.cancel(list(running), force=True)
+
+
+def _outcome(future: Future, task: str) -> object:
+    """Result of a task, or the refusal that says why there is none."""
+    try:
+        result = future.result()
+    except KilledWorker:
+        raise ResumableError(
+            f"workers died again and again on one task: {task}", code="E-WORKER-LOST",
+            why="it needs more memory than a worker may take, or something in it crashes the process; all other tasks are kept",
+            hint="give the workers more memory or use a smaller --chunk, then run the same command again to resume",
+        ) from None  # fmt: skip
+    except MemoryError:
+        raise ResumableError(
+            f"a worker ran out of memory: {task}", code="E-NO-MEMORY",
+            hint="give the workers more memory or use a smaller --chunk, then run the same command again to resume",
+        ) from None  # fmt: skip
+    except OSError as error:
+        raise of_os_error(error) from None
+    if isinstance(result, QSDaskError):
+        raise result
+    return result
 
 
 def _guarded(function: Callable, *arguments: object) -> object:
-    """A refusal travels as a result: trying again would not change it."""
+    """A refusal travels as a result: trying again would not change it. Nor would it make room on a disk."""
     try:
         return function(*arguments)
     except QSDaskError as refusal:
+        return refusal
+    except OSError as error:
+        refusal = of_os_error(error)
+        if refusal.code == "E-IO":
+            raise
         return refusal
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +11,16 @@ import numpy as np
 from distributed import Client
 
 from qsdask.engine.cluster import connect
+from qsdask.engine.plan import StagePlan
+from qsdask.engine.preflight import check_disk, check_memory
 from qsdask.engine.run import run_tasks, warm_up
+from qsdask.errors import storage_errors
 from qsdask.schema import stage_of
 from qsdask.store import ledger
+from qsdask.store.durable import sweep
 from qsdask.store.ledger import Record, Task
+from qsdask.store.lock import writing
+from qsdask.store.reader import StoreReader
 
 __all__ = ["Course", "Run", "run_stage"]
 
@@ -32,12 +39,23 @@ class Run:
         Compute again what is there.
     progress : bool
         Show progress bars.
+    memory_limit : str, optional
+        Memory of each worker process of a cluster started here, such as ``"1.5GB"``.
     """
 
     cluster: str | Client = "local"
     workers: int | None = None
     overwrite: bool = False
     progress: bool = True
+    memory_limit: str | None = None
+
+    @contextmanager
+    def connected(self) -> Iterator[Client]:
+        """Client of the cluster; see `qsdask.engine.cluster.connect`."""
+        with connect(
+            self.cluster, self.workers, memory_limit=self.memory_limit, announce=self.progress
+        ) as client:
+            yield client
 
 
 @dataclass(frozen=True)
@@ -48,12 +66,16 @@ class Course:
     ----------
     record : Record
         Settings, inputs and number of tasks.
+    plan : StagePlan
+        What it will cost.
     template : callable
         Creates the empty groups.
     unit : callable
         ``unit(path, part, domain, steps)`` computes and commits the tasks (part, step, domain) of these steps; runs on a worker.
     compile_kernels : callable
         Runs the stage's kernels once on a toy.
+    prepare : callable, optional
+        Called before the first missing task, in this process.
     steps_per_unit : int
         Steps that one unit of work takes, at most.
     conclude : callable, optional
@@ -61,10 +83,12 @@ class Course:
     """
 
     record: Record
+    plan: StagePlan
     template: Callable[[], None]
     unit: Callable
     compile_kernels: Callable[[], None]
     steps_per_unit: int = 1
+    prepare: Callable[[], None] | None = None
     conclude: Callable[[], dict] | None = None
 
 
@@ -86,29 +110,53 @@ def run_stage(path: Path, course: Course, run: Run) -> list[Record]:
         Stages that were removed because they built on overwritten numbers.
     """
     key = course.record.key
-    removed = ledger.begin(path, course.record, course.template, overwrite=run.overwrite)
-    todo = ledger.pending(path, key)
-    if todo:
-        with connect(run.cluster, run.workers, announce=run.progress) as client:
-            warm_up(client, course.compile_kernels)
-            # A later part reads what an earlier one wrote, so parts follow one another.
-            for part in sorted({part for part, _, _ in todo}):
-                units = _units([task for task in todo if task[0] == part], course.steps_per_unit)
-                arguments = [(str(path), part, domain, steps) for domain, steps in units]
-                weight = [len(steps) for _, steps in units]
-                for _ in run_tasks(
-                    client,
-                    course.unit,
-                    arguments,
-                    label=_label(course.record, part),
-                    progress=run.progress,
-                    weight=weight,
-                ):
-                    pass
-    record = ledger.read(path, key)
-    if record is None or not record.complete:
-        ledger.finish(path, key, course.conclude() if course.conclude else {})
+    with storage_errors(path), writing(path):
+        removed = ledger.begin(path, course.record, course.template, overwrite=run.overwrite)
+        if not ledger.read(path, key).complete:
+            sweep(path)
+            _run_missing(path, course, run)
+            ledger.finish(path, key, course.conclude() if course.conclude else {})
     return removed
+
+
+def _run_missing(path: Path, course: Course, run: Run) -> None:
+    """Run the tasks that have no receipt, where there is room for them."""
+    todo = ledger.pending(path, course.record.key)
+    if not todo:
+        return
+    check_disk(path, course.plan, len(todo) / course.plan.tasks, len(todo) * course.record.n_file)
+    if course.prepare:
+        course.prepare()
+    with run.connected() as client:
+        check_memory(client, course.plan)
+        warm_up(client, course.compile_kernels)
+        _run_parts(client, path, course, todo, run.progress)
+
+
+def _run_parts(client: Client, path: Path, course: Course, todo: list[Task], progress: bool) -> None:
+    """Run missing tasks; a later part reads what an earlier one wrote, so parts follow one another."""
+    for part in sorted({part for part, _, _ in todo}):
+        units = _units([task for task in todo if task[0] == part], course.steps_per_unit)
+        results = run_tasks(
+            client,
+            course.unit,
+            [(str(path), part, domain, steps) for domain, steps in units],
+            label=_label(course.record, part),
+            progress=progress,
+            weight=[len(steps) for _, steps in units],
+            describe=_described,
+        )
+        for _ in results:
+            pass
+
+
+def _described(path: str, part: int, domain: int, steps: list[int]) -> str:
+    """Step, domain and atoms of a unit of work, for the user whose machine it brings down."""
+    root = StoreReader(path)
+    rows = root.rows(domain)
+    ids = root["atoms/id"][rows]
+    shown = f"{steps[0]}" if len(steps) == 1 else f"{steps[0]} to {steps[-1]}"
+    return f"step {shown}, domain {domain} ({len(ids)} atoms with ids {ids.min()} to {ids.max()})"
 
 
 def _units(todo: list[Task], steps_per_unit: int) -> list[tuple[int, list[int]]]:

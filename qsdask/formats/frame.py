@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -9,7 +10,30 @@ import numpy as np
 
 from qsdask.errors import UsageError
 
-__all__ = ["Elements", "Frame", "FrameLocation", "ReadWarning", "boundary_flags", "periodic_axes"]
+__all__ = [
+    "LENGTH_UNITS",
+    "Elements",
+    "Frame",
+    "FrameHeader",
+    "FrameLocation",
+    "FramePiece",
+    "ReadWarning",
+    "boundary_flags",
+    "periodic_axes",
+]
+
+
+#: Unit styles of LAMMPS, and the unit of length in each.
+LENGTH_UNITS = {
+    "lj": "sigma",
+    "real": "angstrom",
+    "metal": "angstrom",
+    "si": "metre",
+    "cgs": "centimetre",
+    "electron": "Bohr",
+    "micro": "micrometre",
+    "nano": "nanometre",
+}
 
 
 class ReadWarning(NamedTuple):
@@ -64,6 +88,12 @@ class FrameLocation:
         LAMMPS unit style, if the file names it (``dump_modify units yes``).
     reader : str
         ``"lammps"`` or ``"mda"``; the latter has no bytes and lines.
+    has_id : bool
+        The file names the atoms; if not, ids are 1, 2, 3, ... in the order of the file.
+    columns : tuple of str
+        Names of all columns, where the format has them.
+    cell : tuple of tuple of float, or None
+        As in `Frame`, where it stands in the header.
     """
 
     path: str
@@ -78,6 +108,71 @@ class FrameLocation:
     convention: str
     units: str | None = None
     reader: str = "lammps"
+    has_id: bool = True
+    columns: tuple[str, ...] = ()
+    cell: tuple[tuple[float, ...], ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FrameHeader:
+    """What a frame says before its first atom.
+
+    Attributes
+    ----------
+    timestep, natoms, cell, origin, boundary, convention, units, time
+        As in `Frame`.
+    has_id : bool
+        As in `FrameLocation`.
+    """
+
+    timestep: int
+    natoms: int
+    cell: np.ndarray
+    origin: np.ndarray
+    boundary: tuple[str, str, str]
+    convention: str
+    units: str | None
+    time: float | None
+    has_id: bool
+
+    @property
+    def periodic(self) -> np.ndarray:
+        """Bool array, shape (3,): periodic axes."""
+        return periodic_axes(self.boundary)
+
+
+@dataclass(frozen=True, eq=False)
+class FramePiece:
+    """Some atoms of a frame that stand one after the other in the file.
+
+    Attributes
+    ----------
+    header : FrameHeader
+    first : int
+        Atoms of the frame that come before.
+    line : int
+        Line number of the first atom.
+    id, position, type, element
+        Of these atoms, as in `Frame`. The names of the elements are those of this piece.
+    resolution : float
+        As in `Frame`, from these atoms.
+    digest : str
+        That of the whole frame in its last piece; empty before, and when it is not wanted.
+    """
+
+    header: FrameHeader
+    first: int
+    line: int
+    id: np.ndarray
+    position: np.ndarray
+    type: np.ndarray | None
+    element: Elements | None
+    resolution: float
+    digest: str
+
+    def line_of(self, index: int) -> int | None:
+        """Line number of an atom of this piece; None where there are no lines."""
+        return self.line + index if self.line else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,8 +203,13 @@ class Frame:
     time : float or None
         Simulation time, if the file gives it. Unit: that of ``units``.
     digest : str
-        BLAKE2b (16 bytes, hexadecimal) of the text of the frame, or of the arrays where there is no text.
+        XXH3 (16 bytes, hexadecimal) of the text of the frame, or of what there is where there is no text.
     warnings : tuple of ReadWarning
+    has_id : bool
+        As in `FrameLocation`.
+    resolution : float
+        Step to which coordinates were rounded when they were written; with ``%g`` it grows with the number,
+        and this is the step of the largest. NaN where it is unknown. Unit: that of the cell.
     """
 
     timestep: int
@@ -126,6 +226,8 @@ class Frame:
     time: float | None = None
     digest: str = ""
     warnings: tuple[ReadWarning, ...] = field(default=())
+    has_id: bool = True
+    resolution: float = math.nan
 
     @property
     def periodic(self) -> np.ndarray:

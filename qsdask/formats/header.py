@@ -13,14 +13,26 @@ from typing import NoReturn
 
 import numpy as np
 
-from qsdask.errors import BadDataError, UsageError
-from qsdask.formats.frame import boundary_flags, periodic_axes
+from qsdask.errors import BadDataError
+from qsdask.formats.frame import LENGTH_UNITS, FrameHeader, periodic_axes
 
-__all__ = ["DumpHeader", "parse_header"]
+__all__ = ["DumpHeader", "check_opening", "parse_header"]
 
 _INTEGER = re.compile(rb"[+-]?\d{1,18}\Z")
 _NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\Z")
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f]")
+_SIDES = re.compile(rb"(pp|[fsm]{2})\Z")
 _MOST_COLUMNS = 1000
+#: Lines behind each item.
+_ITEM_LINES = {
+    b"UNITS": 1,
+    b"TIMESTEP": 1,
+    b"TIME": 1,
+    b"NUMBER OF ATOMS": 1,
+    b"BOX BOUNDS": 3,
+    b"ATOMS": 0,
+}
+_ITEM = re.compile(rb"ITEM: (%s)(?:[ \t]+(.+))?\Z" % b"|".join(_ITEM_LINES))
 #: Coordinate columns, the best first: the suffix, whether they are fractions of the cell, and the convention.
 _COORDINATES = (
     ("", False, "wrapped"),
@@ -30,15 +42,12 @@ _COORDINATES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class DumpHeader:
-    """What the header of a frame says.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DumpHeader(FrameHeader):
+    """What the header of a frame says, and which columns are read.
 
     Attributes
     ----------
-    timestep, natoms : int
-    cell, origin, boundary, convention, units, time
-        As in `qsdask.formats.frame.Frame`.
     columns : tuple of str
         Names of all columns.
     coordinates : tuple of str
@@ -47,17 +56,29 @@ class DumpHeader:
         Coordinates are fractions of the cell.
     """
 
-    timestep: int
-    natoms: int
-    cell: np.ndarray
-    origin: np.ndarray
-    boundary: tuple[str, str, str]
     columns: tuple[str, ...]
     coordinates: tuple[str, str, str]
     scaled: bool
-    convention: str
-    units: str | None
-    time: float | None
+
+    def cartesian(self, fraction: np.ndarray) -> np.ndarray:
+        """Places of atoms from fractions of the cell.
+
+        Parameters
+        ----------
+        fraction : float64 array, shape (n_atom, 3)
+
+        Returns
+        -------
+        float64 array, shape (n_atom, 3)
+            Not finite where it overflows. Unit: that of the cell.
+        """
+        # Not by a product of matrices, whose sums may depend on how many rows there are.
+        position = np.empty_like(fraction)
+        a, b, c = fraction.T
+        with np.errstate(over="ignore", invalid="ignore"):
+            for axis, (u, v, w) in enumerate(self.cell.T):
+                position[:, axis] = self.origin[axis] + (a * u + b * v + c * w)
+        return position
 
 
 class _Place:
@@ -108,41 +129,11 @@ def parse_header(
     BadDataError
         ``E-HEADER`` (an item is missing, repeated, unknown or not what it must be), ``E-COUNT`` (fewer than
         one atom), ``E-BOX`` (missing, not finite, zero or inverted), ``E-BOUNDARY-UNKNOWN``, ``E-BOUNDARY``
-        (file and user disagree), ``E-COLUMN`` (a needed column is missing or stands twice).
+        (file and user disagree), ``E-COLUMN`` (a needed column is missing or stands twice), ``E-2D``,
+        ``E-UNITS`` (no unit style of LAMMPS), ``E-NUL``.
     """
     place = _Place(path, frame, line)
-    items: dict[bytes, tuple[int, bytes, list[bytes]]] = {}
-    row = 0
-    while row < len(lines):
-        text = lines[row].strip()
-        if not text.startswith(b"ITEM:"):
-            if b"\0" in text:
-                place.refuse(
-                    "binary zeros in the header of a frame", "E-NUL", row, why="a node or disk failed"
-                )
-            place.refuse(f"expected a line 'ITEM: ...', found {shown(text)}", "E-HEADER", row)
-        title = text[5:].strip()
-        name = next(
-            (known for known in _ITEM_LINES if title == known or title.startswith(known + b" ")), None
-        )
-        if name is None:
-            place.refuse(
-                f"unknown item {shown(title)}", "E-HEADER", row, why="not a dump of atoms, or damaged"
-            )
-        if name in items:
-            place.refuse(
-                f"ITEM: {name.decode()} stands twice before ITEM: ATOMS",
-                "E-HEADER",
-                row,
-                why="a run was killed while it wrote, and the next one appended to the file",
-            )
-        n = _ITEM_LINES[name]
-        values = lines[row + 1 : row + 1 + n]
-        if len(values) < n or any(value.lstrip().startswith(b"ITEM:") for value in values):
-            code = "E-BOX" if name == b"BOX BOUNDS" else "E-HEADER"
-            place.refuse(f"fewer than {n} line{'s' * (n > 1)} after 'ITEM: {name.decode()}'", code, row)
-        items[name] = (row, title[len(name) :].strip(), values)
-        row += 1 + n
+    items = _items(lines, place, cut=False)
     for name in (b"TIMESTEP", b"NUMBER OF ATOMS", b"BOX BOUNDS", b"ATOMS"):
         if name not in items:
             code = "E-BOX" if name == b"BOX BOUNDS" else "E-HEADER"
@@ -158,7 +149,6 @@ def parse_header(
     if b"TIME" in items:
         row, _, values = items[b"TIME"]
         time = _reals(values[0], 1, place, row + 1, "E-HEADER")[0]
-    units = items[b"UNITS"][2][0].decode("utf-8", "backslashreplace").strip() if b"UNITS" in items else None
     return DumpHeader(
         timestep=place.timestep,
         natoms=natoms,
@@ -169,24 +159,96 @@ def parse_header(
         coordinates=coordinates,
         scaled=scaled,
         convention=convention,
-        units=units,
+        units=_unit_style(items, place),
         time=time,
+        has_id="id" in columns,
     )
 
 
-_ITEM_LINES = {
-    b"UNITS": 1,
-    b"TIMESTEP": 1,
-    b"TIME": 1,
-    b"NUMBER OF ATOMS": 1,
-    b"BOX BOUNDS": 3,
-    b"ATOMS": 0,
-}
+def check_opening(lines: list[bytes], *, path: object, frame: int, line: int) -> None:
+    """Refuse a header that the end of the file cuts, if its lines could not begin any.
+
+    Parameters
+    ----------
+    lines, path, frame, line
+        As for `parse_header`; whole lines, without ``ITEM: ATOMS``.
+
+    Raises
+    ------
+    BadDataError
+        ``E-HEADER``, ``E-BOX``, ``E-NUL``.
+    """
+    _items(lines, _Place(path, frame, line), cut=True)
+
+
+def _items(lines, place, *, cut):
+    """Name of every item -> its row, what stands behind its name, and its values."""
+    items: dict[bytes, tuple[int, bytes, list[bytes]]] = {}
+    row = 0
+    while row < len(lines):
+        name, rest = _title(_stripped(lines[row], place, row), place, row)
+        if name in items:
+            place.refuse(
+                f"ITEM: {name.decode()} stands twice before ITEM: ATOMS",
+                "E-HEADER",
+                row,
+                why="a run was killed while it wrote, and the next one appended to the file",
+            )
+        n = _ITEM_LINES[name]
+        values = [
+            _stripped(value, place, row + 1 + k) for k, value in enumerate(lines[row + 1 : row + 1 + n])
+        ]
+        if (len(values) < n and not cut) or any(value.startswith(b"ITEM:") for value in values):
+            code = "E-BOX" if name == b"BOX BOUNDS" else "E-HEADER"
+            place.refuse(f"fewer than {n} line{'s' * (n > 1)} after 'ITEM: {name.decode()}'", code, row)
+        items[name] = (row, rest, values)
+        row += 1 + n
+    return items
+
+
+def _stripped(line, place, row):
+    """A line without its end and the blanks around it: spaces and tabs, no other control characters."""
+    text = line.removesuffix(b"\n").removesuffix(b"\r").strip(b" \t")
+    if b"\0" in text:
+        place.refuse("binary zeros in the header of a frame", "E-NUL", row, why="a node or disk failed")
+    if _CONTROL.search(text):
+        place.refuse(f"a control character in {shown(text)}", "E-HEADER", row)
+    return text
+
+
+def _title(text, place, row):
+    """Name of an item, and what stands behind it."""
+    found = _ITEM.match(text)
+    if not found:
+        if text.startswith(b"ITEM:"):
+            place.refuse(
+                f"unknown item {shown(text)}", "E-HEADER", row, why="not a dump of atoms, or damaged"
+            )
+        place.refuse(f"expected a line 'ITEM: ...', found {shown(text)}", "E-HEADER", row)
+    name, rest = found[1], found[2] or b""
+    if rest and name not in (b"BOX BOUNDS", b"ATOMS"):
+        place.refuse(f"nothing may follow 'ITEM: {name.decode()}', found {shown(rest)}", "E-HEADER", row)
+    return name, rest
+
+
+def _unit_style(items, place):
+    """Name of the unit style; None when the frame does not say it."""
+    if b"UNITS" not in items:
+        return None
+    row, _, (text,) = items[b"UNITS"]
+    style = text.decode("utf-8", "backslashreplace")
+    if style not in LENGTH_UNITS:
+        place.refuse(
+            f"{shown(text)} is not a unit style of LAMMPS",
+            "E-UNITS",
+            row + 1,
+            hint=f"these are: {', '.join(LENGTH_UNITS)}",
+        )
+    return style
 
 
 def _whole(items, name, place):
-    row, _, values = items[name]
-    text = values[0].strip()
+    row, _, (text,) = items[name]
     if not _INTEGER.match(text):
         place.refuse(f"{name.decode()} must be a whole number, found {shown(text)}", "E-HEADER", row + 1)
     return int(text)
@@ -212,9 +274,27 @@ def _box(item, place):
         form, words, n = "triclinic", words[3:], 3
     else:
         form, n = "orthogonal", 2
-    if len(words) not in (0, 3):
-        place.refuse(f"cannot read the box title {shown(title)}", "E-BOX", row)
+    if len(words) not in (0, 3) or not all(map(_SIDES.match, words)):
+        place.refuse(
+            f"cannot read the box title {shown(title)}",
+            "E-BOX",
+            row,
+            why="LAMMPS writes both sides of every axis: pp, or two of f, s and m",
+        )
     v = np.array([_reals(text, n, place, row + 1 + k, "E-BOX") for k, text in enumerate(lines)])
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows spans no volume
+        cell, origin = _cell(form, v, place, row)
+        edges = np.prod(np.linalg.norm(cell, axis=1))
+        # A flat cell has next to no volume beside the box that its edges would make.
+        if not (np.isfinite(edges) and np.linalg.det(cell) > 1e-9 * edges > 0.0):
+            place.refuse(
+                "the box vectors span no volume, are left-handed or beyond all measure", "E-BOX", row + 1
+            )
+    return cell, origin, tuple(word.decode() for word in words) or None
+
+
+def _cell(form, v, place, row):
+    """Cell and origin from the numbers of the box."""
     if form == "general":
         cell, origin = v[:, :3].copy(), v[:, 3].copy()
     else:
@@ -231,14 +311,7 @@ def _box(item, place):
         edge = high - low
         cell = np.array([[edge[0], 0.0, 0.0], [xy, edge[1], 0.0], [xz, yz, edge[2]]])
         origin = low
-    # A flat cell has next to no volume beside the box that its edges would make.
-    if not np.linalg.det(cell) > 1e-9 * np.prod(np.linalg.norm(cell, axis=1)) > 0.0:
-        place.refuse("the box vectors span no volume, or are left-handed", "E-BOX", row + 1)
-    try:
-        flags = boundary_flags(b" ".join(words).decode("utf-8", "backslashreplace")) if words else None
-    except UsageError as error:
-        place.refuse(f"cannot read the box title {shown(title)}: {error.message}", "E-BOX", row)
-    return cell, origin, flags
+    return cell, origin
 
 
 def _agreed(flags, given, place, row):
@@ -269,14 +342,6 @@ def _choose_columns(columns, place, row):
     for name in columns:
         if name in _READ and columns.count(name) > 1:
             place.refuse(f"column {name!r} stands twice", "E-COLUMN", row)
-    if "id" not in columns:
-        place.refuse(
-            f"column 'id' is missing; columns are: {seen}",
-            "E-COLUMN",
-            row,
-            why="LAMMPS writes atoms in any order: without ids they cannot be followed from frame to frame",
-            hint="dump with 'dump ... custom N file id type x y z'",
-        )
     for suffix, scaled, convention in _COORDINATES:
         names = tuple(axis + suffix for axis in "xyz")
         if all(name in columns for name in names):
@@ -284,11 +349,19 @@ def _choose_columns(columns, place, row):
     # Name the set of which most is there.
     best = max(_COORDINATES, key=lambda c: sum(axis + c[0] in columns for axis in "xyz"))
     missing = [axis + best[0] for axis in "xyz" if axis + best[0] not in columns]
+    if missing == ["z" + best[0]] and not any("z" + suffix in columns for suffix, _, _ in _COORDINATES):
+        place.refuse(
+            f"there is no z coordinate; columns are: {seen}",
+            "E-2D",
+            row,
+            why="2D systems are not supported",
+            hint="if the system has three dimensions, dump with 'dump ... custom N file id type x y z'",
+        )
     place.refuse(
         f"column {', '.join(map(repr, missing))} is missing; columns are: {seen}",
         "E-COLUMN",
         row,
-        why="x y z, xu yu zu, xs ys zs or xsu ysu zsu are needed; two dimensions are not supported",
+        why="x y z, xu yu zu, xs ys zs or xsu ysu zsu are needed",
     )
 
 

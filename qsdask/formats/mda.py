@@ -1,18 +1,28 @@
-"""Everything that is not a LAMMPS text dump, through MDAnalysis, as the same frames."""
+"""Formats that no other reader here knows, through MDAnalysis, as the same frames.
+
+MDAnalysis takes seconds to import, so it is imported when such a file is met.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import warnings
 from collections.abc import Iterator, Sequence
+from types import ModuleType
 
-import MDAnalysis
 import numpy as np
-from MDAnalysis.lib.mdamath import triclinic_vectors
 
 from qsdask.errors import BadDataError
-from qsdask.formats.frame import Elements, Frame, FrameLocation, ReadWarning, periodic_axes
+from qsdask.formats.arrays import (
+    BadFrame,
+    cell_around,
+    checked_frame,
+    digest_of,
+    elements_of,
+    read_each,
+)
+from qsdask.formats.frame import Elements, Frame, FrameLocation, ReadWarning
+from qsdask.formats.refusal import changed, refusal
 
 _ATOM_STYLES = {
     "atomic": "id type x y z",
@@ -21,16 +31,30 @@ _ATOM_STYLES = {
     "full": "id resid type charge x y z",
 }
 
+#: Names of LAMMPS dumps, which are read here by nothing but their own readers.
+_DUMP_NAMES = frozenset(
+    {"", "DUMP", "LAMMPSDUMP", "LAMMPSTRJ", "BIN", "LAMMPSBIN", "TXT", "GZ", "BZ2", "ZST"}
+)
+
 __all__ = ["index_universe", "is_known", "read_universe"]
+
+
+def _mdanalysis() -> ModuleType:
+    import MDAnalysis
+
+    return MDAnalysis
 
 
 def is_known(path: str | os.PathLike) -> bool:
     """Whether MDAnalysis reads files named like this one (``.gz`` and ``.bz2`` put aside)."""
-    name = os.fspath(path).lower()
+    name = os.path.basename(os.fspath(path)).lower()
     for packed in (".gz", ".bz2"):
         name = name.removesuffix(packed)
-    known = set(MDAnalysis._READERS) | set(MDAnalysis._SINGLEFRAME_WRITERS)
-    return os.path.splitext(name)[1].removeprefix(".").upper() in known - {"DUMP", "LAMMPSDUMP"}
+    suffix = os.path.splitext(name)[1].removeprefix(".").upper()
+    if suffix in _DUMP_NAMES or suffix.isdigit():
+        return False
+    package = _mdanalysis()
+    return suffix in set(package._READERS) | set(package._SINGLEFRAME_WRITERS)
 
 
 def _universe(path, topology):
@@ -39,7 +63,7 @@ def _universe(path, topology):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return MDAnalysis.Universe(*files, to_guess=(), **({"atom_style": style} if style else {}))
+            return _mdanalysis().Universe(*files, to_guess=(), **({"atom_style": style} if style else {}))
     except Exception as error:  # MDAnalysis raises whatever its parsers met
         raise BadDataError(
             f"MDAnalysis cannot read it: {type(error).__name__}: {error}",
@@ -63,6 +87,20 @@ def _atom_style(path):
                 style = "atomic"
             return _ATOM_STYLES.get(style)
     return None
+
+
+def _step(trajectory, ordinal, path):
+    """One step; what a format's reader meets in a damaged file becomes an error of ours."""
+    try:
+        return trajectory[ordinal]
+    except Exception as error:  # MDAnalysis raises whatever its readers met
+        raise BadDataError(
+            f"MDAnalysis cannot read the frame: {type(error).__name__}: {error}",
+            code="E-FORMAT",
+            file=path,
+            frame=ordinal,
+            why="the file is cut or damaged",
+        ) from error
 
 
 def index_universe(
@@ -105,7 +143,8 @@ def index_universe(
     ]
     universe = _universe(path, topology)
     frames, guessed = [], False
-    for ordinal, step in enumerate(universe.trajectory):
+    for ordinal in range(len(universe.trajectory)):
+        step = _step(universe.trajectory, ordinal, path)
         guessed |= "step" not in step.data
         frames.append(
             FrameLocation(
@@ -128,7 +167,10 @@ def index_universe(
 
 
 def read_universe(
-    locations: Sequence[FrameLocation], *, topology: str | os.PathLike | None = None
+    locations: Sequence[FrameLocation],
+    *,
+    topology: str | os.PathLike | None = None,
+    on_bad: BadFrame | None = None,
 ) -> Iterator[Frame]:
     """Read frames that `index_universe` found.
 
@@ -137,6 +179,9 @@ def read_universe(
     locations : sequence of FrameLocation
         Of one file.
     topology : path-like, optional
+    on_bad : callable, optional
+        Called with the error of a frame that cannot be used, which is then left out; without it the error is
+        raised.
 
     Yields
     ------
@@ -149,7 +194,7 @@ def read_universe(
     ------
     BadDataError
         ``E-BOX`` (no cell although an axis is periodic, or no volume), ``E-NUMBER`` (a coordinate is not
-        finite), ``E-DUP-ID``.
+        finite), ``E-DUP-ID``, ``E-TYPE``, ``E-CHANGED``.
     """
     if not locations:
         return
@@ -157,63 +202,42 @@ def read_universe(
     atoms = universe.atoms
     identity = np.array(atoms.ids, np.int64) if hasattr(atoms, "ids") else np.arange(1, len(atoms) + 1)
     kind, element = _species(atoms)
-    for place in locations:
-        refuse = _Refusal(place)
-        if np.unique(identity).size != identity.size:
-            values, n = np.unique(identity, return_counts=True)
-            raise refuse(f"atom id {values[n > 1][0]} appears twice in one frame", "E-DUP-ID")
-        step = universe.trajectory[place.ordinal]
+
+    def read_one(place):
+        if place.ordinal >= len(universe.trajectory) or place.natoms != len(atoms):
+            raise changed(place)
+        step = _step(universe.trajectory, place.ordinal, place.path)
         position = step.positions.astype(np.float64)
-        bad = np.flatnonzero(~np.isfinite(position).all(axis=1))
-        if bad.size:
-            raise refuse(f"a coordinate of atom id {identity[bad[0]]} is not finite", "E-NUMBER")
-        cell, origin = _cell(step.dimensions, position, place.boundary, refuse)
-        digest = hashlib.blake2b(digest_size=16)
-        for array in (position, cell, origin, identity):
-            digest.update(np.ascontiguousarray(array).tobytes())
-        yield Frame(
-            timestep=place.timestep,
-            natoms=position.shape[0],
+        cell, origin = _cell(universe.trajectory, step, place, position)
+        return checked_frame(
+            place,
             cell=cell,
             origin=origin,
-            boundary=place.boundary,
             id=identity.copy(),
             position=position,
-            convention=place.convention,
             type=None if kind is None else kind.copy(),
             element=element,
-            digest=digest.hexdigest(),
+            digest=digest_of(position, cell, origin, identity),
         )
 
-
-class _Refusal:
-    def __init__(self, place):
-        self.place = place
-
-    def __call__(self, message, code, **more):
-        place = self.place
-        return BadDataError(
-            message, code=code, file=place.path, frame=place.ordinal, timestep=place.timestep, **more
-        )
+    yield from read_each(locations, read_one, on_bad)
 
 
-def _cell(dimensions, position, boundary, refuse):
-    if dimensions is not None and np.any(dimensions[:3] != 0):
-        cell = triclinic_vectors(dimensions, dtype=np.float64)
-        if not np.linalg.det(cell) > 0:
-            raise refuse(f"the box spans no volume: {np.asarray(dimensions).tolist()}", "E-BOX")
-        return cell, np.zeros(3)
-    if periodic_axes(boundary).any():
-        raise refuse(
-            "the frame has no box, but the boundary given is periodic",
+def _cell(trajectory, step, place, position):
+    if step.dimensions is None or not np.any(step.dimensions[:3] != 0):
+        return cell_around(place, position)
+    if trajectory.format == "GSD" and np.any(step.dimensions[3:] != 90.0):
+        # MDAnalysis (2.11 still) takes the tilt factors of GSD for cosines of angles, and in another order.
+        raise refusal(
+            place,
+            "the box of the GSD file is tilted, and MDAnalysis does not read it rightly",
             "E-BOX",
-            hint="the box of extended XYZ is not read: convert it to a LAMMPS dump, or give --boundary fff",
+            hint="convert the file to a LAMMPS dump or extended XYZ, for example with OVITO",
         )
-    low, high = position.min(axis=0), position.max(axis=0)
-    return np.diag(np.maximum(high - low, 1.0)), low
+    return _mdanalysis().lib.mdamath.triclinic_vectors(step.dimensions, dtype=np.float64), np.zeros(3)
 
 
-def _species(atoms):
+def _species(atoms) -> tuple[np.ndarray | None, Elements | None]:
     """Type (int64) or element names, whichever the topology has."""
     for attribute in ("elements", "types", "names"):
         texts = getattr(atoms, attribute, None)
@@ -222,6 +246,5 @@ def _species(atoms):
         texts = np.array([str(text).strip() for text in texts])
         if np.char.isdecimal(texts).all():
             return texts.astype(np.int64), None
-        names, code = np.unique(texts, return_inverse=True)
-        return None, Elements(tuple(names.tolist()), code.astype(np.int32))
+        return None, elements_of(texts)
     return None, None

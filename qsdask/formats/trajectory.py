@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
-from qsdask.errors import BadDataError, NoInputError, UsageError
-from qsdask.formats.container import sniff
-from qsdask.formats.frame import Frame, FrameLocation, ReadWarning, boundary_flags, periodic_axes
-from qsdask.formats.lammps import index_frames, read_frames
+from qsdask.errors import BadDataError, NoInputError, QSDaskError, UsageError
+from qsdask.formats.ase_reader import format_of, index_ase, read_ase
+from qsdask.formats.binary import index_binary, is_binary, read_binary
+from qsdask.formats.container import refuse_changed, sniff, stamp
+from qsdask.formats.frame import (
+    Frame,
+    FrameHeader,
+    FrameLocation,
+    FramePiece,
+    ReadWarning,
+    boundary_flags,
+)
+from qsdask.formats.lammps import index_frames, lines_of_id, read_frames, read_pieces
 from qsdask.formats.mda import index_universe, is_known, read_universe
+from qsdask.formats.refusal import refusal
+from qsdask.formats.sequence import in_sequence, numbered, refuse_unlike
 
 __all__ = ["Trajectory", "open_trajectory"]
 
@@ -26,11 +36,14 @@ class Trajectory:
     warnings : tuple of ReadWarning
     topology : str or None
         Beside coordinates that MDAnalysis reads.
+    stamps : dict of str to tuple of int
+        `qsdask.formats.container.stamp` of every file when it was opened.
     """
 
     frames: tuple[FrameLocation, ...]
     warnings: tuple[ReadWarning, ...] = ()
     topology: str | None = None
+    stamps: dict[str, tuple[int, int, int]] = field(default_factory=dict, hash=False)
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -43,7 +56,7 @@ class Trajectory:
         first, last : int
             As in a slice; all by default.
         digest : bool
-            Compute `Frame.digest` of text dumps, a quarter to a third of the time; empty otherwise.
+            Compute `Frame.digest` of text dumps; empty otherwise.
 
         Yields
         ------
@@ -53,30 +66,178 @@ class Trajectory:
         Raises
         ------
         BadDataError
-            See `qsdask.formats.lammps.read_frames` and `qsdask.formats.mda.read_universe`.
+            ``E-CHANGED`` when a file is no longer what it was when it was opened, and what
+            `qsdask.formats.lammps.read_frames` and the readers of other formats raise.
         NoInputError
-            ``E-NO-FILE`` when a file has gone since it was indexed.
+            ``E-NO-FILE`` when a file has gone since.
         """
         for group in _runs(self.frames[first:last]):
-            path = group[0].path
+            refuse = self._guard(group[0].path)
+            for frame in _read(group, self.topology, digest=digest):
+                refuse()
+                yield frame
+
+    def pieces(
+        self, steps: Sequence[int], n_atom: int, *, digest: bool = True
+    ) -> Iterator[tuple[int, FramePiece]]:
+        """Read frames piece by piece: those of text dumps never stand in memory as a whole.
+
+        Parameters
+        ----------
+        steps : sequence of int
+            Which frames, rising.
+        n_atom : int
+            Atoms in a piece of a text dump; the other formats give whole frames.
+        digest : bool
+            See `read`.
+
+        Yields
+        ------
+        step : int
+        piece : FramePiece
+
+        Raises
+        ------
+        BadDataError, NoInputError
+            As `read`. An id that stands twice in different pieces is for the caller to find; see `repeated_id`.
+        """
+        steps = list(steps)
+        for group in _runs([self.frames[step] for step in steps]):
+            refuse = self._guard(group[0].path)
+            if group[0].reader == "lammps":
+                found = read_pieces(group, n_atom, digest=digest)
+            else:
+                found = enumerate(map(_as_piece, _read(group, self.topology)))
+            for k, piece in found:
+                refuse()
+                yield steps[k], piece
+            steps = steps[len(group) :]
+
+    def frames_in_pieces(
+        self, steps: Sequence[int], n_atom: int
+    ) -> Iterator[tuple[int, Iterator[FramePiece]]]:
+        """Read frames piece by piece, frame by frame.
+
+        Parameters
+        ----------
+        steps, n_atom
+            As in `pieces`.
+
+        Yields
+        ------
+        step : int
+        pieces : iterator of FramePiece
+            To be used up before the next frame; nothing of that one is read before, so that its errors are its own.
+
+        Raises
+        ------
+        BadDataError, NoInputError
+            As `pieces`.
+        """
+        found = self.pieces(steps, n_atom)
+        for step in steps:
+            yield step, _until_whole(found)
+
+    def repeated_id(self, step: int, atom_id: int) -> BadDataError:
+        """The error for an id that stands twice in a frame, with its lines.
+
+        Parameters
+        ----------
+        step : int
+        atom_id : int
+
+        Returns
+        -------
+        BadDataError
+            ``E-DUP-ID``.
+        """
+        place = self.frames[step]
+        lines = lines_of_id(place, atom_id) if place.reader == "lammps" else []
+        first = f" (first seen on line {lines[0]})" if lines else ""
+        return refusal(
+            place,
+            f"atom id {atom_id} appears twice in one frame{first}",
+            "E-DUP-ID",
+            line=lines[1] if len(lines) > 1 else None,
+            atom_id=atom_id,
+            why="ids must be unique; a restart with 'dump_modify append yes' often causes this",
+        )
+
+    def _guard(self, path: str) -> Callable[[], None]:
+        """Refuse a file that is no longer what it was; what does it again."""
+        stamps = {name: self.stamps[name] for name in (path, self.topology) if name in self.stamps}
+
+        def refuse() -> None:
             if not os.path.exists(path):
                 raise NoInputError("the file is no longer there", code="E-NO-FILE", file=path)
-            if group[0].reader == "mda":
-                yield from read_universe(group, topology=self.topology)
-            else:
-                yield from read_frames(group, digest=digest)
+            for name, before in stamps.items():
+                refuse_changed(name, before)
+
+        refuse()
+        return refuse
 
 
-def _runs(frames):
-    """Cut into stretches of one file each."""
+def _until_whole(found: Iterator[tuple[int, FramePiece]]) -> Iterator[FramePiece]:
+    """Pieces of the frame that comes next."""
+    for _, piece in found:
+        yield piece
+        if piece.first + len(piece.id) == piece.header.natoms:
+            return
+
+
+def _as_piece(frame: Frame) -> FramePiece:
+    header = FrameHeader(
+        timestep=frame.timestep,
+        natoms=frame.natoms,
+        cell=frame.cell,
+        origin=frame.origin,
+        boundary=frame.boundary,
+        convention=frame.convention,
+        units=frame.units,
+        time=frame.time,
+        has_id=frame.has_id,
+    )
+    return FramePiece(
+        header=header,
+        first=0,
+        line=0,
+        id=frame.id,
+        position=frame.position,
+        type=frame.type,
+        element=frame.element,
+        resolution=frame.resolution,
+        digest=frame.digest,
+    )
+
+
+def _runs(frames: Sequence[FrameLocation]) -> Iterator[list[FrameLocation]]:
+    """Cut into stretches of one file each, in the order of the file."""
     group: list[FrameLocation] = []
     for place in frames:
-        if group and group[-1].path != place.path:
+        if group and (group[-1].path != place.path or group[-1].ordinal >= place.ordinal):
             yield group
             group = []
         group.append(place)
     if group:
         yield group
+
+
+def _read(
+    group: list[FrameLocation],
+    topology: str | None,
+    *,
+    digest: bool = True,
+    on_bad: Callable[[QSDaskError], None] | None = None,
+) -> Iterator[Frame]:
+    """Read frames of one file by the reader that found them."""
+    reader = group[0].reader
+    if reader == "lammps":
+        return read_frames(group, digest=digest, on_bad=on_bad)
+    if reader == "binary":
+        return read_binary(group, on_bad=on_bad)
+    if reader == "ase":
+        return read_ase(group, on_bad=on_bad)
+    return read_universe(group, topology=topology, on_bad=on_bad)
 
 
 def open_trajectory(
@@ -85,103 +246,168 @@ def open_trajectory(
     boundary: str | None = None,
     strict: bool = False,
     topology: str | os.PathLike | None = None,
+    columns: str | None = None,
+    assume_order: bool = False,
+    restart_overlap: str = "error",
+    skip_bad_frames: bool = False,
+    max_errors: int = 20,
+    on_bad: Callable[[QSDaskError], None] | None = None,
 ) -> Trajectory:
     """Find and check all frames of one or more files; atoms are read later, by any process.
 
     Parameters
     ----------
     paths : path-like or sequence of path-like
-        LAMMPS text dumps (plain or gzip, told by content) or files that MDAnalysis reads (told by name),
-        with one frame or many. Their order does not matter: the timesteps within count.
+        LAMMPS dumps (text, plain or packed, or binary; told by content), extended XYZ, VASP and CIF files
+        through ASE, or files that MDAnalysis reads (told by name), with one frame or many. Their order does not
+        matter: the timesteps within count.
     boundary : str, optional
         See `qsdask.formats.frame.boundary_flags`. Needed when the files do not say it.
     strict : bool
         Refuse a cut last frame instead of leaving it out with a warning.
     topology : path-like, optional
         For coordinates without atom names (DCD, XTC, NetCDF).
+    columns : str, optional
+        Names of the columns of binary dumps that do not name them; see `qsdask.formats.binary.index_binary`.
+    assume_order : bool
+        Atoms without ids stand in the same order in every frame, and files without timesteps are given in
+        their order.
+    restart_overlap : {"error", "last"}
+        Whether a timestep that goes back is refused, or what was written later replaces what was written before
+        from that timestep on.
+    skip_bad_frames : bool
+        Leave out frames that cannot be used, with a warning each, instead of refusing the first. All content is read
+        once for that. In text dumps any damage; in the other formats numbers that cannot be used.
+    max_errors : int
+        Bad frames that are left out at most.
+    on_bad : callable, optional
+        Takes the errors of frames whose header or length is wrong, and they are left out: for those who look for
+        all errors. Their content is not read here.
 
     Returns
     -------
     Trajectory
+        Its warnings: ``W-TRUNCATED``, ``W-BAD-FRAME``, ``W-DUP-STEP``, ``W-OVERLAP``, ``W-ASSUMED-ORDER``,
+        ``W-COLUMNS``, ``W-FLOAT32``, ``W-NO-STEP``.
 
     Raises
     ------
     UsageError
-        ``E-BOUNDARY``, or ``E-NO-FILE`` for an empty list.
+        ``E-BOUNDARY``, ``E-OPTION``, ``E-EXTRA``, or ``E-NO-FILE`` for an empty list.
     NoInputError
         ``E-NO-FILE``.
     BadDataError
-        ``E-STEP-ORDER`` (a timestep twice, or going back within a file), ``E-CONVENTION`` (wrapped and
-        unwrapped frames mixed), ``E-BOUNDARY`` (a periodic axis becomes free), ``E-UNITS``, and those of
-        `qsdask.formats.lammps.index_frames` and `qsdask.formats.mda.index_universe`.
+        ``E-STEP-ORDER`` (a timestep twice with other content, or going back), ``E-PIECES``, ``E-NO-ID`` (more than
+        one frame, and atoms without ids), ``E-CONVENTION`` (wrapped and unwrapped frames mixed), ``E-BOUNDARY``
+        (a periodic axis becomes free), ``E-UNITS``, ``E-BAD-FRAMES`` (more than ``max_errors``), and those of the
+        readers. A first frame that is bad is always refused: all others are compared with it.
     """
     names = [os.fspath(paths)] if isinstance(paths, str | os.PathLike) else [os.fspath(p) for p in paths]
     if not names:
         raise UsageError("no input file is given", code="E-NO-FILE")
+    if restart_overlap not in ("error", "last"):
+        raise UsageError(f"restart_overlap is 'error' or 'last', not {restart_overlap!r}", code="E-OPTION")
     flags = None if boundary is None else boundary_flags(boundary)
+    topology = None if topology is None else os.fspath(topology)
+    bad = _BadFrames(max_errors) if skip_bad_frames else None
+    for name in names if topology is None else [*names, topology]:
+        _refuse_no_file(name)
+    stamps = {name: stamp(name) for name in ([*names, topology] if topology else names)}
     files, notes = [], []
     for name in names:
-        found, more = _index(name, flags, strict, topology)
+        found, more = _index(name, flags, strict, topology, columns, on_bad or bad)
         files.append(found)
         notes.extend(more)
-    if len(files) > 1 and all(len(found) == 1 and found[0].timestep == 0 for found in files):
-        same = files[0][0]
-        if same.reader == "mda":
-            raise BadDataError(
-                "several files of one frame each, and none has a timestep",
-                code="E-STEP-ORDER",
-                file=files[1][0].path,
-                hint="convert them to LAMMPS dumps, which carry a timestep",
-            )
-    files.sort(key=lambda found: found[0].timestep)
-    frames = tuple(place for found in files for place in found)
-    for before, after in pairwise(frames):
-        _compare(before, after)
-    return Trajectory(frames, tuple(notes), None if topology is None else os.fspath(topology))
+    stepless = {note.text for note in notes if note.code == "W-NO-STEP"}
+    if bad is not None:
+        files = bad.without(files, topology)
+        notes.extend(bad.warnings())
+    if len(files) > 1 and len(stepless) == len(set(names)):
+        files, more = numbered(files, assume_order)
+        notes.extend(more)
+    frames, more = in_sequence(
+        files, lambda place: next(_read([place], topology, digest=False)), overlap=restart_overlap
+    )
+    notes.extend(more)
+    notes.extend(refuse_unlike(frames, assume_order=assume_order))
+    return Trajectory(tuple(frames), tuple(notes), topology, stamps)
 
 
-def _index(name, flags, strict, topology):
+def _refuse_no_file(name: str) -> None:
     if not os.path.isfile(name):
         what = "is a folder, not a file" if os.path.isdir(name) else "is not there"
         raise NoInputError(f"the input file {what}", code="E-NO-FILE", file=name)
-    if topology is None:
-        _, head = sniff(name)
-        if b"ITEM:" in head[:1024] or not is_known(name):
-            return index_frames(name, boundary=flags, strict=strict)
-    return index_universe(name, topology=topology, boundary=flags)
 
 
-def _compare(before: FrameLocation, after: FrameLocation) -> None:
-    """Refuse two frames that cannot follow each other in one trajectory."""
+def _index(name, flags, strict, topology, columns, bad):
+    """Frames and warnings of one file, by the reader that its content or name asks for."""
+    if topology is not None:
+        return index_universe(name, topology=topology, boundary=flags)
+    _, head = sniff(name)
+    if is_binary(head):
+        return index_binary(name, boundary=flags, strict=strict, columns=columns)
+    if b"ITEM:" not in head[:1024]:
+        form = format_of(name, head)
+        if form is not None:
+            return index_ase(name, form, boundary=flags, strict=strict)
+        if is_known(name):
+            return index_universe(name, topology=None, boundary=flags)
+    try:
+        return index_frames(name, boundary=flags, strict=strict, on_bad=bad)
+    except QSDaskError as error:
+        if not isinstance(bad, _BadFrames) or error not in bad.errors:
+            raise
+        return [], []  # no good frame in this file
 
-    def refuse(message, code, **more):
-        return BadDataError(
-            message,
-            code=code,
-            file=after.path,
-            frame=after.ordinal,
-            timestep=after.timestep,
-            line=after.line or None,
-            **more,
-        )
 
-    where = f"frame {before.ordinal} of {before.path}"
-    if after.timestep <= before.timestep:
-        what = "appears twice" if after.timestep == before.timestep else "goes back"
-        raise refuse(
-            f"timestep {after.timestep} {what}: {where} has timestep {before.timestep}",
-            "E-STEP-ORDER",
-            why="a restart wrote again what was there, or files of different runs are mixed",
-            hint="leave out the file or the frames that stand twice",
-        )
-    if after.convention != before.convention:
-        raise refuse(
-            f"coordinates are {after.convention}, in {where} they are {before.convention}", "E-CONVENTION"
-        )
-    if (periodic_axes(after.boundary) != periodic_axes(before.boundary)).any():
-        raise refuse(
-            f"the boundary is {' '.join(after.boundary)}, in {where} it is {' '.join(before.boundary)}",
-            "E-BOUNDARY",
-        )
-    if after.units and before.units and after.units != before.units:
-        raise refuse(f"units are {after.units!r}, in {where} they are {before.units!r}", "E-UNITS")
+class _BadFrames:
+    """Errors of frames that are left out."""
+
+    def __init__(self, most: int) -> None:
+        self.errors: list[QSDaskError] = []
+        self.most = most
+
+    def __call__(self, error: QSDaskError) -> None:
+        self.errors.append(error)
+        if len(self.errors) > self.most:
+            raise BadDataError(
+                f"more than {self.most} frames are bad; the last one: {error.code}: {error.message}",
+                code="E-BAD-FRAMES",
+                file=error.file,
+                frame=error.frame,
+                timestep=error.timestep,
+                line=error.line,
+                hint="look into the file, or raise --max-errors",
+            )
+
+    def without(self, files: list[list[FrameLocation]], topology: str | None) -> list[list[FrameLocation]]:
+        """The frames whose content can be read, of the files that have any."""
+        kept = []
+        for file in files:
+            if file:
+                for _ in _read(file, topology, digest=False, on_bad=self):
+                    pass
+            left_out = {(error.file, error.frame) for error in self.errors}
+            file = [place for place in file if (place.path, place.ordinal) not in left_out]
+            if file:
+                kept.append(file)
+        self._refuse_bad_first(kept)
+        return kept
+
+    def _refuse_bad_first(self, files):
+        """A bad frame that may be the first of all: then the next one would pass for the undeformed glass."""
+        first = min((file[0] for file in files), key=lambda place: place.timestep, default=None)
+        for error in self.errors:
+            early = first is None or (error.timestep is not None and error.timestep < first.timestep)
+            if error.timestep is None:
+                own = next((file[0].ordinal for file in files if file[0].path == error.file), None)
+                early = own is None or error.frame is None or error.frame < own
+            if early:
+                raise error
+
+    def warnings(self) -> list[ReadWarning]:
+        """``W-BAD-FRAME`` with code, place and message of each."""
+        return [
+            ReadWarning("W-BAD-FRAME", f"{e.file}: frame {e.place()}: {e.code}: {e.message}; left out")
+            for e in self.errors
+        ]

@@ -41,9 +41,9 @@ __all__ = [
     "NAME",
     "PADDING",
     "SKIP",
+    "RowReader",
     "Rows",
     "parse_rows",
-    "repeated_id",
     "skip_lines",
 ]
 
@@ -242,73 +242,120 @@ class Rows(NamedTuple):
     kind: int
 
 
-def parse_rows(buffer, start, stop, n_line, action, slot) -> Rows:
-    """Read ``n_line`` lines of blank-separated columns, strictly.
+class RowReader:
+    """Lines of blank-separated columns, strictly, from one stretch of text after the other.
 
     Parameters
     ----------
-    buffer : uint8 array, shape (>= stop + PADDING,)
-        The text. ``buffer[stop - 1]`` must be a newline.
-    start, stop : int
-        First byte of the first line, and the byte after the last one that may be read.
     n_line : int
-        Number of lines to read. The arrays returned have this length: it is for the caller to see that it
-        can be true.
+        Number of lines to read. The arrays have this length: it is for the caller to see that it can be true.
     action : int64 array, shape (n_column,)
         SKIP, INT, FLOAT or NAME (at most one) for every column. Every line must have exactly these columns.
     slot : int64 array, shape (n_column,)
         Row of ``integer`` or column of ``floating`` that takes the value.
 
+    Attributes
+    ----------
+    line : int
+        Lines read so far; on a fault that of the fault.
+    integer, floating, code
+        As in `Rows`; the part behind ``line`` is not filled, and ``code`` numbers names by first appearance.
+
+    Notes
+    -----
+    Floats are bitwise those of Python's ``float``, and finite; what overflows is BAD_FLOAT, as are ``nan``,
+    ``inf``, Fortran exponents and decimal commas. Blanks are spaces and tabs; lines end with LF or CR LF. Other
+    control bytes are BAD_TOKEN. Names have at most 8 bytes.
+    """
+
+    def __init__(self, n_line: int, action: np.ndarray, slot: np.ndarray) -> None:
+        self.line = 0
+        self.integer = np.zeros((int(slot[action == INT].max(initial=-1)) + 1, n_line), np.int64)
+        self.floating = np.zeros((n_line, int(slot[action == FLOAT].max(initial=-1)) + 1))
+        self.code = np.full(n_line, -1, np.int32)
+        self._action, self._slot = action, slot
+        self._names = np.zeros(_NAME_ROOM, np.uint64)
+        self._scratch = np.empty((3, _BLOCK + 8), np.uint32)
+        self._slow = np.empty((2 * self._scratch.shape[1], 5), np.int64)  # room for one block more
+
+    @property
+    def full(self) -> bool:
+        """Whether all lines are read."""
+        return self.line == self.code.shape[0]
+
+    def read(self, buffer: np.ndarray, start: int, stop: int) -> tuple[int, int, int]:
+        """Read on, to the end of this text or until all lines are there.
+
+        Parameters
+        ----------
+        buffer : uint8 array, shape (>= stop + PADDING,)
+            The text. ``buffer[stop - 1]`` must be a newline.
+        start, stop : int
+            First byte of a line, and the byte after the last one that may be read.
+
+        Returns
+        -------
+        end : int
+            Byte after the last line read; on a fault the first byte of the token at fault.
+        column : int
+            On a fault its column.
+        kind : int
+            DONE, or what is wrong.
+        """
+        if stop > start and buffer[stop - 1] != _NEWLINE:
+            raise ValueError("the text must end with a newline")
+        word = _words(buffer, stop)
+        at, kind = start, SLOW_FULL
+        while kind == SLOW_FULL:
+            at, self.line, column, kind, n_slow = _fill_rows(
+                buffer,
+                word,
+                at,
+                stop,
+                self.line,
+                self._action,
+                self._slot,
+                self.integer,
+                self.floating,
+                self.code,
+                self._names,
+                self._slow,
+                *self._scratch,
+            )
+            overflowed = []
+            for line, where, first, behind, slow_column in self._slow[:n_slow].tolist():
+                value = float(buffer[first:behind].tobytes())
+                if not math.isfinite(value):
+                    overflowed.append((line, slow_column, first))
+                self.floating[line, where] = value
+            # Tokens are put aside column by column: those of lines behind a fault are among them.
+            if overflowed and min(overflowed) < (self.line, column):
+                self.line, column, first = min(overflowed)
+                return first, column, BAD_FLOAT
+        return at, column, DONE if kind == FEW_LINES else kind
+
+    def names(self) -> tuple[tuple[bytes, ...], np.ndarray]:
+        """Different names, sorted, and the index into them for every line; when all are read."""
+        texts = [int(v).to_bytes(8, "big").lstrip(b"\0") for v in self._names[self._names > 0]]
+        order = sorted(range(len(texts)), key=texts.__getitem__)
+        rank = np.empty(len(texts), np.int32)
+        rank[order] = np.arange(len(texts), dtype=np.int32)
+        return tuple(texts[k] for k in order), rank[self.code] if texts else self.code
+
+
+def parse_rows(buffer, start, stop, n_line, action, slot) -> Rows:
+    """Read ``n_line`` lines from one stretch of text; see `RowReader` for the arguments.
+
     Returns
     -------
     Rows
-
-    Notes ----- Floats are bitwise those of Python's ``float``, and finite; what overflows is BAD_FLOAT, as
-    are ``nan``, ``inf``, Fortran exponents and decimal commas. Blanks are spaces and tabs; lines end with
-    LF or CR LF. Other control bytes are BAD_TOKEN. Names have at most 8 bytes.
     """
-    if stop > start and buffer[stop - 1] != _NEWLINE:
-        raise ValueError("the text must end with a newline")
-    word = _words(buffer, stop)
-    integer = np.zeros((int(slot[action == INT].max(initial=-1)) + 1, n_line), np.int64)
-    floating = np.zeros((n_line, int(slot[action == FLOAT].max(initial=-1)) + 1))
-    code = np.full(n_line, -1, np.int32)
-    names = np.zeros(_NAME_ROOM, np.uint64)
-    slow = np.empty((4 * _BLOCK, 5), np.int64)
-    blank, begin, end = np.empty((3, _BLOCK + 8), np.uint32)
-    at, line = start, 0
-    while True:
-        at, line, column, kind, n_slow = _fill_rows(
-            buffer,
-            word,
-            at,
-            stop,
-            line,
-            action,
-            slot,
-            integer,
-            floating,
-            code,
-            names,
-            slow,
-            blank,
-            begin,
-            end,
-        )
-        for slow_line, where, first, behind, slow_column in slow[:n_slow].tolist():
-            value = float(buffer[first:behind].tobytes())
-            if not math.isfinite(value):
-                return Rows(integer, floating, code, (), first, slow_line, slow_column, BAD_FLOAT)
-            floating[slow_line, where] = value
-        if kind != SLOW_FULL:
-            break
-    texts = [int(v).to_bytes(8, "big").lstrip(b"\0") for v in names[names > 0]]
-    order = sorted(range(len(texts)), key=texts.__getitem__)
-    if texts:
-        rank = np.empty(len(texts), np.int32)
-        rank[order] = np.arange(len(texts), dtype=np.int32)
-        code = rank[code] if kind == DONE else code
-    return Rows(integer, floating, code, tuple(texts[k] for k in order), at, line, column, kind)
+    reader = RowReader(n_line, action, slot)
+    end, column, kind = reader.read(buffer, start, stop)
+    if kind == DONE and not reader.full:
+        kind = FEW_LINES
+    names, code = reader.names() if kind == DONE else ((), reader.code)
+    return Rows(reader.integer, reader.floating, code, names, end, reader.line, column, kind)
 
 
 @kernel
@@ -373,40 +420,3 @@ def _words(buffer, stop):
     if buffer.shape[0] < stop + PADDING:
         raise ValueError(f"{PADDING} bytes must follow the text")
     return np.ndarray((buffer.shape[0] - 7,), "<u8", buffer=buffer, strides=(1,))
-
-
-@kernel
-def _first_repeat(identity, low, first):
-    """Rows of the first id met twice, earlier and later; -1, -1 if none. ``first`` holds -1 for every id."""
-    for row in range(identity.shape[0]):
-        seen = first[identity[row] - low]
-        if seen >= 0:
-            return seen, row
-        first[identity[row] - low] = row
-    return -1, -1
-
-
-def repeated_id(identity) -> tuple[int, int] | None:
-    """Rows of the first id that stands twice.
-
-    Parameters
-    ----------
-    identity : int64 array, shape (n,)
-
-    Returns
-    -------
-    tuple of int or None
-        The earlier row and the later one; None when all differ. Ascending ids cost one comparison each.
-    """
-    if identity.shape[0] < 2 or np.all(identity[1:] > identity[:-1]):
-        return None
-    low, high = int(identity.min()), int(identity.max())
-    if high - low < 8 * identity.shape[0]:
-        earlier, later = _first_repeat(identity, low, np.full(high - low + 1, -1, np.int64))
-        return None if later < 0 else (int(earlier), int(later))
-    order = np.argsort(identity, kind="stable")
-    same = np.flatnonzero(identity[order[1:]] == identity[order[:-1]])
-    if not same.size:
-        return None
-    k = same[np.argmin(order[same + 1])]
-    return int(order[k]), int(order[k + 1])

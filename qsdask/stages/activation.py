@@ -11,7 +11,6 @@ import xarray as xr
 
 from qsdask.analysis import activation as by_strain
 from qsdask.analysis import spectrum as at_strain
-from qsdask.engine.cluster import connect
 from qsdask.engine.run import run_tasks
 from qsdask.engine.stage import Run
 from qsdask.errors import BadDataError, NoInputError
@@ -140,7 +139,7 @@ def _reduced(path: Path, part: Callable, combine: Callable, run: Run, label: str
     """Combine the counts of all domains; exact integers, so the order does not matter."""
     ledger.require(path, "response/d2min")
     domains = [(str(path), domain) for domain in range(StoreReader(path).n_domain)]
-    with connect(run.cluster, run.workers, announce=run.progress) as client:
+    with run.connected() as client:
         return reduce(combine, run_tasks(client, part, domains, label=label, progress=run.progress))
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from qsdask.analysis.counts import auc_of_counts
-from qsdask.engine.cluster import connect
 from qsdask.engine.run import run_tasks
 from qsdask.engine.stage import Run
 from qsdask.learn import probabilities, score
@@ -59,7 +58,7 @@ def evaluate(store: str | Path, *, model: str | Path, run: Run | None = None) ->
     ledger.require(path, "response/d2min")
     step = label_step(path, found.label["strain"])
     domains = [(str(path), domain) for domain in range(StoreReader(path).n_domain)]
-    with connect(run.cluster, run.workers, announce=run.progress) as client:
+    with run.connected() as client:
         part = partial(_scores_of_domain, group=group, model=str(Path(model).resolve()), step=step)
         parts = sorted(
             run_tasks(client, part, domains, label="evaluate", progress=run.progress),

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from qsdask.engine.load import neighbourhood, read_rows, shell_block
+from qsdask.engine.plan import plan_stage, size_of
 from qsdask.engine.stage import Course, Run, run_stage
 from qsdask.errors import UsageError
 from qsdask.kernels.segment import coarsen
@@ -72,6 +73,7 @@ def features(
     )
     course = Course(
         record,
+        plan_stage("features", size_of(StoreReader(path)), n_short=len(quantity.columns)),
         partial(_template, path, quantity, group),
         partial(_features_of_domain, settings=settings.stored()),
         partial(_compile, quantity),

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from qsdask.engine.plan import StagePlan, plan_stages
+from qsdask.engine.plan import Size, StagePlan, plan_stage
 from qsdask.formats.trajectory import open_trajectory
 from qsdask.settings import Recipe
 from qsdask.space.box import Box
 from qsdask.stages.features import quantity_of
 from qsdask.stages.run import load_recipe, sources
-from qsdask.stages.shells import FIRST_REACH, FIRST_SLOTS
+from qsdask.stages.shells import first_reach
 
 __all__ = ["plan"]
 
@@ -39,20 +39,19 @@ def plan(recipe: str | Path | Recipe, *, changes: Sequence[str] = ()) -> dict[st
         When the recipe or a trajectory cannot be read.
     """
     job, base = (recipe, Path.cwd()) if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
-    reach = {"shells": max(FIRST_REACH, job.shells.cutoff_angstrom), "respond": job.respond.cutoff_angstrom}
     n_short = len(quantity_of(job.features).columns)
+    particular = {
+        "ingest": {},
+        "shells": {"reach": first_reach(job.shells.cutoff_angstrom)},
+        "features": {"n_short": n_short},
+        "respond": {"reach": job.respond.cutoff_angstrom},
+        "predict": {"n_short": n_short},
+    }
     made = {}
     for specimen in job.specimen:
         trajectory = open_trajectory(sources(specimen, base), boundary=job.ingest.boundary)
         first = next(iter(trajectory.read(0, 1)))
-        edges = Box(first.cell, first.origin, np.ones(3, dtype=bool)).height
-        made[specimen.name] = plan_stages(
-            first.natoms,
-            len(trajectory.frames),
-            edges,
-            job.ingest.chunk,
-            reach=reach,
-            n_short=n_short,
-            slots=FIRST_SLOTS,
-        )
+        height = Box(first.cell, first.origin, np.ones(3, dtype=bool)).height
+        size = Size(first.natoms, len(trajectory.frames), job.ingest.chunk, tuple(height.tolist()))
+        made[specimen.name] = [plan_stage(stage, size, **more) for stage, more in particular.items()]
     return made

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from qsdask.engine.plan import plan_stage, size_of
 from qsdask.engine.stage import Course, Run, run_stage
 from qsdask.learn import Model, load_model, quench_in_softness
 from qsdask.stages.redo import redo
@@ -69,6 +70,7 @@ def predict(store: str | Path, *, model: str | Path, run: Run | None = None) -> 
     )
     course = Course(
         record,
+        plan_stage("predict", size_of(root), n_short=len(columns) // 5),
         partial(_template, path, group),
         partial(_predict_domain, group=group, model=str(Path(model).resolve()), index=index),
         partial(_load_here, str(Path(model).resolve())),

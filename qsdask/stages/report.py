@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +11,6 @@ import numpy as np
 import xarray as xr
 
 from qsdask.analysis import slab
-from qsdask.engine.cluster import connect
 from qsdask.engine.load import read_box
 from qsdask.engine.run import run_tasks
 from qsdask.engine.stage import Run
@@ -68,8 +68,8 @@ def report(
     path, run = Path(store), run or Run()
     found = loaded(str(model))
     group = softness_group(path, model)
-    with connect(run.cluster, run.workers, announce=run.progress) as client:
-        here = Run(client, run.workers, False, run.progress)
+    with run.connected() as client:
+        here = replace(run, cluster=client, overwrite=False)
         scores = evaluate(path, model=model, run=here)
         by_strain = activation(path, model=model, run=here)
         at_strain = spectrum(path, model=model, run=here)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from qsdask.engine.load import halo_block, with_current
+from qsdask.engine.plan import plan_stage, size_of
 from qsdask.engine.stage import Course, Run, run_stage
 from qsdask.kernels.cells import neighbour_shell
 from qsdask.response.d2min import D2Min
@@ -58,10 +59,12 @@ def respond(
     path, run = Path(store), run or Run()
     settings = validated(RespondSettings, cutoff_angstrom=cutoff, normalise=normalise)
     source = ledger.require(path, "ingest")
-    n_step, n_domain = source.shape[1], StoreReader(path).n_domain
-    record = Record(KEY, (KEY,), settings.stored(), {"ingest": source.digest}, (1, n_step, n_domain), 2)
+    size = size_of(StoreReader(path))
+    shape = (1, size.n_step, size.n_domain)
+    record = Record(KEY, (KEY,), settings.stored(), {"ingest": source.digest}, shape, 2)
     course = Course(
         record,
+        plan_stage("respond", size, reach=settings.cutoff_angstrom),
         partial(_template, path),
         partial(_respond_of_domain, settings=settings.stored()),
         _compile,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 import tomllib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from qsdask.engine.cluster import connect
 from qsdask.engine.stage import Run
 from qsdask.errors import BadDataError, NoInputError, UsageError
 from qsdask.settings import Recipe, SpecimenSettings, validated
@@ -67,8 +67,8 @@ def run(
         raise UsageError("the recipe has no specimen with role = 'train'", code="E-SETTING")
     clock = _Clock()
     scores, reports = {}, {}
-    with connect(where.cluster, where.workers, announce=where.progress) as client:
-        here = Run(client, where.workers, where.overwrite, where.progress)
+    with where.connected() as client:
+        here = replace(where, cluster=client)
         for specimen in plan.specimen:
             store = stores[specimen.name]
             clock.timed("ingest", lambda s=specimen, p=store: _ingest(plan, s, base, p, here))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from qsdask.engine.load import halo_block
+from qsdask.engine.plan import plan_stage, size_of
 from qsdask.engine.stage import Course, Run, run_stage
 from qsdask.errors import BadDataError, QSDaskError
 from qsdask.kernels.cells import neighbour_shell
@@ -23,7 +24,7 @@ from qsdask.store.ledger import Record
 from qsdask.store.reader import StoreReader
 from qsdask.store.template import create_group
 
-__all__ = ["shells", "tessellated"]
+__all__ = ["first_reach", "shells", "tessellated"]
 
 KEY = "shells"
 
@@ -86,19 +87,20 @@ def shells(
         open_radius_angstrom=open_radius,
     )
     source = ledger.require(path, "ingest")
-    n_domain = StoreReader(path).n_domain
+    size = size_of(StoreReader(path))
     record = Record(
         KEY,
         ("shells/voronoi", "shells/cutoff"),
         settings.stored(),
         {"ingest": source.digest},
-        (1, 1, n_domain),
+        (1, 1, size.n_domain),
         12,
     )
     slots = dict(FIRST_SLOTS)
     while True:
         course = Course(
             record,
+            plan_stage("shells", size, reach=first_reach(settings.cutoff_angstrom), slots=slots),
             partial(_template, path, dict(slots)),
             partial(_shells_of_domain, settings=settings.stored()),
             _compile,
@@ -107,10 +109,15 @@ def shells(
             removed = run_stage(path, course, run)
         except SlotOverflow as overflow:
             slots[overflow.shell] = -(-int(overflow.needed * 1.25) // 8) * 8
-            run = Run(run.cluster, run.workers, True, run.progress)
+            run = replace(run, overwrite=True)
             continue
         redo(path, removed, run)
         return path
+
+
+def first_reach(cutoff: float) -> float:
+    """Halo that a domain gets first, for a cut-off shell of this radius. Unit: angstrom."""
+    return max(FIRST_REACH, cutoff)
 
 
 class SlotOverflow(QSDaskError):
@@ -153,7 +160,7 @@ def tessellated(load: Callable[[float], Block], settings: ShellSettings) -> tupl
     BadDataError
         ``E-OVERLAP`` when two atoms sit at one place.
     """
-    reach = max(FIRST_REACH, settings.cutoff_angstrom)
+    reach = first_reach(settings.cutoff_angstrom)
     # Atoms beyond this reach cannot tell whether a cell stays within the open radius.
     enough = 2.0 * np.sqrt(3.0) * settings.open_radius_angstrom
     block = load(reach)

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import xarray as xr
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-__all__ = ["print_activation", "print_info", "print_plan", "print_run", "print_scores", "print_table", "size"]
+if TYPE_CHECKING:
+    from qsdask.stages.check import Findings
+
+__all__ = [
+    "print_activation",
+    "print_findings",
+    "print_info",
+    "print_plan",
+    "print_run",
+    "print_scores",
+    "print_table",
+    "size",
+]
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -106,6 +119,19 @@ def print_activation(found: xr.Dataset) -> None:
     rows = [[None if value != value else value.item() for value in row] for row in zip(*columns, strict=True)]
     mean = float(found["qs_mean_all"])
     print_table(f"activation (mean QS of all atoms {mean:.3f})", heads, rows)
+
+
+def print_findings(found: Findings) -> None:
+    """Print what `qsdask.check` found: every error as it would be refused, then the warnings, then a line."""
+    console = Console(soft_wrap=True, highlight=False)
+    for error in found.errors:
+        console.print(error.render(), markup=False)
+    for warning in found.warnings:
+        console.print(f"warning {warning.code}: {warning.text}", markup=False)
+    console.print(
+        f"{found.frames} frames of {found.atoms} atoms: {len(found.errors)} errors, {len(found.warnings)} warnings",
+        markup=False,
+    )
 
 
 def print_plan(plans: Mapping) -> None:

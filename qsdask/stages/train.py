@@ -10,7 +10,6 @@ import numpy as np
 import psutil
 
 from qsdask import learn
-from qsdask.engine.cluster import connect
 from qsdask.engine.run import progress_bar, run_tasks
 from qsdask.engine.stage import Run
 from qsdask.errors import BadDataError, CannotCreateError
@@ -69,7 +68,7 @@ def train(
     chosen = validated(TrainSettings, **named)
     _refuse_twice(paths)
     label, definition = _agreed(paths, chosen)
-    with connect(run.cluster, run.workers, announce=run.progress) as client:
+    with run.connected() as client:
         label_of = [
             (str(p), d, label_step(p, chosen.strain)) for p in paths for d in range(StoreReader(p).n_domain)
         ]

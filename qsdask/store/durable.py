@@ -10,7 +10,9 @@ from pathlib import Path
 from zarr.core.buffer import Buffer
 from zarr.storage import LocalStore
 
-__all__ = ["DurableStore", "content_words", "sync_directory"]
+from qsdask.store.validate import plain_path
+
+__all__ = ["DurableStore", "content_words", "name_word", "sweep", "sync_directory"]
 
 
 class DurableStore(LocalStore):
@@ -22,14 +24,14 @@ class DurableStore(LocalStore):
 
     Attributes
     ----------
-    written : dict of str to tuple of (int, int, int)
+    written : dict of str to tuple of (int, int, int, int)
         For every key written through this object: length in bytes and the two halves of its 128-bit BLAKE2b hash,
-        computed in memory before the write.
+        computed in memory before the write, and the hash of the key itself.
     """
 
     def __init__(self, root: Path | str, *, read_only: bool = False) -> None:
         super().__init__(root, read_only=read_only)
-        self.written: dict[str, tuple[int, int, int]] = {}
+        self.written: dict[str, tuple[int, int, int, int]] = {}
 
     async def _set(self, key: str, value: Buffer, exclusive: bool = False) -> None:
         self._check_writable()
@@ -40,7 +42,18 @@ class DurableStore(LocalStore):
         self._check_writable()
         self._put(key, value.to_bytes(), False)
 
+    def put(self, key: str, data: bytes) -> None:
+        """Write one file, and make its name durable too."""
+        self._check_writable()
+        self._put(key, data, False)
+        for directory in (self.root / key).parents:
+            sync_directory(directory)
+            if directory == self.root:
+                return
+
     def _put(self, key: str, data: bytes, exclusive: bool) -> None:
+        # Not through a link out of the store, nor onto a device.
+        plain_path(self.root, key)
         path = self.root / key
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.{os.getpid()}.{id(data):x}.partial")
@@ -54,10 +67,12 @@ class DurableStore(LocalStore):
                 partial.unlink()
             else:
                 partial.replace(path)
-        except BaseException:
+        except BaseException as error:
             partial.unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.filename is None:
+                error.filename = str(path)  # a full disk does not say where
             raise
-        self.written[key] = content_words(data)
+        self.written[key] = (*content_words(data), name_word(key))
 
     def sync_directories(self) -> None:
         """Make the names of all files written so far durable."""
@@ -75,6 +90,17 @@ def content_words(data: bytes) -> tuple[int, int, int]:
     """Length and 128-bit BLAKE2b hash of a file's bytes, as three unsigned integers."""
     digest = hashlib.blake2b(data, digest_size=16).digest()
     return len(data), int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:], "big")
+
+
+def name_word(key: str) -> int:
+    """64-bit BLAKE2b hash of a file's path inside the store, as an unsigned integer."""
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big")
+
+
+def sweep(root: Path) -> None:
+    """Remove what killed writers left half written; for the one who holds the lock of the store."""
+    for litter in Path(root).rglob(".*.partial"):
+        litter.unlink(missing_ok=True)
 
 
 def sync_directory(directory: Path) -> None:

@@ -2,31 +2,34 @@
 
 Zarr reads a chunk that was never written as fill values, without complaint. So each stage keeps a ledger array,
 ``ledger/<stage>/receipt``, with one receipt per task: for every file the task wrote, its length and the hash of its bytes,
-computed before the write. The receipt is written after its files are safely on disk. When no receipt is missing,
-the driver marks the ledger complete; readers refuse a stage whose ledger does not say so.
+computed before the write, and the hash of its name. The receipt is written after its files are safely on disk. When no receipt is missing,
+the driver writes the manifest and marks the ledger complete; readers refuse a stage whose ledger does not say so.
 
 Only complete stages are listed in the store's consolidated metadata: plain xarray never shows an unfinished group.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import zarr
+from zarr.abc.store import Store
 from zarr.codecs import Crc32cCodec
-from zarr.core.buffer import cpu
 
-from qsdask import __version__, schema
-from qsdask.errors import BadDataError, CannotCreateError, NoInputError, ResumableError
-from qsdask.store.durable import DurableStore
+from qsdask import __version__
+from qsdask.errors import CannotCreateError, NoInputError, ResumableError
+from qsdask.store.durable import DurableStore, name_word
+from qsdask.store.manifest import Manifest, entry_of, metadata_keys, put_folders, receipts_digest
+from qsdask.store.reader import CheckedStore, open_checked
+from qsdask.store.record import Record, publish, put_record, read, records
+from qsdask.store.validate import array_metadata
 
 __all__ = [
     "Record",
@@ -34,93 +37,22 @@ __all__ = [
     "TaskWriter",
     "begin",
     "committing",
+    "complete",
+    "create_receipts",
     "discard",
     "finish",
+    "manifest_of",
     "pending",
     "read",
+    "receipt_key",
     "records",
+    "reopen",
     "require",
+    "seal",
 ]
 
 #: (part, step, domain) of one task.
 Task = tuple[int, int, int]
-
-
-@dataclass(frozen=True)
-class Record:
-    """What a stage is about to do, or did.
-
-    Attributes
-    ----------
-    key : str
-        Name of the ledger: ``"ingest"``, ``"shells"``, ``"features/interstice"``, ...
-    groups : tuple of str
-        Groups of the store that the stage fills.
-    settings : dict
-        Settings that decide its numbers.
-    inputs : dict of str to str
-        Digest of every ledger it builds on.
-    shape : tuple of int
-        Number of (parts, steps, domains).
-    n_file : int
-        Most files that one task writes.
-    complete : bool
-        Whether every task has its receipt.
-    provenance : dict
-        Versions, digests of input files, warnings: facts that do not decide numbers.
-    """
-
-    key: str
-    groups: tuple[str, ...]
-    settings: dict
-    inputs: dict
-    shape: tuple[int, int, int]
-    n_file: int
-    complete: bool = False
-    provenance: dict | None = None
-
-    @property
-    def digest(self) -> str:
-        """Identity of the stage's numbers: settings, and the digests of what it builds on."""
-        text = json.dumps([self.key, self.settings, self.inputs, schema.FORMAT_VERSION], sort_keys=True)
-        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def read(path: Path, key: str) -> Record | None:
-    """Record of a stage, None when it was never started.
-
-    Raises
-    ------
-    NoInputError
-        ``E-NO-STORE`` when there is no store at `path`.
-    BadDataError
-        ``E-FORMAT-VERSION`` when a newer qsdask wrote it.
-    """
-    path = Path(path)
-    _require_store(path)
-    file = path / "ledger" / key / "zarr.json"
-    if not file.is_file():
-        return None
-    found = json.loads(file.read_text())["attributes"].get("qsdask")
-    if found is None:
-        return None  # a folder of ledgers
-    if found["format"] > schema.FORMAT_VERSION:
-        raise BadDataError(
-            f"the store has format {found['format']}, this is qsdask {__version__} and knows <= {schema.FORMAT_VERSION}",
-            code="E-FORMAT-VERSION", file=path, hint="use a newer qsdask",
-        )  # fmt: skip
-    fields = dict(found["record"])
-    return Record(**{**fields, "groups": tuple(fields["groups"]), "shape": tuple(fields["shape"])})
-
-
-def records(path: Path) -> list[Record]:
-    """Records of all stages ever started in a store, in the order of `qsdask.schema.STAGES`."""
-    _require_store(Path(path))
-    root = Path(path) / "ledger"
-    keys = [str(f.parent.relative_to(root)) for f in root.rglob("zarr.json")] if root.is_dir() else []
-    found = [record for key in keys if (record := read(path, key)) is not None]
-    rank = {stage.name: i for i, stage in enumerate(schema.STAGES)}
-    return sorted(found, key=lambda r: (rank[schema.stage_of(r.groups[0]).name], r.key))
 
 
 def require(path: Path, key: str) -> Record:
@@ -151,33 +83,40 @@ def require(path: Path, key: str) -> Record:
     return record
 
 
-def _create(path: Path, record: Record) -> None:
-    """Start a ledger: no receipts yet."""
-    node = zarr.open_group(DurableStore(path), mode="a", zarr_format=3, use_consolidated=False)
-    for folder in ("ledger", *record.key.split("/")):
-        node = node.require_group(folder)
-    node.create_array(
-        "receipt",
-        shape=(*record.shape, record.n_file, 3),
-        chunks=(1, 1, 1, record.n_file, 3),
+def create_receipts(store: Store, record: Record) -> zarr.Array:
+    """Start the receipts of a stage: none yet."""
+    return zarr.create_array(
+        store,
+        name=f"ledger/{record.key}/receipt",
+        shape=(*record.shape, record.n_file, 4),
+        chunks=(1, 1, 1, record.n_file, 4),
         dtype="uint64",
         fill_value=0,
         dimension_names=("part", "step", "domain", "file", "word"),
         compressors=[Crc32cCodec()],
         attributes={
             "units": "1",
-            "long_name": "receipt of each task: for every file length in bytes and 128-bit BLAKE2b hash; 0 = not done",
+            "long_name": "receipt of each task: for every file length in bytes, 128-bit BLAKE2b hash, and 64-bit BLAKE2b hash "
+            "of its path; 0 = not done",
         },
         overwrite=True,
     )
-    # The record comes last: a ledger without its array would look like one without tasks.
-    node.attrs["qsdask"] = _attributes(record)
+
+
+def receipt_key(key: str, task: Task) -> str:
+    """File that holds the receipt of a task."""
+    return f"ledger/{key}/receipt/c/{'/'.join(map(str, task))}/0/0"
 
 
 def pending(path: Path, key: str) -> list[Task]:
     """Tasks without a receipt, in rising (part, step, domain)."""
-    length = zarr.open_array(DurableStore(path), path=f"ledger/{key}/receipt", mode="r")[..., 0, 0]
+    length = _receipts(path, key)[..., 0, 0]
     return [(int(p), int(s), int(d)) for p, s, d in np.argwhere(length == 0)]
+
+
+def _receipts(path: Path, key: str) -> np.ndarray:
+    """All receipts of a stage, 0 where there is none; uint64, shape (part, step, domain, file, word)."""
+    return open_checked(CheckedStore(path, partial=True), f"ledger/{key}/receipt")[:]
 
 
 class TaskWriter:
@@ -185,14 +124,13 @@ class TaskWriter:
 
     def __init__(self, path: Path) -> None:
         self.store = DurableStore(path)
-        self._root = zarr.open_group(self.store, mode="r+", use_consolidated=False)
 
     def write(self, group: str, name: str, region: tuple[slice | int, ...], value: np.ndarray) -> None:
         """Write one region of an array, which must be made of whole chunks.
 
         Two tasks that write into one chunk lose data silently, so a region that cuts a chunk is refused.
         """
-        array = self._root[f"{group}/{name}"]
+        array = open_checked(self.store, f"{group}/{name}")
         region = tuple(slice(part, part + 1) if isinstance(part, int) else part for part in region)
         for part, size, chunk in zip(region, array.shape, array.chunks, strict=False):
             start, stop, _ = part.indices(size)
@@ -224,7 +162,7 @@ def committing(path: Path, key: str, task: Task) -> Iterator[TaskWriter]:
     writer.store.sync_directories()
     words = [word for _, word in sorted(writer.store.written.items())]
     store = DurableStore(path)
-    receipts = zarr.open_array(store, path=f"ledger/{key}/receipt", mode="r+")
+    receipts = open_checked(store, f"ledger/{key}/receipt")
     receipt = np.zeros(receipts.shape[3:], dtype=np.uint64)
     receipt[: len(words)] = np.array(words, dtype=np.uint64)
     receipts[task] = receipt
@@ -275,7 +213,10 @@ def begin(
         for dependent in [*reversed(removed), old]:
             discard(path, dependent)
     template()
-    _create(path, record)
+    put_folders(Path(path), f"ledger/{record.key}")
+    create_receipts(DurableStore(path), record)
+    # The record comes last: a ledger without its array would look like one without tasks.
+    put_record(path, record, None)
     return removed
 
 
@@ -305,46 +246,69 @@ def finish(path: Path, key: str, provenance: dict) -> Record:
             code="E-INCOMPLETE", file=path, hint=f"resume with 'qsdask {_command(key)} {path}'",
         )  # fmt: skip
     done = replace(old, complete=True, provenance={"versions": _versions(), **provenance})
-    store = DurableStore(path)
-    shown = {
-        k: v
-        for k, v in _attributes(done)["record"].items()
-        if k in ("key", "settings", "inputs", "provenance")
-    }
-    for group in done.groups:
-        zarr.open_group(store, path=group, mode="r+").attrs["qsdask"] = {**shown, "digest": done.digest}
-    store.sync_directories()
-    zarr.open_group(store, path=f"ledger/{key}", mode="r+").attrs["qsdask"] = _attributes(done)
-    _publish(path)
+    complete(path, done)
     return done
+
+
+def complete(path: Path, record: Record) -> None:
+    """Say that a stage is complete, and show it.
+
+    Parameters
+    ----------
+    path : Path
+        Root of the store.
+    record : Record
+        With `Record.complete` set; all its receipts are there.
+    """
+    seal(path, record)
+    publish(path)
+
+
+def seal(path: Path, record: Record) -> None:
+    """Write the manifest of a complete stage, then its record; see `complete`."""
+    shown = {name: getattr(record, name) for name in ("key", "settings", "inputs", "provenance")}
+    store = DurableStore(path)
+    for group in record.groups:
+        zarr.open_group(store, path=group, mode="r+").attrs["qsdask"] = {**shown, "digest": record.digest}
+    store.sync_directories()
+    manifest = manifest_of(Path(path), record)
+    store.put(f"ledger/{record.key}/manifest.json", manifest.text())
+    put_record(path, record, manifest.checksum)
+
+
+def manifest_of(path: Path, record: Record) -> Manifest:
+    """Manifest of a stage whose files are all there."""
+    receipts = _receipts(path, record.key)
+    covered = set(receipts[..., 3].ravel().tolist())
+    files = [*metadata_keys(path, record.groups), f"ledger/{record.key}/receipt/zarr.json"]
+    for file in files[:-1]:
+        name = file.removesuffix("/zarr.json")
+        # An array is written either by tasks or whole: its first chunk tells.
+        if name not in record.groups and name_word(_first_chunk(path, name)) not in covered:
+            files += sorted(str(f.relative_to(path)) for f in (path / name / "c").rglob("*") if f.is_file())
+    entries = {file: entry_of((path / file).read_bytes()) for file in sorted(files)}
+    return Manifest(json.loads(json.dumps(asdict(record))), entries, receipts_digest(receipts))
+
+
+def _first_chunk(path: Path, name: str) -> str:
+    return "/".join([name, "c", *["0"] * len(array_metadata(path, name)["shape"])])
+
+
+def reopen(path: Path, record: Record, tasks: list[Task]) -> None:
+    """Take back some tasks of a finished stage: its next run does them again, and only them."""
+    put_record(path, replace(record, complete=False), None)
+    publish(path)
+    for task in tasks:
+        (Path(path) / receipt_key(record.key, task)).unlink(missing_ok=True)
 
 
 def discard(path: Path, record: Record) -> None:
     """Remove a stage: first its ledger, so that it never looks complete, then its numbers."""
     root = Path(path)
     shutil.rmtree(root / "ledger" / record.key, ignore_errors=True)
-    _publish(path)
+    publish(path)
     for group in record.groups:
         shutil.rmtree(root / group, ignore_errors=True)
-
-
-def _publish(path: Path) -> None:
-    """Write the store's consolidated metadata: the groups of complete stages, and no others."""
-    root = Path(path)
-    shown: dict[str, dict] = {}
-    for record in records(path):
-        for group in record.groups if record.complete else ():
-            node = Path(group)
-            for folder in [*reversed(node.parents), node]:
-                if str(folder) != ".":
-                    shown[str(folder)] = json.loads((root / folder / "zarr.json").read_text())
-            for file in sorted((root / group).glob("*/zarr.json")):
-                shown[str(file.parent.relative_to(root))] = json.loads(file.read_text())
-    metadata = json.loads((root / "zarr.json").read_text())
-    metadata["consolidated_metadata"] = {"kind": "inline", "must_understand": False, "metadata": shown}
-    store = DurableStore(path)
-    store.set_sync("zarr.json", cpu.Buffer.from_bytes(json.dumps(metadata, indent=1).encode()))
-    store.sync_directories()
 
 
 def _dependents(path: Path, key: str) -> list[Record]:
@@ -375,20 +339,9 @@ def _differences(old: Record, new: Record) -> str:
     return "; ".join(rows)
 
 
-def _attributes(record: Record) -> dict:
-    return {"format": schema.FORMAT_VERSION, "digest": record.digest, "record": asdict(record)}
-
-
 def _versions() -> dict[str, str]:
     """Versions of what computed and wrote the numbers."""
     return {"qsdask": __version__, **{name: version(name) for name in ("numpy", "numba", "zarr", "dask")}}
-
-
-def _require_store(path: Path) -> None:
-    if not (path / "zarr.json").is_file():
-        raise NoInputError(
-            "no store here", code="E-NO-STORE", file=path, hint="make one with 'qsdask ingest DUMP STORE'"
-        )
 
 
 def _command(key: str) -> str:

@@ -7,7 +7,10 @@ from pathlib import Path
 import xarray as xr
 
 from qsdask.store import accessor as _accessor  # noqa: F401  registers `.qs`
-from qsdask.store.ledger import records
+from qsdask.store.manifest import metadata_keys
+from qsdask.store.reader import CheckedStore
+from qsdask.store.record import records
+from qsdask.store.validate import check_array, check_group, check_root, damaged, metadata, registered
 
 __all__ = ["open_store"]
 
@@ -39,8 +42,32 @@ def open_store(path: str | Path, *, partial: bool = False) -> xr.DataTree:
     >>> tree = qsdask.open_store("glass7.zarr")  # doctest: +SKIP
     >>> tree["features/interstice"].ds["value"].mean("atom").compute()  # doctest: +SKIP
     """
-    records(Path(path))
-    groups = xr.open_groups(str(path), engine="zarr", chunks={}, consolidated=not partial)
+    root = Path(path)
+    known = records(root)
+    if partial:
+        files = [file for record in known for file in metadata_keys(root, record.groups)]
+        shown = {file.removesuffix("/zarr.json"): metadata(root, file) for file in files}
+    else:
+        shown = _contents(root)
+    store = CheckedStore(root, partial=partial)
+    for name, found in shown.items():
+        if registered(name) is not None or found.get("node_type") != "group":
+            check_array(root, name, found)
+            store.described[name] = found
+        else:
+            check_group(root, name, found)
+    groups = xr.open_groups(store, engine="zarr", chunks={}, consolidated=not partial)
     return xr.DataTree.from_dict(
         {name: group for name, group in groups.items() if not name.startswith("/ledger")}
     )
+
+
+def _contents(root: Path) -> dict[str, dict]:
+    """Metadata of complete stages, as the root lists them."""
+    try:
+        shown = check_root(root)["consolidated_metadata"]["metadata"]
+        if all(isinstance(found, dict) for found in shown.values()):
+            return shown
+    except (KeyError, TypeError, AttributeError):
+        pass
+    raise damaged(root, "zarr.json", "it does not list what is in the store")

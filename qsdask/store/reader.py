@@ -2,16 +2,95 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import zarr
+from zarr.core.buffer import Buffer, default_buffer_prototype
 
 from qsdask import schema
 from qsdask.store.durable import DurableStore
+from qsdask.store.validate import array_metadata, chunk_fault, damaged, plain_path
 
-__all__ = ["StoreReader"]
+__all__ = ["CheckedStore", "StoreReader", "open_checked"]
+
+
+class CheckedStore(DurableStore):
+    """A store that hands on no chunk that is absent, cut, changed, or a link.
+
+    Zarr reads an absent chunk as fill values and names no file when a checksum differs. Here both end in
+    ``E-STORE-DAMAGED`` with the chunk's name.
+
+    Parameters
+    ----------
+    root : Path or str
+        Root of the store.
+    read_only : bool
+        Refuse to write.
+    partial : bool
+        Let absent chunks pass: they have not been written yet.
+    """
+
+    def __init__(self, root: Path | str, *, read_only: bool = True, partial: bool = False) -> None:
+        super().__init__(root, read_only=read_only)
+        self._partial = partial
+        #: Metadata of arrays whose chunks are looked at before they are decompressed.
+        self.described: dict[str, dict] = {}
+
+    def with_read_only(self, read_only: bool = False) -> CheckedStore:
+        """The same store, writable or not."""
+        made = CheckedStore(self.root, read_only=read_only, partial=self._partial)
+        made.described = self.described
+        return made
+
+    def __dask_tokenize__(self) -> tuple[str, int]:
+        """Name and state: every finished stage changes the root's metadata."""
+        return str(self.root), (self.root / "zarr.json").stat().st_mtime_ns
+
+    async def get(self, key, prototype=None, byte_range=None) -> Buffer | None:
+        """Bytes of a file, None when it is absent and may be."""
+        return await asyncio.to_thread(self._checked, key, prototype, byte_range)
+
+    def get_sync(self, key, *, prototype=None, byte_range=None) -> Buffer | None:
+        """Like `get`, without an event loop."""
+        return self._checked(key, prototype, byte_range)
+
+    async def list_dir(self, prefix: str) -> AsyncIterator[str]:
+        """Names in a folder, without those that are not Zarr's: manifests, locks, leftovers of a crash."""
+        async for name in super().list_dir(prefix):
+            if name != "manifest.json" and not name.startswith("."):
+                yield name
+
+    def _checked(self, key, prototype, byte_range) -> Buffer | None:
+        assert byte_range is None, "a chunk is read whole: there are no shards"
+        path = plain_path(self.root, key)
+        name, is_chunk, _ = key.partition("/c/")
+        if path is None:
+            if is_chunk and not self._partial:
+                raise damaged(self.root, key, "the chunk is missing")
+            return None
+        data = path.read_bytes()
+        fault = chunk_fault(self.described[name], data) if is_chunk else None
+        if fault:
+            raise damaged(self.root, key, fault)
+        return (prototype or default_buffer_prototype()).buffer.from_bytes(data)
+
+
+def open_checked(store: DurableStore, name: str) -> zarr.Array:
+    """Array of a store, its metadata checked; chunks full of fill values are written like all others."""
+    found = array_metadata(store.root, name)
+    if isinstance(store, CheckedStore):
+        store.described[name] = found
+    mode = "r" if store.read_only else "r+"
+    try:
+        array = zarr.open_array(store, path=name, mode=mode, zarr_format=3)
+    except (ValueError, TypeError) as error:
+        raise damaged(store.root, f"{name}/zarr.json", f"Zarr refuses it: {error}") from None
+    # Absence must always mean "not done", also for a chunk full of fill values.
+    return array.with_config({"write_empty_chunks": True})
 
 
 class StoreReader:
@@ -21,16 +100,27 @@ class StoreReader:
     ----------
     path : str or Path
         Root of the store.
+
+    Attributes
+    ----------
+    path : Path
+        Root of the store.
+
+    Raises
+    ------
+    StoreIOError
+        ``E-STORE-DAMAGED`` and ``E-STORE-UNSAFE``, when an array is opened or read, naming the file.
     """
 
     def __init__(self, path: str | Path) -> None:
-        self._store = DurableStore(path, read_only=True)
+        self.path = Path(path)
+        self._store = CheckedStore(path)
         self._open: dict[str, zarr.Array] = {}
 
     def __getitem__(self, name: str) -> zarr.Array:
         """Array at a path such as ``"frames/position"``."""
         if name not in self._open:
-            self._open[name] = zarr.open_array(self._store, path=name, mode="r")
+            self._open[name] = open_checked(self._store, name)
         return self._open[name]
 
     def group(self, group: str) -> dict[str, zarr.Array]:

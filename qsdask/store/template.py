@@ -11,8 +11,10 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 
 from qsdask import schema
 from qsdask.store.durable import DurableStore
+from qsdask.store.manifest import put_folders
+from qsdask.store.reader import open_checked
 
-__all__ = ["create_group", "write_whole"]
+__all__ = ["create_array", "create_group", "write_whole"]
 
 
 def create_group(
@@ -35,34 +37,43 @@ def create_group(
     attributes : mapping
         Attributes of the group.
     """
-    root = zarr.open_group(DurableStore(path), mode="a", zarr_format=3, use_consolidated=False)
-    if "/" in group:
-        root.require_group(group.rsplit("/", 1)[0])
-    node = root.create_group(group, overwrite=True, attributes=dict(attributes))
-    variables = schema.variables_of(group)
-    coordinates = [v for v in variables if v.coordinate and (v.name,) != v.dims]
-    for variable in variables:
-        marks = {"units": variable.units, "long_name": variable.long_name}
-        beside = [c.name for c in coordinates if set(c.dims) <= set(variable.dims)]
-        if beside and not variable.coordinate:
-            marks["coordinates"] = " ".join(beside)
-        node.create_array(
-            variable.name,
-            shape=tuple(sizes[d] for d in variable.dims),
-            # Coordinates are read whole, so they are one chunk.
-            chunks=tuple(
-                max(1, sizes[d] if variable.coordinate else min(chunks.get(d, sizes[d]), sizes[d]))
-                for d in variable.dims
-            ),
-            dtype=str if variable.dtype == "string" else variable.dtype,
-            dimension_names=variable.dims,
-            fill_value=variable.fill_value,
-            # crc32c outermost: Zarr's own compressors do not notice a flipped bit.
-            compressors=_compressors(variable.dtype),
-            attributes=marks,
-            # Absence must always mean "not done", also for a chunk full of fill values.
-            config={"write_empty_chunks": True},
-        )
+    put_folders(Path(path), group)
+    zarr.create_group(
+        DurableStore(path), path=group, zarr_format=3, overwrite=True, attributes=dict(attributes)
+    )
+    for variable in schema.variables_of(group):
+        create_array(path, group, variable, sizes, chunks)
+
+
+def create_array(
+    path: Path,
+    group: str,
+    variable: schema.Variable,
+    sizes: Mapping[str, int],
+    chunks: Mapping[str, int],
+) -> None:
+    """Create one registered array; see `create_group`."""
+    marks = {"units": variable.units, "long_name": variable.long_name}
+    coordinates = [v for v in schema.variables_of(group) if v.coordinate and (v.name,) != v.dims]
+    beside = [c.name for c in coordinates if set(c.dims) <= set(variable.dims)]
+    if beside and not variable.coordinate:
+        marks["coordinates"] = " ".join(beside)
+    zarr.create_array(
+        DurableStore(path),
+        name=f"{group}/{variable.name}",
+        shape=tuple(sizes[d] for d in variable.dims),
+        # Coordinates are read whole, so they are one chunk.
+        chunks=tuple(
+            max(1, sizes[d] if variable.coordinate else min(chunks.get(d, sizes[d]), sizes[d]))
+            for d in variable.dims
+        ),
+        dtype=str if variable.dtype == "string" else variable.dtype,
+        dimension_names=variable.dims,
+        fill_value=variable.fill_value,
+        # crc32c outermost: Zarr's own compressors do not notice a flipped bit.
+        compressors=_compressors(variable.dtype),
+        attributes=marks,
+    )
 
 
 def write_whole(path: Path, group: str, values: Mapping[str, np.ndarray | list]) -> None:
@@ -78,9 +89,8 @@ def write_whole(path: Path, group: str, values: Mapping[str, np.ndarray | list])
         Complete content by array name.
     """
     store = DurableStore(path)
-    node = zarr.open_group(store, path=group, mode="r+")
     for name, value in values.items():
-        node[name][...] = np.asarray(value)
+        open_checked(store, f"{group}/{name}")[...] = np.asarray(value)
     store.sync_directories()
 
 

@@ -1,4 +1,4 @@
-"""Import of a LAMMPS text dump, plain and gzip, all frames found and read, against MDAnalysis and OVITO."""
+"""Import of a LAMMPS text dump, plain, gzip and zstd, all frames found and read, against MDAnalysis and OVITO."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 import glass_input
 import MDAnalysis
 import numpy as np
+import zstandard
 from isal import igzip
 
 from qsdask.formats import open_trajectory
@@ -79,10 +80,16 @@ def main():
         plain = Path(folder) / "glass.dump"
         n = write_dump(plain, options.atoms)
         size = plain.stat().st_size / 1e6
-        packed = Path(folder) / "glass.dump.gz"
-        packed.write_bytes(igzip.compress(plain.read_bytes()))
-        for path in (plain, packed):
-            works = {name: (lambda work=work, path=path: work(path)) for name, work in contestants.items()}
+        paths = [plain]
+        for ending, compress in {"gz": igzip.compress, "zst": zstandard.compress}.items():
+            paths.append(Path(folder) / f"glass.dump.{ending}")
+            paths[-1].write_bytes(compress(plain.read_bytes()))
+        for path in paths:
+            works = {
+                name: (lambda work=work, path=path: work(path))
+                for name, work in contestants.items()
+                if path.suffix != ".zst" or name != "MDAnalysis"  # which does not read it
+            }
             first = {name: work() for name, work in works.items()}
             for name, position in first.items():
                 difference = np.abs(position - first["qsdask"]).max()

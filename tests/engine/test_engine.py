@@ -5,12 +5,15 @@ from __future__ import annotations
 import ipaddress
 import os
 
+import dask
 import numpy as np
 import psutil
 import pytest
+from distributed import LocalCluster
+from distributed.security import Security
 
 from qsdask.engine.cluster import connect
-from qsdask.engine.plan import leaf_edges, mean_ghosts, plan_stages
+from qsdask.engine.plan import Size, leaf_edges, mean_ghosts, plan_stage
 from qsdask.engine.run import run_tasks, warm_up
 from qsdask.errors import BadDataError, ResumableError, UsageError
 
@@ -63,7 +66,7 @@ def test_results_come_and_refusals_travel():
 
 
 def test_a_task_that_kills_its_workers_is_named():
-    with connect("local", 2) as client, pytest.raises(ResumableError, match=r"E-WORKER-LOST.*\(1,\)"):
+    with connect("local", 2) as client, pytest.raises(ResumableError, match=r"E-WORKER-LOST.*\('x', 1\)"):
         list(run_tasks(client, vanish, [("x", i) for i in range(3)], label="vanish", progress=False))
 
 
@@ -84,11 +87,10 @@ def test_plan_counts_the_ghosts_of_a_gas():
 
 
 def test_plan_names_every_stage():
-    made = plan_stages(
-        345600, 33, np.array([240.0, 48.0, 480.0]), 65536, reach={"shells": 6.0, "respond": 4.0}, n_short=16,
-        slots={"voronoi": 24, "cutoff": 24},
-    )  # fmt: skip
-    assert [s.stage for s in made] == ["ingest", "shells", "features", "respond", "predict"]
+    size = Size(345600, 33, 65536, (240.0, 48.0, 480.0))
+    names = ["ingest", "shells", "features", "respond", "predict"]
+    made = [plan_stage(name, size, reach=6.0, n_short=16) for name in names]
+    assert [s.stage for s in made] == names
     assert {s.stage: s.tasks for s in made} == {
         "ingest": 33,
         "shells": 6,
@@ -97,3 +99,30 @@ def test_plan_names_every_stage():
         "predict": 6,
     }
     assert all(s.bytes_memory > 1e8 for s in made)
+
+
+def test_a_cluster_behind_tls_is_reached_with_dasks_own_certificates(tmp_path):
+    pytest.importorskip("cryptography")
+    security = Security.temporary()
+    tls = {}
+    for name, text in {
+        "ca-file": security.tls_ca_file, "cert": security.tls_scheduler_cert, "key": security.tls_scheduler_key
+    }.items():  # fmt: skip
+        tls[name] = tmp_path / f"{name}.pem"
+        tls[name].write_text(text)
+    certificates = {
+        "distributed.comm.tls.ca-file": str(tls["ca-file"]),
+        "distributed.comm.tls.client.cert": str(tls["cert"]),
+        "distributed.comm.tls.client.key": str(tls["key"]),
+    }
+    with (
+        LocalCluster(
+            1, threads_per_worker=1, security=security, host="127.0.0.1", dashboard_address=None
+        ) as cluster,
+        dask.config.set(certificates),
+        connect(cluster.scheduler_address) as client,
+    ):
+        assert cluster.scheduler_address.startswith("tls://")
+        assert sorted(run_tasks(client, refuse, [(i,) for i in range(3)], label="squares", progress=False)) == [
+            0, 1, 4
+        ]  # fmt: skip

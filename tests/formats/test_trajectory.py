@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import MDAnalysis
 import numpy as np
@@ -11,12 +14,13 @@ import pytest
 
 from qsdask.errors import BadDataError, NoInputError, UsageError
 from qsdask.formats import boundary_flags, open_trajectory
+from qsdask.formats.frame import LENGTH_UNITS
 
 
-def frame(step, flags="pp pp pp", columns="id type x y z", head=""):
+def frame(step, flags="pp pp pp", columns="id type x y z", head="", z=6.5, ids=(1, 2)):
     return (
         f"{head}ITEM: TIMESTEP\n{step}\nITEM: NUMBER OF ATOMS\n2\nITEM: BOX BOUNDS {flags}\n0 9\n0 9\n0 9\n"
-        f"ITEM: ATOMS {columns}\n1 1 1.5 2.5 {step % 9}\n2 2 4.5 5.5 6.5\n"
+        f"ITEM: ATOMS {columns}\n{ids[0]} 1 1.5 2.5 {step % 9}\n{ids[1]} 2 4.5 5.5 {z}\n"
     )
 
 
@@ -46,9 +50,9 @@ def test_files_are_ordered_by_the_timestep_within(files, tmp_path):
 @pytest.mark.parametrize(
     ("texts", "match"),
     [
-        ([frame(0) + frame(5) + frame(5)], "E-STEP-ORDER: timestep 5 appears twice"),
+        ([frame(0) + frame(5) + frame(5, z=6)], "E-STEP-ORDER: timestep 5 appears twice"),
         ([frame(0) + frame(5) + frame(3)], "E-STEP-ORDER: timestep 3 goes back"),
-        ([frame(0) + frame(5), frame(5) + frame(6)], "E-STEP-ORDER: timestep 5 appears twice"),
+        ([frame(0) + frame(5), frame(5, z=6) + frame(6)], "E-STEP-ORDER: timestep 5 appears twice"),
         ([frame(0) + frame(5), frame(4) + frame(6)], "E-STEP-ORDER: timestep 4 goes back"),
         ([frame(0), frame(1, columns="id type xu yu zu")], "E-CONVENTION: coordinates are unwrapped"),
         ([frame(0), frame(1, flags="pp ff pp")], "E-BOUNDARY: the boundary is pp ff pp"),
@@ -56,11 +60,238 @@ def test_files_are_ordered_by_the_timestep_within(files, tmp_path):
             [frame(0, head="ITEM: UNITS\nmetal\n"), frame(1, head="ITEM: UNITS\nlj\n")],
             "E-UNITS: units are 'lj'",
         ),
+        # The same atoms at the same places are no copy in another box.
+        ([frame(0) + frame(5) + frame(5, flags="pp ff pp")], "E-STEP-ORDER: timestep 5 appears twice"),
+        ([frame(0) + frame(5), frame(5, flags="pp pp pp", columns="id type xu yu zu")], "E-STEP-ORDER"),
+        (
+            [frame(0, head="ITEM: UNITS\nmetal\n"), frame(0, head="ITEM: UNITS\nreal\n")],
+            "E-STEP-ORDER: timestep 0 appears twice",
+        ),
+        *(
+            ([frame(0, head=f"ITEM: UNITS\n{style}\n") + frame(1)], f"E-UNITS.*'{style}' units.*{unit}")
+            for style, unit in LENGTH_UNITS.items()
+            if style not in ("metal", "real")
+        ),
     ],
 )
 def test_frames_that_cannot_be_one_trajectory(files, texts, match):
     with pytest.raises(BadDataError, match=match):
         open_trajectory(files(*texts))
+
+
+def codes(trajectory):
+    return [warning.code for warning in trajectory.warnings]
+
+
+def steps(trajectory):
+    return [f.timestep for f in trajectory.frames]
+
+
+def test_boundary_flags_are_kept_per_side(files):
+    trajectory = open_trajectory(files(frame(0, flags="pp fs pp") + frame(1, flags="pp ff pp")))
+    assert [place.boundary[1] for place in trajectory.frames] == ["fs", "ff"]
+    assert [f.boundary[1] for f in trajectory.read()] == ["fs", "ff"]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [frame(0) + frame(5) + frame(5) + frame(9)],
+        [frame(0) + frame(5), frame(5) + frame(9)],
+        [frame(0) + frame(5) + frame(9), frame(0)],
+        # The order of the lines, and what stands before the frame, may differ.
+        [frame(0) + frame(5), frame(5, head="ITEM: UNITS\nmetal\n") + frame(9)],
+    ],
+)
+def test_the_same_frame_twice_is_used_once(files, texts):
+    trajectory = open_trajectory(files(*texts))
+    assert steps(trajectory) == [0, 5, 9]
+    assert codes(trajectory) == ["W-DUP-STEP"]
+    assert len(list(trajectory.read())) == 3
+
+
+def test_a_copy_with_its_lines_in_another_order(files):
+    lines = frame(5).splitlines(keepends=True)
+    other = "".join([*lines[:-2], lines[-1], lines[-2]])
+    trajectory = open_trajectory(files(frame(0) + frame(5), other + frame(9)))
+    assert steps(trajectory) == [0, 5, 9]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [frame(0) + frame(5) + frame(10) + frame(15) + frame(5, z=6) + frame(12)],
+        [frame(5, z=6) + frame(12), frame(0) + frame(5) + frame(10) + frame(15)],
+    ],
+)
+def test_a_restart_replaces_what_it_wrote_again(files, texts):
+    with pytest.raises(BadDataError, match="E-STEP-ORDER"):
+        open_trajectory(files(*texts))
+    trajectory = open_trajectory(files(*texts), restart_overlap="last")
+    assert steps(trajectory) == [0, 5, 12]
+    assert [f.position[1, 2] for f in trajectory.read()] == [6.5, 6.0, 6.5]
+    (warning,) = trajectory.warnings
+    assert warning.code == "W-OVERLAP"
+    assert "timesteps 5, 10, 15" in warning.text
+
+
+def test_frames_that_stand_in_turn_in_two_files_are_an_overlap(files):
+    with pytest.raises(BadDataError, match="E-STEP-ORDER: timestep 4 goes back"):
+        open_trajectory(files(frame(0) + frame(8), frame(4) + frame(12)))
+
+
+def test_unknown_overlap(files):
+    with pytest.raises(UsageError, match="E-OPTION"):
+        open_trajectory(files(frame(0)), restart_overlap="first")
+
+
+def test_pieces_of_frames_by_processor(files):
+    with pytest.raises(BadDataError, match="E-PIECES: other atoms of the same timestep") as caught:
+        open_trajectory(files(frame(0) + frame(5), frame(0, ids=(3, 4)) + frame(5, ids=(3, 4))))
+    assert "nfile 1" in caught.value.hint
+
+
+def test_frames_without_ids(files):
+    def nameless(step):
+        return frame(step).replace("ATOMS id type", "ATOMS mol type")
+
+    (got,) = open_trajectory(files(nameless(0))).read()
+    assert got.id.tolist() == [1, 2]
+    paths = files(nameless(0) + nameless(7))
+    with pytest.raises(BadDataError, match="E-NO-ID: atoms have no ids"):
+        open_trajectory(paths)
+    trajectory = open_trajectory(paths, assume_order=True)
+    assert codes(trajectory) == ["W-ASSUMED-ORDER"]
+    assert [f.id.tolist() for f in trajectory.read()] == [[1, 2], [1, 2]]
+
+
+def test_columns_that_come_and_go(files):
+    def with_column(step):
+        return (
+            frame(step, columns="id type x y z q")
+            .replace(f"2.5 {step % 9}\n", f"2.5 {step % 9} 0\n")
+            .replace("6.5\n", "6.5 0\n")
+        )
+
+    trajectory = open_trajectory(files(frame(0) + with_column(1) + with_column(2) + frame(3)))
+    assert [w.code for w in trajectory.warnings] == ["W-COLUMNS"] * 2
+    assert "column q is new from timestep 1 on" in trajectory.warnings[0].text
+    assert "column q is missing from timestep 3 on" in trajectory.warnings[1].text
+    swapped = frame(4, columns="id type y x z")
+    assert codes(open_trajectory(files(frame(0) + swapped))) == []
+
+
+BAD = {
+    "count": frame(1).replace("ATOMS\n2", "ATOMS\n3"),
+    "half": frame(1)[:-30] + "\n",
+    "number": frame(1, z="nan"),
+    "twice": frame(1, ids=(4, 4)),
+    "header": frame(1).replace("0 9\n0 9\n0 9", "0 9\n9 0\n0 9"),
+    "short": frame(1, z=""),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_frames_can_be_left_out(files, kind):
+    (path,) = files(frame(0) + BAD[kind] + frame(2) + frame(3))
+    with pytest.raises(BadDataError) as caught:
+        list(open_trajectory(path).read())
+    trajectory = open_trajectory(path, skip_bad_frames=True)
+    assert steps(trajectory) == [0, 2, 3]
+    (warning,) = trajectory.warnings
+    assert warning.code == "W-BAD-FRAME"
+    assert caught.value.code in warning.text
+    assert "frame 1" in warning.text
+    assert [f.position[1, 2] for f in trajectory.read()] == [6.5] * 3
+    assert [f.timestep for f in trajectory.read(1)] == [2, 3]
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_first_frame_is_refused_all_the_same(files, kind):
+    (path,) = files(BAD[kind].replace("STEP\n1\n", "STEP\n0\n") + frame(2) + frame(3))
+    with pytest.raises(BadDataError):
+        open_trajectory(path, skip_bad_frames=True)
+
+
+@pytest.mark.parametrize("kind", ["number", "header"])
+def test_a_bad_file_among_files_of_one_frame(files, kind):
+    trajectory = open_trajectory(files(frame(0), BAD[kind], frame(2)), skip_bad_frames=True)
+    assert steps(trajectory) == [0, 2]
+    assert codes(trajectory) == ["W-BAD-FRAME"]
+    # It could be the first one: the bad frame is at step 1.
+    with pytest.raises(BadDataError):
+        open_trajectory(files(BAD[kind], frame(2), frame(3)), skip_bad_frames=True)
+
+
+def test_too_many_bad_frames(files):
+    (path,) = files(frame(0) + 3 * BAD["number"] + frame(9))
+    with pytest.raises(BadDataError, match="E-BAD-FRAMES: more than 2 frames"):
+        open_trajectory(path, skip_bad_frames=True, max_errors=2)
+    assert steps(open_trajectory(path, skip_bad_frames=True, max_errors=3)) == [0, 9]
+
+
+def test_file_that_changed_after_it_was_opened(files):
+    (path,) = files(frame(0) + frame(1) + frame(2))
+    trajectory = open_trajectory(path)
+    reading = trajectory.read()
+    assert next(reading).timestep == 0
+    with path.open("a") as file:
+        file.write(frame(3))
+    with pytest.raises(BadDataError, match="E-CHANGED"):
+        next(reading)
+    with pytest.raises(BadDataError, match="E-CHANGED"):
+        next(pickle.loads(pickle.dumps(trajectory)).read())
+    with pytest.raises(BadDataError, match="E-CHANGED"):
+        next(trajectory.pieces([0], 10))
+
+
+def test_pieces_of_text_and_of_other_formats(files):
+    binary = Path(__file__).parent / "data" / "ortho.bin"
+    paths = files(frame(-2) + frame(-1))
+    trajectory = open_trajectory([*paths])
+    found = [(step, piece.first, piece.id.tolist()) for step, piece in trajectory.pieces([0, 1], 1)]
+    assert found == [(0, 0, [1]), (0, 1, [2]), (1, 0, [1]), (1, 1, [2])]
+    trajectory = open_trajectory(binary)
+    frames = list(trajectory.read())
+    found = list(trajectory.pieces([0, 2], 5))
+    assert [step for step, _ in found] == [0, 2]
+    for step, piece in found:
+        np.testing.assert_array_equal(piece.position, frames[step].position)
+        assert piece.digest == frames[step].digest
+        assert piece.header.timestep == frames[step].timestep
+
+
+def test_the_error_for_a_repeated_id_names_both_lines(files):
+    trajectory = open_trajectory(files(frame(0) + frame(1, ids=(7, 7))))
+    with pytest.raises(BadDataError, match="E-DUP-ID") as caught:
+        list(trajectory.read())
+    made = trajectory.repeated_id(1, 7)
+    assert (made.message, made.line, made.frame, made.atom_id) == (
+        caught.value.message,
+        caught.value.line,
+        caught.value.frame,
+        7,
+    )
+
+
+def test_dumps_are_read_without_importing_mdanalysis_or_ase(files, tmp_path):
+    packed = tmp_path / "run.lammpstrj.gz"
+    packed.write_bytes(gzip.compress(frame(1).encode()))
+    (plain,) = files(frame(0))
+    (tmp_path / "broken.dump").write_text("nonsense\n")
+    code = f"""
+import sys
+from qsdask.formats import open_trajectory
+from qsdask.errors import BadDataError
+list(open_trajectory([{str(plain)!r}, {str(packed)!r}]).read())
+list(open_trajectory({str(Path(__file__).parent / "data" / "ortho.bin")!r}).read())
+try:
+    open_trajectory({str(tmp_path / "broken.dump")!r})
+except BadDataError:
+    print(sorted({{"MDAnalysis", "ase"}} & set(sys.modules)))
+"""
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.strip() == "[]"
 
 
 def test_no_files(files):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qsdask.kernels import text
-from qsdask.kernels.text import FLOAT, INT, NAME, PADDING, SKIP, parse_rows, repeated_id, skip_lines
+from qsdask.kernels.identity import repeated_id
+from qsdask.kernels.text import FLOAT, INT, NAME, PADDING, SKIP, RowReader, parse_rows, skip_lines
 
 
 def buffer_of(data: bytes) -> np.ndarray:
@@ -181,6 +184,51 @@ def test_the_first_fault_of_a_block_is_reported():
     data = b"1 1.0 1\n2 x 1\n3 1.0 y\nz 1.0 1\n4 1.0\n"
     rows = parse(data, 5, [INT, FLOAT, INT], [0, 0, 1])
     assert (rows.kind, rows.line, rows.column) == (text.BAD_FLOAT, 1, 1)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(1, 400), max_size=6), st.sampled_from([1, 37, 400]))
+def test_text_in_stretches_reads_as_one(cuts, n_line):
+    """Names too: they are sorted over all stretches."""
+    lines = [f"{k} {'ZBQ'[k * k % 3]}x {k * 0.37!r} 1e-{k % 400}\n".encode() for k in range(400)]
+    action, slot = np.array([INT, NAME, FLOAT, FLOAT]), np.array([0, 0, 0, 1])
+    whole = parse(b"".join(lines[:n_line]), n_line, action, slot)
+    reader = RowReader(n_line, action, slot)
+    edges = sorted({0, *cuts, 400})
+    for first, last in pairwise(edges):
+        data = b"".join(lines[first:last])
+        end, _, kind = reader.read(buffer_of(data), 0, len(data))
+        assert kind == text.DONE
+        assert end == sum(map(len, lines[first : min(last, max(n_line, first))]))
+    assert reader.full
+    names, code = reader.names()
+    assert names == whole.names
+    np.testing.assert_array_equal(code, whole.code)
+    np.testing.assert_array_equal(reader.integer, whole.integer)
+    np.testing.assert_array_equal(reader.floating, whole.floating)
+
+
+@pytest.mark.parametrize(
+    ("rows", "fault"),
+    [
+        (["1 1", "x 1", "1 1e999", "1 1"], (1, 0)),  # the number is left to Python, and met first
+        (["1 1", "1 1e999", "x 1", "1 1"], (1, 1)),
+        (["1 1", "1 x", "1e999 1", "1 1"], (1, 1)),
+        (["1 1", "1 1e999", "1e999 1", "1 1"], (1, 1)),
+        (["1 1", "1e999 1e999", "1 1", "1 1"], (1, 0)),
+        (["1 1", "1e999 x", "1 1", "1 1"], (1, 0)),
+        (["1 1", "x 1e999", "1 1", "1 1"], (1, 0)),
+        (["1e999 1", "1 1", "1", "1 1"], (0, 0)),
+        (["1 1", "1", "1e999 1", "1 1"], (1, 1)),
+    ],
+)
+def test_of_numbers_left_to_python_and_other_faults_the_first_is_reported(rows, fault):
+    data = "".join(row + "\n" for row in rows).encode()
+    found = parse(data, len(rows), [FLOAT, FLOAT], [0, 1])
+    assert (found.line, found.column) == fault
+    line = data.splitlines()[fault[0]]
+    if found.kind == text.BAD_FLOAT:
+        assert data[found.end :].split()[0] == line.split()[fault[1]]
 
 
 def test_too_few_lines():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import warnings
 
@@ -12,9 +11,11 @@ import xarray as xr
 
 import qsdask
 from qsdask.engine.stage import Run
-from qsdask.errors import CannotCreateError, NoInputError, ResumableError
+from qsdask.errors import CannotCreateError, NoInputError, ResumableError, StoreIOError
 from qsdask.store import ledger
-from qsdask.store.durable import DurableStore, content_words
+from qsdask.store.durable import content_words, name_word
+from qsdask.store.manifest import read_manifest
+from qsdask.store.reader import StoreReader
 
 
 @pytest.fixture
@@ -25,29 +26,21 @@ def copy(glass, tmp_path):
 
 def lose(store, key, task):
     """Remove one receipt and the completeness of its stage, as a crash before the end leaves them."""
-    (store / "ledger" / key / "receipt" / "c" / "/".join(map(str, task)) / "0" / "0").unlink()
-    file = store / "ledger" / key / "zarr.json"
-    text = json.loads(file.read_text())
-    text["attributes"]["qsdask"]["record"]["complete"] = False
-    file.write_text(json.dumps(text))
-    ledger._publish(store)
+    ledger.reopen(store, ledger.require(store, key), [task])
 
 
 def files_of(folder) -> dict[str, bytes]:
     return {str(f.relative_to(folder)): f.read_bytes() for f in sorted(folder.rglob("*")) if f.is_file()}
 
 
-def test_receipts_hold_length_and_hash_of_every_file(glass):
-    receipts = DurableStore(glass, read_only=True)
-    import zarr
-
-    words = zarr.open_array(receipts, path="ledger/features/interstice/receipt", mode="r")[:]
+def test_receipts_hold_length_hash_and_name_of_every_file(glass):
+    words = StoreReader(glass)["ledger/features/interstice/receipt"][:]
     written = {
-        content_words(f.read_bytes())
+        (*content_words(f.read_bytes()), name_word(str(f.relative_to(glass))))
         for f in (glass / "features/interstice/value/c").rglob("*")
         if f.is_file()
     }
-    stored = {tuple(int(w) for w in row) for row in words.reshape(-1, 3) if row[0]}
+    stored = {tuple(int(w) for w in row) for row in words.reshape(-1, 4) if row[0]}
     assert stored == written
 
 
@@ -129,3 +122,29 @@ def test_a_flipped_bit_does_not_pass(copy):
 def test_no_pickle_in_the_store(glass):
     for file in glass.rglob("zarr.json"):
         assert "pickle" not in file.read_text()
+
+
+def test_a_damaged_record_is_refused_by_every_command(copy, few):
+    file = copy / "ledger/shells/zarr.json"
+    file.write_text(file.read_text().replace('"cutoff_angstrom": 4.0', '"cutoff_angstrom": 4.5'))
+    for command in (qsdask.info, qsdask.open_store, lambda store: qsdask.features(store, run=few)):
+        with pytest.raises(StoreIOError, match=r"(?s)E-STORE-DAMAGED.*ledger/shells.*qsdask repair"):
+            command(copy)
+
+
+def test_finished_stages_of_two_stores_have_the_same_manifests(tiny, few, tmp_path):
+    store = tmp_path / "tiny.zarr"
+    qsdask.ingest(tiny / "tiny.dump", store, species={1: "Cu", 2: "Zr"}, strain_step=0.01, chunk=24, run=few)
+    qsdask.shells(store, run=few)
+    for key in ("ingest", "shells"):
+        name = f"ledger/{key}/manifest.json"
+        assert (store / name).read_bytes() == (tiny / "tiny.zarr" / name).read_bytes()
+
+
+def test_a_manifest_lists_what_no_receipt_covers(tiny):
+    listed = read_manifest(tiny / "tiny.zarr", "features/interstice").files
+    assert {f for f in listed if "/c/" in f} == {
+        f"features/interstice/{name}/c/0" for name in ("feature", "unit", "meaning")
+    }
+    assert "features/interstice/zarr.json" in listed
+    assert "features/interstice/value/zarr.json" in listed

@@ -1,0 +1,60 @@
+"""The `qsdask` command: thin sub-commands over the public functions of the same names."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+
+import click
+
+from qsdask.cli import care, compute, job, look  # noqa: F401  register their commands
+from qsdask.cli.group import cli
+from qsdask.errors import InternalError, QSDaskError, UsageError, of_os_error
+
+__all__ = ["main"]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; every refusal becomes one message and an exit status.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        Command line without the program's name.
+
+    Returns
+    -------
+    int
+        Exit status: 0, one of `qsdask.errors`, or 128 and the number of the signal that stopped it.
+    """
+    from qsdask.engine.stop import Stopped, stopping_cleanly
+
+    typed = sys.argv[1:] if arguments is None else arguments
+    try:
+        with stopping_cleanly():
+            return cli.main(typed, prog_name="qsdask", standalone_mode=False) or 0
+    except (Stopped, click.Abort) as stop:
+        again = [word for word in typed if word != "--overwrite"]  # what is done by now is kept
+        click.echo(f"qsdask: stopped; go on from here with\n  {shlex.join(['qsdask', *again])}", err=True)
+        return stop.exit_status if isinstance(stop, Stopped) else 130
+    except click.ClickException as error:
+        error.show()
+        return UsageError.exit_status
+    except Exception as error:
+        if "--debug" in typed:
+            raise
+        refusal = _refusal(error)
+        click.echo(f"qsdask: {refusal.render()}", err=True)
+        return refusal.exit_status
+
+
+def _refusal(error: Exception) -> QSDaskError:
+    """What the user is told of an exception."""
+    if isinstance(error, QSDaskError):
+        return error
+    if isinstance(error, OSError):
+        return of_os_error(error)
+    return InternalError(
+        f"{type(error).__name__}: {error}", code="E-INTERNAL", why="a fault of qsdask, not of your data",
+        hint="report it with what 'qsdask --debug ...' prints",
+    )  # fmt: skip

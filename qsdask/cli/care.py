@@ -1,0 +1,88 @@
+"""Commands that look after data: is a trajectory right, is a store whole, can it be mended."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from qsdask.cli.group import CONTEXT, cli
+from qsdask.cli.options import pairs, reading, running, source_files, stage, where_to_run
+
+
+@cli.command(context_settings=CONTEXT)
+@click.argument("files", nargs=-1, required=True)
+@reading
+@click.option("--max-errors", type=click.IntRange(1), default=20, help="Stop after so many.")
+@click.option("--frame", type=int, help="Look at one frame only, counted from 0.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def check(files, species, max_errors, frame, as_json, quiet, **reading_options) -> None:
+    """Read a trajectory to its end without ingesting it; tell all that is wrong with it.
+
+    Ends with status 65 when something is.
+
+    \b
+    qsdask check run7.dump.gz --species 1=Cu,2=Zr
+    qsdask check 'dump.*.zst' --max-errors 100
+    """
+    found = stage("check").check(
+        source_files(files), species=pairs(species, int), max_errors=max_errors, frame=frame,
+        progress=not quiet, **reading_options,
+    )  # fmt: skip
+    if as_json:
+        click.echo(json.dumps(found.as_json(), indent=1))
+    else:
+        stage("tables").print_findings(found)
+    if found.errors:
+        raise click.exceptions.Exit(found.errors[0].exit_status)
+
+
+@cli.command(context_settings=CONTEXT)
+@click.argument("store")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def verify(store, quiet) -> None:
+    """Find every flipped bit, cut, deleted and strange file of a store.
+
+    Ends with status 74 when there is damage.
+
+    \b
+    qsdask verify glass7.zarr
+    """
+    damage = stage("verify").verify(store, progress=not quiet)
+    for item in damage:
+        click.echo(str(item))
+    harm = [item for item in damage if not item.harmless]
+    if harm:
+        click.echo(f"{store}: {len(harm)} damaged. Next: qsdask repair {store}")
+        raise click.exceptions.Exit(74)
+    click.echo(f"{store}: whole.")
+
+
+@cli.command(context_settings=CONTEXT)
+@click.argument("store")
+@click.option("--source", multiple=True, help="The trajectory again, when its own frames are damaged.")
+@running
+def repair(store, source, **where) -> None:
+    """Compute damaged parts of a store again, and only those.
+
+    \b
+    qsdask repair glass7.zarr
+    qsdask repair glass7.zarr --source run7.dump.gz
+    """
+    mended = stage("repair").repair(store, source=source_files(source) or None, run=where_to_run(**where))
+    for line in mended:
+        click.echo(line)
+    click.echo(f"{store}: {'mended' if mended else 'whole, nothing to do'}.")
+
+
+@cli.command(context_settings=CONTEXT)
+@click.argument("store")
+def migrate(store) -> None:
+    """Bring a store of an older qsdask to the present format.
+
+    \b
+    qsdask migrate glass7.zarr
+    """
+    stage("migrate").migrate(store)
+    click.echo(f"{store}: has the present format.")

@@ -1,0 +1,158 @@
+"""Commands that fill a store or make a model."""
+
+from __future__ import annotations
+
+import click
+
+from qsdask.cli.group import CONTEXT, cli
+from qsdask.cli.options import done, pairs, radii, reading, running, source_files, stage, where_to_run
+
+
+@cli.command(context_settings=CONTEXT)
+@click.argument("files", nargs=-1, required=True)
+@click.argument("store")
+@reading
+@click.option(
+    "--strain-step",
+    type=float,
+    help="Strain between frames, a fraction; measured from the cell when not given.",
+)
+@click.option("--chunk", type=int, help="Atoms per domain and task (default 65536).")
+@click.option("--radius", help="Radii in angstrom that replace Miracle's, such as Cu=1.28.")
+@click.option("--name", help="Name of the specimen.")
+@running
+def ingest(
+    files, store, species, boundary, topology, columns, strict, skip_bad_frames, assume_order, restart_overlap, lost_atoms,
+    strain_step, chunk, radius, name, **where,
+) -> None:  # fmt: skip
+    """Turn a trajectory into a store.
+
+    \b
+    qsdask ingest run7.dump.gz glass7.zarr --species 1=Cu,2=Zr --strain-step 0.00125
+    qsdask ingest 'dump.*.gz' glass7.zarr --species 1=Cu,2=Zr      # one file per frame
+    """
+    made = stage("ingest").ingest(
+        source_files(files), store, species=pairs(species, int), strain_step=strain_step, chunk=chunk,
+        boundary=boundary, radius=radii(radius), name=name, topology=topology, columns=columns, strict=strict,
+        skip_bad_frames=skip_bad_frames, assume_order=assume_order, restart_overlap=restart_overlap,
+        lost_atoms=lost_atoms, run=where_to_run(**where),
+    )  # fmt: skip
+    done(made, f"qsdask shells {made}")
+
+
+@cli.command(context_settings=CONTEXT)
+@click.argument("store")
+@click.option("--cutoff", type=float, help="Radius of the cut-off shell in angstrom (default 4.0).")
+@click.option(
+    "--convention", type=click.Choice(["paper", "amlearn"]), help="Rule for small facets (default paper)."
+)
+@click.option("--facet-fraction", type=float, help="Drop facets below this share of the mean (default 0.05).")
+@click.option(
+    "--open-radius", type=float, help="A cell that reaches farther is open, in angstrom (default 8.0)."
+)
+@running
+def shells(store, cutoff, convention, facet_fraction, open_radius, **where) -> None:
+    """Find the Voronoi and the cut-off neighbours of every atom.
+
+    \b
+    qsdask shells glass7.zarr --cutoff 4.0
+    """
+    made = stage("shells").shells(
+        store,
+        cutoff=cutoff,
+        convention=convention,
+        facet_fraction=facet_fraction,
+        open_radius=open_radius,
+        run=where_to_run(**where),
+    )
+    done(made, f"qsdask features {made}")
+
+
+@cli.command(context_settings=CONTEXT)
+@click.argument("store")
+@click.option("--set", "name", help="Feature set (default interstice).")
+@click.option(
+    "--convention",
+    type=click.Choice(["paper", "amlearn"]),
+    help="Distance interstice (default: as the shells).",
+)
+@running
+def features(store, name, convention, **where) -> None:
+    """Compute what every atom of the undeformed glass looks like.
+
+    \b
+    qsdask features glass7.zarr --set interstice
+    """
+    made = stage("features").features(store, set=name, convention=convention, run=where_to_run(**where))
+    done(made, f"qsdask respond {made}")
+
+
+@cli.command(context_settings=CONTEXT)
+@click.argument("store")
+@click.option(
+    "--cutoff", type=float, help="Reference neighbours within this distance, angstrom (default 4.0)."
+)
+@click.option(
+    "--normalise", type=click.Choice(["sum", "mean"]), help="Sum over the neighbours, or mean (default sum)."
+)
+@running
+def respond(store, cutoff, normalise, **where) -> None:
+    """Measure D2min of every atom at every stored strain.
+
+    \b
+    qsdask respond glass7.zarr --cutoff 4.0
+    """
+    made = stage("respond").respond(store, cutoff=cutoff, normalise=normalise, run=where_to_run(**where))
+    done(made, f"qsdask train {made} ... --model my.qs")
+
+
+@cli.command(context_settings=CONTEXT)
+@click.argument("stores", nargs=-1, required=True)
+@click.option("--model", required=True, help="Model folder to write, such as cuzr.qs.")
+@click.option("--set", "name", help="Feature set (default interstice).")
+@click.option("--strain", type=float, help="Strain of the label (default 0.04).")
+@click.option("--threshold", type=float, help="Plastic above this D2min, angstrom^2 (default 5).")
+@click.option("--folds", type=int, help="Folds of the cross-validation (default 5).")
+@click.option(
+    "--fold-kind",
+    type=click.Choice(["stratified", "spatial_block"]),
+    help="How atoms are set aside (default stratified).",
+)
+@click.option("--draws", type=int, help="Undersamplings (default 3).")
+@click.option("--ratio", type=float, help="Other atoms per plastic atom (default 1).")
+@click.option(
+    "--surface-margin", type=float, help="Leave out atoms nearer to a free surface, angstrom (default 10)."
+)
+@click.option("--host", help="Learn from this species only.")
+@click.option("--trees", type=int, help="Boosting rounds (default 300).")
+@click.option("--depth", type=int, help="Depth of a tree (default 2).")
+@click.option("--seed", type=int, help="Seed of undersampling, folds and boosting (default 0).")
+@running
+def train(stores, model, name, cluster, workers, memory_limit, overwrite, quiet, **settings) -> None:
+    """Learn softness from deformed glasses.
+
+    \b
+    qsdask train glass1.zarr glass2.zarr --model cuzr.qs --strain 0.04 --threshold 5
+    """
+    made = stage("train").train(
+        list(stores),
+        model=model,
+        set=name,
+        run=where_to_run(cluster, workers, memory_limit, overwrite, quiet),
+        **settings,
+    )
+    done(made, f"qsdask predict OTHER.zarr --model {made}")
+
+
+@cli.command(context_settings=CONTEXT)
+@click.argument("store")
+@click.option("--model", required=True, help="Model folder.")
+@running
+def predict(store, model, **where) -> None:
+    """Give every atom its quench-in softness.
+
+    \b
+    qsdask predict glass7.zarr --model cuzr.qs
+    """
+    made = stage("predict").predict(store, model=model, run=where_to_run(**where))
+    done(made, f"qsdask evaluate {made} --model {model}")

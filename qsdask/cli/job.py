@@ -1,0 +1,41 @@
+"""Commands that do a whole job."""
+
+from __future__ import annotations
+
+import click
+
+from qsdask.cli.group import CONTEXT, cli
+from qsdask.cli.options import running, stage, where_to_run
+
+
+@cli.command(context_settings=CONTEXT)
+@click.argument("recipe")
+@click.option("--set", "changes", multiple=True, help="Replace a setting: --set train.threshold=4.5")
+@click.option("--folder", help="Where everything goes, instead of the recipe's folder.")
+@click.option("--dry-run", is_flag=True, help="Print tasks, bytes and memory; run nothing.")
+@running
+def run(recipe, changes, folder, dry_run, **where) -> None:
+    """Do all of a job from one recipe; run again, it goes on where it was.
+
+    \b
+    qsdask run pipelines/quickstart.toml --set train.threshold=4.5
+    qsdask run pipelines/quickstart.toml --dry-run
+    """
+    if dry_run:
+        stage("tables").print_plan(stage("plan").plan(recipe, changes=changes))
+        return
+    stage("tables").print_run(
+        stage("run").run(recipe, changes=changes, folder=folder, run=where_to_run(**where))
+    )
+
+
+@cli.command(context_settings=CONTEXT)
+@click.option("--folder", default="qsdask-quickstart", help="Where stores, model and report go.")
+@running
+def quickstart(folder, **where) -> None:
+    """Learn softness from one shipped Cu-Zr glass and test it on another.
+
+    \b
+    qsdask quickstart
+    """
+    stage("tables").print_run(stage("quickstart").quickstart(folder, run=where_to_run(**where)))

@@ -1,0 +1,122 @@
+"""Commands that answer questions: tables, pictures, files for other programs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from qsdask.cli.group import CONTEXT, cli
+from qsdask.cli.options import running, stage, where_to_run
+
+
+@cli.command(context_settings=CONTEXT)
+@click.argument("store")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def info(store, as_json) -> None:
+    """Tell what is in a store: stages, complete or not, sizes, provenance.
+
+    \b
+    qsdask info glass7.zarr
+    """
+    found = stage("info").info(store)
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+    else:
+        stage("tables").print_info(found)
+
+
+@cli.command(context_settings=CONTEXT)
+@click.argument("store")
+@click.option("--model", required=True, help="Model folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@running
+def evaluate(store, model, as_json, **where) -> None:
+    """Test a model on a glass it has never seen.
+
+    \b
+    qsdask evaluate glass7.zarr --model cuzr.qs --json
+    """
+    scores = stage("evaluate").evaluate(store, model=model, run=where_to_run(**where))
+    if as_json:
+        click.echo(_json(scores))
+    else:
+        stage("tables").print_scores(scores)
+
+
+@cli.command(context_settings=CONTEXT)
+@click.argument("store")
+@click.option("--model", required=True, help="Model folder, or the name of its softness in the store.")
+@click.option("--threshold", type=float, help="Plastic above this D2min, angstrom^2 (default: the model's).")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--out", help="Write the whole result as a Zarr store that xarray opens.")
+@running
+def activation(store, model, threshold, as_json, out, **where) -> None:
+    """Follow which softness is activated, strain by strain.
+
+    \b
+    qsdask activation glass7.zarr --model cuzr.qs
+    """
+    found = stage("activation").activation(store, model=model, threshold=threshold, run=where_to_run(**where))
+    if out:
+        found.to_zarr(out, mode="w", consolidated=False)
+    if as_json:
+        click.echo(_json({name: found[name].values.tolist() for name in ("strain", *found.data_vars)}))
+    else:
+        stage("tables").print_activation(found)
+
+
+@cli.command(context_settings=CONTEXT)
+@click.argument("store")
+@click.option("--model", required=True, help="Model folder.")
+@click.option("--out", default="report.html", help="HTML file.")
+@click.option(
+    "--slice-axis", type=click.Choice(["x", "y", "z"]), default="y", help="Normal of the pictured slice."
+)
+@click.option("--slice-thickness", type=float, default=2.0, help="Thickness of the pictured slice, angstrom.")
+@running
+def report(store, model, out, slice_axis, slice_thickness, **where) -> None:
+    """Write a self-contained HTML report.
+
+    \b
+    qsdask report glass7.zarr --model cuzr.qs --out report.html
+    """
+    made = stage("report").report(
+        store,
+        model=model,
+        out=out,
+        slice_axis=slice_axis,
+        slice_thickness=slice_thickness,
+        run=where_to_run(**where),
+    )
+    click.echo(f"{made}: written. Open it in a browser; it needs no network.")
+
+
+@cli.command(context_settings=CONTEXT)
+@click.argument("store")
+@click.option("--out", required=True, help=".extxyz, .xyz, .dump or .lammpstrj.")
+@click.option("--step", type=int, default=0, help="Frame; negative numbers count from the end.")
+@click.option(
+    "--columns",
+    default="",
+    help="Comma-separated: qs, qs_std, d2min, valid, cell_volume, or feature columns.",
+)
+@click.option("--model", help="Name of the softness, when there are several.")
+def export(store, out, step, columns, model) -> None:
+    """Write one frame with chosen columns for OVITO and others.
+
+    \b
+    qsdask export glass7.zarr --step 32 --columns qs,d2min --out glass7.extxyz
+    """
+    names = [c.strip() for c in columns.split(",") if c.strip()]
+    made = stage("export").export(
+        store, out, step=step, columns=names, model=None if model is None else Path(model).stem
+    )
+    click.echo(f"{made}: written.")
+
+
+def _json(values: dict) -> str:
+    """JSON without NaN: what is not defined is null."""
+    plain = json.loads(json.dumps(values, default=lambda v: v.tolist()), parse_constant=lambda _: None)
+    return json.dumps(plain, indent=1, allow_nan=False)

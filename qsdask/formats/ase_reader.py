@@ -1,0 +1,412 @@
+"""Extended XYZ, VASP (POSCAR, CONTCAR, XDATCAR) and CIF through ASE, as the same frames.
+
+Frames of extended XYZ are found here, by whole lines: a cut or damaged file is told with its place, compressed
+files work, and one frame is read without those before it. ASE then makes sense of the text of that frame.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from types import ModuleType
+
+import numpy as np
+from xxhash import xxh3_128
+
+from qsdask.errors import BadDataError, UsageError
+from qsdask.formats.arrays import (
+    BadFrame,
+    CutError,
+    cell_around,
+    checked_frame,
+    digest_of,
+    elements_of,
+    last_frame_cut,
+    read_each,
+)
+from qsdask.formats.container import TextFile, TextStream
+from qsdask.formats.frame import Frame, FrameLocation, ReadWarning, periodic_axes
+from qsdask.formats.header import shown
+from qsdask.formats.refusal import changed, refusal
+
+__all__ = ["format_of", "index_ase", "read_ase"]
+
+_PACKED = (".gz", ".bz2", ".zst")
+_STEP_KEYS = ("Timestep", "timestep", "step")
+_LONGEST_COUNT = 20
+_XDATCAR_HEADER = 7  # lines; once, or before every frame when the cell changes
+
+
+def format_of(path: str | os.PathLike, head: bytes) -> str | None:
+    """ASE's name of the format of a file, from its name and how its text begins; None when it is not read here."""
+    name = os.path.basename(os.fspath(path)).lower()
+    for packed in _PACKED:
+        name = name.removesuffix(packed)
+    if name.endswith(".extxyz") or (name.endswith(".xyz") and b"Lattice=" in head):
+        return "extxyz"
+    if name.endswith(".cif"):
+        return "cif"
+    if name.startswith("xdatcar"):
+        return "vasp-xdatcar"
+    if name.startswith(("poscar", "contcar")) or name.endswith((".poscar", ".vasp")):
+        return "vasp"
+    return None
+
+
+def _ase_io(path) -> ModuleType:
+    """``ase.io``; ASE is installed only by those who need it."""
+    try:
+        import ase.io
+        import ase.io.extxyz
+    except ImportError as error:
+        raise UsageError(
+            f"{os.path.basename(os.fspath(path))} is read through ASE, which is not installed",
+            code="E-EXTRA",
+            file=path,
+            hint="pip install 'qsdask[ase]'",
+        ) from error
+    return ase.io
+
+
+def index_ase(
+    path: str | os.PathLike,
+    form: str,
+    *,
+    boundary: tuple[str, str, str] | None = None,
+    strict: bool = False,
+) -> tuple[list[FrameLocation], list[ReadWarning]]:
+    """Find all frames of a file that ASE reads.
+
+    Parameters
+    ----------
+    path : path-like
+    form : str
+        What `format_of` says.
+    boundary : tuple of str, optional
+        Needed for extended XYZ without ``pbc``, with which it must agree. VASP and CIF are periodic by
+        definition; a boundary given here replaces that, for slabs.
+    strict : bool
+        Refuse a last frame of extended XYZ that is cut, instead of leaving it out with a warning.
+
+    Returns
+    -------
+    frames : list of FrameLocation
+        ``timestep`` is ``Timestep`` (or ``step``) of the comment line of extended XYZ, else the position in
+        the file. ``has_id`` when there is a column ``id``, or the format itself keeps the order (XDATCAR).
+    warnings : list of ReadWarning
+        ``W-NO-STEP``, ``W-TRUNCATED``.
+
+    Raises
+    ------
+    UsageError
+        ``E-EXTRA``: ASE is not installed.
+    BadDataError
+        ``E-FORMAT``, ``E-HEADER``, ``E-COUNT``, ``E-TRUNCATED``, ``E-BOUNDARY-UNKNOWN``, ``E-BOUNDARY``.
+    """
+    name = os.fspath(path)
+    if form == "extxyz":
+        frames, notes, stepless = _index_extxyz(name, boundary, strict)
+    else:
+        notes, stepless = [], True
+        frames = [
+            FrameLocation(
+                path=name,
+                ordinal=ordinal,
+                offset=0,
+                length=0,
+                header=0,
+                timestep=ordinal,
+                natoms=len(atoms),
+                line=0,
+                boundary=boundary or ("pp", "pp", "pp"),
+                convention="wrapped",
+                reader="ase",
+                has_id=form == "vasp-xdatcar",
+            )
+            for ordinal, atoms in enumerate(_structures(name, form))
+        ]
+    if not frames:
+        raise BadDataError("the file has no frame", code="E-FORMAT", file=path)
+    if stepless:
+        notes.append(ReadWarning("W-NO-STEP", f"{name}: no timesteps in the file; frames are counted from 0"))
+    return frames, notes
+
+
+def _index_extxyz(path, boundary, strict):
+    """Frames, warnings, and whether timesteps are missing."""
+    frames: list[FrameLocation] = []
+    steps: list[int | None] = []
+    notes = []
+    with TextStream(path) as stream:
+        while not notes:
+            line = stream.line
+            try:
+                found = _next_frame(stream, path, frames, boundary)
+            except CutError:
+                ends = f"line {line}", f"line {stream.line}, without a newline or with lines missing"
+                notes.append(last_frame_cut(path, len(frames), *ends, strict=strict, line=line))
+                break
+            if found is None:
+                break
+            frames.append(found[0])
+            steps.append(found[1])
+    if None in steps and any(step is not None for step in steps):
+        at = frames[steps.index(None)]
+        message = "the frame has no Timestep, but others have"
+        raise BadDataError(message, code="E-HEADER", file=path, frame=at.ordinal, line=at.line)
+    return frames, notes, None in steps
+
+
+def _next_frame(stream, path, frames, boundary):
+    """The next frame and its timestep, if it has one; None at the end."""
+    count = b"\n"
+    while count and not count.strip():
+        start, line = stream.offset, stream.line
+        count = stream.readline()
+    if not count:
+        return None
+
+    def refuse(message, code, **more):
+        return BadDataError(message, code=code, file=path, frame=len(frames), line=line, **more)
+
+    if not count.strip().isdigit() or len(count) > _LONGEST_COUNT:
+        message = f"expected the number of atoms, found {shown(count)}"
+        if not frames:
+            raise refuse(message, "E-FORMAT")
+        raise refuse(message, "E-COUNT", why="the frame before has more or fewer lines than its count")
+    natoms = int(count)
+    comment = stream.readline()
+    header = stream.offset - start
+    if not comment.endswith(b"\n") or stream.skip(natoms) < natoms:
+        if frames and natoms > frames[-1].natoms:
+            raise refuse(f"the frame says {natoms} atoms, but the file ends before", "E-COUNT")
+        raise CutError
+    info = _comment(comment, path, refuse)
+    step = next((info[key] for key in _STEP_KEYS if key in info), None)
+    if step is not None and not isinstance(step, int | np.integer):
+        raise refuse(f"the timestep must be a whole number, found {step!r}", "E-HEADER")
+    columns = tuple(_layout(info)[::3])
+    place = FrameLocation(
+        path=path,
+        ordinal=len(frames),
+        offset=start,
+        length=stream.offset - start,
+        header=header,
+        timestep=len(frames) if step is None else int(step),
+        natoms=natoms,
+        line=line,
+        boundary=_boundary(info, boundary, refuse),
+        convention="wrapped",
+        reader="ase",
+        has_id="id" in columns,
+        columns=columns,
+    )
+    return place, step
+
+
+def _layout(info):
+    """Name, kind and width of every column, one after the other."""
+    return str(info.get("Properties", "species:S:1:pos:R:3")).split(":")
+
+
+def _comment(comment, path, refuse):
+    try:
+        return _ase_io(path).extxyz.key_val_str_to_dict(comment.decode().strip())
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise refuse(f"cannot read the comment line {shown(comment)}: {error}", "E-HEADER") from error
+
+
+def _boundary(info, given, refuse):
+    if "pbc" not in info:
+        if given is None:
+            raise refuse(
+                "the file does not say which boundaries are periodic",
+                "E-BOUNDARY-UNKNOWN",
+                hint='give the boundary, for example --boundary ppp, or write pbc="T T T"',
+            )
+        return given
+    periodic = np.asarray(info["pbc"])
+    if periodic.shape != (3,) or periodic.dtype != bool:
+        raise refuse(f"pbc must be three of T and F, found {info['pbc']!r}", "E-HEADER")
+    flags = tuple("pp" if axis else "ff" for axis in periodic)
+    if given is not None and (periodic_axes(given) != periodic).any():
+        raise refuse(
+            f"the boundary given is {' '.join(given)}, the file says {' '.join(flags)}",
+            "E-BOUNDARY",
+            hint="leave the boundary out to use that of the file",
+        )
+    return given or flags
+
+
+def _structures(path, form):
+    """All structures of a VASP or CIF file."""
+    ase_io = _ase_io(path)
+    with TextFile(path) as text:
+        whole = _text(text, form, path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = ase_io.read(io.StringIO(whole), index=":", format=form)
+    except Exception as error:  # ASE raises whatever its parsers met
+        raise BadDataError(
+            f"ASE cannot read it as {form}: {type(error).__name__}: {error}", code="E-FORMAT", file=path
+        ) from error
+    if form == "vasp-xdatcar":
+        _refuse_lost_frames(whole, found, path)
+    for atoms in found:
+        if any(share != 1 for site in atoms.info.get("occupancy", {}).values() for share in site.values()):
+            raise BadDataError(
+                "sites are occupied only in part: which atom is where, the file does not tell",
+                code="E-FORMAT",
+                file=path,
+            )
+    return found
+
+
+def _refuse_lost_frames(whole, found, path):
+    """ASE stops at the first XDATCAR frame that it does not understand, as if it were the end."""
+    lines = whole.count("\n")
+    titles = sum("configuration=" in line for line in whole.split("\n"))
+    headers = lines - len(found) * (1 + len(found[0]) if found else 0)
+    if titles != len(found) or headers % _XDATCAR_HEADER or not 0 < headers <= _XDATCAR_HEADER * len(found):
+        raise BadDataError(
+            f"{len(found)} frames are read; {titles} are announced, and {lines} lines are not as many as they need",
+            code="E-COUNT",
+            file=path,
+            why="the file is cut or damaged",
+        )
+
+
+def _text(text, form, path):
+    """The text of a VASP or CIF file, and what ASE would pass over in silence."""
+    data = bytearray()
+    block = memoryview(bytearray(1 << 20))
+    while n := text.readinto(block):
+        data += block[:n]
+    whole = data.decode("utf-8", "replace")
+    lines = whole.split("\n", 7)
+    if form.startswith("vasp") and len(lines) > 5 and lines[5].split()[:1] and lines[5].split()[0].isdigit():
+        raise BadDataError(
+            "the file does not name its elements", code="E-SPECIES", file=path, line=6,
+            why="it was written by VASP 4", hint="put a line with the elements before that with their numbers",
+        )  # fmt: skip
+    if form == "vasp-xdatcar" and not whole.endswith("\n"):
+        raise BadDataError(
+            "the last frame is cut: the last line has no newline", code="E-TRUNCATED", file=path
+        )
+    return whole
+
+
+def read_ase(locations: Sequence[FrameLocation], *, on_bad: BadFrame | None = None) -> Iterator[Frame]:
+    """Read frames of one file that `index_ase` found.
+
+    Parameters
+    ----------
+    locations : sequence of FrameLocation
+        Of one file.
+    on_bad : callable, optional
+        Called with the error of a frame that cannot be used, which is then left out; without it the error is
+        raised.
+
+    Yields
+    ------
+    Frame
+        Without a cell and without a periodic axis the cell is the box that holds all atoms.
+
+    Raises
+    ------
+    UsageError
+        ``E-EXTRA``.
+    BadDataError
+        ``E-FORMAT``, ``E-LINE`` (a line has more or fewer columns), ``E-NUMBER``, ``E-BOX``, ``E-DUP-ID``,
+        ``E-CHANGED``.
+    """
+    if not locations:
+        return
+    path = locations[0].path
+    if locations[0].length:
+        with TextFile(path) as text:
+            yield from read_each(locations, lambda place: _read_extxyz(text, place), on_bad)
+        return
+    found = _structures(path, format_of(path, b""))
+
+    def read_one(place):
+        if len(found) <= place.ordinal or len(found[place.ordinal]) != place.natoms:
+            raise changed(place)
+        atoms = found[place.ordinal]
+        digest = digest_of(atoms.positions, atoms.cell.array, atoms.numbers)
+        return _frame(atoms, place, np.arange(1, place.natoms + 1), digest)
+
+    yield from read_each(locations, read_one, on_bad)
+
+
+def _read_extxyz(text, place):
+    data = bytearray(place.length)
+    text.pass_to(place.offset)
+    if text.readinto(memoryview(data)) < place.length:
+        raise changed(place)
+    whole = data.decode("utf-8", "replace")
+    lines = whole.split("\n")[:-1]  # only newlines part lines, as where they were counted
+    extxyz = _ase_io(place.path).extxyz
+    _refuse_other_widths(lines, _layout(extxyz.key_val_str_to_dict(lines[1].strip())), place)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            atoms = next(iter(extxyz.read_xyz(io.StringIO(whole), index=0)))
+    except Exception as error:  # ASE raises whatever its parser met
+        raise refusal(
+            place,
+            f"ASE cannot read the frame: {type(error).__name__}: {error}",
+            "E-FORMAT",
+            line=place.line,
+        ) from error
+    identity = np.arange(1, place.natoms + 1)
+    if place.has_id:
+        identity = np.asarray(atoms.arrays.get("id"))
+        if identity.dtype.kind != "i" or identity.ndim != 1:
+            raise refusal(place, "column 'id' needs whole numbers (id:I:1)", "E-NUMBER")
+    return _frame(atoms, place, identity.astype(np.int64), xxh3_128(data).hexdigest())
+
+
+def _refuse_other_widths(lines, layout, place):
+    """ASE leaves out what stands beyond the announced columns."""
+    try:
+        width = sum(map(int, layout[2::3]))
+    except ValueError:
+        width = 0
+    if not width or len(layout) % 3:
+        raise refusal(place, f"cannot read Properties={':'.join(layout)}", "E-HEADER", line=place.line + 1)
+    for row, line in enumerate(lines[2:], start=2):
+        n = len(line.split())
+        if n != width:
+            raise refusal(
+                place,
+                f"the line has {n} columns, {width} are announced: {shown(line.encode())}",
+                "E-LINE",
+                line=place.line + row,
+            )
+
+
+def _frame(atoms, place, identity, digest):
+    cell, origin = atoms.cell.array, np.zeros(3)
+    if not cell.any():
+        cell, origin = cell_around(place, atoms.positions)
+    else:
+        origin = np.asarray(atoms.info.get("Origin", origin), np.float64)
+        if origin.shape != (3,):
+            raise refusal(place, "Origin needs three numbers", "E-HEADER", line=place.line or None)
+    if not atoms.numbers.all():
+        raise refusal(
+            place, "an atom has no element (X)", "E-NAME", atom_id=int(identity[np.argmin(atoms.numbers)])
+        )
+    return checked_frame(
+        place,
+        cell=np.array(cell, np.float64),
+        origin=origin,
+        id=identity,
+        position=np.array(atoms.positions, np.float64),
+        element=elements_of(atoms.get_chemical_symbols()),
+        digest=digest,
+    )

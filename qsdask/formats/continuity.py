@@ -1,0 +1,225 @@
+"""What makes a frame follow the one before: the same lattice; and what is odd about the first one."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from qsdask.errors import BadDataError
+from qsdask.formats.frame import Frame, ReadWarning
+from qsdask.space.box import Box
+
+__all__ = [
+    "ContinuedCell",
+    "replicated",
+    "rounding_noise",
+    "unflipped",
+    "warnings_of_reference",
+]
+
+#: Atoms looked at to tell a replicated cell: that many of a glass never have partners by chance.
+_PROBES = 256
+
+#: A tilt may change by this fraction of its box length between two frames; beyond, shear and flip look alike.
+_CLEAR = 0.4
+
+#: Share of the D2min threshold that rounding may take up before a warning.
+_ROUNDING_SHARE = 0.01
+
+
+class ContinuedCell(NamedTuple):
+    """A cell that goes on from the one before.
+
+    Attributes
+    ----------
+    cell : float64 array, shape (3, 3)
+    matrix : int64 array, shape (3, 3)
+        Integer, determinant 1: ``cell = matrix @ cell of the file``. The identity when nothing was flipped.
+    """
+
+    cell: np.ndarray
+    matrix: np.ndarray
+
+
+def unflipped(cell: np.ndarray, previous_cell: np.ndarray) -> ContinuedCell:
+    """Undo LAMMPS box flips: the lattice vectors that continue those of the frame before.
+
+    Parameters
+    ----------
+    cell : float64 array, shape (3, 3)
+        Of the frame, rows are lattice vectors.
+    previous_cell : float64 array, shape (3, 3)
+        Of the frame before, continued itself.
+
+    Returns
+    -------
+    ContinuedCell
+        Of the same lattice: wrapped positions mean the same atoms, only the cell is cut out differently.
+
+    Raises
+    ------
+    BadDataError
+        ``E-BOX-FLIP`` when a tilt changes by about half a box length, so that shear and flip cannot be told apart.
+
+    Notes
+    -----
+    When a tilt factor passes half of its box length (0.6 in ``fix deform``), LAMMPS takes the equivalent cell
+    on the other side: ``xy`` changes by the length along x (b becomes b - a), ``xz`` likewise (c - a), and ``yz``
+    by the length along y (c - b, which changes ``xz`` by ``xy`` too). Between two frames that follow one another a
+    tilt is taken to change by less than half, so that the nearest equivalent vector is the one that continues.
+    Cells in general orientation are compared by their edges and angles.
+    https://docs.lammps.org/Howto_triclinic.html
+    """
+    matrix = np.eye(3, dtype=np.int64)
+    now, before = _lower(cell), _lower(previous_cell)
+    before = before / np.diag(before)  # tilts as fractions of the lengths, so that strain does not count
+    # Row by row, from the nearest vector back: c by b before c by a, because the former changes both tilts of c.
+    for row, column in ((1, 0), (2, 1), (2, 0)):
+        jump = before[row, column] - (matrix[row] @ now)[column] / now[column, column]
+        n = round(jump)
+        if abs(jump - n) > _CLEAR:
+            raise BadDataError(
+                f"the tilt {('xy', 'xz', 'yz')[row + column - 1]} changes by {abs(jump):.3g} of its box length "
+                "from one frame to the next",
+                code="E-BOX-FLIP",
+                why="shear by half a box and a flip of the box look alike",
+                hint="give frames that are closer together",
+            )
+        matrix[row] += n * matrix[column]
+    return ContinuedCell(matrix @ cell, matrix)
+
+
+def _lower(cell):
+    """The same edges and angles with a along x and b in the xy plane, as LAMMPS has them."""
+    return np.linalg.cholesky(cell @ cell.T)
+
+
+def replicated(
+    position: np.ndarray,
+    box: Box,
+    species: np.ndarray | None = None,
+    *,
+    most: int = 8,
+    tolerance: float = 0.01,
+) -> tuple[int, int, int]:
+    """How many copies of a smaller cell stand along each axis.
+
+    Parameters
+    ----------
+    position : float64 array, shape (n_atom, 3)
+    box : Box
+        Only its periodic axes are looked at.
+    species : int array, shape (n_atom,), optional
+        Copies have the same ones.
+    most : int
+        Copies looked for along each axis.
+    tolerance : float
+        Distance within which an atom and its copy must agree. Unit: that of the positions.
+
+    Returns
+    -------
+    tuple of int
+        1 along axes without copies.
+
+    Notes
+    -----
+    Some hundred atoms are moved by 1/n of a cell vector and must meet one of the same species each: one sort
+    along the first axis, then a narrow window for each. A copy that went on moving by itself is not told.
+    """
+    reduced = box.reduced(position)
+    reduced -= np.floor(reduced)
+    species = np.zeros(len(reduced), np.int8) if species is None else np.asarray(species)
+    order = np.argsort(reduced[:, 0], kind="stable")
+    along = reduced[order, 0]
+    width = tolerance / box.height[0]
+    probes = np.unique(np.linspace(0, len(reduced) - 1, min(_PROBES, len(reduced))).astype(np.int64))
+
+    def meets(atom, shift):
+        target = (reduced[atom] + shift) % 1.0
+        # The window, and its parts beyond the faces.
+        near = [
+            order[slice(*np.searchsorted(along, (target[0] + turn - width, target[0] + turn + width)))]
+            for turn in (0.0, -1.0, 1.0)
+        ]
+        near = np.concatenate(near)
+        apart = reduced[near] - target
+        apart -= np.rint(apart)
+        close = np.linalg.norm(apart @ box.cell, axis=1) < tolerance
+        return bool((close & (species[near] == species[atom])).any())
+
+    copies = [1, 1, 1]
+    for axis in np.flatnonzero(box.periodic):
+        for n in range(most, 1, -1):
+            shift = np.zeros(3)
+            shift[axis] = 1.0 / n
+            if len(reduced) % n == 0 and all(meets(atom, shift) for atom in probes):
+                copies[axis] = n
+                break
+    return copies[0], copies[1], copies[2]
+
+
+def rounding_noise(resolution: float, n_neighbour: int = 14) -> float:
+    """D2min (sum over neighbours) that rounding of the coordinates makes on average.
+
+    Parameters
+    ----------
+    resolution : float
+        Rounding step r of the coordinates of both frames. Unit: angstrom.
+    n_neighbour : int
+        Neighbours n of the atom.
+
+    Returns
+    -------
+    float
+        Unit: angstrom^2.
+
+    Notes
+    -----
+    Each coordinate of each atom carries an error of variance r^2/12, in both frames. The error of a bond is that
+    of the neighbour less that of the atom itself, which all bonds share: along one axis the errors of the n bonds
+    have the covariance ``r^2/6 (1 + J)``, J all ones. The affine fit takes 3 of n dimensions away and, in a shell
+    without a preferred side, leaves the shared part whole: ``r^2/6 (n - 3 + n)`` along each of three axes.
+    """
+    return resolution**2 / 2.0 * (2 * n_neighbour - 3)
+
+
+def warnings_of_reference(
+    frame: Frame,
+    species: np.ndarray | None = None,
+    *,
+    n_neighbour: int = 14,
+    threshold: float = 5.0,
+) -> tuple[ReadWarning, ...]:
+    """What is odd about the first frame: ``W-REPLICATED``, ``W-ROUNDING``.
+
+    Parameters
+    ----------
+    frame : Frame
+    species : int array, shape (n_atom,), optional
+        In the order of the frame.
+    n_neighbour : int
+        Neighbours an atom usually has.
+    threshold : float
+        D2min above which an atom counts as plastic. Unit: angstrom^2.
+
+    Returns
+    -------
+    tuple of ReadWarning
+    """
+    warnings = []
+    copies = replicated(frame.position, Box(frame.cell, frame.origin, frame.periodic), species)
+    if max(copies) > 1:
+        text = (
+            f"the first frame is {' x '.join(map(str, copies))} copies of a smaller cell: its atoms are not "
+            "independent, and copies of one atom fall into training and test data"
+        )
+        warnings.append(ReadWarning("W-REPLICATED", text))
+    noise = rounding_noise(frame.resolution, n_neighbour)
+    if noise > _ROUNDING_SHARE * threshold:  # never for an unknown resolution, NaN
+        text = (
+            f"coordinates are rounded to {frame.resolution:.2g}: that alone makes a D2min of {noise:.2g} angstrom^2, "
+            f"{noise / threshold:.0%} of the threshold; dump with 'dump_modify ... format float %.10g'"
+        )
+        warnings.append(ReadWarning("W-ROUNDING", text))
+    return tuple(warnings)

@@ -1,0 +1,125 @@
+"""Errors for atoms that cannot be read, from the text at fault."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from qsdask.errors import BadDataError
+from qsdask.formats.frame import FrameLocation
+from qsdask.formats.header import shown
+from qsdask.kernels import text
+
+__all__ = ["changed", "explained", "refusal", "zeros"]
+
+
+def refusal(place: FrameLocation, message: str, code: str, **more) -> BadDataError:
+    """An error in a frame; ``more`` as in `qsdask.errors.QSDaskError`."""
+    return BadDataError(
+        message, code=code, file=place.path, frame=place.ordinal, timestep=place.timestep, **more
+    )
+
+
+def changed(place: FrameLocation) -> BadDataError:
+    """``E-CHANGED``: the frame is not what was indexed."""
+    return refusal(
+        place,
+        "the file is no longer what it was when it was indexed",
+        "E-CHANGED",
+        why="a simulation, or a copy, still writes it",
+        hint="wait until it is finished, then start again",
+    )
+
+
+def zeros(path: str | os.PathLike, byte: int, **place) -> BadDataError:
+    """The error for binary zeros in a text, at ``byte`` of it."""
+    return BadDataError(
+        f"binary zeros at byte {byte}",
+        code="E-NUL",
+        file=path,
+        why="a node or disk failed while the file was written",
+        **place,
+    )
+
+
+def explained(
+    place: FrameLocation,
+    columns: tuple[str, ...],
+    memory: np.ndarray,
+    fault: tuple[int, int, int],
+    line: int,
+    offset: int,
+) -> BadDataError:
+    """The error for a line that could not be read.
+
+    Parameters
+    ----------
+    place : FrameLocation
+    columns : tuple of str
+        Names.
+    memory : uint8 array, shape (n_byte + PADDING,)
+        Text around the fault.
+    fault : tuple of int
+        Byte, column and kind, as `qsdask.kernels.text.RowReader.read` returns them.
+    line : int
+        Its line number.
+    offset : int
+        Byte of the file at which ``memory`` begins.
+
+    Returns
+    -------
+    BadDataError
+    """
+    at, column, kind = fault
+    low = max(at - 65536, 0)
+    around = memory[low : min(at + 65536, memory.size - text.PADDING)].tobytes()
+    start = around.rfind(b"\n", 0, at - low) + 1
+    end = around.find(b"\n", at - low)
+    whole = around[start : end if end >= 0 else len(around)]
+    token = next(iter(around[at - low :].split(None, 1)), b"")
+    name = columns[column] if column < len(columns) else "?"
+
+    def refuse(message, code, why=None):
+        return refusal(place, message, code, line=line, why=why)
+
+    if b"\0" in whole:
+        byte = offset + low + start + whole.index(b"\0")
+        return zeros(place.path, byte, frame=place.ordinal, timestep=place.timestep, line=line)
+    if kind in (text.FEW_TOKENS, text.MANY_TOKENS):
+        n = len(whole.split())
+        return refuse(
+            f"the line has {n} columns, {len(columns)} are announced ({' '.join(columns)}): {shown(whole)}",
+            "E-LINE",
+            "a comment or blank line between the atoms" if not n or whole.startswith(b"#") else None,
+        )
+    if kind == text.BAD_INT:
+        return refuse(f"column {name!r} needs a whole number, found {shown(token)}", "E-NUMBER")
+    if kind == text.INT_RANGE:
+        return refuse(f"column {name!r}: {shown(token)} is beyond int64", "E-NUMBER")
+    if kind == text.BAD_FLOAT:
+        return refuse(
+            f"column {name!r} needs a finite decimal number, found {shown(token)}",
+            "E-NUMBER",
+            _why_no_number(token),
+        )
+    if kind == text.MANY_NAMES or (kind == text.BAD_TOKEN and name == "element" and len(token) > 8):
+        return refuse(
+            f"column {name!r}: {shown(token)} is too long, or there are too many different names", "E-NAME"
+        )
+    if kind == text.LONG_LINE:
+        return refuse("the line is too long", "E-LINE")
+    return refuse(f"a control character in {shown(whole)}", "E-NUMBER")
+
+
+def _why_no_number(token):
+    """What usually leads to such a token."""
+    if b"nan" in token.lower() or b"inf" in token.lower() or b"#" in token:
+        return "the simulation blew up"
+    if token.startswith(b"*"):
+        return "a Fortran program ran out of digits"
+    if b"," in token:
+        return "a decimal comma"
+    if b"d" in token.lower():
+        return "a Fortran exponent: write E for D"
+    return None

@@ -1,0 +1,85 @@
+"""Where every atom of a frame belongs: rows of a store by atom id, in files, so that no task holds them all."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+__all__ = ["RowTable"]
+
+
+class RowTable:
+    """Rows by atom id, and what later frames are compared with.
+
+    The files are mapped only while they are looked at: mapped pages count as memory of the process.
+
+    Parameters
+    ----------
+    folder : Path
+        Written by `RowTable.write`; it may be removed when the stage that made it is finished.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @classmethod
+    def write(cls, folder: Path, atom_id: np.ndarray, species: np.ndarray, reduced: np.ndarray) -> RowTable:
+        """Write the table.
+
+        Parameters
+        ----------
+        folder : Path
+            Made anew.
+        atom_id : int64 array, shape (n_atom,)
+            Ids in row order.
+        species : int array, shape (n_atom,)
+            Species index in row order.
+        reduced : float array, shape (n_atom, 3)
+            Wrapped reduced coordinates of the first frame, in row order.
+        """
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        row = np.argsort(atom_id, kind="stable")
+        for name, value in (
+            ("id", atom_id[row]),
+            ("row", row),
+            ("species", species),
+            ("reduced", reduced.astype(np.float32)),
+        ):
+            np.save(folder / f"{name}.npy", value)
+        return cls(folder)
+
+    def _mapped(self, name: str) -> np.ndarray:
+        return np.load(self._folder / f"{name}.npy", mmap_mode="r")
+
+    def __len__(self) -> int:
+        return len(self._mapped("id"))
+
+    def rows_of(self, atom_id: np.ndarray) -> np.ndarray:
+        """Row of every id, -1 for ids that the first frame does not have.
+
+        Parameters
+        ----------
+        atom_id : int64 array, shape (n,)
+
+        Returns
+        -------
+        int64 array, shape (n,)
+        """
+        known, rows = self._mapped("id"), self._mapped("row")
+        # Rising ids walk through the files from front to back.
+        rising = np.argsort(atom_id, kind="stable")
+        place = np.minimum(np.searchsorted(known, atom_id[rising]), len(known) - 1)
+        row = np.empty(len(atom_id), dtype=np.int64)
+        row[rising] = np.where(known[place] == atom_id[rising], rows[place], -1)
+        return row
+
+    def species_of(self, row: np.ndarray) -> np.ndarray:
+        """Species index of some rows, int array, shape (n,)."""
+        return np.asarray(self._mapped("species")[row])
+
+    def reduced(self, start: int, stop: int) -> np.ndarray:
+        """Reduced coordinates of consecutive rows in the first frame, float32, shape (stop - start, 3)."""
+        return np.array(self._mapped("reduced")[start:stop])

@@ -1,0 +1,208 @@
+"""What a store says about itself: folders, the table of contents at its root, and the manifest of every stage.
+
+All of it is rendered here and nowhere else, from facts that are the same on every machine, so that it can be rendered
+again and compared byte by byte.
+
+A stage's manifest, ``ledger/<stage>/manifest.json``, covers what no receipt covers: metadata of groups and arrays,
+arrays written whole, all receipts together, and the stage's record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qsdask import schema
+from qsdask.errors import StoreIOError
+from qsdask.store.durable import DurableStore, content_words
+from qsdask.store.validate import damaged, metadata, plain_path
+
+__all__ = [
+    "Manifest",
+    "checksum",
+    "entry_of",
+    "folder_text",
+    "folders_of",
+    "metadata_keys",
+    "put_folders",
+    "read_manifest",
+    "receipts_digest",
+    "root_text",
+    "sound_text",
+]
+
+
+def checksum(value: object) -> str:
+    """128-bit BLAKE2b hash of a JSON value, the same for every order of its keys."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def folder_text(attributes: Mapping[str, object] | None = None) -> bytes:
+    """Metadata file of a group."""
+    content = {"attributes": dict(attributes or {}), "zarr_format": 3, "node_type": "group"}
+    return json.dumps(content, indent=2).encode()
+
+
+def folders_of(path: str) -> list[str]:
+    """Groups above a node, outermost first, without the root: ``features`` for ``features/interstice``."""
+    return [str(folder) for folder in reversed(Path(path).parents) if str(folder) != "."]
+
+
+def put_folders(root: Path, path: str) -> None:
+    """Make the groups above a node, as far as they are not there."""
+    store = DurableStore(root)
+    if not (root / "zarr.json").is_file():
+        store.put("zarr.json", root_text({}))
+    for folder in folders_of(path):
+        key, text = f"{folder}/zarr.json", folder_text()
+        if not (root / key).is_file() or (root / key).read_bytes() != text:
+            store.put(key, text)
+
+
+def metadata_keys(root: Path, groups: Iterable[str]) -> list[str]:
+    """Metadata files of groups: their own and those of their arrays."""
+    found = []
+    for group in groups:
+        found.append(f"{group}/zarr.json")
+        found += sorted(str(file.relative_to(root)) for file in (root / group).glob("*/zarr.json"))
+    return found
+
+
+def root_text(shown: Mapping[str, Mapping]) -> bytes:
+    """Metadata file of the store: format, needed features, and the consolidated metadata.
+
+    Parameters
+    ----------
+    shown : mapping of str to mapping
+        Metadata by path of the node, parents first.
+
+    Returns
+    -------
+    bytes
+    """
+    content = {
+        "attributes": {"qsdask": {"format": schema.FORMAT_VERSION, "requires": []}},
+        "zarr_format": 3,
+        "node_type": "group",
+        "consolidated_metadata": {"kind": "inline", "must_understand": False, "metadata": dict(shown)},
+    }
+    return json.dumps(content, indent=1).encode()
+
+
+def receipts_digest(receipts: np.ndarray) -> str:
+    """128-bit BLAKE2b hash of all receipts of a stage.
+
+    Parameters
+    ----------
+    receipts : uint64 array, shape (part, step, domain, file, word)
+    """
+    return hashlib.blake2b(np.ascontiguousarray(receipts, dtype="<u8").tobytes(), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a finished stage consists of, beside the files that its receipts cover.
+
+    Attributes
+    ----------
+    record : dict
+        The stage's record as it stands in the ledger.
+    files : dict of str to list of (int, str)
+        Length in bytes and 128-bit BLAKE2b hash of every file, by path inside the store.
+    receipts : str
+        See `receipts_digest`.
+    """
+
+    record: dict[str, Any]
+    files: dict[str, list]
+    receipts: str
+
+    def _content(self) -> dict:
+        return {"record": self.record, "files": self.files, "receipts": self.receipts}
+
+    @property
+    def checksum(self) -> str:
+        """Hash of the manifest, kept in the manifest and in the ledger."""
+        # As it will be read again: tuples become lists.
+        return checksum(json.loads(json.dumps(self._content())))
+
+    def text(self) -> bytes:
+        """The file."""
+        content = {**self._content(), "checksum": self.checksum}
+        return json.dumps(content, sort_keys=True, indent=1).encode()
+
+
+def read_manifest(root: Path, stage: str) -> Manifest | None:
+    """Manifest of a stage, None when there is none.
+
+    Raises
+    ------
+    StoreIOError
+        ``E-STORE-DAMAGED`` when it is not what was written.
+    """
+    key = f"ledger/{stage}/manifest.json"
+    found = metadata(root, key)
+    if found is None:
+        return None
+    try:
+        made = Manifest(found["record"], found["files"], found["receipts"])
+        intact = made.checksum == found["checksum"] and made.text() == (root / key).read_bytes()
+        if intact and made.record["key"] == stage:
+            return made
+    except (KeyError, TypeError):
+        pass
+    raise damaged(root, key, "its checksum differs")
+
+
+def sound_text(root: Path, manifest: Manifest, key: str) -> bytes | None:
+    """A metadata file as it was written: as it stands, or as the root's table of contents remembers it.
+
+    Parameters
+    ----------
+    root : Path
+        Root of the store.
+    manifest : Manifest
+        Of the stage that the file belongs to.
+    key : str
+        Path of the file inside the store.
+
+    Returns
+    -------
+    bytes or None
+        None when neither is what the manifest names.
+    """
+    for candidate in (_as_it_stands, _as_remembered):
+        text = candidate(root, key)
+        if text is not None and key in manifest.files and entry_of(text) == manifest.files[key]:
+            return text
+    return None
+
+
+def entry_of(data: bytes) -> list:
+    """Length and hash of a file as a manifest lists them."""
+    length, high, low = content_words(data)
+    return [length, f"{high:016x}{low:016x}"]
+
+
+def _as_it_stands(root: Path, key: str) -> bytes | None:
+    try:
+        path = plain_path(root, key)
+    except StoreIOError:
+        return None
+    return None if path is None else path.read_bytes()
+
+
+def _as_remembered(root: Path, key: str) -> bytes | None:
+    try:
+        found = metadata(root, "zarr.json")
+        node = found["consolidated_metadata"]["metadata"][key.removesuffix("/zarr.json")]
+    except (StoreIOError, KeyError, TypeError):
+        return None
+    return json.dumps(node, indent=2).encode()

@@ -1,0 +1,180 @@
+"""The record of a stage: what it is about to do, or did; and the store's table of contents made from all records."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from qsdask import schema
+from qsdask.errors import NoInputError
+from qsdask.store.durable import DurableStore
+from qsdask.store.manifest import checksum, folder_text, folders_of, metadata_keys, root_text
+from qsdask.store.validate import check_format, check_root, damaged, metadata
+
+__all__ = [
+    "Record",
+    "keys",
+    "publish",
+    "put_record",
+    "read",
+    "read_record",
+    "record_from",
+    "record_text",
+    "records",
+    "require_store",
+    "stage_groups",
+]
+
+#: Part of the identity of all numbers; it rises when the same settings would give other numbers.
+NUMBERS = 1
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a stage is about to do, or did.
+
+    Attributes
+    ----------
+    key : str
+        Name of the ledger: ``"ingest"``, ``"shells"``, ``"features/interstice"``, ...
+    groups : tuple of str
+        Groups of the store that the stage fills.
+    settings : dict
+        Settings that decide its numbers.
+    inputs : dict of str to str
+        Digest of every ledger it builds on.
+    shape : tuple of int
+        Number of (parts, steps, domains).
+    n_file : int
+        Most files that one task writes.
+    complete : bool
+        Whether every task has its receipt.
+    provenance : dict
+        Versions, digests of input files, warnings: facts that do not decide numbers.
+    """
+
+    key: str
+    groups: tuple[str, ...]
+    settings: dict
+    inputs: dict
+    shape: tuple[int, int, int]
+    n_file: int
+    complete: bool = False
+    provenance: dict | None = None
+
+    @property
+    def digest(self) -> str:
+        """Identity of the stage's numbers: settings, and the digests of what it builds on."""
+        text = json.dumps([self.key, self.settings, self.inputs, NUMBERS], sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def record_from(fields: dict) -> Record:
+    """Record of its stored fields."""
+    return Record(**{**fields, "groups": tuple(fields["groups"]), "shape": tuple(fields["shape"])})
+
+
+def record_text(record: Record, manifest: str | None) -> bytes:
+    """Metadata file of a ledger; `manifest` is the checksum of the manifest, None while the stage is unfinished."""
+    content = {
+        "format": schema.FORMAT_VERSION, "digest": record.digest, "record": asdict(record), "manifest": manifest
+    }  # fmt: skip
+    # Sorted, so that the record gives the same bytes when it comes from the manifest.
+    content = json.loads(json.dumps(content, sort_keys=True))
+    return folder_text({"qsdask": {**content, "checksum": checksum(content)}})
+
+
+def put_record(path: Path, record: Record, manifest: str | None) -> None:
+    """Write the metadata file of a ledger."""
+    DurableStore(path).put(f"ledger/{record.key}/zarr.json", record_text(record, manifest))
+
+
+def read(path: Path, key: str) -> Record | None:
+    """Record of a stage, None when it was never started.
+
+    Raises
+    ------
+    NoInputError
+        ``E-NO-STORE`` when there is no store at `path`.
+    BadDataError
+        ``E-FORMAT-VERSION`` when a newer or an older qsdask wrote it.
+    StoreIOError
+        ``E-STORE-DAMAGED`` when it is not what was written.
+    """
+    path = Path(path)
+    require_store(path)
+    check_root(path)
+    return read_record(path, key)
+
+
+def read_record(path: Path, key: str) -> Record | None:
+    """Like `read`, without a look at the root."""
+    file = f"ledger/{key}/zarr.json"
+    found = metadata(path, file)
+    if found is None:
+        return None
+    try:
+        content = dict(found["attributes"]["qsdask"])
+        check_format(path, content["format"])
+        given = content.pop("checksum")
+        record = record_from(content["record"])
+        if given == checksum(content) and record.key == key:
+            return record
+    except (KeyError, TypeError, ValueError, AttributeError):
+        pass
+    raise damaged(path, file, "its checksum differs")
+
+
+def keys(path: Path) -> list[str]:
+    """Names of all ledgers of a store, damaged or not."""
+    root = Path(path) / "ledger"
+    found: dict[str, tuple[str, ...]] = {}
+    for folder, folders, files in os.walk(root):
+        key = str(Path(folder).relative_to(root))
+        if (groups := stage_groups(key)) and (folders or files):
+            found[key] = groups
+            folders.clear()
+    rank = {stage.name: i for i, stage in enumerate(schema.STAGES)}
+    return sorted(found, key=lambda key: (rank[schema.stage_of(found[key][0]).name], key))
+
+
+def stage_groups(key: str) -> tuple[str, ...]:
+    """Groups that the stage of this ledger fills; none for a name that no stage has."""
+    for stage in schema.STAGES:
+        if key == stage.name and not any("*" in group for group in stage.groups):
+            return stage.groups
+    try:
+        schema.stage_of(key)
+    except KeyError:
+        return ()
+    return (key,)
+
+
+def records(path: Path) -> list[Record]:
+    """Records of all stages ever started in a store, in the order of `qsdask.schema.STAGES`."""
+    path = Path(path)
+    require_store(path)
+    check_root(path)
+    return [record for key in keys(path) if (record := read_record(path, key)) is not None]
+
+
+def publish(path: Path) -> None:
+    """Write the store's consolidated metadata: the groups of complete stages, and no others."""
+    root = Path(path)
+    shown: dict[str, dict] = {}
+    for key in keys(root):
+        record = read_record(root, key)
+        for group in record.groups if record is not None and record.complete else ():
+            for file in [*(f"{f}/zarr.json" for f in folders_of(group)), *metadata_keys(root, [group])]:
+                shown[file.removesuffix("/zarr.json")] = metadata(root, file)
+    DurableStore(root).put("zarr.json", root_text(shown))
+
+
+def require_store(path: Path) -> None:
+    if not (path / "zarr.json").exists() and not (path / "ledger").is_dir():
+        raise NoInputError(
+            "no store here", code="E-NO-STORE", file=path, hint="make one with 'qsdask ingest DUMP STORE'"
+        )

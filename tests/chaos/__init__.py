@@ -1,0 +1,1 @@
+"""Faults on purpose: kills, crash points, full disks; a resumed job must give the bytes of an undisturbed one."""

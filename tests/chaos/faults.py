@@ -1,0 +1,209 @@
+"""Disturb a job, resume it, compare: one function per kind of fault, each returns an `Outcome`."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+from tests.chaos.job import contents, start, write_dump
+
+#: Runs that a disturbed job may need until it is done.
+RESUMES = 4
+
+#: What a message may take on a terminal.
+LINES = 10
+
+
+class Outcome(NamedTuple):
+    """What became of one disturbed job.
+
+    Attributes
+    ----------
+    disturbed : bool
+        The fault came before the job was over.
+    finished : bool
+        Resumed runs brought it to its end.
+    identical : bool
+        Every byte of the store is that of an undisturbed job.
+    told : bool
+        What the disturbed run said was one message, without a traceback.
+    note : str
+        What went wrong, for a person.
+    """
+
+    disturbed: bool
+    finished: bool
+    identical: bool
+    told: bool
+    note: str
+
+
+class Bench:
+    """A folder with the dump, the undisturbed store, and how long that took."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.dump = write_dump(folder / "glass.dump")
+        for cluster in ("local", "threads"):
+            store = folder / f"{cluster}.zarr"
+            begun = time.monotonic()
+            job = start(self.dump, store, cluster)
+            said = job.communicate(timeout=300)[1]
+            assert job.returncode == 0, said
+            setattr(self, cluster, time.monotonic() - begun)
+        self.expected = contents(folder / "local.zarr")
+        assert self.expected == contents(folder / "threads.zarr")
+
+    def resumed(self, store: Path, said: str, *, disturbed: bool, status: int | None, told: bool) -> Outcome:
+        """Run the job until it is done, and compare."""
+        for _ in range(RESUMES):
+            if status == 0:
+                break
+            job = start(self.dump, store, "threads")
+            more = job.communicate(timeout=300)[1]
+            status = job.returncode
+            if status:
+                said += more
+        found = contents(store) if store.is_dir() else {}
+        identical = found == self.expected
+        note = "" if identical and told else said[-2000:]
+        if not identical:
+            differing = {k for k in {*found, *self.expected} if found.get(k) != self.expected.get(k)}
+            note += f"\ndiffering: {sorted(differing)[:10]}"
+        shutil.rmtree(store, ignore_errors=True)
+        return Outcome(disturbed, status == 0, identical, told, note)
+
+
+def _readable(said: str) -> bool:
+    return "Traceback" not in said and len(said.splitlines()) <= LINES
+
+
+def kill(bench: Bench, target: str, seed: int) -> Outcome:
+    """SIGKILL of a worker, the scheduler, a nanny or the driver at a random moment.
+
+    The scheduler and the nannies of ``--cluster local`` live in the driver; for those two a cluster is started apart.
+    """
+    chance = random.Random(seed)
+    store = bench.folder / f"kill-{target}-{seed}.zarr"
+    if target in ("driver", "worker"):
+        job = start(bench.dump, store, "local")
+        victim = lambda: _victim(job, target, chance)  # noqa: E731
+        disturbed, said = _strike(job, victim, chance.uniform(0.15, 0.95) * bench.local)
+        return bench.resumed(store, said, disturbed=disturbed, status=job.returncode, told=_readable(said))
+    with _cluster(bench.folder / f"cluster-{seed}") as (address, scheduler, nanny):
+        job = start(bench.dump, store, address)
+        victim = {"scheduler": lambda: scheduler.pid, "nanny": lambda: nanny.pid}[target]
+        disturbed, said = _strike(job, victim, chance.uniform(0.15, 0.95) * bench.local, wait=90)
+    return bench.resumed(store, said, disturbed=disturbed, status=job.returncode, told=_readable(said))
+
+
+def _strike(job: subprocess.Popen, victim, after: float, wait: float = 120) -> tuple[bool, str]:
+    """Kill after some seconds; whether that was before the end, and what the job said."""
+    try:
+        said = job.communicate(timeout=after)[1]
+        return False, said
+    except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError, TypeError):
+            os.kill(victim(), signal.SIGKILL)
+    try:
+        return True, job.communicate(timeout=wait)[1]
+    except subprocess.TimeoutExpired:
+        # A job that neither ends nor goes on is what a user would stop by hand.
+        os.killpg(job.pid, signal.SIGKILL)
+        return True, job.communicate()[1] + "\n(hung; stopped by hand)" + "\n" * LINES
+
+
+def _victim(job: subprocess.Popen, target: str, chance: random.Random) -> int | None:
+    if target == "driver":
+        return job.pid
+    children = psutil.Process(job.pid).children(recursive=True)
+    workers = [child.pid for child in children if "spawn_main" in " ".join(child.cmdline())]
+    return chance.choice(workers) if workers else None
+
+
+@contextmanager
+def _cluster(folder: Path) -> Iterator[tuple[str, subprocess.Popen, subprocess.Popen]]:
+    """A scheduler and two nannies with a worker each, as separate processes on loopback."""
+    folder.mkdir(exist_ok=True)
+    file = folder / "scheduler.json"
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
+    loop = ["--host", "127.0.0.1", "--no-dashboard"]
+    scheduler = subprocess.Popen(
+        [sys.executable, "-m", "distributed.cli.dask_scheduler", *loop, "--port", "0", "--scheduler-file", str(file)],
+        **quiet,
+    )  # fmt: skip
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-m", "distributed.cli.dask_worker", *loop, "--nthreads", "1", "--scheduler-file", str(file)],
+            **quiet,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    try:
+        for _ in range(300):
+            if file.exists() and file.stat().st_size:
+                break
+            time.sleep(0.1)
+        yield str(file), scheduler, workers[0]
+    finally:
+        for process in (*workers, scheduler):
+            with suppress(psutil.NoSuchProcess):
+                for child in psutil.Process(process.pid).children(recursive=True):
+                    child.kill()
+            process.kill()
+            process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+#: File operations at which a process may die, and how many of them a thread makes in the job, more or less.
+OPERATIONS = {"openat": 3000, "write": 200, "fsync": 80, "rename": 80, "mkdir": 80, "unlink": 8}
+
+
+def crash_point(bench: Bench, operation: str, nth: int) -> Outcome:
+    """SIGKILL when a thread makes its nth call of one kind of file operation (needs strace)."""
+    store = bench.folder / f"crash-{operation}-{nth}.zarr"
+    inject = ("strace", "-f", "-qq", "-o", os.devnull, "-e", f"trace={operation}")
+    inject += ("-e", f"inject={operation}:signal=KILL:when={nth}")
+    job = start(bench.dump, store, "threads", inject)
+    said = job.communicate(timeout=300)[1]
+    return bench.resumed(
+        store, said, disturbed=job.returncode != 0, status=job.returncode, told=_readable(said)
+    )
+
+
+def full_disk(bench: Bench, n_byte: int) -> Outcome:
+    """A file system with room for so many bytes (needs the right to mount a tmpfs); then it gets more."""
+    mounted = Path(tempfile.mkdtemp(prefix="full-", dir=bench.folder))
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={n_byte}", "tmpfs", str(mounted)], check=True)
+    try:
+        job = start(bench.dump, mounted / "glass.zarr", "local")
+        said = job.communicate(timeout=300)[1]
+        told = _readable(said) and (job.returncode == 0 or ("E-DISK-FULL" in said and job.returncode == 75))
+        subprocess.run(["mount", "-o", "remount,size=1g", str(mounted)], check=True)
+        return bench.resumed(
+            mounted / "glass.zarr", said, disturbed=job.returncode != 0, status=job.returncode, told=told
+        )
+    finally:
+        subprocess.run(["umount", str(mounted)], check=True)
+
+
+def may_mount(folder: Path) -> bool:
+    """Whether this user may mount a tmpfs."""
+    trial = Path(tempfile.mkdtemp(dir=folder))
+    done = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(trial)], capture_output=True)
+    if done.returncode == 0:
+        subprocess.run(["umount", str(trial)], check=True)
+    return done.returncode == 0

@@ -1,0 +1,70 @@
+"""The whole suite of faults, and its table: tried, disturbed, finished, identical, one message.
+
+    python -m tests.chaos.run --kills 100 --crash-points 100 --disk 25
+
+Only processes that it started itself are killed, by their pid.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+from tests.chaos.faults import OPERATIONS, Bench, Outcome, crash_point, full_disk, kill, may_mount
+
+TARGETS = ("driver", "worker", "scheduler", "nanny")
+
+
+def trials(bench: Bench, kills: int, crash_points: int, disk: int, seed: int):
+    """Name and outcome of every trial."""
+    chance = random.Random(seed)
+    for k in range(kills):
+        target = TARGETS[k % len(TARGETS)]
+        yield f"SIGKILL of {target}", kill(bench, target, seed + k)
+    for k in range(crash_points if shutil.which("strace") else 0):
+        operation = list(OPERATIONS)[k % len(OPERATIONS)]
+        nth = int(OPERATIONS[operation] ** chance.uniform(0.2, 1.0))
+        yield f"SIGKILL at {operation}", crash_point(bench, operation, nth)
+    size = sum(file.stat().st_size for file in (bench.folder / "local.zarr").rglob("*") if file.is_file())
+    if disk and may_mount(bench.folder):
+        for k in range(disk):
+            yield "disk full", full_disk(bench, int(size * (0.02 + 1.4 * (k + 0.5) / disk)))
+
+
+def print_table(outcomes: dict[str, list[Outcome]]) -> None:
+    """One row per kind of fault."""
+    print(f"\n{'fault':<24}{'tried':>7}{'disturbed':>11}{'finished':>10}{'identical':>11}{'one message':>13}")
+    for name, found in outcomes.items():
+        counts = [
+            sum(getattr(o, key) for o in found) for key in ("disturbed", "finished", "identical", "told")
+        ]
+        print(f"{name:<24}{len(found):>7}{counts[0]:>11}{counts[1]:>10}{counts[2]:>11}{counts[3]:>13}")
+
+
+def main() -> int:
+    """Run the suite; status 1 when something was lost or differed."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--crash-points", type=int, default=100)
+    parser.add_argument("--disk", type=int, default=25)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    outcomes: dict[str, list[Outcome]] = defaultdict(list)
+    with tempfile.TemporaryDirectory(prefix="qsdask-chaos-") as folder:
+        bench = Bench(Path(folder))
+        for name, found in trials(bench, options.kills, options.crash_points, options.disk, options.seed):
+            outcomes[name].append(found)
+            print(name, *found[:4], found.note, file=sys.stderr, flush=True)
+    print_table(outcomes)
+    return 0 if all(o.finished and o.identical for found in outcomes.values() for o in found) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""A sample of the suite of faults; all of it by ``python -m tests.chaos.run``, or ``pytest -m chaos``."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from tests.chaos.faults import Bench, crash_point, full_disk, kill, may_mount
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    """A small job, and what it gives undisturbed."""
+    return Bench(tmp_path_factory.mktemp("chaos"))
+
+
+def unharmed(outcome):
+    assert outcome.finished, outcome.note
+    assert outcome.identical, outcome.note
+    assert outcome.told, outcome.note
+
+
+@pytest.mark.parametrize("target", ["driver", "worker"])
+def test_a_killed_process_costs_no_number(bench, target):
+    unharmed(kill(bench, target, seed=1))
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("seed", [2, 3])
+@pytest.mark.parametrize("target", ["driver", "worker", "scheduler", "nanny"])
+def test_more_killed_processes_cost_no_number(bench, target, seed):
+    unharmed(kill(bench, target, seed=seed))
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+@pytest.mark.parametrize(("operation", "nth"), [("fsync", 9), ("rename", 30)])
+def test_a_crash_at_a_file_operation_costs_no_number(bench, operation, nth):
+    outcome = crash_point(bench, operation, nth)
+    assert outcome.disturbed
+    unharmed(outcome)
+
+
+@pytest.mark.parametrize("n_byte", [700_000])
+def test_a_full_disk_is_one_message_and_resumable(bench, n_byte):
+    if not may_mount(bench.folder):
+        pytest.skip("needs the right to mount a tmpfs")
+    outcome = full_disk(bench, n_byte)
+    assert outcome.disturbed
+    unharmed(outcome)

@@ -11,7 +11,7 @@ import numpy as np
 
 from qsdask.engine.plan import PIECE_ATOMS
 from qsdask.engine.run import progress_bar
-from qsdask.errors import QSDaskError
+from qsdask.errors import QSDaskError, UsageError
 from qsdask.formats.continuity import warnings_of_reference
 from qsdask.formats.frame import FramePiece, ReadWarning
 from qsdask.formats.trajectory import Trajectory, open_trajectory
@@ -124,6 +124,8 @@ def check(
 
 def _check_frames(source: Trajectory, species, lost, only, progress, found, collect) -> None:
     """All frames against the first one; an error in one does not keep the next from being looked at."""
+    if only is not None and not 0 <= only < len(source):
+        raise UsageError(f"there are {len(source)} frames, counted from 0; no frame {only}", code="E-STEP")
     first = next(iter(source.read(0, 1)))
     found.atoms = first.natoms
     refuse_flat(first, source.frames[0].path)

@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -208,10 +209,17 @@ def _myself() -> dict:
     }
 
 
+def _time(start: object) -> str:
+    """Time of day of a process's start, as far as the lock tells it."""
+    if not isinstance(start, int | float) or not 0 <= start < 1e11:
+        return "at an unknown time"
+    return f"{datetime.fromtimestamp(start, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
 def _locked(root: Path, owner: dict) -> ResumableError:
     who = f"process {owner.get('pid', '?')} on {owner.get('host', '?')}"
     return ResumableError(
-        f"another process writes into this store: {who}, started at {owner.get('start', '?')} s ({owner.get('command', '?')})",
+        f"another process writes into this store: {who}, started {_time(owner.get('start'))} ({owner.get('command', '?')})",
         code="E-LOCKED", file=root, why="two writers would mix their numbers",
         hint=f"wait until it has ended; if it is gone and no qsdask runs anywhere on this store, remove {root / LOCK}",
     )  # fmt: skip

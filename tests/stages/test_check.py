@@ -44,6 +44,7 @@ def test_one_frame_and_few_errors_can_be_asked_for(broken):
     assert len(qsdask.check(broken, max_errors=1).errors) == 1
     # Counts are checked for all frames, content for the one asked for (frames that can be read are counted).
     assert {e.code for e in qsdask.check(broken, frame=0).errors} == {"E-COUNT"}
+    assert {e.code for e in qsdask.check(broken, frame=9).errors} == {"E-COUNT", "E-STEP"}
 
 
 def test_what_ingest_may_leave_out_is_a_warning(broken):

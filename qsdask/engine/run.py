@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from distributed import Client, Future, KilledWorker, as_completed
 from rich.console import Console
@@ -122,7 +123,7 @@ def run_tasks(
         try:
             for future in queue:
                 index = running.pop(future)
-                result = _outcome(future, f"{label}: {describe(*arguments[index])}")
+                result = _outcome(future, label, partial(describe, *arguments[index]))
                 submit()
                 advance(share[index])
                 yield result
@@ -131,19 +132,19 @@ def run_tasks(
                 client.cancel(list(running), force=True)
 
 
-def _outcome(future: Future, task: str) -> object:
+def _outcome(future: Future, label: str, describe: Callable[[], str]) -> object:
     """Result of a task, or the refusal that says why there is none."""
     try:
         result = future.result()
     except KilledWorker:
         raise ResumableError(
-            f"workers died again and again on one task: {task}", code="E-WORKER-LOST",
+            f"workers died again and again on one task: {label}: {describe()}", code="E-WORKER-LOST",
             why="it needs more memory than a worker may take, or something in it crashes the process; all other tasks are kept",
             hint="give the workers more memory or use a smaller --chunk, then run the same command again to resume",
         ) from None  # fmt: skip
     except MemoryError:
         raise ResumableError(
-            f"a worker ran out of memory: {task}", code="E-NO-MEMORY",
+            f"a worker ran out of memory: {label}: {describe()}", code="E-NO-MEMORY",
             hint="give the workers more memory or use a smaller --chunk, then run the same command again to resume",
         ) from None  # fmt: skip
     except OSError as error:

@@ -309,16 +309,17 @@ def open_block(position, cell, origin, periodic, reach, id=None, owned=None) -> 
         turns = np.where(periodic, np.floor(reduced), 0.0)
         wrapped, reduced = wrapped - turns @ cell, reduced - turns
     n_atom = len(wrapped)
-    owned = np.arange(n_atom) if owned is None else np.asarray(owned, dtype=np.int64)
+    # All atoms: taken as they are, without copies.
+    mine = slice(None) if owned is None else np.asarray(owned, dtype=np.int64)
+    owned = np.arange(n_atom) if owned is None else mine
     rank_of_id = np.arange(n_atom)
     if id is not None:
         rank_of_id[np.argsort(id, kind="stable")] = np.arange(n_atom)
 
     # In reduced coordinates the reach is the reach over the distance between opposite faces of the cell.
     margin = (reach + 1e-6) * np.linalg.norm(inverse, axis=0)
-    mine = reduced[owned]
-    low = np.array([column.min() for column in mine.T]) - margin
-    high = np.array([column.max() for column in mine.T]) + margin
+    low = np.array([column.min() for column in reduced[mine].T]) - margin
+    high = np.array([column.max() for column in reduced[mine].T]) + margin
     row, image = images_inside(reduced, low, high, periodic)
     if len(owned) < n_atom:
         is_near = ((reduced >= low) & (reduced <= high)).all(axis=1)
@@ -330,7 +331,7 @@ def open_block(position, cell, origin, periodic, reach, id=None, owned=None) -> 
         inside = ((reduced[row] + image >= low) & (reduced[row] + image <= high)).all(axis=1)
         row, image = row[inside], image[inside]
     return OpenBlock(
-        np.concatenate([wrapped[owned], wrapped[row] + image @ cell]),
+        np.concatenate([wrapped[mine], wrapped[row] + image @ cell]),
         np.concatenate([owned, row]),
         np.concatenate([np.zeros((len(owned), 3), dtype=np.int8), image]),
         _rank(rank_of_id, np.concatenate([owned, row]), image),

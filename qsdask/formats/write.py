@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
@@ -18,7 +19,7 @@ _ROWS = 65536  # rows made into text at a time
 _COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_\[\].-]*\Z")
 
 
-class _Writer:
+class _Writer(ABC):
     """A frame being written; its file appears under its name when all atoms are there."""
 
     _TAKEN: frozenset[str] = frozenset()
@@ -74,11 +75,13 @@ class _Writer:
         else:
             self.abandon()
 
+    @abstractmethod
     def _header(self) -> str:
-        raise NotImplementedError
+        """Text before the first atom."""
 
+    @abstractmethod
     def _cells(self, identity, species, position) -> Iterator[list[str]]:
-        raise NotImplementedError
+        """Cells of the leading columns."""
 
     def write(
         self,

@@ -131,13 +131,12 @@ def scatter_steps(
     for step, pieces in source.frames_in_pieces(steps, PIECE_ATOMS):
         waiting = Path(scratch) / f"step-{step}.{os.getpid()}"
         try:
-            _scatter_frame(path, root, step, pieces, table, policy, waiting, source)
+            _scatter_frame(root, step, pieces, table, policy, waiting, source)
         finally:
             waiting.unlink(missing_ok=True)
 
 
 def _scatter_frame(
-    path: str,
     root: StoreReader,
     step: int,
     pieces: Iterable[FramePiece],
@@ -153,7 +152,7 @@ def _scatter_frame(
     bounds = np.empty((len(rows), 2, 3))
     missing: list[np.ndarray] = []
     outside = 0
-    with ledger.committing(Path(path), "ingest", (0, step, 0)) as writer:
+    with ledger.committing(root.path, "ingest", (0, step, 0)) as writer:
         for domain, (start, stop) in enumerate(rows.tolist()):
             mine = [piece.of_domain(domain) for piece in held]
             position, lost = _collected(mine, start, stop, root, source, step)

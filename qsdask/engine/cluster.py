@@ -120,8 +120,10 @@ def _local(processes: bool, workers: int, memory_limit: str | None) -> Iterator[
         else {"n_workers": 1, "threads_per_worker": workers, "memory_limit": 0}
     )
     settings = {"distributed.nanny.pre-spawn-environ": {**_KEPT_MEMORY, **_ONE_THREAD}, **_NO_SPILLING}
-    # Dask looks at the stack of every worker 100 times a second; with one task a core that is taken from the kernels.
+    # Dask looks at the stack of every worker 100 times a second, and at the delay of every event loop 50 times; with
+    # one task a core that is taken from the kernels.
     settings["distributed.worker.profile.enabled"] = False
+    settings["distributed.admin.tick.interval"] = "500ms"
     if processes:
         settings["distributed.worker.preload"] = ["qsdask.engine.preload"]
     # Dask listens on all interfaces with its dashboard unless it is told otherwise.

@@ -34,7 +34,8 @@ U = np.uint64
 COUNTED_SORT = U(96)
 #: Entries that one turn of a vectorised loop takes (four vectors of four).
 LANES = U(16)
-LARGEST = np.int64(2**63 - 1)
+#: No rank comes so far: local entries are counted in 32 bits.
+LARGEST = np.int32(2**31 - 1)
 
 
 class CellList(NamedTuple):
@@ -52,8 +53,8 @@ class CellList(NamedTuple):
         First entry of each cell in `atom`; x runs fastest.
     atom : uint32 array, shape (n_local,)
         Local atom index, sorted by cell.
-    x, y, z : float64 array, shape (n_local,)
-        Coordinates in the sequence of `atom`. Unit: angstrom.
+    x, y, z : float64 array, shape (n_local + LANES,)
+        Coordinates in the sequence of `atom`, and room that a vectorised loop may read. Unit: angstrom.
     """
 
     lower: np.ndarray
@@ -150,7 +151,7 @@ def build_cells(position, width):
     shape = shape.astype(np.int64)
     start = np.zeros(shape.prod() + 1, dtype=np.int64)
     atom = np.empty(n, dtype=np.uint32)
-    x, y, z = np.empty((3, n))
+    x, y, z = np.zeros((3, n + int(LANES)))
     fill_cells(position, lower, widths, shape, start, np.empty(n, dtype=np.int64), atom, x, y, z)
     return CellList(lower, widths, shape, start, atom, x, y, z)
 
@@ -251,6 +252,12 @@ def shell_sort(key, tie, n, place):
 
 
 @inline
+def whole_lanes(n):
+    """The next multiple of `LANES`: a loop of so many turns has no scalar remainder."""
+    return (n + LANES - U(1)) & ~(LANES - U(1))
+
+
+@inline
 def rank(key, n, place):
     """Places of the entries in ascending sequence, by counting; `LANES` largest keys follow the last.
 
@@ -260,13 +267,12 @@ def rank(key, n, place):
         False if there are equal keys; `place` is then useless.
     """
     total = U(0)
-    # A round number of lanes: no scalar remainder after the vector loop.
-    padded = (n + LANES - U(1)) & ~(LANES - U(1))
+    padded = whole_lanes(n)
     for i in range(n):
         mine = key[i]
-        before = U(0)
+        before = np.uint32(0)
         for j in range(padded):
-            before += U(key[j] < mine)
+            before = np.uint32(before + np.uint32(key[j] < mine))
         place[before] = i
         total += before
     # Equal keys share one rank, so the ranks sum to less than 0 + 1 + ... + n-1.
@@ -298,9 +304,9 @@ def sort_by_order(key, n, place):
 def fill_neighbours(cells, sorted_order, n_owned, outer, capacity, neighbour, distance, count):
     """Neighbour slots of every owned atom, squared distances in ``(0, outer]``, ascending order.
 
-    `sorted_order` is the order in the sequence of ``cells.atom``. The cells are at least one cut-off wide. What
-    stands in a cell and those around it is copied once for all atoms of the cell, so that the distances are one
-    straight vector loop.
+    `sorted_order` is the order in the sequence of ``cells.atom``. The cells are at least one cut-off wide. What can
+    be near the owned atoms of a cell is copied once for all of them, and sorted once: the distances are then one
+    straight vector loop, and neighbours come out in their order.
 
     Rows whose neighbours do not fit keep their true `count` and stay empty: the caller grows the slots.
 
@@ -313,56 +319,71 @@ def fill_neighbours(cells, sorted_order, n_owned, outer, capacity, neighbour, di
     measured = distance.shape[1] > 0
     room = U(capacity) + LANES
     near_x, near_y, near_z, square = np.empty(room), np.empty(room), np.empty(room), np.empty(room)
-    source, entry, place = np.empty(room, np.uint32), np.empty(room, np.uint32), np.empty(room, np.uint32)
-    key = np.empty(room, np.int64)
+    source, place, found = np.empty(room, np.uint32), np.empty(room, np.uint32), np.empty(room, np.uint32)
+    near, key = np.empty(room, np.int32), np.empty(room, np.int32)
     x, y, z, start, atom = cells.x, cells.y, cells.z, cells.start, cells.atom
     nx, ny, nz = cells.shape[0], cells.shape[1], cells.shape[2]
     largest = 0
     for cell in range(nx * ny * nz):
         begin, end = U(start[cell]), U(start[cell + 1])
-        owns = False
+        low_x = low_y = low_z = np.inf
+        high_x = high_y = high_z = -np.inf
         for c in range(begin, end):
-            owns |= atom[c] < n_owned
-        if not owns:
+            if atom[c] < n_owned:
+                low_x, high_x = min(low_x, x[c]), max(high_x, x[c])
+                low_y, high_y = min(low_y, y[c]), max(high_y, y[c])
+                low_z, high_z = min(low_z, z[c]), max(high_z, z[c])
+        if low_x > high_x:
             continue
         kx, ky, kz = cell % nx, cell // nx % ny, cell // (nx * ny)
-        n_near = U(0)
+        n_around = U(0)
         for jz in range(max(kz - 1, 0), min(kz + 2, nz)):
             for jy in range(max(ky - 1, 0), min(ky + 2, ny)):
                 row = (jz * ny + jy) * nx
                 first, last = U(start[row + max(kx - 1, 0)]), U(start[row + min(kx + 2, nx)])
-                if n_near + (last - first) > U(capacity):
+                if n_around + (last - first) > U(capacity):
                     return -1
-                for k in range(first, last):
-                    near_x[n_near] = x[k]
-                    near_y[n_near] = y[k]
-                    near_z[n_near] = z[k]
-                    source[n_near] = k
-                    n_near += U(1)
+                for k in range(whole_lanes(last - first)):
+                    # From what the owned atoms fill; never more than from one of them, also after rounding.
+                    dx = max(max(low_x - x[first + k], x[first + k] - high_x), 0.0)
+                    dy = max(max(low_y - y[first + k], y[first + k] - high_y), 0.0)
+                    dz = max(max(low_z - z[first + k], z[first + k] - high_z), 0.0)
+                    square[n_around + k] = dx * dx + dy * dy + dz * dz
+                    place[n_around + k] = first + k
+                n_around += last - first
+        # What no owned atom can reach is left out before it costs anything.
+        n_near = U(0)
+        for k in range(n_around):
+            source[n_near] = place[k]
+            n_near += U(square[k] <= outer)
+        for k in range(n_near):
+            key[k] = sorted_order[source[k]]
+        sort_by_order(key, n_near, place)
+        for k in range(n_near):
+            p = source[place[k]]
+            near[k] = atom[p]
+            near_x[k], near_y[k], near_z[k] = x[p], y[p], z[p]
+        padded = whole_lanes(n_near)
         for c in range(begin, end):
             i = U(atom[c])
             if i >= U(n_owned):
                 continue
             cx, cy, cz = x[c], y[c], z[c]
-            for k in range(n_near):
+            for k in range(padded):
                 dx, dy, dz = near_x[k] - cx, near_y[k] - cy, near_z[k] - cz
                 square[k] = dx * dx + dy * dy + dz * dz
             m = U(0)
             for k in range(n_near):
-                entry[m] = k
+                found[m] = k
                 m += U((square[k] > 0.0) & (square[k] <= outer))
             count[i] = m
             largest = max(largest, np.int64(m))
             if m > n_slot:
                 continue
             for k in range(m):
-                key[k] = sorted_order[source[entry[k]]]
-            sort_by_order(key, m, place)
-            for k in range(m):
-                p = entry[place[k]]
-                neighbour[i, k] = atom[source[p]]
+                neighbour[i, k] = near[found[k]]
                 if measured:
-                    distance[i, k] = np.sqrt(square[p])
+                    distance[i, k] = np.sqrt(square[found[k]])
             for k in range(m, n_slot):
                 neighbour[i, k] = -1
                 if measured:
@@ -378,7 +399,7 @@ def neighbour_shell(position, order, n_owned, cutoff, n_slot=24, *, measured=Tru
     position : float64 array, shape (n_local, 3)
         Owned atoms first, then ghosts. Unit: angstrom.
     order : int64 array, shape (n_local,)
-        Rank by (atom id, image), all different; slots ascend in it.
+        Rank by (atom id, image), a permutation of 0 ... n_local - 1; slots ascend in it.
     n_owned : int
         Number of owned atoms.
     cutoff : float
@@ -413,7 +434,7 @@ def neighbour_shell(position, order, n_owned, cutoff, n_slot=24, *, measured=Tru
     outer = float(cutoff) ** 2
     while np.sqrt(outer) >= cutoff:
         outer = np.nextafter(outer, 0.0)
-    sorted_order = order[cells.atom]
+    sorted_order = order[cells.atom].astype(np.int32)
     capacity = 512
     while True:
         shell = NeighbourShell(

@@ -291,7 +291,7 @@ def voronoi_shell(position, order, n_owned, reach, *, open_radius=8.0, select=No
     position : float64 array, shape (n_local, 3)
         Owned atoms first, then ghosts; every periodic image is an entry of its own. Unit: angstrom.
     order : int64 array, shape (n_local,)
-        Rank by (atom id, image), all different; slots ascend in it.
+        Rank by (atom id, image), a permutation of 0 ... n_local - 1; slots ascend in it.
     n_owned : int
         Number of owned atoms.
     reach : float

@@ -87,10 +87,32 @@ class ShellSettings(Settings):
 
 
 class FeatureSettings(Settings):
-    """Which structural signature, by which convention."""
+    """Which structural signatures, by which conventions; each set takes the settings that it knows."""
 
-    set: str = Field(default="interstice", description="name of the feature set")
-    convention: Convention = Field(default="paper", description="definition of the distance interstice")
+    set: str = Field(
+        default="interstice",
+        description="feature sets, joined by commas, or 'all'; see 'qsdask features --list'",
+    )
+    convention: Convention = Field(
+        default="paper", description="definitions of the paper, or of the authors' code"
+    )
+    motif: Literal["amlearn", "strict"] = Field(
+        default="amlearn",
+        description="Frank-Kasper type: 2 n4 + n5 = 12, or the Z12, Z14, Z15, Z16 polyhedra",
+    )
+    facet_weight: Literal["area", "volume"] = Field(
+        default="area", description="weight of a facet in weighted i-fold symmetry: its area, or its pyramid"
+    )
+    deviation: Literal["difference", "warren_cowley"] = Field(
+        default="difference",
+        description="chemical order: share minus composition, or 1 - share / composition",
+    )
+    reach_kind: Convention = Field(
+        default="paper", description="cut-off of the symmetry functions: all of their grid, or amlearn's"
+    )
+    smearing: float = Field(
+        default=0.0, ge=0, description="standard deviation of Gaussian smearing of histograms; 0 for none"
+    )
 
 
 class RespondSettings(Settings):

@@ -25,7 +25,7 @@ MAY = {
     "quantity": (STRUCTURE, {"numpy"}),
     "structure": (STRUCTURE | {"structure"}, {"numpy"}),
     "response": (STRUCTURE | {"response"}, {"numpy"}),
-    "testing": (STRUCTURE | {"testing"}, {"numpy"}),
+    "testing": (STRUCTURE | {"testing"}, {"numpy", "distributed"}),
     "store": (SPACE | {"store"}, {"numpy", "xarray", "zarr", "psutil", "google_crc32c"}),
     "formats": (SPACE | {"formats"}, {"numpy", "isal", "zstandard", "xxhash", "MDAnalysis", "ase"}),
     "engine": (STRUCTURE | {"store", "engine"}, {"numpy", "zarr", "dask", "distributed", "psutil", "rich"}),

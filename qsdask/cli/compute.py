@@ -68,22 +68,65 @@ def shells(store, cutoff, convention, facet_fraction, open_radius, **where) -> N
     done(made, f"qsdask features {made}")
 
 
+def _list_sets(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    """Print what there is instead of computing it; needs no store."""
+    if value and not context.resilient_parsing:
+        stage("tables").print_feature_sets()
+        context.exit()
+
+
 @cli.command(context_settings=CONTEXT)
 @click.argument("store")
-@click.option("--set", "name", help="Feature set (default interstice).")
+@click.option("--set", "name", help="Feature sets, joined by commas, or all (default interstice).")
+@click.option(
+    "--list",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_sets,
+    help="Print sets, columns, units and meaning, and stop.",
+)
 @click.option(
     "--convention",
     type=click.Choice(["paper", "amlearn"]),
-    help="Distance interstice (default: as the shells).",
+    help="Definitions of the paper or of the authors' code (default: as the shells).",
 )
+@click.option(
+    "--motif",
+    type=click.Choice(["amlearn", "strict"]),
+    help="Frank-Kasper type: 2 n4 + n5 = 12, or Z12, Z14, Z15, Z16 (default amlearn).",
+)
+@click.option(
+    "--facet-weight",
+    type=click.Choice(["area", "volume"]),
+    help="Weights of weighted_ifold (default area).",
+)
+@click.option(
+    "--deviation",
+    type=click.Choice(["difference", "warren_cowley"]),
+    help="Chemical order: share minus composition, or 1 - share / composition (default difference).",
+)
+@click.option(
+    "--reach-kind",
+    type=click.Choice(["paper", "amlearn"]),
+    help="Cut-off of symmetry_function: all of the grid, or amlearn's (default paper).",
+)
+@click.option("--smearing", type=float, help="Gaussian smearing of interstice_histogram (default 0, none).")
 @running
-def features(store, name, convention, **where) -> None:
+def features(
+    store, name, convention, motif, facet_weight, deviation, reach_kind, smearing, **where
+) -> None:  # fmt: skip
     """Compute what every atom of the undeformed glass looks like.
 
     \b
     qsdask features glass7.zarr --set interstice
+    qsdask features glass7.zarr --set all
+    qsdask features --list
     """
-    made = stage("features").features(store, set=name, convention=convention, run=where_to_run(**where))
+    made = stage("features").features(
+        store, set=name, convention=convention, motif=motif, facet_weight=facet_weight, deviation=deviation,
+        reach_kind=reach_kind, smearing=smearing, run=where_to_run(**where),
+    )  # fmt: skip
     done(made, f"qsdask respond {made}")
 
 

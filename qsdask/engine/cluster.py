@@ -18,6 +18,9 @@ from qsdask.errors import NoInputError, UsageError
 
 __all__ = ["connect"]
 
+#: Tasks fail when all workers of a cluster started here have been gone for so long: on a busy machine a process that
+#: died may not come back, and they would wait for ever.
+NO_WORKERS_SECONDS = 40
 
 #: A worker keeps the memory of one task for the next. Dask's own setting gives it back at once, and touching it anew
 #: costs more than the kernels; the peak of a process stays that of its largest task.
@@ -106,9 +109,21 @@ def connect(
             code="E-CLUSTER-CONNECT",
             hint="start one with 'dask scheduler'",
         ) from None
-    with client:
+    with client, _quiet():
         check_versions(client)
         yield client
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Dask logs the traceback of a lost connection; what it means is said once, by us."""
+    logger = logging.getLogger("distributed")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 @contextmanager
@@ -124,6 +139,7 @@ def _local(processes: bool, workers: int, memory_limit: str | None) -> Iterator[
     # one task a core that is taken from the kernels.
     settings["distributed.worker.profile.enabled"] = False
     settings["distributed.admin.tick.interval"] = "500ms"
+    settings["distributed.scheduler.no-workers-timeout"] = NO_WORKERS_SECONDS
     if processes:
         settings["distributed.worker.preload"] = ["qsdask.engine.preload"]
     # Dask listens on all interfaces with its dashboard unless it is told otherwise.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -102,7 +102,7 @@ class Neighbourhood(NamedTuple):
 
 
 def neighbourhood(
-    root: StoreReader, domain: int, shells: Sequence[str], values: Sequence[str] = ()
+    root: StoreReader, domain: int, shells: Sequence[str], values: Sequence[str] = (), rings: int = 1
 ) -> Neighbourhood:
     """Stored shells of a domain, with the atoms that they name as local entries.
 
@@ -117,36 +117,42 @@ def neighbourhood(
     values : sequence of str
         What to read besides the neighbours, of ``distance``, ``facet_area``, ``edges``, ``cell_volume``; a shell
         that does not hold one of them goes without.
+    rings : {1, 2}
+        Shells of the owned atoms, or also of the ghosts among their neighbours.
 
     Returns
     -------
     Neighbourhood
+        With two rings the shells have rows for the owned atoms and the ghosts that follow them.
     """
     rows = root.rows(domain)
-    stored = {
-        name: {
-            key: array[rows]
-            for key, array in root.group(f"shells/{name}").items()
-            if key in ("neighbour", "image", *values)
-        }
+    n_owned = rows.stop - rows.start
+    keys = ("neighbour", "image", *values)
+    arrays = {
+        name: {key: array for key, array in root.group(f"shells/{name}").items() if key in keys}
         for name in shells
     }
-    filled = {name: found["neighbour"] >= 0 for name, found in stored.items()}
-    pairs = [
-        (found["neighbour"][filled[name]], found["image"][filled[name]]) for name, found in stored.items()
-    ]
-    row, image, local = _entries(pairs, rows.start, rows.stop)
+    held = {name: {key: array[rows] for key, array in found.items()} for name, found in arrays.items()}
+    row, image, local = _entries(_pairs(held), rows.start, rows.stop)
+    if rings == 2:
+        ghost, shift = row[n_owned:], image[n_owned:]
+        for name, found in arrays.items():
+            more = {key: read_rows(array, ghost) for key, array in found.items()}
+            more["image"] += shift[:, None, :]
+            held[name] = {key: np.concatenate([held[name][key], more[key]]) for key in found}
+        row, image, local = _entries(_pairs(held), rows.start, rows.stop, inner=_code(ghost, shift))
     made, at = {}, 0
-    for name, found in stored.items():
-        count = filled[name].sum(axis=1).astype(np.int32)
+    for name, found in held.items():
+        filled = found["neighbour"] >= 0
+        count = filled.sum(axis=1).astype(np.int32)
         neighbour = np.full(found["neighbour"].shape, -1, dtype=np.int32)
-        neighbour[filled[name]] = local[at : at + int(count.sum())]
+        neighbour[filled] = local[at : at + int(count.sum())]
         at += int(count.sum())
         made[name] = Shell(neighbour, count, **{key: found[key] for key in values if key in found})
-    return Neighbourhood(rows.stop - rows.start, row, image, made)
+    return Neighbourhood(n_owned, row, image, made)
 
 
-def shell_block(root: StoreReader, domain: int, shells: Sequence[str]) -> Block:
+def shell_block(root: StoreReader, domain: int, shells: Sequence[str], rings: int = 1) -> Block:
     """Block of a domain and the neighbours that its stored shells name.
 
     Parameters
@@ -157,6 +163,8 @@ def shell_block(root: StoreReader, domain: int, shells: Sequence[str]) -> Block:
         Domain whose rows are owned.
     shells : sequence of str
         Names of the stored shells.
+    rings : {1, 2}
+        See `neighbourhood`.
 
     Returns
     -------
@@ -165,7 +173,7 @@ def shell_block(root: StoreReader, domain: int, shells: Sequence[str]) -> Block:
         neighbours have the same bits of position as in the block that found them.
     """
     n_owned, row, image, made = neighbourhood(
-        root, domain, shells, ("distance", "facet_area", "edges", "cell_volume")
+        root, domain, shells, ("distance", "facet_area", "edges", "cell_volume"), rings
     )
     box = read_box(root, 0)
     position = _gather(root, 0, row, image, box)
@@ -181,18 +189,37 @@ def with_current(root: StoreReader, block: Block, step: int) -> Block:
     return replace(block, current=_gather(root, step, block.row, block.image, box), current_box=box)
 
 
+def _pairs(held: Mapping[str, Mapping[str, np.ndarray]]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Rows and images in the filled slots of every shell."""
+    filled = {name: found["neighbour"] >= 0 for name, found in held.items()}
+    return [(found["neighbour"][filled[name]], found["image"][filled[name]]) for name, found in held.items()]
+
+
+def _code(row: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """The three bytes of the image beside the row make one sortable integer."""
+    return (row << 24) + ((image.astype(np.int64) + 128) @ np.array([1 << 16, 1 << 8, 1]))
+
+
 def _entries(
-    pairs: Iterable[tuple[np.ndarray, np.ndarray]], first: int, stop: int
+    pairs: Iterable[tuple[np.ndarray, np.ndarray]], first: int, stop: int, inner: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Distinct (row, image) pairs, owned rows in image 0 first, and the entry of every given pair."""
+    """Distinct (row, image) pairs, and the entry of every given pair.
+
+    Owned rows in image 0 come first, then the ghosts with the codes `inner`, which are sorted, then all others.
+    """
     row = np.concatenate([r for r, _ in pairs])
     image = np.concatenate([i for _, i in pairs])
-    # The three bytes of the image beside the row make one sortable integer.
-    code = (row << 24) + ((image.astype(np.int64) + 128) @ np.array([1 << 16, 1 << 8, 1]))
+    code = _code(row, image)
     owned = ~image.any(axis=1) & (row >= first) & (row < stop)
     local = np.empty(len(row), dtype=np.int64)
     local[owned] = row[owned] - first
     ghost, inverse = np.unique(code[~owned], return_inverse=True)
+    if inner is not None:
+        outside = ~np.isin(ghost, inner)
+        moved = np.argsort(outside, kind="stable")
+        place = np.empty(len(ghost), dtype=np.int64)
+        place[moved] = np.arange(len(ghost))
+        ghost, inverse = ghost[moved], place[inverse]
     local[~owned] = inverse + (stop - first)
     ghost_image = np.stack([(ghost >> bits & 255) - 128 for bits in (16, 8, 0)], axis=1)
     all_image = np.concatenate([np.zeros((stop - first, 3), dtype=np.int8), ghost_image.astype(np.int8)])

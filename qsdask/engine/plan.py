@@ -9,6 +9,7 @@ import numpy as np
 
 from qsdask import schema
 from qsdask.engine.load import read_box
+from qsdask.quantity import AtomQuantity, medium_range
 from qsdask.store.reader import StoreReader
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "StagePlan",
     "leaf_edges",
     "mean_ghosts",
+    "plan_features",
     "plan_stage",
     "size_of",
 ]
@@ -38,6 +40,9 @@ COMPRESSED = {
 
 #: Neighbours per atom taken for the size of a shell, when the density is that of a metal.
 TYPICAL_SHELL = 15
+
+#: Slots of the stored shells, unless more are needed.
+SLOTS = {"voronoi": 24, "cutoff": 24}
 
 #: Atoms of a frame that `ingest` holds at once.
 PIECE_ATOMS = 1 << 18
@@ -149,21 +154,45 @@ def mean_ghosts(edges: np.ndarray, n_atom: int, chunk: int, reach: float) -> int
     return int(density * (np.prod(leaf + 2.0 * reach) - np.prod(leaf)))
 
 
-def plan_stage(
-    stage: str, size: Size, *, reach: float = 0.0, n_short: int = 0, slots: Mapping[str, int] | None = None
-) -> StagePlan:
-    """Cost of one stage for one specimen.
+def plan_features(size: Size, quantity: AtomQuantity) -> StagePlan:
+    """Cost of one feature set for one specimen.
 
     Parameters
     ----------
-    stage : {"ingest", "shells", "features", "respond", "predict"}
+    size : Size
+        Of the specimen.
+    quantity : AtomQuantity
+        The feature set.
+
+    Returns
+    -------
+    StagePlan
+    """
+    n_own, n_medium = len(quantity.columns), len(medium_range(quantity))
+    reach = quantity.reach or SHELL_REACH * quantity.rings
+    owned, ghosts = _owned_and_ghosts(size, reach)
+    shelled = owned + (_owned_and_ghosts(size, SHELL_REACH)[1] if quantity.rings == 2 else 0)
+    work = (owned + ghosts) * (110 + 8 * n_own) + owned * 16 * (n_own + n_medium)
+    work += shelled * _slot_bytes(SLOTS) if quantity.shells else ghosts * 60
+    tasks = (2 if n_medium else 1) * size.n_domain
+    return _planned("features", ("features/any",), size, tasks, ghosts, work, n_own + n_medium)
+
+
+def plan_stage(
+    stage: str, size: Size, *, reach: float = 0.0, n_column: int = 0, slots: Mapping[str, int] | None = None
+) -> StagePlan:
+    """Cost of one stage for one specimen; for ``features`` see `plan_features`.
+
+    Parameters
+    ----------
+    stage : {"ingest", "shells", "respond", "predict"}
         Name of the stage.
     size : Size
         Of the specimen.
     reach : float
         Halo of ``shells`` and ``respond``. Unit: angstrom.
-    n_short : int
-        Short-range columns of the feature set of ``features`` and ``predict``.
+    n_column : int
+        Columns of the feature set of ``predict``.
     slots : mapping of str to int, optional
         Slots of the shells ``voronoi`` and ``cutoff``.
 
@@ -171,38 +200,48 @@ def plan_stage(
     -------
     StagePlan
     """
-    slots = slots or {"voronoi": 24, "cutoff": 24}
-    reach = SHELL_REACH if stage == "features" else reach
-    owned = min(size.n_atom, size.chunk)
-    ghosts = mean_ghosts(np.array(size.height), size.n_atom, size.chunk, reach) if reach else 0
-    slot_bytes = 1.6 * (slots["voronoi"] * (8 + 8 + 8 + 4 + 8 + 3) + slots["cutoff"] * (8 + 8 + 4 + 8 + 3))
+    slots = slots or SLOTS
+    owned, ghosts = _owned_and_ghosts(size, reach)
     groups, tasks, work = {
         # A piece of text and its arrays; of the rows by id at most the pages that its ids need.
         "ingest": (("atoms", "frames"), size.n_step, min(size.n_atom, PIECE_ATOMS) * 200 + size.n_atom * 16),
         "shells": (
             ("shells/voronoi", "shells/cutoff"),
             size.n_domain,
-            (owned + ghosts) * 140 + owned * slot_bytes,
-        ),
-        "features": (
-            ("features/any",),
-            2 * size.n_domain,
-            (owned + ghosts) * (110 + 8 * n_short) + owned * (slot_bytes + 8 * n_short * 10),
+            (owned + ghosts) * 140 + owned * _slot_bytes(slots),
         ),
         "respond": (
             ("response/d2min",),
             size.n_step * size.n_domain,
             (owned + ghosts) * 170 + owned * (slots["cutoff"] * 20 + 150),
         ),
-        "predict": (("softness/any",), size.n_domain, owned * n_short * 5 * 12),
+        "predict": (("softness/any",), size.n_domain, owned * n_column * 12),
     }[stage]
+    return _planned(stage, groups, size, tasks, ghosts, work, n_column, slots["voronoi"])
+
+
+def _owned_and_ghosts(size: Size, reach: float) -> tuple[int, int]:
+    """Atoms of a domain and of its halo."""
+    owned = min(size.n_atom, size.chunk)
+    return owned, mean_ghosts(np.array(size.height), size.n_atom, size.chunk, reach) if reach else 0
+
+
+def _slot_bytes(slots: Mapping[str, int]) -> float:
+    """Memory of the shells of one atom while they are made or read."""
+    return 1.6 * (slots["voronoi"] * (8 + 8 + 8 + 4 + 8 + 3) + slots["cutoff"] * (8 + 8 + 4 + 8 + 3))
+
+
+def _planned(
+    stage: str, groups: tuple[str, ...], size: Size, tasks: int, ghosts: int, work: float, n_column: int,
+    n_slot: int = SLOTS["voronoi"],
+) -> StagePlan:  # fmt: skip
     sizes = {
         "step": size.n_step,
         "atom": size.n_atom,
-        "slot": slots["voronoi"],
+        "slot": n_slot,
         "xyz": 3,
         "vector": 3,
-        "feature": 5 * n_short,
+        "feature": n_column,
     }
     return StagePlan(stage, tasks, ghosts, _bytes_written(groups, sizes), int(BASE_BYTES + work))
 

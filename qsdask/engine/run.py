@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from functools import partial
 
 from distributed import Client, Future, KilledWorker, as_completed
+from distributed.client import FutureCancelledError
+from distributed.comm import CommClosedError
+from distributed.scheduler import NoWorkerError
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -20,7 +23,7 @@ from rich.progress import (
 
 from qsdask.errors import QSDaskError, ResumableError, of_os_error
 
-__all__ = ["progress_bar", "run_tasks", "warm_up"]
+__all__ = ["cluster_errors", "progress_bar", "run_tasks", "warm_up"]
 
 #: Times that a task is tried again after an unforeseen failure, such as a file system that did not answer.
 RETRIES = 2
@@ -89,6 +92,7 @@ def run_tasks(
     ------
     ResumableError
         ``E-WORKER-LOST`` when a task loses its worker again and again; the task is named. ``E-NO-MEMORY``.
+        ``E-CLUSTER-LOST`` when the scheduler goes away.
     StoreIOError
         ``E-IO`` when the file system fails again and again.
     QSDaskError
@@ -117,7 +121,7 @@ def run_tasks(
             running[future] = index
             queue.add(future)
 
-    with progress_bar(label, sum(share), show=progress) as advance:
+    with cluster_errors(), progress_bar(label, sum(share), show=progress) as advance:
         for _ in range(max(IN_FLIGHT * sum(client.nthreads().values()), IN_FLIGHT)):
             submit()
         try:
@@ -142,16 +146,46 @@ def _outcome(future: Future, label: str, describe: Callable[[], str]) -> object:
             why="it needs more memory than a worker may take, or something in it crashes the process; all other tasks are kept",
             hint="give the workers more memory or use a smaller --chunk, then run the same command again to resume",
         ) from None  # fmt: skip
+    except NoWorkerError:
+        raise ResumableError(
+            f"all worker processes died and did not come back: {label}: {describe()}", code="E-WORKER-LOST",
+            why="the task brings them down, or the machine is too busy to start them again; all other tasks are kept",
+            hint="run the same command again to resume",
+        ) from None  # fmt: skip
     except MemoryError:
         raise ResumableError(
             f"a worker ran out of memory: {label}: {describe()}", code="E-NO-MEMORY",
             hint="give the workers more memory or use a smaller --chunk, then run the same command again to resume",
         ) from None  # fmt: skip
+    except CommClosedError:
+        raise
     except OSError as error:
         raise of_os_error(error) from None
     if isinstance(result, QSDaskError):
         raise result
     return result
+
+
+@contextmanager
+def cluster_errors() -> Iterator[None]:
+    """A cluster that goes away ends in one message.
+
+    Raises
+    ------
+    ResumableError
+        ``E-CLUSTER-LOST``.
+    """
+    try:
+        yield
+    except (CommClosedError, FutureCancelledError) as error:
+        raise ResumableError(
+            f"the connection to the Dask scheduler was lost: {_first_line(error)}", code="E-CLUSTER-LOST",
+            hint="start the cluster again, then run the same command again: it goes on where it was",
+        ) from None  # fmt: skip
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def _guarded(function: Callable, *arguments: object) -> object:

@@ -13,7 +13,7 @@ from distributed import Client
 from qsdask.engine.cluster import connect
 from qsdask.engine.plan import StagePlan
 from qsdask.engine.preflight import check_disk, check_memory
-from qsdask.engine.run import run_tasks, warm_up
+from qsdask.engine.run import cluster_errors, run_tasks, warm_up
 from qsdask.errors import storage_errors
 from qsdask.schema import stage_of
 from qsdask.store import ledger
@@ -127,7 +127,7 @@ def _run_missing(path: Path, course: Course, run: Run) -> None:
     check_disk(path, course.plan, len(todo) / course.plan.tasks, len(todo) * course.record.n_file)
     if course.prepare:
         course.prepare()
-    with run.connected() as client:
+    with run.connected() as client, cluster_errors():
         check_memory(client, course.plan)
         warm_up(client, course.compile_kernels)
         _run_parts(client, path, course, todo, run.progress)

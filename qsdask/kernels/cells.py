@@ -34,8 +34,7 @@ U = np.uint64
 COUNTED_SORT = U(96)
 #: Entries that one turn of a vectorised loop takes (four vectors of four).
 LANES = U(16)
-#: No rank comes so far: local entries are counted in 32 bits.
-LARGEST = np.int32(2**31 - 1)
+LARGEST = np.int32(2**31 - 1)  #: no rank comes so far: local entries are counted in 32 bits
 
 
 class CellList(NamedTuple):
@@ -305,8 +304,8 @@ def fill_neighbours(cells, sorted_order, n_owned, outer, capacity, neighbour, di
     """Neighbour slots of every owned atom, squared distances in ``(0, outer]``, ascending order.
 
     `sorted_order` is the order in the sequence of ``cells.atom``. The cells are at least one cut-off wide. What can
-    be near the owned atoms of a cell is copied once for all of them, and sorted once: the distances are then one
-    straight vector loop, and neighbours come out in their order.
+    be near the owned atoms of a cell is copied and sorted once for all of them: the distances are then one straight
+    vector loop, and neighbours come out in their order.
 
     Rows whose neighbours do not fit keep their true `count` and stay empty: the caller grows the slots.
 

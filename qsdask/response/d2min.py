@@ -9,14 +9,14 @@ import numpy as np
 
 from qsdask.errors import InternalError
 from qsdask.kernels.affine import d2min
-from qsdask.quantity import Column
+from qsdask.quantity import AtomQuantity, Column
 from qsdask.space.block import Block
 
 __all__ = ["D2Min"]
 
 
 @dataclass(frozen=True)
-class D2Min:
+class D2Min(AtomQuantity):
     """Non-affine squared displacement against the undeformed frame.
 
     Parameters

@@ -14,7 +14,7 @@ __all__ = ["Block", "Shell", "identity_order"]
 
 @dataclass(frozen=True)
 class Shell:
-    """Neighbours of the owned atoms of a block.
+    """Neighbours of the owned atoms of a block, or also of the ghosts next to them (n_owned then counts both).
 
     Attributes
     ----------

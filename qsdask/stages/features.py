@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from contextlib import nullcontext
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from qsdask.engine.load import neighbourhood, read_rows, shell_block
-from qsdask.engine.plan import plan_stage, size_of
+from qsdask.engine.load import halo_block, neighbourhood, read_rows, shell_block
+from qsdask.engine.plan import plan_features, size_of
 from qsdask.engine.stage import Course, Run, run_stage
 from qsdask.errors import UsageError
 from qsdask.kernels.segment import coarsen
-from qsdask.quantity import AtomQuantity, feature_sets, medium_range
+from qsdask.quantity import STATISTICS, AtomQuantity, feature_sets, medium_range
 from qsdask.settings import FeatureSettings, validated
 from qsdask.space.block import Shell
 from qsdask.stages.redo import redo
 from qsdask.stages.toy import toy_block
 from qsdask.store import ledger
-from qsdask.store.ledger import Record
 from qsdask.store.reader import StoreReader
+from qsdask.store.record import Record, read
 from qsdask.store.template import create_group, write_whole
 
-__all__ = ["coarsened", "features", "quantity_of"]
+__all__ = ["coarsened", "facts_of", "features", "quantity_of", "set_names"]
 
 SHORT, MEDIUM = 0, 1
 
 
 def features(
-    store: str | Path, *, set: str | None = None, convention: str | None = None, run: Run | None = None
+    store: str | Path, *, set: str | None = None, run: Run | None = None, **settings: object
 ) -> Path:
     """Compute the structural features of every atom of the undeformed glass.
 
@@ -39,67 +40,114 @@ def features(
     store : str or Path
         A specimen's store, after `qsdask.shells`.
     set : str, optional
-        Name of the feature set; ``"interstice"`` by default.
-    convention : {"paper", "amlearn"}, optional
-        Definition of the distance interstice; the convention of the shells by default.
+        Names of feature sets, joined by commas, or ``"all"``; ``"interstice"`` by default.
     run : Run, optional
         Cluster, workers, overwriting, progress.
+    **settings
+        Conventions, see `qsdask.settings.FeatureSettings`; each set takes those that it knows. ``convention`` is
+        that of the shells by default.
 
     Returns
     -------
     Path
-        The store, now with ``features/<set>``: short-range columns, then the mean, standard deviation, minimum and
-        maximum of each over the neighbours.
+        The store, now with ``features/<set>``: the set's own columns, then the statistics of the short-range ones
+        over the neighbours.
 
     Raises
     ------
     UsageError
-        ``E-FEATURE-SET`` for an unknown set.
+        ``E-FEATURE-SET`` for an unknown set; ``E-SETTING`` for an unknown convention.
     QSDaskError
         When the shells are missing or incomplete, or the features were computed with other settings.
     """
     path, run = Path(store), run or Run()
-    shells = ledger.require(path, "shells")
-    settings = validated(FeatureSettings, set=set, convention=convention or shells.settings["convention"])
-    quantity = quantity_of(settings)
-    group = f"features/{settings.set}"
+    chosen = validated(FeatureSettings, set=set, **settings)
+    ingest = ledger.require(path, "ingest")
+    shells = read(path, "shells")
+    if settings.get("convention") is None and shells is not None:
+        chosen = chosen.model_copy(update={"convention": shells.settings["convention"]})
+    root = StoreReader(path)
+    facts = facts_of(root)
+    made = [quantity_of(name, chosen, facts) for name in set_names(chosen.set)]
+    with run.connected() if len(made) > 1 else nullcontext(run.cluster) as cluster:
+        for quantity in made:
+            _compute_set(path, root, quantity, ingest, chosen, facts, replace(run, cluster=cluster))
+    return path
+
+
+def _compute_set(
+    path: Path, root: StoreReader, quantity: AtomQuantity, ingest: Record, chosen: FeatureSettings, facts: dict, run: Run
+) -> None:  # fmt: skip
+    group = f"features/{quantity.name}"
+    inputs = {"ingest": ingest.digest}
+    if quantity.shells:
+        inputs["shells"] = ledger.require(path, "shells").digest
+    given = chosen.stored()
+    known = {name: given[name] for name in _fields(type(quantity)) if name in given}
     record = Record(
         group,
         (group,),
-        settings.stored(),
-        {"ingest": shells.inputs["ingest"], "shells": shells.digest},
-        (2, 1, shells.shape[2]),
+        {"set": quantity.name, **known},
+        inputs,
+        (2 if medium_range(quantity) else 1, 1, root.n_domain),
         8,
     )
     course = Course(
         record,
-        plan_stage("features", size_of(StoreReader(path)), n_short=len(quantity.columns)),
+        plan_features(size_of(root), quantity),
         partial(_template, path, quantity, group),
-        partial(_features_of_domain, settings=settings.stored()),
+        partial(_features_of_domain, settings={**given, "set": quantity.name}, facts=facts),
         partial(_compile, quantity),
     )
     redo(path, run_stage(path, course, run), run)
-    return path
 
 
-def quantity_of(settings: FeatureSettings) -> AtomQuantity:
-    """The feature set named by the settings, with those settings that it knows.
+def set_names(text: str) -> list[str]:
+    """Feature sets named by the user: names joined by commas, or ``all``.
 
     Raises
     ------
     UsageError
-        ``E-FEATURE-SET`` when no set has this name.
+        ``E-FEATURE-SET`` when no set has one of these names.
     """
     known = feature_sets()
-    if settings.set not in known:
-        raise UsageError(
-            f"no feature set is named {settings.set!r}",
-            code="E-FEATURE-SET",
-            hint=f"choose one of {', '.join(known)}",
-        )
-    kind = known[settings.set]
-    names = {f.name for f in fields(kind)} & settings.stored().keys()
-    return kind(**{name: getattr(settings, name) for name in names})
+    names = list(known) if text == "all" else [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in known:
+            raise UsageError(
+                f"no feature set is named {name!r}",
+                code="E-FEATURE-SET",
+                hint=f"choose among {', '.join(known)}, or all",
+            )
+    return names
+
+
+def facts_of(root: StoreReader) -> dict[str, tuple]:
+    """What a feature set may want to know of the specimen: species, composition, radius of each."""
+    names = root.names("atoms/species_name")
+    species = root["atoms/species"]
+    # Counts add up chunk by chunk: the driver never holds all atoms.
+    count = sum(
+        np.bincount(species[root.rows(domain)], minlength=len(names)) for domain in range(root.n_domain)
+    )
+    return {
+        "species": tuple(names),
+        "composition": tuple((count / count.sum()).tolist()),
+        "radius": tuple(root["atoms/radius"][:].tolist()),
+    }
+
+
+def quantity_of(
+    name: str, settings: FeatureSettings, facts: Mapping[str, tuple] | None = None
+) -> AtomQuantity:
+    """A feature set with those settings, and those facts of the specimen, that it knows."""
+    kind = feature_sets()[name]
+    values = {**settings.stored(), **(facts or {})}
+    return kind(**{field: values[field] for field in _fields(kind) if field in values})
+
+
+def _fields(kind: type[AtomQuantity]) -> list[str]:
+    return [field.name for field in fields(kind)]
 
 
 def coarsened(
@@ -110,9 +158,9 @@ def coarsened(
     Parameters
     ----------
     quantity : AtomQuantity
-        Tells over which shell each column is taken.
+        Tells over which shell each column is taken, and by which statistics.
     value : float64 array, shape (n_local, n_column)
-        Short-range columns of every local entry.
+        Its own columns of every local entry.
     n_owned : int
         Number of owned atoms.
     shells : mapping of str to Shell
@@ -120,31 +168,44 @@ def coarsened(
 
     Returns
     -------
-    float64 array, shape (n_owned, 4 n_column)
+    float64 array, shape (n_owned, n_medium)
         In the order of `qsdask.quantity.medium_range`.
     """
-    out = np.empty((n_owned, len(quantity.columns), 4))
+    medium = [(i, column.shell) for i, column in enumerate(quantity.columns) if column.medium]
+    out = np.empty((n_owned, len(medium), len(quantity.statistics)))
     for name in quantity.shells:
-        chosen = [i for i, column in enumerate(quantity.columns) if column.shell == name]
+        chosen = [k for k, (_, shell) in enumerate(medium) if shell == name]
         if chosen:
             shell = shells[name]
-            out[:, chosen] = coarsen(
-                np.ascontiguousarray(value[:, chosen]), n_owned, shell.neighbour, shell.count
-            )
+            taken = np.ascontiguousarray(value[:, [medium[k][0] for k in chosen]])
+            found = coarsen(taken, n_owned, shell.neighbour, shell.count)
+            out[:, chosen] = np.stack(
+                [
+                    found[..., 0] * shell.count[:n_owned, None] if wanted == "sum" else found[..., STATISTICS.index(wanted)]
+                    for wanted in quantity.statistics
+                ],
+                axis=-1,
+            )  # fmt: skip
     return out.reshape(n_owned, -1)
 
 
-def _features_of_domain(path: str, part: int, domain: int, steps: list[int], *, settings: dict) -> None:
+def _features_of_domain(
+    path: str, part: int, domain: int, steps: list[int], *, settings: dict, facts: dict
+) -> None:
     root = StoreReader(path)
-    quantity = quantity_of(FeatureSettings(**settings))
-    group = f"features/{settings['set']}"
-    n_short = len(quantity.columns)
+    quantity = quantity_of(settings["set"], FeatureSettings(**settings), facts)
+    group = f"features/{quantity.name}"
+    n_own = len(quantity.columns)
     if part == SHORT:
-        value, columns = quantity.compute(shell_block(root, domain, quantity.shells)), slice(0, n_short)
+        if quantity.shells:
+            block = shell_block(root, domain, quantity.shells, quantity.rings)
+        else:
+            block = halo_block(root, domain, quantity.reach)
+        value, columns = quantity.compute(block), slice(0, n_own)
     else:
         around = neighbourhood(root, domain, quantity.shells)
-        short = read_rows(root[f"{group}/value"], around.row, columns=slice(0, n_short)).astype(np.float64)
-        value, columns = coarsened(quantity, short, around.n_owned, around.shells), slice(n_short, None)
+        short = read_rows(root[f"{group}/value"], around.row, columns=slice(0, n_own)).astype(np.float64)
+        value, columns = coarsened(quantity, short, around.n_owned, around.shells), slice(n_own, None)
     rows = root.rows(domain)
     with ledger.committing(Path(path), group, (part, steps[0], domain)) as writer:
         writer.write(group, "value", (rows, columns), value.astype(np.float32))
@@ -152,8 +213,8 @@ def _features_of_domain(path: str, part: int, domain: int, steps: list[int], *, 
 
 def _template(path: Path, quantity: AtomQuantity, group: str) -> None:
     atoms = StoreReader(path)["atoms/id"]
-    columns = (*quantity.columns, *medium_range(quantity.columns))
-    # One chunk holds the short-range columns, the next ones the medium range: two passes, whole chunks each.
+    columns = (*quantity.columns, *medium_range(quantity))
+    # One chunk holds the set's own columns, the next ones the medium range: two passes, whole chunks each.
     sizes = {"atom": atoms.shape[0], "feature": len(columns)}
     create_group(path, group, sizes, {"atom": atoms.chunks[0], "feature": len(quantity.columns)}, {})
     write_whole(
@@ -163,7 +224,8 @@ def _template(path: Path, quantity: AtomQuantity, group: str) -> None:
 
 
 def _compile(quantity: AtomQuantity) -> None:
-    block = toy_block(6.0, shells=("voronoi", "cutoff"))
+    block = toy_block(max(6.0, quantity.reach), shells=quantity.shells, rings=quantity.rings)
     value = np.zeros((len(block.row), len(quantity.columns)))
     value[: block.n_owned] = quantity.compute(block)
-    coarsened(quantity, value, block.n_owned, block.shells)
+    if medium_range(quantity):
+        coarsened(quantity, value, block.n_owned, block.shells)

@@ -7,13 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from qsdask.engine.plan import Size, StagePlan, plan_stage
+from qsdask.engine.plan import Size, StagePlan, plan_features, plan_stage
+from qsdask.formats.frame import Frame
 from qsdask.formats.trajectory import open_trajectory
+from qsdask.quantity import medium_range
+from qsdask.radii import radius_of
 from qsdask.settings import Recipe
 from qsdask.space.box import Box
-from qsdask.stages.features import quantity_of
+from qsdask.stages.features import quantity_of, set_names
 from qsdask.stages.run import load_recipe, sources
 from qsdask.stages.shells import first_reach
+from qsdask.stages.specimen import species_of
 
 __all__ = ["plan"]
 
@@ -39,13 +43,10 @@ def plan(recipe: str | Path | Recipe, *, changes: Sequence[str] = ()) -> dict[st
         When the recipe or a trajectory cannot be read.
     """
     job, base = (recipe, Path.cwd()) if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
-    n_short = len(quantity_of(job.features).columns)
     particular = {
         "ingest": {},
         "shells": {"reach": first_reach(job.shells.cutoff_angstrom)},
-        "features": {"n_short": n_short},
         "respond": {"reach": job.respond.cutoff_angstrom},
-        "predict": {"n_short": n_short},
     }
     made = {}
     for specimen in job.specimen:
@@ -54,4 +55,21 @@ def plan(recipe: str | Path | Recipe, *, changes: Sequence[str] = ()) -> dict[st
         height = Box(first.cell, first.origin, np.ones(3, dtype=bool)).height
         size = Size(first.natoms, len(trajectory.frames), job.ingest.chunk, tuple(height.tolist()))
         made[specimen.name] = [plan_stage(stage, size, **more) for stage, more in particular.items()]
+        facts = _facts(first, job, str(sources(specimen, base)[0]))
+        for name in set_names(job.features.set):
+            made[specimen.name].append(plan_features(size, quantity_of(name, job.features, facts)))
+        learned = quantity_of(job.train.set, job.features, facts)
+        n_column = len(learned.columns) + len(medium_range(learned))
+        made[specimen.name].append(plan_stage("predict", size, n_column=n_column))
     return made
+
+
+def _facts(first: Frame, job: Recipe, path: str) -> dict[str, tuple]:
+    """What the feature sets will know of the specimen; see `qsdask.stages.features.facts_of`."""
+    index, names = species_of(first, job.ingest.species, path)
+    count = np.bincount(index, minlength=len(names))
+    return {
+        "species": tuple(names),
+        "composition": tuple((count / count.sum()).tolist()),
+        "radius": tuple(radius_of(names, job.ingest.radius_angstrom)),
+    }

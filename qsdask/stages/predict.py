@@ -70,7 +70,7 @@ def predict(store: str | Path, *, model: str | Path, run: Run | None = None) -> 
     )
     course = Course(
         record,
-        plan_stage("predict", size_of(root), n_short=len(columns) // 5),
+        plan_stage("predict", size_of(root), n_column=len(columns)),
         partial(_template, path, group),
         partial(_predict_domain, group=group, model=str(Path(model).resolve()), index=index),
         partial(_load_here, str(Path(model).resolve())),

@@ -10,11 +10,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from qsdask.quantity import AtomQuantity, feature_sets, medium_range
+
 if TYPE_CHECKING:
     from qsdask.stages.check import Findings
 
 __all__ = [
     "print_activation",
+    "print_feature_sets",
     "print_findings",
     "print_info",
     "print_plan",
@@ -119,6 +122,26 @@ def print_activation(found: xr.Dataset) -> None:
     rows = [[None if value != value else value.item() for value in row] for row in zip(*columns, strict=True)]
     mean = float(found["qs_mean_all"])
     print_table(f"activation (mean QS of all atoms {mean:.3f})", heads, rows)
+
+
+def print_feature_sets() -> None:
+    """Print every feature set: its columns, their units and meaning; then how many there are of each."""
+    known = {name: kind() for name, kind in feature_sets().items()}
+    for name, quantity in known.items():
+        rows = [(c.name, c.unit, c.meaning) for c in quantity.columns]
+        print_table(f"{name}: {_first_line(quantity)}", ("column", "unit", "meaning"), rows)
+    rows = []
+    for name, quantity in known.items():
+        short = sum(c.name.startswith("sro") for c in quantity.columns)
+        n_column = len(quantity.columns) + len(medium_range(quantity))
+        where = ", ".join(quantity.shells) or f"all atoms within {quantity.reach:.1f} angstrom"
+        rows.append((name, short, n_column - short, ", ".join(quantity.statistics), where))
+    columns = ("set", "short range", "medium range", "statistics over neighbours", "needs")
+    print_table("feature sets, for a binary alloy", columns, rows)
+
+
+def _first_line(quantity: AtomQuantity) -> str:
+    return (quantity.__doc__ or "").strip().partition("\n")[0].rstrip(".")
 
 
 def print_findings(found: Findings) -> None:

@@ -15,7 +15,7 @@ from qsdask.space.box import Box
 __all__ = ["toy_block"]
 
 
-def toy_block(reach: float, shells: Sequence[str] = ()) -> Block:
+def toy_block(reach: float, shells: Sequence[str] = (), rings: int = 1) -> Block:
     """27 owned atoms inside a perturbed simple cubic cluster, typed exactly as the blocks of a store.
 
     Parameters
@@ -24,6 +24,8 @@ def toy_block(reach: float, shells: Sequence[str] = ()) -> Block:
         Reach the block claims. Unit: angstrom.
     shells : sequence of str
         Shells to attach, of ``"voronoi"`` and ``"cutoff"``.
+    rings : {1, 2}
+        Shells of the owned atoms, or also of those around them.
 
     Returns
     -------
@@ -40,11 +42,13 @@ def toy_block(reach: float, shells: Sequence[str] = ()) -> Block:
         n_owned, row, np.zeros((n_local, 3), dtype=np.int8), position, row, np.zeros(n_local, dtype=np.int16),
         np.full(n_local, 1.3), box, reach, current=position, current_box=box,
     )  # fmt: skip
+    # The 125 atoms of the inner cube hold all neighbours of the owned ones.
+    shelled = n_owned if rings == 1 else 125
     made: dict[str, Shell] = {}
     if "cutoff" in shells:
-        pairs = neighbour_shell(position, row, n_owned, 4.0)
+        pairs = neighbour_shell(position, row, shelled, 4.0)
         made["cutoff"] = Shell(pairs.neighbour, pairs.count, pairs.distance)
     if "voronoi" in shells:
-        cell = keep_facets(voronoi_shell(position, row, n_owned, reach))
+        cell = keep_facets(voronoi_shell(position, row, shelled, reach))
         made["voronoi"] = Shell(cell.neighbour, cell.count, cell.distance, cell.area, cell.edges, cell.volume)
     return replace(block, shells=made)

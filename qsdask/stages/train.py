@@ -122,9 +122,11 @@ def definition_of(path: Path, feature_set: str) -> dict:
     """How the features of a store were made: what a model must find again in a store it is applied to."""
     ledger.require(path, "ingest")
     root = StoreReader(path)
+    features = ledger.require(path, f"features/{feature_set}")
     return {
-        "features": ledger.require(path, f"features/{feature_set}").settings,
-        "shells": ledger.require(path, "shells").settings,
+        "features": features.settings,
+        # Some sets find their neighbours themselves.
+        "shells": ledger.require(path, "shells").settings if "shells" in features.inputs else {},
         "radii": dict(zip(root.names("atoms/species_name"), root["atoms/radius"][:].tolist(), strict=True)),
     }
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from qsdask.kernels.interstice import distance_interstice, voronoi_interstice
-from qsdask.quantity import STATISTICS, Column, column_name
+from qsdask.quantity import STATISTICS, AtomQuantity, Column, column_name
 from qsdask.space.block import Block
 
 __all__ = ["FEATURE_SET", "Interstice"]
@@ -36,7 +36,7 @@ _KINDS = (
 
 
 @dataclass(frozen=True)
-class Interstice:
+class Interstice(AtomQuantity):
     """The 16 short-range columns of Wang & Jain; with their medium range they are the 80 of the paper.
 
     Parameters

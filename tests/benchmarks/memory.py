@@ -21,11 +21,12 @@ from pathlib import Path
 from whole_chain import Peak, write_dump
 
 import qsdask
-from qsdask.engine.plan import plan_stage, size_of
+from qsdask.engine.plan import plan_features, plan_stage, size_of
 from qsdask.engine.stage import Run
+from qsdask.quantity import feature_sets
 from qsdask.store.reader import StoreReader
 
-FACTS = {"shells": {"reach": 6.0}, "features": {"n_short": 16}, "respond": {"reach": 4.0}}
+FACTS = {"shells": {"reach": 6.0}, "respond": {"reach": 4.0}}
 
 
 def measured(folder: Path, tiles: tuple[int, int, int], options: argparse.Namespace) -> dict[str, int]:
@@ -62,7 +63,10 @@ def measured(folder: Path, tiles: tuple[int, int, int], options: argparse.Namesp
     )
     print(f"{'stage':<10}{'seconds':>9}{'worker, MB':>12}{'budget, MB':>12}{'driver, MB':>12}")
     for name, seconds, worker, driver in rows:
-        budget = plan_stage(name, size, **FACTS.get(name, {})).bytes_memory
+        if name == "features":
+            budget = plan_features(size, feature_sets()["interstice"]()).bytes_memory
+        else:
+            budget = plan_stage(name, size, **FACTS.get(name, {})).bytes_memory
         print(
             f"{name:<10}{seconds:>9.1f}{worker / 1e6:>12.0f}{budget / 1e6:>12.0f}{driver / 1e6:>12.0f}",
             flush=True,

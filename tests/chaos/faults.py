@@ -64,6 +64,10 @@ class Bench:
             said = job.communicate(timeout=300)[1]
             assert job.returncode == 0, said
             setattr(self, cluster, time.monotonic() - begun)
+        with _cluster(folder / "cluster") as (address, _, _):
+            begun = time.monotonic()
+            assert start(self.dump, folder / "apart.zarr", address).wait(timeout=300) == 0
+            self.apart = time.monotonic() - begun
         self.expected = contents(folder / "local.zarr")
         assert self.expected == contents(folder / "threads.zarr")
 
@@ -106,7 +110,7 @@ def kill(bench: Bench, target: str, seed: int) -> Outcome:
     with _cluster(bench.folder / f"cluster-{seed}") as (address, scheduler, nanny):
         job = start(bench.dump, store, address)
         victim = {"scheduler": lambda: scheduler.pid, "nanny": lambda: nanny.pid}[target]
-        disturbed, said = _strike(job, victim, chance.uniform(0.15, 0.95) * bench.local, wait=90)
+        disturbed, said = _strike(job, victim, chance.uniform(0.15, 0.95) * bench.apart, wait=90)
     return bench.resumed(store, said, disturbed=disturbed, status=job.returncode, told=_readable(said))
 
 

@@ -10,12 +10,16 @@ import numpy as np
 import psutil
 import pytest
 from distributed import LocalCluster
+from distributed.client import FutureCancelledError
+from distributed.comm import CommClosedError
 from distributed.security import Security
 
+from qsdask.engine import cluster as cluster_module
 from qsdask.engine.cluster import connect
-from qsdask.engine.plan import Size, leaf_edges, mean_ghosts, plan_stage
-from qsdask.engine.run import run_tasks, warm_up
+from qsdask.engine.plan import Size, leaf_edges, mean_ghosts, plan_features, plan_stage
+from qsdask.engine.run import cluster_errors, run_tasks, warm_up
 from qsdask.errors import BadDataError, ResumableError, UsageError
+from qsdask.quantity import feature_sets
 
 
 def listening() -> set[str]:
@@ -88,8 +92,9 @@ def test_plan_counts_the_ghosts_of_a_gas():
 
 def test_plan_names_every_stage():
     size = Size(345600, 33, 65536, (240.0, 48.0, 480.0))
-    names = ["ingest", "shells", "features", "respond", "predict"]
-    made = [plan_stage(name, size, reach=6.0, n_short=16) for name in names]
+    names = ["ingest", "shells", "respond", "predict", "features"]
+    made = [plan_stage(name, size, reach=6.0, n_column=80) for name in names[:-1]]
+    made.append(plan_features(size, feature_sets()["interstice"]()))
     assert [s.stage for s in made] == names
     assert {s.stage: s.tasks for s in made} == {
         "ingest": 33,
@@ -126,3 +131,19 @@ def test_a_cluster_behind_tls_is_reached_with_dasks_own_certificates(tmp_path):
         assert sorted(run_tasks(client, refuse, [(i,) for i in range(3)], label="squares", progress=False)) == [
             0, 1, 4
         ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "error", [CommClosedError("in <TCP>: Stream is closed"), FutureCancelledError("key", None)]
+)
+def test_a_lost_scheduler_is_not_taken_for_a_full_disk(error):
+    with pytest.raises(ResumableError, match="E-CLUSTER-LOST"), cluster_errors():
+        raise error
+
+
+def test_a_cluster_whose_workers_do_not_come_back_ends_in_a_message(monkeypatch):
+    monkeypatch.setattr(cluster_module, "NO_WORKERS_SECONDS", 1)
+    with connect("local", 1) as client:
+        client.cluster.scale(0)
+        with pytest.raises(ResumableError, match="E-WORKER-LOST"):
+            list(run_tasks(client, len, [("abc",)], label="measure", progress=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import warnings
 
@@ -148,3 +149,23 @@ def test_a_manifest_lists_what_no_receipt_covers(tiny):
     }
     assert "features/interstice/zarr.json" in listed
     assert "features/interstice/value/zarr.json" in listed
+
+
+def test_a_run_that_ends_before_its_record_is_written_leaves_a_stage_that_was_never_started(
+    tiny, tmp_path, few, monkeypatch
+):
+    store = tmp_path / "tiny.zarr"
+    qsdask.ingest(tiny / "tiny.dump", store, species={1: "Cu", 2: "Zr"}, strain_step=0.01, chunk=24, run=few)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as fault:
+        fault.setattr(ledger, "put_record", full)
+        with pytest.raises(ResumableError) as refusal:
+            qsdask.shells(store, run=few)
+        assert refusal.value.code == "E-DISK-FULL"
+    assert (store / "ledger" / "shells" / "zarr.json").is_file()
+    assert ledger.read(store, "shells") is None
+    qsdask.shells(store, run=few)
+    assert files_of(store / "shells") == files_of(tiny / "tiny.zarr" / "shells")

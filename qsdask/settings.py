@@ -130,6 +130,9 @@ class TrainSettings(Settings):
     """How a model of softness is learned."""
 
     set: str = Field(default="interstice", description="feature set to learn from")
+    columns: Literal["all", "short_range"] = Field(
+        default="all", description="columns of the set to learn from: all, or without the medium range"
+    )
     strain: float = Field(default=0.04, gt=0, description="strain of the label, a fraction")
     threshold: float = Field(default=5.0, gt=0, description="plastic above this D2min, angstrom^2")
     folds: int = Field(default=5, ge=2, le=50, description="models of the cross-validation")

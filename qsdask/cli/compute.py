@@ -153,6 +153,11 @@ def respond(store, cutoff, normalise, **where) -> None:
 @click.argument("stores", nargs=-1, required=True)
 @click.option("--model", required=True, help="Model folder to write, such as cuzr.qs.")
 @click.option("--set", "name", help="Feature set (default interstice).")
+@click.option(
+    "--columns",
+    type=click.Choice(["all", "short_range"]),
+    help="All columns of the set, or those without medium range (default all).",
+)
 @click.option("--strain", type=float, help="Strain of the label (default 0.04).")
 @click.option("--threshold", type=float, help="Plastic above this D2min, angstrom^2 (default 5).")
 @click.option("--folds", type=int, help="Folds of the cross-validation (default 5).")

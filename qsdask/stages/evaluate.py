@@ -95,11 +95,12 @@ def _scores_of_domain(path: str, domain: int, *, group: str, model: str, step: i
     root = StoreReader(path)
     found = loaded(model)
     rows = root.rows(domain)
-    labelled = labelled_rows(root, domain, found.definition["features"]["set"], step, found.label)
+    labelled = labelled_rows(
+        root, domain, found.definition["features"]["set"], found.columns, step, found.label
+    )
     qs = root[f"{group}/qs"][rows]
     mask = labelled.mask & np.isfinite(qs)
-    columns = root.names(f"features/{found.definition['features']['set']}/feature")
-    each = probabilities(found, labelled.value[mask][:, [columns.index(c) for c in found.columns]])
+    each = probabilities(found, labelled.value[mask])
     bins = np.minimum((each * FINE).astype(np.int64), FINE - 1)
     y = labelled.y[mask]
     counts = np.stack([[np.bincount(b[y == side], minlength=FINE) for side in (False, True)] for b in bins])

@@ -41,7 +41,7 @@ def train(
     run : Run, optional
         Cluster, workers, overwriting, progress.
     **settings
-        Fields of `qsdask.settings.TrainSettings`: ``strain``, ``threshold``, ``set``, ``folds``, ``fold_kind``,
+        Fields of `qsdask.settings.TrainSettings`: ``strain``, ``threshold``, ``set``, ``columns``, ``folds``, ``fold_kind``,
         ``draws``, ``ratio``, ``surface_margin``, ``host``, ``trees``, ``depth``, ``learning_rate``, ``seed``.
 
     Returns
@@ -156,8 +156,15 @@ def _agreed(paths: Sequence[Path], chosen: TrainSettings) -> tuple[dict, dict]:
     return label, {**definitions[0], "radii": radii}
 
 
+def columns_of(root: StoreReader, chosen: TrainSettings) -> tuple[str, ...]:
+    """Columns to learn from."""
+    names = root.names(f"features/{chosen.set}/feature")
+    return tuple(name for name in names if chosen.columns == "all" or name.startswith("sro__"))
+
+
 def _count(path: str, domain: int, step: int, *, chosen: TrainSettings, label: dict) -> dict:
-    found = labelled_rows(StoreReader(path), domain, chosen.set, step, label)
+    root = StoreReader(path)
+    found = labelled_rows(root, domain, chosen.set, columns_of(root, chosen), step, label)
     d2 = found.d2[found.mask]
     return {
         "path": path,
@@ -219,7 +226,8 @@ def _gather(
 ) -> Table:
     """The rows of a domain that some draw can choose: the minority, and the majority with the smallest hashes."""
     root = StoreReader(path)
-    found = labelled_rows(root, domain, chosen.set, step, label)
+    columns = columns_of(root, chosen)
+    found = labelled_rows(root, domain, chosen.set, columns, step, label)
     rows = root.rows(domain)
     ids = root["atoms/id"][rows]
     me = specimens[path]
@@ -240,7 +248,6 @@ def _gather(
             chosen.block_angstrom,
             origin=root["frames/origin"][0],
         )[keep]
-    columns = tuple(root.names(f"features/{chosen.set}/feature"))
     return Table(
         (me,),
         np.zeros(int(keep.sum()), dtype=np.int64),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -40,7 +40,7 @@ class LabelledRows(NamedTuple):
 
 
 def labelled_rows(
-    root: StoreReader, domain: int, feature_set: str, step: int, label: Mapping
+    root: StoreReader, domain: int, feature_set: str, columns: Sequence[str], step: int, label: Mapping
 ) -> LabelledRows:
     """Features, labels and usability of the rows of a domain.
 
@@ -52,6 +52,8 @@ def labelled_rows(
         Domain.
     feature_set : str
         Name of the feature set.
+    columns : sequence of str
+        Its columns that are wanted; only these decide whether an atom has all features.
     step : int
         Frame of the label.
     label : mapping
@@ -69,7 +71,8 @@ def labelled_rows(
     rows = root.rows(domain)
     d2 = root["response/d2min/d2min"][step, rows]
     y, known = plastic(np.where(root["response/d2min/valid"][step, rows], d2, np.nan), label["threshold"])
-    value = root[f"features/{feature_set}/value"][rows]
+    there = root.names(f"features/{feature_set}/feature")
+    value = root[f"features/{feature_set}/value"][rows][:, [there.index(name) for name in columns]]
     margin = float(label["surface_margin_angstrom"])
     names = root.names("atoms/species_name")
     host = label.get("host")

@@ -67,17 +67,23 @@ def bond_interstice(distance, radius, contact):
 
 
 @kernel
+def fill_bonds(position, radius, neighbour, n, contact, i, vector):
+    """Distance interstices of the `n` bonds of atom `i`."""
+    for k in range(n):
+        j = U(neighbour[i, k])
+        x = position[j, 0] - position[i, 0]
+        y = position[j, 1] - position[i, 1]
+        z = position[j, 2] - position[i, 2]
+        vector[k] = bond_interstice(np.sqrt(x * x + y * y + z * z), radius[i] + radius[j], contact)
+
+
+@kernel
 def fill_distance_interstice(position, radius, neighbour, count, contact, value):
     """Four statistics of the bonds of every owned atom."""
     vector = np.empty(neighbour.shape[1])
     for i in range(U(neighbour.shape[0])):
         n = U(count[i])
-        for k in range(n):
-            j = U(neighbour[i, k])
-            x = position[j, 0] - position[i, 0]
-            y = position[j, 1] - position[i, 1]
-            z = position[j, 2] - position[i, 2]
-            vector[k] = bond_interstice(np.sqrt(x * x + y * y + z * z), radius[i] + radius[j], contact)
+        fill_bonds(position, radius, neighbour, n, contact, i, vector)
         fill_statistics(vector, n, value, i, 0)
 
 
@@ -162,60 +168,85 @@ def fill_hull_interstice(
 
 
 @kernel
+def open_bench(size):
+    """Room for the bonds, the hull and the angles of one atom with `size` neighbours."""
+    bonds = (np.empty(size), np.empty(size), np.empty(size), np.empty(size), np.empty(size))
+    # The entries that only round up the number of angles must be numbers.
+    angles = (np.ones(12 * size + 16), np.ones(12 * size + 16), np.ones(12 * size + 16))
+    return bonds, open_surface(size), open_planes(size), angles
+
+
+@inline
+def fill_interstices(position, radius, neighbour, n, contact, clip, i, bench, vector, area, volume):
+    """All interstices of the Voronoi shell of atom `i`, which has `n` neighbours.
+
+    Returns
+    -------
+    m : uint64
+        Number of hull triangles in `area` and `volume`; 0 where there is no hull around the atom.
+    flag : int
+        State of the hull.
+    """
+    px, py, pz, length, sphere = bench[0]
+    a, b, c, owner, patch, rim, follow, height = bench[1]
+    nx, ny, nz, offset, steep = bench[2]
+    sine, cosine, angle = bench[3]
+    for k in range(n):
+        j = U(neighbour[i, k])
+        px[k] = position[j, 0] - position[i, 0]
+        py[k] = position[j, 1] - position[i, 1]
+        pz[k] = position[j, 2] - position[i, 2]
+        length[k] = np.sqrt(px[k] * px[k] + py[k] * py[k] + pz[k] * pz[k])
+        sphere[k] = radius[j]
+        vector[k] = bond_interstice(length[k], radius[i] + radius[j], contact)
+    n_triangle, flag = fill_hull_or_state(
+        px, py, pz, np.int64(n), a, b, c, owner, patch, rim, follow, height, nx, ny, nz, offset, steep
+    )
+    m = U(n_triangle) if flag == 0 else U(0)
+    fill_hull_interstice(
+        a,
+        b,
+        c,
+        m,
+        px,
+        py,
+        pz,
+        length,
+        sphere,
+        radius[i],
+        offset,
+        steep,
+        sine,
+        cosine,
+        angle,
+        area,
+        volume,
+    )
+    if clip:
+        for t in range(m):
+            area[t] = max(area[t], 0.0)
+            volume[t] = max(volume[t], 0.0)
+    return m, flag
+
+
+@kernel
 def fill_voronoi_interstice(position, radius, neighbour, count, contact, clip, value, state):
     """Twelve statistics and the state of every owned atom."""
     size = max(neighbour.shape[1], 4)
-    a, b, c, owner, patch, rim, follow, height = open_surface(size)
-    nx, ny, nz, offset, steep = open_planes(size)
-    px, py, pz = np.empty(size), np.empty(size), np.empty(size)
-    length, sphere, vector = np.empty(size), np.empty(size), np.empty(size)
-    # The entries that only round up the number of angles must be numbers.
-    sine, cosine, angle = np.ones(12 * size + 16), np.ones(12 * size + 16), np.ones(12 * size + 16)
-    area, volume = np.empty(2 * size), np.empty(2 * size)
+    bench = open_bench(size)
+    vector, area, volume = np.empty(size), np.empty(2 * size), np.empty(2 * size)
     for i in range(U(neighbour.shape[0])):
         n = U(count[i])
-        for k in range(n):
-            j = U(neighbour[i, k])
-            px[k] = position[j, 0] - position[i, 0]
-            py[k] = position[j, 1] - position[i, 1]
-            pz[k] = position[j, 2] - position[i, 2]
-            length[k] = np.sqrt(px[k] * px[k] + py[k] * py[k] + pz[k] * pz[k])
-            sphere[k] = radius[j]
-            vector[k] = bond_interstice(length[k], radius[i] + radius[j], contact)
-        fill_statistics(vector, n, value, i, 0)
-        n_triangle, flag = fill_hull_or_state(
-            px, py, pz, np.int64(n), a, b, c, owner, patch, rim, follow, height, nx, ny, nz, offset, steep
+        m, flag = fill_interstices(
+            position, radius, neighbour, n, contact, clip, i, bench, vector, area, volume
         )
         state[i] = flag
-        m = U(n_triangle) if flag == 0 else U(0)
-        fill_hull_interstice(
-            a,
-            b,
-            c,
-            m,
-            px,
-            py,
-            pz,
-            length,
-            sphere,
-            radius[i],
-            offset,
-            steep,
-            sine,
-            cosine,
-            angle,
-            area,
-            volume,
-        )
-        if clip:
-            for t in range(m):
-                area[t] = max(area[t], 0.0)
-                volume[t] = max(volume[t], 0.0)
+        fill_statistics(vector, n, value, i, 0)
         fill_statistics(area, m, value, i, 4)
         fill_statistics(volume, m, value, i, 8)
 
 
-def _checked(position, radius, n_owned, neighbour, count):
+def checked(position, radius, n_owned, neighbour, count):
     """Contiguous arrays of the right type, and shapes that fit."""
     position = np.ascontiguousarray(position, dtype=np.float64)
     radius = np.ascontiguousarray(radius, dtype=np.float64)
@@ -267,7 +298,7 @@ def voronoi_interstice(position, radius, n_owned, neighbour, count, *, contact=F
     ----------
     doi:10.1038/s41467-019-13511-9
     """
-    arrays = _checked(position, radius, n_owned, neighbour, count)
+    arrays = checked(position, radius, n_owned, neighbour, count)
     value = np.empty((n_owned, 12))
     state = np.empty(n_owned, dtype=np.uint8)
     fill_voronoi_interstice(*arrays, bool(contact), bool(clip), value, state)
@@ -306,7 +337,7 @@ def distance_interstice(position, radius, n_owned, neighbour, count, *, contact=
     ----------
     doi:10.1038/s41467-019-13511-9
     """
-    arrays = _checked(position, radius, n_owned, neighbour, count)
+    arrays = checked(position, radius, n_owned, neighbour, count)
     value = np.empty((n_owned, 4))
     fill_distance_interstice(*arrays, bool(contact), value)
     return value

@@ -15,16 +15,26 @@ def statistics(values):
     return [np.mean(values), np.std(values), np.min(values), np.max(values)]
 
 
-def distance_columns(bond, centre_radius, radius, contact):
-    """Four statistics of the distance interstice; `bond` (n, 3), `radius` (n,)."""
+def distances(bond, centre_radius, radius, contact):
+    """Distance interstices; `bond` (n, 3), `radius` (n,)."""
     packed = centre_radius + np.asarray(radius)
     d = np.sqrt((np.reshape(bond, (-1, 3)) ** 2).sum(axis=1))
-    return statistics(d / packed - 1.0 if contact else (d - packed) / d)
+    return d / packed - 1.0 if contact else (d - packed) / d
+
+
+def distance_columns(bond, centre_radius, radius, contact):
+    """Four statistics of the distance interstice."""
+    return statistics(distances(bond, centre_radius, radius, contact))
 
 
 def voronoi_columns(bond, centre_radius, radius, contact, clip=True):
     """Distance, area and volume interstice statistics, 12 numbers, of one atom's kept neighbours."""
-    distance = distance_columns(bond, centre_radius, radius, contact)
+    area, volume = areas_and_volumes(bond, centre_radius, radius, clip)
+    return distance_columns(bond, centre_radius, radius, contact) + statistics(area) + statistics(volume)
+
+
+def areas_and_volumes(bond, centre_radius, radius, clip=True):
+    """Area and volume interstices of the hull triangles of one atom's kept neighbours."""
     area, volume = [], []
     for triangle in closed_hull(bond):
         a, b, c = bond[triangle]
@@ -42,7 +52,7 @@ def voronoi_columns(bond, centre_radius, radius, contact, clip=True):
         volume.append(1.0 - cones / 3.0 / abs(a @ np.cross(b, c) / 6.0))
     if clip:
         area, volume = np.maximum(area, 0.0), np.maximum(volume, 0.0)
-    return distance + statistics(area) + statistics(volume)
+    return area, volume
 
 
 def closed_hull(bond):

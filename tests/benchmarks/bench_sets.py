@@ -1,0 +1,93 @@
+"""Time of every feature set, medium range included, on one large frame, and what of it is the kernels.
+
+    python tests/benchmarks/bench_sets.py --workers 2
+
+The shells are computed first; every set then runs once on a warm cluster. ``kernel`` is `compute` alone on the blocks of
+all domains, one after the other in this process, in microseconds an atom; ``share`` is its part of the workers' time:
+the rest is reading, the medium range, compression and writing. ``memory`` is the peak of a worker, beside the budget
+of `qsdask.engine.plan`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from whole_chain import Peak, write_dump
+
+import qsdask
+from qsdask.engine.cluster import connect
+from qsdask.engine.load import halo_block, shell_block
+from qsdask.engine.plan import plan_features, size_of
+from qsdask.engine.stage import Run
+from qsdask.quantity import feature_sets, medium_range
+from qsdask.settings import FeatureSettings
+from qsdask.stages.features import facts_of, quantity_of
+from qsdask.store.reader import StoreReader
+
+
+def kernel_seconds(root: StoreReader, quantity, domains: int = 3) -> float:
+    """Seconds of `compute` on all atoms, from a few domains."""
+    spent, atoms = 0.0, 0
+    for domain in range(min(domains + 1, root.n_domain)):
+        if quantity.shells:
+            block = shell_block(root, domain, quantity.shells, quantity.rings)
+        else:
+            block = halo_block(root, domain, quantity.reach)
+        start = time.perf_counter()
+        quantity.compute(block)
+        if domain:  # the first one compiles
+            spent += time.perf_counter() - start
+            atoms += block.n_owned
+    return spent / atoms * root["atoms/id"].shape[0]
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--tiles", type=int, nargs=3, default=(5, 5, 2))
+    parser.add_argument("--chunk", type=int, default=28800)
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="qsdask-sets-"))
+    n_atom = write_dump(folder / "big.dump", tuple(options.tiles), 1)
+    store = folder / "big.zarr"
+    run = Run("local", options.workers, progress=False)
+    qsdask.ingest(folder / "big.dump", store, species={1: "Cu", 2: "Zr"}, chunk=options.chunk, run=run)
+    qsdask.shells(store, run=run)
+    root = StoreReader(store)
+    facts = facts_of(root)
+    print(f"{n_atom:,} atoms, {root.n_domain} domains, {options.workers} workers")
+    print(
+        f"{'set':<22}{'columns':>8}{'seconds':>9}{'kernel, us':>12}{'share':>7}{'memory, MB':>12}{'budget, MB':>12}"
+    )
+    for name in feature_sets():
+        quantity = quantity_of(name, FeatureSettings(), facts)
+        with connect("local", options.workers) as client:
+            warm = Run(client, progress=False)
+            qsdask.features(store, set=name, run=warm)
+            # Again: the first run loaded the compiled kernels.
+            with Peak() as peak:
+                start = time.perf_counter()
+                qsdask.features(
+                    store, set=name, run=Run(client, options.workers, overwrite=True, progress=False)
+                )
+                seconds = time.perf_counter() - start
+        kernel = kernel_seconds(root, quantity)
+        columns = len(quantity.columns) + len(medium_range(quantity))
+        budget = plan_features(size_of(root), quantity).bytes_memory
+        print(
+            f"{name:<22}{columns:>8}{seconds:>9.1f}{kernel / n_atom * 1e6:>12.2f}"
+            f"{kernel / seconds / options.workers:>7.0%}{peak.worker / 1e6:>12.0f}{budget / 1e6:>12.0f}",
+            flush=True,
+        )
+    shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()

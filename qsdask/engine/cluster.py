@@ -109,7 +109,8 @@ def connect(
             code="E-CLUSTER-CONNECT",
             hint="start one with 'dask scheduler'",
         ) from None
-    with client, _quiet():
+    # Quiet until the client is closed: closing finds the lost connection too.
+    with _quiet(), client:
         check_versions(client)
         yield client
 

@@ -171,7 +171,8 @@ def plan_features(size: Size, quantity: AtomQuantity) -> StagePlan:
     n_own, n_medium = len(quantity.columns), len(medium_range(quantity))
     reach = quantity.reach or SHELL_REACH * quantity.rings
     owned, ghosts = _owned_and_ghosts(size, reach)
-    shelled = owned + (_owned_and_ghosts(size, SHELL_REACH)[1] if quantity.rings == 2 else 0)
+    # The shells of the ghosts are read apart and put behind those of the owned atoms: for a while they are there twice.
+    shelled = owned if quantity.rings == 1 else 1.6 * sum(_owned_and_ghosts(size, SHELL_REACH))
     work = (owned + ghosts) * (110 + 8 * n_own) + owned * 16 * (n_own + n_medium)
     work += shelled * _slot_bytes(SLOTS) if quantity.shells else ghosts * 60
     tasks = (2 if n_medium else 1) * size.n_domain

@@ -69,12 +69,12 @@ def test_kernels_give_the_golden_numbers(golden, name):
             "cutoff": Shell(pairs.neighbour, pairs.count, pairs.distance),
         },
     )  # fmt: skip
-    quantity = quantity_of(FeatureSettings(convention=distance))
+    quantity = quantity_of("interstice", FeatureSettings(convention=distance))
     short = quantity.compute(block)
     whole = np.concatenate(
         [short, coarsened(quantity, short[local.row], block.n_owned, block.shells)], axis=1
     )
-    columns = [c.name for c in (*quantity.columns, *medium_range(quantity.columns))]
+    columns = [c.name for c in (*quantity.columns, *medium_range(quantity))]
     _, values = expected(golden, name, columns)
     np.testing.assert_allclose(whole[np.argsort(ids)], values, rtol=1e-10, atol=1e-10)
 
@@ -97,7 +97,7 @@ def test_stores_give_the_golden_numbers(golden, name, tmp_path, few):
 
 def test_sets_are_found_and_columns_follow_the_grammar():
     quantity = feature_sets()["interstice"]
-    columns = (*quantity.columns, *medium_range(quantity.columns))
+    columns = (*quantity.columns, *medium_range(quantity))
     assert len(columns) == len({c.name for c in columns}) == 80
     for column in columns:
         assert "__".join(parse_column(column.name)) == column.name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import fields, replace
 from functools import partial
@@ -25,7 +25,7 @@ from qsdask.store.reader import StoreReader
 from qsdask.store.record import Record, read
 from qsdask.store.template import create_group, write_whole
 
-__all__ = ["coarsened", "facts_of", "features", "quantity_of", "set_names"]
+__all__ = ["coarsened", "facts_of", "features", "named_facts", "quantity_of", "set_names"]
 
 SHORT, MEDIUM = 0, 1
 
@@ -130,10 +130,15 @@ def facts_of(root: StoreReader) -> dict[str, tuple]:
     count = sum(
         np.bincount(species[root.rows(domain)], minlength=len(names)) for domain in range(root.n_domain)
     )
+    return named_facts(names, count, root["atoms/radius"][:].tolist())
+
+
+def named_facts(names: Sequence[str], count: np.ndarray, radius: Sequence[float]) -> dict[str, tuple]:
+    """Symbols, numbers of atoms and radii of the species, under the names by which feature sets ask for them."""
     return {
         "species": tuple(names),
         "composition": tuple((count / count.sum()).tolist()),
-        "radius": tuple(root["atoms/radius"][:].tolist()),
+        "radius": tuple(radius),
     }
 
 

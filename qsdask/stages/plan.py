@@ -14,7 +14,7 @@ from qsdask.quantity import medium_range
 from qsdask.radii import radius_of
 from qsdask.settings import Recipe
 from qsdask.space.box import Box
-from qsdask.stages.features import quantity_of, set_names
+from qsdask.stages.features import named_facts, quantity_of, set_names
 from qsdask.stages.run import load_recipe, sources
 from qsdask.stages.shells import first_reach
 from qsdask.stages.specimen import species_of
@@ -68,8 +68,4 @@ def _facts(first: Frame, job: Recipe, path: str) -> dict[str, tuple]:
     """What the feature sets will know of the specimen; see `qsdask.stages.features.facts_of`."""
     index, names = species_of(first, job.ingest.species, path)
     count = np.bincount(index, minlength=len(names))
-    return {
-        "species": tuple(names),
-        "composition": tuple((count / count.sum()).tolist()),
-        "radius": tuple(radius_of(names, job.ingest.radius_angstrom)),
-    }
+    return named_facts(names, count, radius_of(names, job.ingest.radius_angstrom))

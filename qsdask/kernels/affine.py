@@ -49,13 +49,13 @@ def d2min(
 
     Notes
     -----
-    F = (Σ b b₀ᵀ) V⁻¹ with V = Σ b₀ b₀ᵀ. The determinant of V over the sum of its principal minors lies
-    between a third of the smallest eigenvalue and that eigenvalue; the fit is singular when it is below
-    `SINGULAR_RATIO` of the trace. The residuals are formed bond by bond in a second pass, so that an affine
-    motion gives zero to rounding. The image of a current bond is the one whose reduced coordinates stay
+    With the displacements u = b − b₀, V = Σ b₀ b₀ᵀ and W = Σ u b₀ᵀ, the best map is F = 1 + W V⁻¹ and what it leaves is
+    Σ|u|² − (W V⁻¹):W, so one visit to each bond suffices. Displacements instead of bonds keep the difference exact to
+    rounding of Σ|u|², the motion of the neighbours against the atom. The determinant of V over the sum of its
+    principal minors lies between a third of the smallest eigenvalue and that eigenvalue; the fit is singular when it
+    is below `SINGULAR_RATIO` of the trace. The image of a current bond is the one whose reduced coordinates stay
     nearest to those of its reference bond: the minimum image in large boxes, and the right image in boxes
-    thinner than two cut-offs. Sums run in slot order. Invariant under rigid motion of either frame. Cost: two
-    visits to each bond.
+    thinner than two cut-offs. Sums run in slot order. Invariant under rigid motion of either frame.
 
     References
     ----------
@@ -95,14 +95,12 @@ def fill_d2min(
     inverse_reference, inverse_current, cell_current, periodic, near, mean,
 ):  # fmt: skip
     """Write D2min and the state of every owned atom; squared bonds below `near` need no image search."""
-    before = np.empty((3, neighbour.shape[1]))
-    after = np.empty((3, neighbour.shape[1]))
-    square = np.empty(neighbour.shape[1])
     for i in range(d2.shape[0]):
         n = np.uint64(count[i])
         rx, ry, rz = reference[i, 0], reference[i, 1], reference[i, 2]
         cx, cy, cz = current[i, 0], current[i, 1], current[i, 2]
         vxx = vyy = vzz = vxy = vxz = vyz = 0.0
+        square = 0.0
         wxx = wxy = wxz = wyx = wyy = wyz = wzx = wzy = wzz = 0.0
         for slot in range(n):
             # Unsigned: no test for indices that count from the end.
@@ -130,23 +128,23 @@ def fill_d2min(
                 qx += sx
                 qy += sy
                 qz += sz
-            before[0, slot], before[1, slot], before[2, slot] = px, py, pz
-            after[0, slot], after[1, slot], after[2, slot] = qx, qy, qz
+            ux, uy, uz = qx - px, qy - py, qz - pz
+            square += ux * ux + uy * uy + uz * uz
             vxx += px * px
             vyy += py * py
             vzz += pz * pz
             vxy += px * py
             vxz += px * pz
             vyz += py * pz
-            wxx += qx * px
-            wxy += qx * py
-            wxz += qx * pz
-            wyx += qy * px
-            wyy += qy * py
-            wyz += qy * pz
-            wzx += qz * px
-            wzy += qz * py
-            wzz += qz * pz
+            wxx += ux * px
+            wxy += ux * py
+            wxz += ux * pz
+            wyx += uy * px
+            wyy += uy * py
+            wyz += uy * pz
+            wzx += uz * px
+            wzy += uz * py
+            wzz += uz * pz
 
         # Cofactors of V; the three diagonal ones add up to the second invariant.
         axx = vyy * vzz - vyz * vyz
@@ -177,14 +175,11 @@ def fill_d2min(
         fzx = (wzx * axx + wzy * axy + wzz * axz) * scale
         fzy = (wzx * axy + wzy * ayy + wzz * ayz) * scale
         fzz = (wzx * axz + wzy * ayz + wzz * azz) * scale
-        # Squares and their sum apart: the first loop becomes vector code, the second keeps slot order.
-        for slot in range(n):
-            px, py, pz = before[0, slot], before[1, slot], before[2, slot]
-            ex = after[0, slot] - (fxx * px + fxy * py + fxz * pz)
-            ey = after[1, slot] - (fyx * px + fyy * py + fyz * pz)
-            ez = after[2, slot] - (fzx * px + fzy * py + fzz * pz)
-            square[slot] = ex * ex + ey * ey + ez * ez
-        total = 0.0
-        for slot in range(n):
-            total += square[slot]
+        total = square - (
+            (fxx * wxx + fxy * wxy + fxz * wxz)
+            + (fyx * wyx + fyy * wyy + fyz * wyz)
+            + (fzx * wzx + fzy * wzy + fzz * wzz)
+        )
+        if total < 0.0:  # by rounding; NaN, of a lost atom, stays
+            total = 0.0
         d2[i] = total / n if mean else total

@@ -54,7 +54,7 @@ def test_affine_maps_cost_nothing(seed):
     jump = np.random.default_rng(seed).integers(-2, 3, position.shape)
     d2, state = respond(position, position @ map_.T + 7.0 + jump @ cell_current, cell, cell_current)
     assert not state.any()
-    assert d2.max() < 1e-18
+    assert d2.max() < 1e-13  # rounding of the neighbours' squared displacements, tens of square angstrom here
 
 
 @pytest.mark.parametrize("repeat", [(4, 4, 4), (1, 3, 2)], ids=["large", "thinner than two cut-offs"])
@@ -196,7 +196,7 @@ def test_three_neighbours_are_always_affine():
     rng = np.random.default_rng(2)
     d2, state = one_shell(3 * np.eye(3), rng.normal(size=(3, 3)))
     assert state == 0
-    assert d2 < 1e-28
+    assert d2 < 1e-13
 
 
 def test_lost_atoms_give_nan_around_them():

@@ -188,20 +188,52 @@ def crash_point(bench: Bench, operation: str, nth: int) -> Outcome:
     )
 
 
-def full_disk(bench: Bench, n_byte: int) -> Outcome:
-    """A file system with room for so many bytes (needs the right to mount a tmpfs); then it gets more."""
+def full_disk(bench: Bench, limit: str) -> Outcome:
+    """A file system with so much room, ``size=BYTES`` or ``nr_inodes=FILES``; then it gets more.
+
+    Needs the right to mount a tmpfs.
+    """
     mounted = Path(tempfile.mkdtemp(prefix="full-", dir=bench.folder))
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={n_byte}", "tmpfs", str(mounted)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", limit, "tmpfs", str(mounted)], check=True)
     try:
         job = start(bench.dump, mounted / "glass.zarr", "local")
         said = job.communicate(timeout=300)[1]
-        told = _readable(said) and (job.returncode == 0 or ("E-DISK-FULL" in said and job.returncode == 75))
-        subprocess.run(["mount", "-o", "remount,size=1g", str(mounted)], check=True)
-        return bench.resumed(
-            mounted / "glass.zarr", said, disturbed=job.returncode != 0, status=job.returncode, told=told
-        )
+        more = "remount,size=1g" if limit.startswith("size") else "remount,nr_inodes=1000000"
+        subprocess.run(["mount", "-o", more, str(mounted)], check=True)
+        return _refused(bench, mounted / "glass.zarr", said, job.returncode)
     finally:
         subprocess.run(["umount", str(mounted)], check=True)
+
+
+#: Starts a command that may write no file longer than so many bytes.
+_LIMITED = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def short_files(bench: Bench, n_byte: int) -> Outcome:
+    """No file may grow beyond so many bytes (``ulimit -f``); then it may."""
+    store = bench.folder / f"short-{n_byte}.zarr"
+    job = start(bench.dump, store, "local", (sys.executable, "-c", _LIMITED, str(n_byte)))
+    said = job.communicate(timeout=300)[1]
+    return _refused(bench, store, said, job.returncode)
+
+
+def little_memory(bench: Bench, n_byte: int) -> Outcome:
+    """Workers that may take so much memory; then they may take what they need."""
+    store = bench.folder / f"memory-{n_byte}.zarr"
+    job = start(bench.dump, store, "local", memory_limit=str(n_byte))
+    said = job.communicate(timeout=300)[1]
+    told = _readable(said) and (job.returncode == 0 or "error E-" in said)
+    return bench.resumed(store, said, disturbed=job.returncode != 0, status=job.returncode, told=told)
+
+
+def _refused(bench: Bench, store: Path, said: str, status: int) -> Outcome:
+    """Resume what ended for lack of room, or did not; the message must say so."""
+    told = _readable(said) and (status == 0 or ("E-DISK-FULL" in said and status == 75))
+    return bench.resumed(store, said, disturbed=status != 0, status=status, told=told)
 
 
 def may_mount(folder: Path) -> bool:

@@ -1,6 +1,6 @@
 """The job that is disturbed: a small glass through ingest, shells, features and respond.
 
-python -m tests.chaos.job DUMP STORE [local|threads|tcp://...]
+python -m tests.chaos.job DUMP STORE [local|threads|tcp://... [MEMORY_LIMIT]]
 """
 
 from __future__ import annotations
@@ -33,13 +33,14 @@ def write_dump(path: Path, n_frame: int = 4) -> Path:
     return path
 
 
-def stages(dump: str, store: str, cluster: str) -> list[list[str]]:
+def stages(dump: str, store: str, cluster: str, memory_limit: str = "") -> list[list[str]]:
     """Command lines of the job."""
     where = [
         "--cluster",
         cluster,
         "--quiet",
         *(["--workers", "2"] if cluster in ("local", "threads") else []),
+        *(["--memory-limit", memory_limit] if memory_limit else []),
     ]
     return [
         ["ingest", dump, store, "--species", "1=Cu,2=Zr", "--name", "glass", "--chunk", str(CHUNK), *where],
@@ -47,9 +48,11 @@ def stages(dump: str, store: str, cluster: str) -> list[list[str]]:
     ]
 
 
-def start(dump: Path, store: Path, cluster: str = "local", prefix: tuple[str, ...] = ()) -> subprocess.Popen:
+def start(
+    dump: Path, store: Path, cluster: str = "local", prefix: tuple[str, ...] = (), memory_limit: str = ""
+) -> subprocess.Popen:
     """The job in a process of its own, stopped by `kill` and its like."""
-    command = [*prefix, sys.executable, "-m", "tests.chaos.job", str(dump), str(store), cluster]
+    command = [*prefix, sys.executable, "-m", "tests.chaos.job", str(dump), str(store), cluster, memory_limit]
     return subprocess.Popen(
         command,
         cwd=ROOT,
@@ -69,9 +72,11 @@ def contents(store: Path) -> dict[str, str]:
     }
 
 
-def run(dump: str, store: str, cluster: str = "local") -> int:
+def run(dump: str, store: str, cluster: str = "local", memory_limit: str = "") -> int:
     """All stages, until one does not succeed."""
-    return next((status for words in stages(dump, store, cluster) if (status := main(words))), 0)
+    return next(
+        (status for words in stages(dump, store, cluster, memory_limit) if (status := main(words))), 0
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The whole suite of faults, and its table: tried, disturbed, finished, identical, one message.
 
-    python -m tests.chaos.run --kills 100 --crash-points 100 --disk 25
+    python -m tests.chaos.run --kills 100 --crash-points 100 --disk 25 --limits 10
 
 Only processes that it started itself are killed, by their pid.
 """
@@ -10,17 +10,28 @@ from __future__ import annotations
 import argparse
 import random
 import shutil
+import stat
 import sys
 import tempfile
 from collections import defaultdict
 from pathlib import Path
 
-from tests.chaos.faults import OPERATIONS, Bench, Outcome, crash_point, full_disk, kill, may_mount
+from tests.chaos.faults import (
+    OPERATIONS,
+    Bench,
+    Outcome,
+    crash_point,
+    full_disk,
+    kill,
+    little_memory,
+    may_mount,
+    short_files,
+)
 
 TARGETS = ("driver", "worker", "scheduler", "nanny")
 
 
-def trials(bench: Bench, kills: int, crash_points: int, disk: int, seed: int):
+def trials(bench: Bench, kills: int, crash_points: int, disk: int, limits: int, seed: int):
     """Name and outcome of every trial."""
     chance = random.Random(seed)
     for k in range(kills):
@@ -30,10 +41,17 @@ def trials(bench: Bench, kills: int, crash_points: int, disk: int, seed: int):
         operation = list(OPERATIONS)[k % len(OPERATIONS)]
         nth = int(OPERATIONS[operation] ** chance.uniform(0.2, 1.0))
         yield f"SIGKILL at {operation}", crash_point(bench, operation, nth)
-    size = sum(file.stat().st_size for file in (bench.folder / "local.zarr").rglob("*") if file.is_file())
-    if disk and may_mount(bench.folder):
-        for k in range(disk):
-            yield "disk full", full_disk(bench, int(size * (0.02 + 1.4 * (k + 0.5) / disk)))
+    entries = [path.lstat() for path in (bench.folder / "local.zarr").rglob("*")]
+    sizes = [entry.st_size for entry in entries if stat.S_ISREG(entry.st_mode)]
+    mounting = (disk or limits) and may_mount(bench.folder)
+    for k in range(disk if mounting else 0):
+        yield "disk full", full_disk(bench, f"size={int(sum(sizes) * (0.02 + 1.4 * (k + 0.5) / disk))}")
+    for k in range(limits):
+        part = (k + 0.5) / limits
+        if mounting:
+            yield "no more inodes", full_disk(bench, f"nr_inodes={int(len(entries) * (0.02 + 1.2 * part))}")
+        yield "file size limit", short_files(bench, int(max(sizes) * (0.02 + 1.2 * part)))
+        yield "memory limit", little_memory(bench, int(4e8 * part))
 
 
 def print_table(outcomes: dict[str, list[Outcome]]) -> None:
@@ -54,12 +72,15 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--crash-points", type=int, default=100)
     parser.add_argument("--disk", type=int, default=25)
+    parser.add_argument("--limits", type=int, default=10, help="levels of inodes, file size and memory")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     outcomes: dict[str, list[Outcome]] = defaultdict(list)
     with tempfile.TemporaryDirectory(prefix="qsdask-chaos-") as folder:
         bench = Bench(Path(folder))
-        for name, found in trials(bench, options.kills, options.crash_points, options.disk, options.seed):
+        for name, found in trials(
+            bench, options.kills, options.crash_points, options.disk, options.limits, options.seed
+        ):
             outcomes[name].append(found)
             print(name, *found[:4], found.note, file=sys.stderr, flush=True)
     print_table(outcomes)

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from tests.chaos.faults import Bench, crash_point, full_disk, kill, may_mount
+from tests.chaos.faults import Bench, crash_point, full_disk, kill, little_memory, may_mount, short_files
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +41,24 @@ def test_a_crash_at_a_file_operation_costs_no_number(bench, operation, nth):
     unharmed(outcome)
 
 
-@pytest.mark.parametrize("n_byte", [700_000])
-def test_a_full_disk_is_one_message_and_resumable(bench, n_byte):
+@pytest.mark.parametrize("limit", ["size=700000", pytest.param("nr_inodes=150", marks=pytest.mark.chaos)])
+def test_a_full_disk_is_one_message_and_resumable(bench, limit):
     if not may_mount(bench.folder):
         pytest.skip("needs the right to mount a tmpfs")
-    outcome = full_disk(bench, n_byte)
+    outcome = full_disk(bench, limit)
+    assert outcome.disturbed
+    unharmed(outcome)
+
+
+@pytest.mark.chaos
+def test_a_limit_of_file_size_is_one_message_and_resumable(bench):
+    outcome = short_files(bench, 10_000)
+    assert outcome.disturbed
+    unharmed(outcome)
+
+
+@pytest.mark.chaos
+def test_a_limit_of_memory_is_one_message_and_resumable(bench):
+    outcome = little_memory(bench, 100_000_000)
     assert outcome.disturbed
     unharmed(outcome)

@@ -12,6 +12,7 @@ The message of an error is written for the person at the terminal::
 from __future__ import annotations
 
 import errno
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +34,10 @@ __all__ = [
 #: What the system says when there is no more room: disk, quota, size limit of a file.
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
-#: What it says when we may not write.
+#: What NumPy says instead, without the system's number, when less was written than asked for.
+_SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
+
+#: What the system says when we may not write.
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -179,9 +183,9 @@ def of_os_error(error: OSError, path: object = None) -> QSDaskError:
         ``E-DISK-FULL`` (resumable), ``E-NOT-WRITABLE``, or ``E-IO``.
     """
     place = error.filename or path
-    if error.errno in _FULL:
+    if error.errno in _FULL or _SHORT_WRITE.fullmatch(str(error)):
         return ResumableError(
-            f"no room to write: {error.strerror}; {_free(place)} bytes are free", code="E-DISK-FULL", file=place,
+            f"no room to write: {error.strerror or error}; {_free(place)} bytes are free", code="E-DISK-FULL", file=place,
             why="the disk, its inodes, a quota or the limit on the size of a file",
             hint="make room, then run the same command again: it goes on where it was",
         )  # fmt: skip

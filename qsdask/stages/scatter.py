@@ -195,9 +195,8 @@ def _sorted_pieces(
         cut = np.searchsorted(row, [*rows[:, 0], rows[-1, 1]])
         if len(row) < piece.header.natoms:
             with waiting.open("ab") as store:
-                # Not tofile: its error does not say that there is no room.
-                store.write(row.data)
-                store.write(position.data)
+                row.tofile(store)
+                position.tofile(store)
             stop = offset + row.nbytes
             held.append(SortedPiece(cut, Column(waiting, offset, _ROW), Column(waiting, stop, _POSITION)))
             offset = stop + position.nbytes

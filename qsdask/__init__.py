@@ -37,6 +37,7 @@ _WHERE = {
     "respond": "qsdask.stages.respond",
     "run": "qsdask.stages.run",
     "shells": "qsdask.stages.shells",
+    "simulate": "qsdask.stages.simulate",
     "train": "qsdask.stages.train",
     "verify": "qsdask.stages.verify",
     "AtomQuantity": "qsdask.quantity",

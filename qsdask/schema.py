@@ -6,13 +6,28 @@ No array reaches a store unless it is named here. The same text becomes the attr
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-__all__ = ["FORMAT_VERSION", "STAGES", "VARIABLES", "Stage", "Variable", "stage_of", "variables_of"]
+__all__ = [
+    "FORMAT_VERSION",
+    "STAGES",
+    "VARIABLES",
+    "Stage",
+    "Variable",
+    "frame_of",
+    "group_at",
+    "stage_of",
+    "variables_of",
+]
 
 #: Version of the layout; a store with a higher one is refused, one with a lower one must be migrated.
 FORMAT_VERSION = 2
+
+
+#: Groups and ledgers of a deformed frame: the same names as for the undeformed one, below its step.
+_AT_STEP = re.compile(r"steps/([1-9][0-9]*)/((?:shells|features|softness)(?:/.*)?)")
 
 
 @dataclass(frozen=True)
@@ -78,6 +93,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("shells", ("shells/voronoi", "shells/cutoff"), ("frames",)),
     Stage("features", ("features/*",), ("shells/voronoi", "shells/cutoff")),
     Stage("respond", ("response/d2min",), ("frames",)),
+    Stage("propensity", ("response/propensity",), ("response/d2min",)),
     Stage("predict", ("softness/*",), ("features/*",)),
 )
 
@@ -164,7 +180,7 @@ VARIABLES: tuple[Variable, ...] = (
                         ("atom",),
                         "uint8",
                         "1",
-                        "1: cell open (free surface), 4: coincident atoms",
+                        "1: cell open (free surface), 4: coincident atoms, 8: no cell for rounding, 16: no cell (radical)",
                     ),
                 )
                 if extra
@@ -195,6 +211,31 @@ VARIABLES: tuple[Variable, ...] = (
         coordinate=True,
     ),
     Variable(
+        "response/propensity",
+        "frequency",
+        ("step", "atom"),
+        "float64",
+        "1",
+        "fraction of isoconfigurational runs in which the atom is plastic",
+    ),
+    Variable(
+        "response/propensity",
+        "d2min_mean",
+        ("step", "atom"),
+        "float64",
+        "angstrom^2",
+        "non-affine squared displacement, mean over isoconfigurational runs",
+    ),
+    Variable(
+        "response/propensity",
+        "strain",
+        ("step",),
+        "float64",
+        "1",
+        "engineering strain, as a fraction",
+        coordinate=True,
+    ),
+    Variable(
         "softness/*",
         "qs",
         ("atom",),
@@ -213,14 +254,30 @@ VARIABLES: tuple[Variable, ...] = (
 )
 
 
+def group_at(step: int, name: str) -> str:
+    """Place of a group or ledger that describes one frame: ``steps/32/features/interstice`` for step 32.
+
+    The undeformed frame, step 0, keeps the plain name.
+    """
+    return f"steps/{step}/{name}" if step else name
+
+
+def frame_of(path: str) -> tuple[int, str]:
+    """Step and plain name of a group, ledger or file; undoes `group_at`."""
+    found = _AT_STEP.fullmatch(path)
+    return (int(found[1]), found[2]) if found else (0, path)
+
+
 def variables_of(group: str) -> tuple[Variable, ...]:
     """Variables registered for the group at `group`, in their written order."""
-    return tuple(v for v in VARIABLES if fnmatchcase(group, v.group))
+    name = frame_of(group)[1]
+    return tuple(v for v in VARIABLES if fnmatchcase(name, v.group))
 
 
 def stage_of(group: str) -> Stage:
     """Stage that writes the group at `group`."""
+    name = frame_of(group)[1]
     for stage in STAGES:
-        if any(fnmatchcase(group, pattern) for pattern in stage.groups):
+        if any(fnmatchcase(name, pattern) for pattern in stage.groups):
             return stage
     raise KeyError(group)

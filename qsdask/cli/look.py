@@ -94,6 +94,27 @@ def report(store, model, out, slice_axis, slice_thickness, **where) -> None:
 
 
 @cli.command(context_settings=CONTEXT)
+@click.argument("folder")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def glasses(folder, as_json) -> None:
+    """Check the physics of simulated glasses: density, g(r), energy, stress and strain.
+
+    \b
+    qsdask glasses qsdask-glasses
+    """
+    rows = stage("glass_checks").check_glasses(folder)
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+        return
+    for row in rows:
+        run = f" run {row['run']}" if row["run"] > 1 else ""
+        click.echo(
+            f"{row['specimen']} {row['loading']}{run}: " + ("; ".join(row["remarks"]) or "as expected")
+        )
+    click.echo(f"{Path(folder) / 'glasses.html'}: written, with checks.csv and checks.json.")
+
+
+@cli.command(context_settings=CONTEXT)
 @click.argument("store")
 @click.option("--out", required=True, help=".extxyz, .xyz, .dump or .lammpstrj.")
 @click.option("--step", type=int, default=0, help="Frame; negative numbers count from the end.")

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 import zarr
 
+from qsdask.schema import group_at
 from qsdask.space.block import Block, Shell, identity_order
-from qsdask.space.box import Box
+from qsdask.space.box import FACE_TOLERANCE, Box
 from qsdask.space.halo import halo_domains, in_halo, widened
 from qsdask.store.reader import StoreReader
 
 __all__ = [
     "Neighbourhood",
     "halo_block",
+    "held_rows",
     "neighbourhood",
+    "placed",
     "read_box",
     "read_rows",
     "shell_block",
@@ -51,33 +56,101 @@ def halo_block(root: StoreReader, domain: int, reach: float, step: int = 0) -> B
     Returns
     -------
     Block
-        Reads only the chunks that ``domains/bounds`` says can matter.
+        Owns the atoms of the domain that the frame holds. Reads only the chunks that ``domains/bounds`` says can matter.
     """
     box = read_box(root, step)
     bounds = root["domains/bounds"][step]
-    rows = root.domain_rows
-    wanted = widened(bounds[domain], reach, box)
+    own, own_row = _wrapped(root, step, domain, box)
+    pieces = _pieces(box.reduced(own), bounds[domain], box)
+    regions = [widened(piece, reach, box) for piece in pieces]
+    held = np.flatnonzero(np.isfinite(bounds).all(axis=(1, 2)))
+    near = {
+        int(held[other])
+        for piece in pieces
+        for other, _ in halo_domains(np.concatenate([bounds[held], piece[None]]), len(held), reach, box)
+        if other < len(held)
+    }
     # The domain itself comes first: its rows in image 0 are the owned ones.
-    entries = [(domain, (0, 0, 0))]
-    entries += [entry for entry in halo_domains(bounds, domain, reach, box) if entry != entries[0]]
-    wrapped: dict[int, np.ndarray] = {}
     row, image, position = [], [], []
-    for other, shift in entries:
-        if other not in wrapped:
-            wrapped[other] = box.wrap(root["frames/position"][step, slice(*rows[other])])
-        x = wrapped[other]
-        keep = np.arange(len(x))
-        if row:
-            keep = np.flatnonzero(in_halo(box.reduced(x), shift, wanted))
-        lattice = np.broadcast_to(np.array(shift, dtype=np.int8), (len(keep), 3))
-        row.append(rows[other, 0] + keep)
-        image.append(lattice)
-        position.append(x[keep] + box.shift(lattice))
+    for other in (domain, *sorted(near - {domain})):
+        x, x_row = (own, own_row) if other == domain else _wrapped(root, step, other, box)
+        reduced = box.reduced(x)
+        for shift in _images(reduced, regions, box):
+            keep = np.arange(len(x))
+            if other != domain or any(shift):
+                inside = (in_halo(reduced, shift, region) for region in regions)
+                keep = np.flatnonzero(reduce(np.logical_or, inside))
+            lattice = np.broadcast_to(np.array(shift, dtype=np.int8), (len(keep), 3))
+            row.append(x_row[keep])
+            image.append(lattice)
+            position.append(x[keep] + box.shift(lattice))
     rows_of, images = np.concatenate(row), np.concatenate(image)
     species = read_rows(root["atoms/species"], rows_of)
     order = identity_order(read_rows(root["atoms/id"], rows_of), images)
     radius = root["atoms/radius"][:][species]
     return Block(len(row[0]), rows_of, images, np.concatenate(position), order, species, radius, box, reach)
+
+
+def held_rows(root: StoreReader, domain: int, step: int) -> np.ndarray:
+    """Which rows of a domain a frame holds; bool, shape (n,). Lost atoms are NaN in the store."""
+    rows = root.rows(domain)
+    if not root["frames/n_lost"][step]:
+        return np.ones(rows.stop - rows.start, dtype=bool)
+    return np.isfinite(root["frames/position"][step, rows][:, 0])
+
+
+def placed(value: np.ndarray, held: np.ndarray, fill: float) -> np.ndarray:
+    """Values of the rows held, shape (n_held, ...), among those of all rows, shape (n, ...)."""
+    if len(value) == len(held):
+        return value
+    out = np.full((len(held), *value.shape[1:]), fill, dtype=value.dtype)
+    out[held] = value
+    return out
+
+
+def _wrapped(root: StoreReader, step: int, domain: int, box: Box) -> tuple[np.ndarray, np.ndarray]:
+    """Wrapped positions and rows of the atoms of a domain that the frame holds; lost ones are NaN in the store."""
+    rows = root.rows(domain)
+    position = root["frames/position"][step, rows]
+    at = np.flatnonzero(np.isfinite(position[:, 0]))
+    return box.wrap(position if len(at) == len(position) else position[at]), rows.start + at
+
+
+def _pieces(reduced: np.ndarray, bounds: np.ndarray, box: Box) -> list[np.ndarray]:
+    """Bounds of the wrapped atoms of a domain, apart for those that crossed a face of the cell since the first frame.
+
+    The stored bounds follow the atoms across the faces, so that a domain stays compact; wrapped, it may lie in pieces.
+    """
+    if not len(reduced):
+        return []
+    # A domain that fills most of an axis gains nothing by being cut there.
+    cut = box.periodic & (bounds[1] - bounds[0] < 0.5)
+    crossed = np.where(cut, np.floor(reduced - bounds[0] + FACE_TOLERANCE), 0.0)
+    if not crossed.any():
+        return [_extent(reduced)]
+    # One number for each piece: sorting whole rows would cost more than the search for neighbours.
+    piece = (crossed + 8.0) @ np.array([256.0, 16.0, 1.0])
+    return [_extent(reduced[piece == number]) for number in np.unique(piece)]
+
+
+def _extent(reduced: np.ndarray) -> np.ndarray:
+    """Lowest and highest reduced coordinates, shape (2, 3)."""
+    # NumPy is ten times slower along columns that do not lie in one piece.
+    columns = np.ascontiguousarray(reduced.T)
+    return np.stack([columns.min(axis=1), columns.max(axis=1)])
+
+
+def _images(reduced: np.ndarray, regions: Sequence[np.ndarray], box: Box) -> list[tuple[int, int, int]]:
+    """Images of atoms that can lie in one of the regions, image 0 first."""
+    found = {(0, 0, 0)}
+    if not len(reduced):
+        return list(found)
+    low, high = _extent(reduced)
+    for region in regions:
+        first = np.where(box.periodic, np.ceil(region[0] - high), 0).astype(int)
+        last = np.where(box.periodic, np.floor(region[1] - low), 0).astype(int)
+        found.update(product(*(range(a, b + 1) for a, b in zip(first.tolist(), last.tolist(), strict=True))))
+    return sorted(found, key=lambda image: (any(image), image))
 
 
 class Neighbourhood(NamedTuple):
@@ -102,7 +175,12 @@ class Neighbourhood(NamedTuple):
 
 
 def neighbourhood(
-    root: StoreReader, domain: int, shells: Sequence[str], values: Sequence[str] = (), rings: int = 1
+    root: StoreReader,
+    domain: int,
+    shells: Sequence[str],
+    values: Sequence[str] = (),
+    rings: int = 1,
+    step: int = 0,
 ) -> Neighbourhood:
     """Stored shells of a domain, with the atoms that they name as local entries.
 
@@ -119,6 +197,8 @@ def neighbourhood(
         that does not hold one of them goes without.
     rings : {1, 2}
         Shells of the owned atoms, or also of the ghosts among their neighbours.
+    step : int
+        Frame of the shells.
 
     Returns
     -------
@@ -129,7 +209,7 @@ def neighbourhood(
     n_owned = rows.stop - rows.start
     keys = ("neighbour", "image", *values)
     arrays = {
-        name: {key: array for key, array in root.group(f"shells/{name}").items() if key in keys}
+        name: {k: array for k, array in root.group(group_at(step, f"shells/{name}")).items() if k in keys}
         for name in shells
     }
     held = {name: {key: array[rows] for key, array in found.items()} for name, found in arrays.items()}
@@ -152,7 +232,9 @@ def neighbourhood(
     return Neighbourhood(n_owned, row, image, made)
 
 
-def shell_block(root: StoreReader, domain: int, shells: Sequence[str], rings: int = 1) -> Block:
+def shell_block(
+    root: StoreReader, domain: int, shells: Sequence[str], rings: int = 1, step: int = 0
+) -> Block:
     """Block of a domain and the neighbours that its stored shells name.
 
     Parameters
@@ -165,6 +247,8 @@ def shell_block(root: StoreReader, domain: int, shells: Sequence[str], rings: in
         Names of the stored shells.
     rings : {1, 2}
         See `neighbourhood`.
+    step : int
+        Frame of the shells and positions.
 
     Returns
     -------
@@ -173,10 +257,10 @@ def shell_block(root: StoreReader, domain: int, shells: Sequence[str], rings: in
         neighbours have the same bits of position as in the block that found them.
     """
     n_owned, row, image, made = neighbourhood(
-        root, domain, shells, ("distance", "facet_area", "edges", "cell_volume"), rings
+        root, domain, shells, ("distance", "facet_area", "edges", "cell_volume"), rings, step
     )
-    box = read_box(root, 0)
-    position = _gather(root, 0, row, image, box)
+    box = read_box(root, step)
+    position = _gather(root, step, row, image, box)
     species = read_rows(root["atoms/species"], row)
     return Block(
         n_owned, row, image, position, None, species, root["atoms/radius"][:][species], box, 0.0, made

@@ -9,7 +9,7 @@ import numpy as np
 
 from qsdask import schema
 from qsdask.engine.load import read_box
-from qsdask.quantity import AtomQuantity, medium_range
+from qsdask.quantity import AtomQuantity, medium_range, surroundings
 from qsdask.store.reader import StoreReader
 
 __all__ = [
@@ -173,9 +173,19 @@ def plan_features(size: Size, quantity: AtomQuantity) -> StagePlan:
     owned, ghosts = _owned_and_ghosts(size, reach)
     # The shells of the ghosts are read apart and put behind those of the owned atoms: for a while they are there twice.
     shelled = owned if quantity.rings == 1 else 1.6 * sum(_owned_and_ghosts(size, SHELL_REACH))
-    work = (owned + ghosts) * (110 + 8 * n_own) + owned * 16 * (n_own + n_medium)
+    ways = surroundings(quantity)
+    width = n_medium // max(len(ways), 1)
+    repeated = 4 * width if any(way.times > 1 for way in ways) else 0
+    work = (owned + ghosts) * (110 + 8 * n_own + repeated) + owned * 16 * (n_own + width)
     work += shelled * _slot_bytes(SLOTS) if quantity.shells else ghosts * 60
-    tasks = (2 if n_medium else 1) * size.n_domain
+    density = size.n_atom / float(np.prod(size.height))
+    for radius in quantity.coarsen_radius_angstrom if ways else ():
+        within = _owned_and_ghosts(size, radius)[1]
+        # The most crowded atom has some more neighbours than the mean.
+        slots = 1.5 * density * 4.0 / 3.0 * np.pi * radius**3
+        taken = (owned + within) * (170 + 8 * n_own) + owned * (4 * slots + 16 * (n_own + width))
+        work, ghosts = max(work, taken), max(ghosts, within)
+    tasks = (1 + len(ways)) * size.n_domain
     return _planned("features", ("features/any",), size, tasks, ghosts, work, n_own + n_medium)
 
 

@@ -63,6 +63,7 @@ def run_tasks(
     progress: bool = True,
     weight: Sequence[int] | None = None,
     describe: Callable[..., str] = lambda *arguments: str(arguments),
+    at_once: int | None = None,
 ) -> Iterator[object]:
     """Run `function` on every tuple of arguments, each on some worker, and yield results as they come.
 
@@ -82,6 +83,8 @@ def run_tasks(
         Share of each task in the bar; 1 by default.
     describe : callable
         Names the task with these arguments, for the user whose task cannot be done.
+    at_once : int, optional
+        Most tasks that the cluster is given at a time; by default enough to keep it busy.
 
     Yields
     ------
@@ -122,7 +125,7 @@ def run_tasks(
             queue.add(future)
 
     with cluster_errors(), progress_bar(label, sum(share), show=progress) as advance:
-        for _ in range(max(IN_FLIGHT * sum(client.nthreads().values()), IN_FLIGHT)):
+        for _ in range(at_once or max(IN_FLIGHT * sum(client.nthreads().values()), IN_FLIGHT)):
             submit()
         try:
             for future in queue:

@@ -1,10 +1,12 @@
 """Bond-orientational order: Steinhardt's q_l and normalised w_l, l = 4 6 8 10, and their coarse-grained form.
 
-Of every atom the mean of the spherical harmonics over its bonds, ``q_lm``, all bonds alike [1]_:
+Of every atom the mean of the spherical harmonics over its bonds, ``q_lm``, all bonds alike [1]_, or each by
+its weight [3]_:
 
 * ``q_l = sqrt(4 pi / (2 l + 1) * sum_m |q_lm|**2)``;
 * ``w_l = sum 3j(l l l; m1 m2 m3) q_lm1 q_lm2 q_lm3 / (sum_m |q_lm|**2)**(3 / 2)``, over m1 + m2 + m3 = 0;
-* coarse-grained: the same of the mean of ``q_lm`` over the atom and its neighbours [2]_.
+* coarse-grained: the same of the mean of ``q_lm`` over the atom and its neighbours [2]_, or over the atom
+  with weight 1 and each neighbour with its own.
 
 On the unit sphere every harmonic of even degree up to 10 is a sum of ``z**p (x + iy)**m``, p + m even and at
 most 10. So each bond adds to 36 such moments only, and the harmonics are made of them once per atom: no
@@ -22,6 +24,9 @@ References
    Phys. Rev. B 28, 784 (1983), doi:10.1103/PhysRevB.28.784.
 .. [2] W. Lechner, C. Dellago, "Accurate determination of crystal structures based on averaged local
    bond order parameters", J. Chem. Phys. 129, 114707 (2008), doi:10.1063/1.2977970.
+.. [3] W. Mickel, S. C. Kapfer, G. E. Schroeder-Turk, K. Mecke, "Shortcomings of the bond orientational
+   order parameters for the analysis of disordered particulate matter", J. Chem. Phys. 138, 044501 (2013),
+   doi:10.1063/1.4774084.
 """
 
 from __future__ import annotations
@@ -50,12 +55,12 @@ U = np.uint64
 
 
 @kernel
-def fill_powers(position, neighbour, count, start, slot, x, y, z, up, real, imag):
+def fill_powers(position, neighbour, count, weight, weighted, start, slot, x, y, z, up, real, imag):
     """Powers of z (`up`) and of x + iy (`real`, `imag`) of one bond of each of LANES atoms, lane fastest.
 
-    Where an atom has no such bond the powers of z are zero. The arrays are flat, with rows of known length,
-    and each has a loop of its own: else the compiler cannot tell the row that is written from those that are
-    read, and makes no vector code.
+    Those of z are multiplied by the weight of the bond. Where an atom has no such bond the powers of z are
+    zero. The arrays are flat, with rows of known length, and each has a loop of its own: else the compiler
+    cannot tell the row that is written from those that are read, and makes no vector code.
     """
     n = U(neighbour.shape[0])
     for lane in range(U(LANES)):
@@ -68,6 +73,11 @@ def fill_powers(position, neighbour, count, start, slot, x, y, z, up, real, imag
             up[lane] = 1.0
         else:
             x[lane], y[lane], z[lane], up[lane] = 1.0, 0.0, 0.0, 0.0
+    if weighted:
+        for lane in range(U(LANES)):
+            i = start + lane
+            if i < n and slot < U(count[i]):
+                up[lane] = weight[i, slot]
     for lane in range(U(LANES)):
         scale = 1.0 / np.sqrt(x[lane] * x[lane] + y[lane] * y[lane] + z[lane] * z[lane])
         x[lane] *= scale
@@ -84,8 +94,8 @@ def fill_powers(position, neighbour, count, start, slot, x, y, z, up, real, imag
 
 
 @kernel
-def fill_components(position, neighbour, count, moment, term, factor, component):
-    """Mean harmonics over the bonds of every row of `neighbour`."""
+def fill_components(position, neighbour, count, weight, weighted, moment, term, factor, component):
+    """Mean harmonics over the bonds of every row of `neighbour`; `weight` is looked at when `weighted`."""
     n_component = U(component.shape[1]) // U(2)
     size = (_TOP + 1) * LANES
     x, y, z = np.empty(LANES), np.empty(LANES), np.empty(LANES)
@@ -101,7 +111,7 @@ def fill_components(position, neighbour, count, moment, term, factor, component)
         sum_real[:] = 0.0
         sum_imag[:] = 0.0
         for slot in range(most):
-            fill_powers(position, neighbour, count, start, slot, x, y, z, up, real, imag)
+            fill_powers(position, neighbour, count, weight, weighted, start, slot, x, y, z, up, real, imag)
             for k in range(U(len(moment))):
                 m, p = U(moment[k, 0]) * U(LANES), U(moment[k, 1]) * U(LANES)
                 for lane in range(U(LANES)):
@@ -115,23 +125,31 @@ def fill_components(position, neighbour, count, moment, term, factor, component)
                 part_real[c, lane] += f * sum_real[k, lane]
                 part_imag[c, lane] += f * sum_imag[k, lane]
         for i in range(start, stop):
+            total = np.float64(count[i])
+            if weighted:
+                total = 0.0
+                for slot in range(U(count[i])):
+                    total += weight[i, slot]
             # Without neighbours 0 times infinity: NaN.
-            share = 1.0 / count[i]
+            share = 1.0 / total
             for c in range(n_component):
                 component[i, c] = part_real[c, i - start] * share
                 component[i, c + n_component] = part_imag[c, i - start] * share
 
 
 @kernel
-def fill_average(component, neighbour, count, average):
-    """Mean of the components over every atom and its neighbours."""
+def fill_average(component, neighbour, count, weight, weighted, average):
+    """Mean of the components over every atom and its neighbours; `weight` is looked at when `weighted`."""
     for i in range(U(average.shape[0])):
         average[i] = component[i]
+        total = 1.0
         for slot in range(U(count[i])):
             j = U(neighbour[i, slot])
+            w = weight[i, slot] if weighted else 1.0
+            total += w
             for c in range(U(component.shape[1])):
-                average[i, c] += component[j, c]
-        share = 1.0 / (count[i] + 1.0)
+                average[i, c] += w * component[j, c]
+        share = 1.0 / total
         for c in range(U(component.shape[1])):
             average[i, c] *= share
 
@@ -174,8 +192,8 @@ def fill_bond_order(component, degree, triple, weight, value):
                 value[i, d + U(len(degree))] = third[d, i - start] / (q * q * q) if q > ZERO else np.nan
 
 
-def bond_components(position, neighbour, count):
-    """Mean spherical harmonics of the bonds of each atom, every neighbour counted once.
+def bond_components(position, neighbour, count, weight=None):
+    """Mean spherical harmonics of the bonds of each atom, every neighbour counted once or by its weight.
 
     Parameters
     ----------
@@ -185,6 +203,8 @@ def bond_components(position, neighbour, count):
         Local index of the neighbours, filled from the left.
     count : int32 array, shape (n,)
         Number of neighbours.
+    weight : float64 array, shape (n, n_slot), optional
+        Weight of every neighbour, such as the area of its facet: its scale does not matter.
 
     Returns
     -------
@@ -210,11 +230,20 @@ def bond_components(position, neighbour, count):
             f"got {neighbour.shape} and {count.shape}"
         )
     component = np.empty((len(neighbour), 2 * N_COMPONENT))
-    fill_components(position, neighbour, count, _MOMENT, _TERM, _FACTOR, component)
+    weight = _weights(weight, neighbour)
+    fill_components(position, neighbour, count, weight, weight.size > 0, _MOMENT, _TERM, _FACTOR, component)
     return component
 
 
-def averaged_components(component, n_owned, neighbour, count):
+def _weights(weight, neighbour):
+    """Weights as the kernels want them; empty without."""
+    weight = np.empty((0, 0)) if weight is None else np.ascontiguousarray(weight, dtype=np.float64)
+    if weight.size and weight.shape != neighbour.shape:
+        raise ValueError(f"weight must have shape {neighbour.shape}, got {weight.shape}")
+    return weight
+
+
+def averaged_components(component, n_owned, neighbour, count, weight=None):
     """Mean of the components over each owned atom and its neighbours.
 
     Parameters
@@ -227,6 +256,8 @@ def averaged_components(component, n_owned, neighbour, count):
         Local index of the neighbours, filled from the left.
     count : int32 array, shape (at least n_owned,)
         Number of neighbours.
+    weight : float64 array, shape (at least n_owned, n_slot), optional
+        Weight of every neighbour, where the atom itself has 1; all 1 by default.
 
     Returns
     -------
@@ -248,7 +279,8 @@ def averaged_components(component, n_owned, neighbour, count):
     if max(n_owned, neighbour.max(initial=-1) + 1) > len(component):
         raise ValueError(f"an owned atom or a neighbour of one is beyond the {len(component)} components")
     average = np.empty((n_owned, component.shape[1]))
-    fill_average(component, neighbour, count, average)
+    weight = _weights(None if weight is None else weight[:n_owned], neighbour)
+    fill_average(component, neighbour, count, weight, weight.size > 0, average)
     return average
 
 

@@ -230,7 +230,8 @@ def fill_height(vx, vy, vz, n_triangle, rx, ry, rz, touch, height):
         d = vx[t] * rx + vy[t] * ry + vz[t] * rz - touch
         height[t] = d
         n += U(d > 0)
-    return n
+    # The surplus entries are at the origin: a plane behind it would count them too.
+    return n - (round_up(n_triangle) - n_triangle) * U(touch < 0)
 
 
 @inline

@@ -1,4 +1,4 @@
-"""Statistics of neighbour values: mean, population spread, least and greatest over each atom's neighbours."""
+"""Statistics of neighbour values: mean, population spread, least, greatest and sum over each atom's neighbours."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from qsdask.kernels.jit import kernel
 
 __all__ = ["N_STATISTIC", "coarsen"]
 
-#: Mean, population standard deviation, minimum, maximum: the last axis of `coarsen`.
-N_STATISTIC = 4
+#: Mean, population standard deviation, minimum, maximum, sum: the last axis of `coarsen`.
+N_STATISTIC = 5
 
 
 def coarsen(value, n_owned, neighbour, count):
-    """Mean, standard deviation, minimum and maximum of each column over the neighbours of each atom.
+    """Mean, standard deviation, minimum, maximum and sum of each column over the neighbours of each atom.
 
     Parameters
     ----------
@@ -28,16 +28,16 @@ def coarsen(value, n_owned, neighbour, count):
 
     Returns
     -------
-    float64 array, shape (n_owned, n_column, 4)
-        Mean, population standard deviation (ddof 0), minimum, maximum; the centre is not included.
+    float64 array, shape (n_owned, n_column, 5)
+        Mean, population standard deviation (ddof 0), minimum, maximum, sum; the centre is not included.
         Unit: that of the column.
 
     Notes
     -----
-    Sums run in slot order, relative to the value in the first slot, and the spread is taken about the
-    finished mean in a second pass: equal neighbour values give a spread of exactly zero. A NaN among the
-    neighbours makes all four statistics of that column NaN; an infinite one makes mean and spread NaN.
-    Without neighbours all are NaN. Cost: two visits to `n_column` numbers per neighbour.
+    Sums run in slot order. That of the mean is relative to the value in the first slot, and the spread is taken
+    about the finished mean in a second pass: equal neighbour values give a spread of exactly zero. A NaN among
+    the neighbours makes all statistics of that column NaN; an infinite one makes mean and spread NaN. Without
+    neighbours all are NaN, the sum too. Cost: two visits to `n_column` numbers per neighbour.
 
     References
     ----------
@@ -51,7 +51,7 @@ def coarsen(value, n_owned, neighbour, count):
 
 @kernel
 def fill_statistics(result, value, neighbour, count):
-    """Write the four statistics of every owned atom into `result`, shape (n_owned, n_column, 4)."""
+    """Write the statistics of every owned atom into `result`, shape (n_owned, n_column, 5)."""
     for i in range(result.shape[0]):
         # Unsigned: no test for indices that count from the end.
         n = np.uint64(count[i])
@@ -61,19 +61,21 @@ def fill_statistics(result, value, neighbour, count):
         # The rows of the neighbours are few and stay in the nearest cache: column by column costs no more.
         for c in range(value.shape[1]):
             first = value[neighbour[i, 0], c]
-            total, low, high = 0.0, first, first
+            shifted, low, high = 0.0, first, first
             for slot in range(n):
                 x = value[np.uint64(neighbour[i, slot]), c]
-                total += x - first
+                shifted += x - first
                 # Once NaN a bound stays NaN: every comparison with it is false.
                 low = x if x < low or x != x else low
                 high = x if x > high or x != x else high
-            mean = first + total / n
-            square = 0.0
+            mean = first + shifted / n
+            square = total = 0.0
             for slot in range(n):
-                deviation = value[np.uint64(neighbour[i, slot]), c] - mean
-                square += deviation * deviation
+                x = value[np.uint64(neighbour[i, slot]), c]
+                total += x
+                square += (x - mean) * (x - mean)
             result[i, c, 0] = mean
             result[i, c, 1] = np.sqrt(square / n)
             result[i, c, 2] = low
             result[i, c, 3] = high
+            result[i, c, 4] = total

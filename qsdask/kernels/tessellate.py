@@ -1,23 +1,30 @@
-"""Voronoi cells of all owned atoms, exact, one atom at a time.
+"""Voronoi cells of all owned atoms, plain or radical, exact, one atom at a time.
 
 Algorithm
 ---------
-A cell is the set of points nearer to its atom than to any other: the intersection of the half spaces
-``x . r <= |r|**2 / 2`` over all bonds r. It is cut out of a large regular tetrahedron by the planes of
-the other atoms in ascending distance, in the dual (`qsdask.kernels.polytope`): the surface is a
-triangulation whose points are planes and whose triangles are the vertices of the cell. A plane cuts off
-vertex v when ``v . r > |r|**2 / 2 (1 + tie)``. Vertices are always solved from their own three planes,
-never interpolated from earlier vertices, so rounding does not pile up and a cell does not remember
-planes that were cut away again.
+A cell is the set of points x nearer to its atom than to any other. In the radical tessellation (power
+diagram, Laguerre tessellation [3]_, [4]_) nearness is the power distance ``|x - x_i|**2 - R_i**2``; equal
+radii give the plain one, with the same bits. Seen from atom i the cell is the intersection of the half
+spaces ``x . r <= h``, ``h = (|r|**2 + R_i**2 - R_j**2) / 2``, over the bonds r to all atoms j. It is cut
+out of a large regular tetrahedron by the planes of the other atoms in ascending distance, in the dual
+(`qsdask.kernels.polytope`): the surface is a triangulation whose points are planes and whose triangles are
+the vertices of the cell. A plane cuts off vertex v when ``v . r > h + tie |r|**2 / 2``. Vertices are always
+solved from their own three planes, never interpolated from earlier vertices, so rounding does not pile up
+and a cell does not remember planes that were cut away again.
 
-An atom farther than twice the largest vertex radius cannot cut [1]_ (security radius), so the work
-stops there, and this is also the certificate of the result: with all atoms within ``2 * vertex_radius``
-known, the cell is proven. Candidates come from linked cells in shells of rising radius; the first
-radius follows the atoms treated before. It changes the speed only: the sequence of the planes is by
-(distance, order) whatever the shells are.
+Security radius [1]_: atom j at distance d can cut off a vertex at radius q only if ``q d > h``, that is
+``d**2 - 2 q d + R_i**2 - R_j**2 < 0``, that is ``d < q + sqrt(q**2 + R_j**2 - R_i**2)``, which grows with
+R_j. With q the largest vertex radius and R_max the largest radius of all, no atom farther than
+``q + sqrt(q**2 + g)``, ``g = R_max**2 - R_i**2 >= 0``, can cut; without radii that is 2 q. The work stops
+there: at the first atom that cuts nothing while every ``q <= (d - g / d) / 2``. This is also the certificate
+of the result: with all atoms within the security radius known, the cell is proven. Candidates come from
+linked cells in shells of rising radius; the first radius follows the atoms treated before. It changes the
+speed only: the sequence of the planes is by (distance, order) whatever the shells are.
 
 Facet areas are half the sum of ``(v_s x v_t) . r / |r|`` over the edges of the facet, exact for any
-planar polygon seen from the atom, and the volume is the sum of ``area * |r| / 6``.
+planar polygon seen from the atom, and the volume is the sum of ``area * h / |r| / 3``. With radii a plane may
+lie behind the atom, h < 0: the atom is then outside its own cell, and both formulas still hold. A small
+atom deep inside a large one may have no cell at all: EMPTY.
 
 Ties
 ----
@@ -36,6 +43,7 @@ OPEN         1      the cell reaches farther than `open_radius`: volume NaN, ver
 UNCERTIFIED  2      the proof needs atoms farther than `reach`: widen it and try again
 COINCIDENT   4      another atom is nearer than 1e-6 angstrom: volume NaN, count 0
 DEGENERATE   8      rounding could not be mended: volume NaN, count 0
+EMPTY        16     radical only: nothing of the space is this atom's: volume NaN, count 0
 ===========  =====  ====================================================================================
 
 Cost: about 24 planes and 110 vertex solves an atom in a dense glass.
@@ -46,16 +54,19 @@ References
    265 (2018), doi:10.1145/3272127.3275092.
 .. [2] C. H. Rycroft, "Voro++: A three-dimensional Voronoi cell library in C++", Chaos 19, 041111 (2009),
    doi:10.1063/1.3215722.
+.. [3] F. Aurenhammer, "Power diagrams: properties, algorithms and applications", SIAM J. Comput. 16, 78
+   (1987), doi:10.1137/0216006.
+.. [4] B. J. Gellatly, J. L. Finney, "Calculation of protein volumes: an alternative to the Voronoi
+   procedure", J. Mol. Biol. 161, 305 (1982), doi:10.1016/0022-2836(82)90155-3.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from qsdask.kernels.cells import build_cells, fill_candidates, sort_by_distance, sort_by_order, typical_width
-from qsdask.kernels.jit import kernel
+from qsdask.kernels.facets import VoronoiShell, empty_shell, keep_facets, widened_shell
+from qsdask.kernels.jit import inline, kernel
 from qsdask.kernels.polytope import (
     LANES,
     U,
@@ -67,14 +78,25 @@ from qsdask.kernels.polytope import (
     start_cell,
 )
 
-__all__ = ["COINCIDENT", "DEGENERATE", "OPEN", "UNCERTIFIED", "VoronoiShell", "keep_facets", "voronoi_shell"]
+__all__ = [
+    "COINCIDENT",
+    "DEGENERATE",
+    "EMPTY",
+    "OPEN",
+    "UNCERTIFIED",
+    "VoronoiShell",
+    "keep_facets",
+    "security_radius",
+    "voronoi_shell",
+]
 
 OPEN = 1
 UNCERTIFIED = 2
 COINCIDENT = 4
 DEGENERATE = 8
+EMPTY = 16
 #: Planes do not fit: never seen outside, the caller starts again with more room.
-_CROWDED = 16
+_CROWDED = 32
 
 #: Relative depth below which a plane touches a vertex rather than cuts it off.
 TIE = 1e-11
@@ -86,46 +108,23 @@ COINCIDENT_SQUARE = 1e-12
 ZERO_AREA = 1e-12
 
 
-class VoronoiShell(NamedTuple):
-    """Facets of the Voronoi cells.
+@inline
+def security_radius(radius, gap):
+    """Distance beyond which no atom can cut a cell whose farthest vertex is at `radius`. Unit: angstrom.
 
-    Attributes
-    ----------
-    neighbour : int32 array, shape (n_owned, n_slot)
-        Local index of the atom behind a facet, ascending in `order`, -1 where empty.
-    distance : float64 array, shape (n_owned, n_slot)
-        Distance of the two atoms, NaN where empty. Unit: angstrom.
-    area : float64 array, shape (n_owned, n_slot)
-        Area of the facet, NaN where empty. Unit: square angstrom.
-    edges : int32 array, shape (n_owned, n_slot)
-        Edges of the facet, 0 where empty.
-    count : int32 array, shape (n_owned,)
-        Number of facets.
-    volume : float64 array, shape (n_owned,)
-        Volume of the cell; NaN where OPEN, COINCIDENT, DEGENERATE or not selected. Unit: cubic angstrom.
-    vertex_radius : float64 array, shape (n_owned,)
-        Distance of the farthest vertex; inf where OPEN, NaN where there is no cell. Unit: angstrom.
-    state : uint8 array, shape (n_owned,)
-        State bits.
+    `gap` is the square of the largest atomic radius less that of the atom's own; 0 in the plain tessellation.
     """
-
-    neighbour: np.ndarray
-    distance: np.ndarray
-    area: np.ndarray
-    edges: np.ndarray
-    count: np.ndarray
-    volume: np.ndarray
-    vertex_radius: np.ndarray
-    state: np.ndarray
+    return radius + np.sqrt(radius * radius + gap)
 
 
 @kernel
 def fill_cells_of_atoms(
-    cells, order, n_owned, reach, open_radius, chosen, n_plane_max, shell_neighbour, shell_distance,
+    cells, weight, heaviest, order, n_owned, reach, open_radius, chosen, n_plane_max, shell_neighbour, shell_distance,
     shell_area, shell_edges, shell_count, shell_volume, shell_radius, shell_state,
 ):  # fmt: skip
     """Voronoi cells of the chosen atoms; returns the largest count.
 
+    `weight` holds the squares of the radii in the sequence of ``cells.atom``, `heaviest` the largest of all.
     Atoms with more than `n_plane_max` planes, or more than 16 times as many atoms in one search, are
     marked crowded; rows with more facets than slots keep their true count and stay empty. The caller
     sees to both.
@@ -136,7 +135,7 @@ def fill_cells_of_atoms(
     room = 2 * n_plane_max + 16
     vx, vy, vz = np.zeros(room), np.zeros(room), np.zeros(room)
     px, py, pz, ph = np.empty(room), np.empty(room), np.empty(room), np.empty(room)
-    moment = np.empty(room)
+    moment, apart = np.empty(room), np.empty(room)
     edge = np.empty(room, np.uint32)
     facet = np.empty(room, np.uint32)
     who = np.empty(room, np.uint32)
@@ -149,14 +148,17 @@ def fill_cells_of_atoms(
     grid = (cells.lower[0], cells.lower[1], cells.lower[2], cells.width[0], cells.width[1], cells.width[2])
     shape = (cells.shape[0], cells.shape[1], cells.shape[2])
     largest_count = U(0)
-    # No atom beyond this can touch the part of a cell that counts.
-    limit = min(reach, 2 * open_radius)
-    guess = min(2 * max(max(grid[3], grid[4]), grid[5]), limit)
+    guess = 2 * max(max(grid[3], grid[4]), grid[5])
     for centre in range(U(atom.shape[0])):
         i = U(atom[centre])
         if i >= U(n_owned) or not chosen[i]:
             continue
         cx, cy, cz = x[centre], y[centre], z[centre]
+        own = weight[centre]
+        gap = heaviest - own
+        # No atom beyond this can touch the part of a cell that counts.
+        enough = security_radius(open_radius, gap)
+        limit = min(reach, enough)
         state = DEGENERATE
         tie = TIE
         n_triangle = U(4)
@@ -168,7 +170,7 @@ def fill_cells_of_atoms(
             n_plane = U(4)
             state = 0
             inner = -1.0
-            outer = guess
+            outer = min(guess, limit)
             while True:
                 done = False
                 n = fill_candidates(
@@ -189,39 +191,30 @@ def fill_cells_of_atoms(
                         break
                     rx, ry, rz = x[j] - cx, y[j] - cy, z[j] - cz
                     half = 0.5 * d
-                    if fill_height(vx, vy, vz, n_triangle, rx, ry, rz, half + tie * half, height) == U(0):
-                        if count_beyond(vx, vy, vz, n_triangle, half * 0.5) == U(0):
+                    # Radii first: equal ones leave exactly the half.
+                    h = half + 0.5 * (own - weight[j])
+                    n_cut = fill_height(vx, vy, vz, n_triangle, rx, ry, rz, h + tie * half, height)
+                    if n_cut == U(0):
+                        beyond = max(d - gap, 0.0)
+                        if count_beyond(vx, vy, vz, n_triangle, 0.25 * beyond * (beyond / d)) == U(0):
                             done = True
                             break
                         continue
+                    if n_cut == n_triangle:
+                        state = EMPTY
+                        break
                     if n_plane == size:
                         state = _CROWDED
                         break
                     px[n_plane] = rx
                     py[n_plane] = ry
                     pz[n_plane] = rz
-                    ph[n_plane] = half
+                    ph[n_plane] = h
+                    apart[n_plane] = d
                     who[n_plane] = j
                     n_triangle = cut_cell(
-                        a,
-                        b,
-                        c,
-                        owner,
-                        size,
-                        patch,
-                        rim,
-                        follow,
-                        height,
-                        px,
-                        py,
-                        pz,
-                        ph,
-                        vx,
-                        vy,
-                        vz,
-                        n_triangle,
-                        n_plane,
-                    )
+                        a, b, c, owner, size, patch, rim, follow, height, px, py, pz, ph, vx, vy, vz, n_triangle, n_plane
+                    )  # fmt: skip
                     n_plane += U(1)
                     if n_triangle == U(0):
                         state = DEGENERATE
@@ -231,10 +224,11 @@ def fill_cells_of_atoms(
                 farthest = 0.0
                 for t in range(n_triangle):
                     farthest = max(farthest, vx[t] * vx[t] + vy[t] * vy[t] + vz[t] * vz[t])
-                if done or 4 * farthest <= outer * outer or outer >= limit:
+                secure = security_radius(np.sqrt(farthest), gap)
+                if done or secure <= outer or outer >= limit:
                     break
                 inner = outer * outer
-                outer = min(min(2 * np.sqrt(farthest) * (1 + 1e-12), 1.25 * outer), limit)
+                outer = min(min(secure * (1 + 1e-12), 1.25 * outer), limit)
             if state != DEGENERATE:
                 break
             tie *= 10
@@ -243,17 +237,18 @@ def fill_cells_of_atoms(
             radius = np.sqrt(farthest)
             if radius >= open_radius:
                 shell_radius[i] = np.inf
-                state = OPEN | (UNCERTIFIED if 2 * open_radius > reach else 0)
+                state = OPEN | (UNCERTIFIED if enough > reach else 0)
             else:
-                guess = min(guess * 0.998 if 2 * radius <= guess else guess * 1.02, limit)
+                secure = security_radius(radius, gap)
+                guess *= 0.998 if secure <= guess else 1.02
                 fill_facets(
                     a, b, c, owner, size, n_triangle, n_plane, px, py, pz, vx, vy, vz, farthest, moment, edge
                 )
                 surface = 0.0
                 volume = 0.0
                 for f in range(U(4), n_plane):
-                    volume += moment[f]
-                    ph[f] = np.sqrt(2 * ph[f])
+                    volume += moment[f] * (2 * ph[f] / apart[f])
+                    ph[f] = np.sqrt(apart[f])
                     moment[f] = 0.5 * moment[f] / ph[f]
                     surface += moment[f]
                 for f in range(U(4), n_plane):
@@ -262,7 +257,7 @@ def fill_cells_of_atoms(
                     m += U(moment[f] > ZERO_AREA * surface)
                 shell_volume[i] = volume / 12
                 shell_radius[i] = radius
-                state = UNCERTIFIED if 2 * radius > reach else 0
+                state = UNCERTIFIED if secure > reach else 0
         shell_state[i] = state
         shell_count[i] = m
         largest_count = max(largest_count, m)
@@ -283,7 +278,18 @@ def fill_cells_of_atoms(
     return largest_count
 
 
-def voronoi_shell(position, order, n_owned, reach, *, open_radius=8.0, select=None, n_slot=24):
+def voronoi_shell(
+    position,
+    order,
+    n_owned,
+    reach,
+    *,
+    radius=None,
+    largest_radius=None,
+    open_radius=8.0,
+    select=None,
+    n_slot=24,
+):
     """Voronoi cell of every owned atom: neighbours, facet areas, edges, volume.
 
     Parameters
@@ -297,6 +303,11 @@ def voronoi_shell(position, order, n_owned, reach, *, open_radius=8.0, select=No
     reach : float
         Every atom within this distance of an owned atom is present; inf if all atoms there are, are.
         Unit: angstrom.
+    radius : float64 array, shape (n_local,), optional
+        Atomic radii: the radical tessellation; without, the plain one. Unit: angstrom.
+    largest_radius : float, optional
+        Largest radius of any atom that there is, also beyond `reach`: the certificate rests on it. That of
+        `radius` by default. Unit: angstrom.
     open_radius : float
         A cell with a vertex at this distance or farther is open. Unit: angstrom.
     select : bool array, shape (n_owned,), optional
@@ -307,12 +318,14 @@ def voronoi_shell(position, order, n_owned, reach, *, open_radius=8.0, select=No
     Returns
     -------
     VoronoiShell
-        Facets, volumes, vertex radii and state bits (`OPEN`, `UNCERTIFIED`, `COINCIDENT`, `DEGENERATE`).
+        Facets, volumes, vertex radii and state bits (`OPEN`, `UNCERTIFIED`, `COINCIDENT`, `DEGENERATE`,
+        `EMPTY`).
 
     Raises
     ------
     ValueError
-        If `reach` or `open_radius` is not positive or a coordinate is not finite.
+        If `reach` or `open_radius` is not positive, a coordinate is not finite, or the radii are not numbers
+        from 0 to `largest_radius`, one for every atom.
 
     Notes
     -----
@@ -326,18 +339,20 @@ def voronoi_shell(position, order, n_owned, reach, *, open_radius=8.0, select=No
         raise ValueError(f"open_radius must be a positive number, got {open_radius!r}")
     position = np.ascontiguousarray(position, dtype=np.float64)
     order = np.ascontiguousarray(order, dtype=np.int64)
+    weight, heaviest = _square_radii(radius, largest_radius, len(position))
     chosen = np.ones(n_owned, np.bool_) if select is None else np.array(select, dtype=np.bool_)
-    shell = _empty_shell(n_owned, n_slot, blank=select is not None)
+    shell = empty_shell(n_owned, n_slot, blank=select is not None)
     cells = build_cells(position, typical_width(position))
+    weight = weight[cells.atom]
     size = 64
     while True:
         largest = fill_cells_of_atoms(
-            cells, order, n_owned, float(reach), float(open_radius), chosen, size, *shell
+            cells, weight, heaviest, order, n_owned, float(reach), float(open_radius), chosen, size, *shell
         )
         crowded = shell.state == _CROWDED
         if largest > n_slot:
             chosen = crowded | (shell.count > n_slot)
-            shell = _widen(shell, int(largest))
+            shell = widened_shell(shell, int(largest))
             n_slot = int(largest)
         else:
             chosen = crowded
@@ -346,92 +361,14 @@ def voronoi_shell(position, order, n_owned, reach, *, open_radius=8.0, select=No
         size *= 2 if crowded.any() else 1
 
 
-def _empty_shell(n_owned, n_slot, *, blank):
-    """Shell of the right shape; `blank` fills what the kernel will not touch."""
-    shell = VoronoiShell(
-        np.empty((n_owned, n_slot), dtype=np.int32),
-        np.empty((n_owned, n_slot)),
-        np.empty((n_owned, n_slot)),
-        np.empty((n_owned, n_slot), dtype=np.int32),
-        np.zeros(n_owned, dtype=np.int32),
-        np.full(n_owned, np.nan),
-        np.full(n_owned, np.nan),
-        np.zeros(n_owned, dtype=np.uint8),
-    )
-    if blank:
-        for array, value in zip(shell[:4], (-1, np.nan, np.nan, 0), strict=True):
-            array[...] = value
-    return shell
-
-
-def _widen(shell, n_slot):
-    """The same shell with more, empty, slots."""
-    wide = _empty_shell(len(shell.count), n_slot, blank=True)
-    for old, new in zip(shell[:4], wide[:4], strict=True):
-        new[:, : old.shape[1]] = old
-    return wide._replace(
-        count=shell.count, volume=shell.volume, vertex_radius=shell.vertex_radius, state=shell.state
-    )
-
-
-@kernel
-def fill_kept(neighbour, distance, area, edges, count, fraction, sequential, kept):
-    """Copy the facets that stay into `kept`, packed to the left."""
-    n_slot = neighbour.shape[1]
-    for i in range(neighbour.shape[0]):
-        n = count[i]
-        total = 0.0
-        for k in range(n):
-            total += area[i, k]
-        left = n
-        m = 0
-        for k in range(n):
-            if area[i, k] < fraction * total / left:
-                if sequential:
-                    left -= 1
-                continue
-            kept.neighbour[i, m] = neighbour[i, k]
-            kept.distance[i, m] = distance[i, k]
-            kept.area[i, m] = area[i, k]
-            kept.edges[i, m] = edges[i, k]
-            m += 1
-        kept.count[i] = m
-        for k in range(m, n_slot):
-            kept.neighbour[i, k] = -1
-            kept.distance[i, k] = np.nan
-            kept.area[i, k] = np.nan
-            kept.edges[i, k] = 0
-
-
-def keep_facets(shell, fraction=0.05, sequential=False):
-    """Drop the small facets of every cell.
-
-    Parameters
-    ----------
-    shell : VoronoiShell
-        Full cells.
-    fraction : float
-        A facet with less than this share of the mean facet area of its cell is dropped; 0 keeps all.
-    sequential : bool
-        False: the mean is over all facets of the cell. True: after each removal the mean is the total
-        area of the full cell over the number of facets left, facets taken in ascending order (amlearn).
-
-    Returns
-    -------
-    VoronoiShell
-        New neighbour, distance, area, edges and count; volume, vertex radius and state are those of the
-        full cell. Nothing is recomputed for the facets that stay.
-
-    Raises
-    ------
-    ValueError
-        If `fraction` is negative or not a number.
-    """
-    if not fraction >= 0:
-        raise ValueError(f"fraction must not be negative, got {fraction!r}")
-    n_owned, n_slot = shell.neighbour.shape
-    kept = _empty_shell(n_owned, n_slot, blank=False)._replace(
-        volume=shell.volume, vertex_radius=shell.vertex_radius, state=shell.state
-    )
-    fill_kept(*shell[:5], float(fraction), bool(sequential), kept)
-    return kept
+def _square_radii(radius, largest_radius, n_local):
+    """Squares of the radii and of the largest; zeros without radii."""
+    if radius is None:
+        return np.zeros(n_local), 0.0
+    radius = np.asarray(radius, dtype=np.float64)
+    if radius.shape != (n_local,):
+        raise ValueError(f"radius must have shape ({n_local},), got {radius.shape}")
+    largest = radius.max(initial=0.0) if largest_radius is None else float(largest_radius)
+    if not (np.isfinite(largest) and ((radius >= 0) & (radius <= largest)).all()):
+        raise ValueError(f"radii must be numbers from 0 to {largest}")
+    return radius * radius, largest * largest

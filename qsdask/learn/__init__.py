@@ -2,7 +2,7 @@
 
 from qsdask.learn.folds import blocks, spatial_block, stratified
 from qsdask.learn.gbdt import Settings
-from qsdask.learn.label import plastic
+from qsdask.learn.label import often, plastic
 from qsdask.learn.model import Model, load_model
 from qsdask.learn.record import definition_digest
 from qsdask.learn.score import evaluate, fold_spread, prior_corrected
@@ -23,6 +23,7 @@ __all__ = [
     "fold_spread",
     "identity_hash",
     "load_model",
+    "often",
     "plastic",
     "prior_corrected",
     "probabilities",

@@ -1,4 +1,4 @@
-"""Labels: which atoms were plastic."""
+"""Labels: which atoms were plastic, in one run or in many."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from qsdask.errors import UsageError
 
-__all__ = ["plastic"]
+__all__ = ["often", "plastic"]
 
 
 def plastic(d2: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
@@ -47,3 +47,39 @@ def plastic(d2: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
     d2 = np.asarray(d2)
     valid = np.isfinite(d2) & (d2 >= 0)
     return valid & (d2 > threshold), valid
+
+
+def often(frequency: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    """Label atoms that are plastic in more than a fraction of isoconfigurational runs.
+
+    Parameters
+    ----------
+    frequency : float array, shape (n,)
+        Fraction of the runs in which the atom is plastic, 0 to 1; NaN where no run has a value.
+    threshold : float
+        At least 0 and below 1.
+
+    Returns
+    -------
+    label : bool array, shape (n,)
+        ``frequency > threshold``; False where there is no value.
+    valid : bool array, shape (n,)
+        Where `frequency` is finite.
+
+    Raises
+    ------
+    UsageError
+        ``E-THRESHOLD``: the threshold is not such a fraction.
+
+    References
+    ----------
+    .. [1] A. Widmer-Cooper, P. Harrowell, H. Fynewever, Phys. Rev. Lett. 93, 135701 (2004),
+       doi:10.1103/PhysRevLett.93.135701.
+    """
+    if not 0 <= threshold < 1:
+        raise UsageError(
+            f"the threshold of a fraction of runs must be at least 0 and below 1, got {threshold!r}",
+            code="E-THRESHOLD",
+        )
+    valid = np.isfinite(frequency)
+    return valid & (np.asarray(frequency) > threshold), valid

@@ -411,7 +411,7 @@ def importance(
     shown = list(ranking)[:most]
     figure, axes = _panel(6.4, 0.9 + 0.26 * max(len(shown), 1))
     place = np.arange(len(shown))
-    colours = [ORANGE if str(name).startswith("mro__") else BLUE for name, _ in shown]
+    colours = [ORANGE if str(name).startswith("mro") else BLUE for name, _ in shown]
     axes.barh(place, [value for _, value in shown], color=colours, height=0.7)
     # Names come from outside: a dollar sign in one must not start a formula.
     axes.set_yticks(place, [_clean(name) for name, _ in shown], parse_math=False)

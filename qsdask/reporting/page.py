@@ -15,7 +15,7 @@ from qsdask.reporting import figures, template
 from qsdask.reporting.captions import CAPTIONS
 from qsdask.reporting.picture import encode
 
-__all__ = ["render_report", "write_report"]
+__all__ = ["render_report", "write_page", "write_report"]
 
 _PAPER = "Wang & Jain, Nat. Commun. 10, 5537 (2019), doi:10.1038/s41467-019-13511-9"
 _GLASS = "Cu65Zr35 quenched at 5e10 K/s"
@@ -48,6 +48,7 @@ def write_report(
     warnings: Sequence[object],
     provenance: Mapping[str, object],
     next_commands: Sequence[str],
+    making: Mapping[str, object] | None = None,
 ) -> Path:
     """Write the report of one specimen as a single HTML file.
 
@@ -76,6 +77,8 @@ def write_report(
         Names and values to list.
     next_commands : sequence of str
         Commands to type next.
+    making : mapping, optional
+        How the glass was made: names and values to list.
 
     Returns
     -------
@@ -103,7 +106,31 @@ def write_report(
         warnings=warnings,
         provenance=provenance,
         next_commands=next_commands,
+        making=making,
     )
+    return write_page(path, page)
+
+
+def write_page(path: str | os.PathLike, page: str) -> Path:
+    """Write a page in one step, or not at all.
+
+    Parameters
+    ----------
+    path : path-like
+        File; an existing one is replaced.
+    page : str
+        Its text.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    CannotCreateError
+        ``E-REPORT-WRITE``.
+    """
     path = Path(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -138,6 +165,7 @@ def render_report(
     warnings,
     provenance,
     next_commands,
+    making=None,
 ) -> str:
     """The text of the page; parameters as in `write_report`."""
     importance = list(model.get("importance") or ())
@@ -155,6 +183,7 @@ def render_report(
             "Model", _gallery(_model_pictures(spectrum, importance)), _facts(model, "importance")
         ),
         template.section("Specimen", _columns(_facts(specimen, "excluded"), _excluded(excluded))),
+        template.section("How the glass was made", _facts(making or {})),
         template.section("Stages", _stages(stages)),
         template.section("What to type next", template.commands(next_commands)),
         template.section("Provenance", _facts(provenance)),

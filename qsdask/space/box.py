@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from qsdask.errors import BadDataError
+from qsdask.kernels.lattice import reduced_coordinates
 
 __all__ = ["Box"]
 
@@ -67,7 +68,9 @@ class Box:
 
     def reduced(self, position: np.ndarray) -> np.ndarray:
         """Reduced coordinates of Cartesian positions, shape (n, 3)."""
-        return (position - self.origin) @ self.inverse
+        # Not a matrix product: its threads get in the way of one another, its rounding differs between machines.
+        position = np.ascontiguousarray(position, dtype=np.float64)
+        return reduced_coordinates(position, np.asarray(self.origin, dtype=np.float64), self.inverse)[0]
 
     def wrap(self, position: np.ndarray) -> np.ndarray:
         """Positions moved by whole cell vectors into the cell, along its periodic vectors only.

@@ -27,7 +27,7 @@ from qsdask.stages.scatter import (
     lost_atoms_error,
     rows_of_piece,
 )
-from qsdask.stages.specimen import refuse_flat, refuse_overlap, species_of
+from qsdask.stages.specimen import making_of, refuse_flat, refuse_overlap, species_of
 
 __all__ = ["Findings", "check"]
 
@@ -86,7 +86,7 @@ def check(
     Parameters
     ----------
     trajectory, species, boundary, topology, columns, strict, skip_bad_frames, assume_order, restart_overlap, lost_atoms
-        As for `qsdask.ingest`. Without `species` elements are not looked at.
+        As for `qsdask.ingest`. Without `species`, also from ``specimen.json``, elements are not looked at.
     max_errors : int
         Stop after so many.
     frame : int, optional
@@ -113,7 +113,8 @@ def check(
         )  # fmt: skip
         found.warnings.extend(source.warnings)
         found.frames = len(source)
-        _check_frames(source, species, lost_atoms, frame, progress, found, collect)
+        known = species or {int(k): v for k, v in making_of(trajectory).get("species", {}).items()} or None
+        _check_frames(source, known, lost_atoms, frame, progress, found, collect)
     except QSDaskError as error:
         if error not in found.errors:  # the last of many bad frames, which left none
             found.errors.append(error)

@@ -40,7 +40,8 @@ def evaluate(store: str | Path, *, model: str | Path, run: Run | None = None) ->
     dict
         ``auc_roc`` (of QS), ``auc_models_mean`` and ``auc_models_std`` (of the single fold models), ``average_precision``,
         ``recall``, ``precision``, ``f1`` at 0.5, ``baselines``, ``calibration``, ``atoms``, ``usable``, ``plastic``,
-        ``plastic_fraction``, ``excluded``, ``strain``, ``threshold``.
+        ``plastic_fraction``, ``excluded``, ``strain``, ``threshold``; ``frequency`` when the label is propensity: then
+        ``plastic`` atoms are those that are so in more than this fraction of the runs.
 
     Raises
     ------
@@ -55,7 +56,7 @@ def evaluate(store: str | Path, *, model: str | Path, run: Run | None = None) ->
     source = ledger.require(path, "ingest")
     found.check_specimen(source.provenance["specimen"], source.provenance["fingerprint"])
     group = softness_group(path, model)
-    ledger.require(path, "response/d2min")
+    ledger.require(path, "response/propensity" if "frequency" in found.label else "response/d2min")
     step = label_step(path, found.label["strain"])
     domains = [(str(path), domain) for domain in range(StoreReader(path).n_domain)]
     with run.connected() as client:
@@ -74,6 +75,7 @@ def evaluate(store: str | Path, *, model: str | Path, run: Run | None = None) ->
         "model": str(model),
         "strain": float(found.label["strain"]),
         "threshold": float(found.label["threshold"]),
+        **({"frequency": float(found.label["frequency"])} if "frequency" in found.label else {}),
         "atoms": StoreReader(path)["atoms/id"].shape[0],
         "usable": len(y),
         "plastic": int(y.sum()),

@@ -3,100 +3,115 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import partial
+from math import gcd
 from pathlib import Path
 
 import numpy as np
 
-from qsdask.engine.load import halo_block, neighbourhood, read_rows, shell_block
+from qsdask.engine.load import halo_block, held_rows, neighbourhood, placed, read_rows, shell_block
 from qsdask.engine.plan import plan_features, size_of
 from qsdask.engine.stage import Course, Run, run_stage
 from qsdask.errors import UsageError
-from qsdask.kernels.segment import coarsen
-from qsdask.quantity import STATISTICS, AtomQuantity, feature_sets, medium_range
+from qsdask.kernels.cells import neighbour_shell
+from qsdask.quantity import Around, AtomQuantity, coarsened, feature_sets, medium_range, surroundings
+from qsdask.schema import group_at
 from qsdask.settings import FeatureSettings, validated
 from qsdask.space.block import Shell
 from qsdask.stages.redo import redo
+from qsdask.stages.shells import facts_of_shells
+from qsdask.stages.steps import chosen_steps, shared
 from qsdask.stages.toy import toy_block
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 from qsdask.store.record import Record, read
 from qsdask.store.template import create_group, write_whole
 
-__all__ = ["coarsened", "facts_of", "features", "named_facts", "quantity_of", "set_names"]
+__all__ = ["facts_of", "features", "named_facts", "quantity_of", "set_names"]
 
-SHORT, MEDIUM = 0, 1
+#: Part of a stage that makes the set's own columns; part n then takes its n-th surrounding.
+SHORT = 0
 
 
 def features(
-    store: str | Path, *, set: str | None = None, run: Run | None = None, **settings: object
+    store: str | Path,
+    *,
+    set: str | None = None,
+    step: int | Sequence[int] = 0,
+    run: Run | None = None,
+    **settings: object,
 ) -> Path:
-    """Compute the structural features of every atom of the undeformed glass.
+    """Compute the structural features of every atom, of the undeformed glass or of other frames.
 
     Parameters
     ----------
     store : str or Path
-        A specimen's store, after `qsdask.shells`.
+        A specimen's store, after `qsdask.shells` of the same frames.
     set : str, optional
         Names of feature sets, joined by commas, or ``"all"``; ``"interstice"`` by default.
+    step : int or sequence of int
+        Frames, the undeformed one by default; negative numbers count from the end.
     run : Run, optional
         Cluster, workers, overwriting, progress.
     **settings
-        Conventions, see `qsdask.settings.FeatureSettings`; each set takes those that it knows. ``convention`` is
-        that of the shells by default.
+        Conventions, see `qsdask.settings.FeatureSettings`; each set takes those that it knows. ``convention`` is that of
+        the shells by default; ``coarsen_radius`` is in angstrom.
 
     Returns
     -------
     Path
         The store, now with ``features/<set>``: the set's own columns, then the statistics of the short-range ones
-        over the neighbours.
+        over the neighbours. Those of step 32 are ``steps/32/features/<set>``; NaN for atoms that the frame has lost.
 
     Raises
     ------
     UsageError
-        ``E-FEATURE-SET`` for an unknown set; ``E-SETTING`` for an unknown convention.
+        ``E-FEATURE-SET`` for an unknown set; ``E-SETTING`` for an unknown convention; ``E-STEP`` for an unknown step.
     QSDaskError
         When the shells are missing or incomplete, or the features were computed with other settings.
     """
     path, run = Path(store), run or Run()
-    chosen = validated(FeatureSettings, set=set, **settings)
-    ingest = ledger.require(path, "ingest")
-    shells = read(path, "shells")
-    if settings.get("convention") is None and shells is not None:
-        chosen = chosen.model_copy(update={"convention": shells.settings["convention"]})
-    root = StoreReader(path)
-    facts = facts_of(root)
-    made = [quantity_of(name, chosen, facts) for name in set_names(chosen.set)]
-    with run.connected() if len(made) > 1 else nullcontext(run.cluster) as cluster:
-        for quantity in made:
-            _compute_set(path, root, quantity, ingest, chosen, facts, replace(run, cluster=cluster))
+    named = {f"{k}_angstrom" if k == "coarsen_radius" else k: v for k, v in settings.items()}
+    chosen = validated(FeatureSettings, set=set, **named)
+    names = set_names(chosen.set)
+    steps = chosen_steps(path, step)
+    facts = facts_of(StoreReader(path))
+    with shared(run, len(steps) * len(names)) as together:
+        for frame in steps:
+            shells = read(path, group_at(frame, "shells"))
+            if settings.get("convention") is None and shells is not None:
+                chosen = chosen.model_copy(update={"convention": shells.settings["convention"]})
+            for name in names:
+                _compute_set(path, frame, name, chosen, {**facts, **facts_of_shells(shells)}, together)
     return path
 
 
-def _compute_set(
-    path: Path, root: StoreReader, quantity: AtomQuantity, ingest: Record, chosen: FeatureSettings, facts: dict, run: Run
-) -> None:  # fmt: skip
-    group = f"features/{quantity.name}"
-    inputs = {"ingest": ingest.digest}
+def _compute_set(path: Path, frame: int, name: str, chosen: FeatureSettings, facts: dict, run: Run) -> None:
+    root = StoreReader(path)
+    quantity = quantity_of(name, chosen, facts)
+    group = group_at(frame, f"features/{name}")
+    inputs = {"ingest": ledger.require(path, "ingest").digest}
     if quantity.shells:
-        inputs["shells"] = ledger.require(path, "shells").digest
+        found = ledger.require(path, group_at(frame, "shells"))
+        inputs[found.key] = found.digest
     given = chosen.stored()
     known = {name: given[name] for name in _fields(type(quantity)) if name in given}
+    if not surroundings(quantity):
+        known = {name: value for name, value in known.items() if not name.startswith("coarsen")}
     record = Record(
         group,
         (group,),
         {"set": quantity.name, **known},
         inputs,
-        (2 if medium_range(quantity) else 1, 1, root.n_domain),
-        8,
+        (1 + len(surroundings(quantity)), 1, root.n_domain),
+        max(8, -(-max(len(quantity.columns), _width(quantity)) // _chunk(quantity))),
     )
     course = Course(
         record,
         plan_features(size_of(root), quantity),
         partial(_template, path, quantity, group),
-        partial(_features_of_domain, settings={**given, "set": quantity.name}, facts=facts),
+        partial(_features_of_domain, frame=frame, settings={**given, "set": quantity.name}, facts=facts),
         partial(_compile, quantity),
     )
     redo(path, run_stage(path, course, run), run)
@@ -147,7 +162,8 @@ def quantity_of(
 ) -> AtomQuantity:
     """A feature set with those settings, and those facts of the specimen, that it knows."""
     kind = feature_sets()[name]
-    values = {**settings.stored(), **(facts or {})}
+    stored = {key: tuple(v) if isinstance(v, list) else v for key, v in settings.stored().items()}
+    values = {**stored, **(facts or {})}
     return kind(**{field: values[field] for field in _fields(kind) if field in values})
 
 
@@ -155,73 +171,69 @@ def _fields(kind: type[AtomQuantity]) -> list[str]:
     return [field.name for field in fields(kind)]
 
 
-def coarsened(
-    quantity: AtomQuantity, value: np.ndarray, n_owned: int, shells: Mapping[str, Shell]
-) -> np.ndarray:
-    """Medium-range columns of the owned atoms.
-
-    Parameters
-    ----------
-    quantity : AtomQuantity
-        Tells over which shell each column is taken, and by which statistics.
-    value : float64 array, shape (n_local, n_column)
-        Its own columns of every local entry.
-    n_owned : int
-        Number of owned atoms.
-    shells : mapping of str to Shell
-        Their neighbours, as local entries.
-
-    Returns
-    -------
-    float64 array, shape (n_owned, n_medium)
-        In the order of `qsdask.quantity.medium_range`.
-    """
-    medium = [(i, column.shell) for i, column in enumerate(quantity.columns) if column.medium]
-    out = np.empty((n_owned, len(medium), len(quantity.statistics)))
-    for name in quantity.shells:
-        chosen = [k for k, (_, shell) in enumerate(medium) if shell == name]
-        if chosen:
-            shell = shells[name]
-            taken = np.ascontiguousarray(value[:, [medium[k][0] for k in chosen]])
-            found = coarsen(taken, n_owned, shell.neighbour, shell.count)
-            out[:, chosen] = np.stack(
-                [
-                    found[..., 0] * shell.count[:n_owned, None] if wanted == "sum" else found[..., STATISTICS.index(wanted)]
-                    for wanted in quantity.statistics
-                ],
-                axis=-1,
-            )  # fmt: skip
-    return out.reshape(n_owned, -1)
-
-
 def _features_of_domain(
-    path: str, part: int, domain: int, steps: list[int], *, settings: dict, facts: dict
+    path: str, part: int, domain: int, steps: list[int], *, frame: int, settings: dict, facts: dict
 ) -> None:
     root = StoreReader(path)
     quantity = quantity_of(settings["set"], FeatureSettings(**settings), facts)
-    group = f"features/{quantity.name}"
+    group = group_at(frame, f"features/{quantity.name}")
+    held = held_rows(root, domain, frame)
     n_own = len(quantity.columns)
     if part == SHORT:
         if quantity.shells:
-            block = shell_block(root, domain, quantity.shells, quantity.rings)
+            block = shell_block(root, domain, quantity.shells, quantity.rings, frame)
         else:
-            block = halo_block(root, domain, quantity.reach)
-        value, columns = quantity.compute(block), slice(0, n_own)
+            block = halo_block(root, domain, quantity.reach, frame)
+        value, columns = quantity(block), slice(0, n_own)
     else:
-        around = neighbourhood(root, domain, quantity.shells)
-        short = read_rows(root[f"{group}/value"], around.row, columns=slice(0, n_own)).astype(np.float64)
-        value, columns = coarsened(quantity, short, around.n_owned, around.shells), slice(n_own, None)
-    rows = root.rows(domain)
+        around, width = surroundings(quantity)[part - 1], _width(quantity)
+        value = _taken_around(root, domain, quantity, around, frame)
+        columns = slice(n_own + (part - 1) * width, n_own + part * width)
+    value = placed(value, held, np.nan)
+    value = np.where(held[:, None], value, np.nan).astype(np.float32)
     with ledger.committing(Path(path), group, (part, steps[0], domain)) as writer:
-        writer.write(group, "value", (rows, columns), value.astype(np.float32))
+        writer.write(group, "value", (root.rows(domain), columns), value)
+
+
+def _taken_around(
+    root: StoreReader, domain: int, quantity: AtomQuantity, around: Around, frame: int
+) -> np.ndarray:
+    """Statistics over a surrounding of the atoms of a domain, from stored columns."""
+    if around.radius:
+        near = halo_block(root, domain, around.radius, frame)
+        pairs = neighbour_shell(near.position, near.order, near.n_owned, around.radius, measured=False)
+        shells = dict.fromkeys(quantity.shells, Shell(pairs.neighbour, pairs.count))
+    else:
+        near = neighbourhood(root, domain, quantity.shells, step=frame)
+        shells = near.shells
+    stored = root[f"{group_at(frame, f'features/{quantity.name}')}/value"]
+    n_own, width = len(quantity.columns), _width(quantity)
+    if around.times == 1:
+        own = read_rows(stored, near.row, columns=slice(0, n_own))
+        value = own[:, [i for i, column in enumerate(quantity.columns) if column.medium]]
+    else:
+        start = n_own + (around.times - 2) * width
+        before = read_rows(stored, near.row, columns=slice(start, start + width))
+        value = before[:, quantity.statistics.index("mean") :: len(quantity.statistics)]
+    return coarsened(quantity, value.astype(np.float64), near.n_owned, shells)
+
+
+def _width(quantity: AtomQuantity) -> int:
+    """Columns of each surrounding."""
+    return sum(column.medium for column in quantity.columns) * len(quantity.statistics)
+
+
+def _chunk(quantity: AtomQuantity) -> int:
+    """Columns of a chunk: every part of the stage then writes whole ones."""
+    further = len(surroundings(quantity)) > 1
+    return gcd(len(quantity.columns), _width(quantity) if further else 0)
 
 
 def _template(path: Path, quantity: AtomQuantity, group: str) -> None:
     atoms = StoreReader(path)["atoms/id"]
     columns = (*quantity.columns, *medium_range(quantity))
-    # One chunk holds the set's own columns, the next ones the medium range: two passes, whole chunks each.
     sizes = {"atom": atoms.shape[0], "feature": len(columns)}
-    create_group(path, group, sizes, {"atom": atoms.chunks[0], "feature": len(quantity.columns)}, {})
+    create_group(path, group, sizes, {"atom": atoms.chunks[0], "feature": _chunk(quantity)}, {})
     write_whole(
         path, group,
         {"feature": [c.name for c in columns], "unit": [c.unit for c in columns], "meaning": [c.meaning for c in columns]},
@@ -231,6 +243,7 @@ def _template(path: Path, quantity: AtomQuantity, group: str) -> None:
 def _compile(quantity: AtomQuantity) -> None:
     block = toy_block(max(6.0, quantity.reach), shells=quantity.shells, rings=quantity.rings)
     value = np.zeros((len(block.row), len(quantity.columns)))
-    value[: block.n_owned] = quantity.compute(block)
-    if medium_range(quantity):
-        coarsened(quantity, value, block.n_owned, block.shells)
+    value[: block.n_owned] = quantity(block)
+    if surroundings(quantity):
+        medium = value[:, [column.medium for column in quantity.columns]]
+        coarsened(quantity, medium, block.n_owned, block.shells)

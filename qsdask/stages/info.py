@@ -26,7 +26,8 @@ def info(store: str | Path) -> dict:
     -------
     dict
         ``store``, ``format``, ``specimen`` (atoms, steps, domains, species, strain, cell) and ``stages``: for each its
-        tasks done and wanted, whether it is complete, settings, provenance, and the size of its arrays in bytes.
+        step (0 unless it describes a deformed frame), tasks done and wanted, whether it is complete, settings,
+        provenance, and the size of its arrays in bytes.
 
     Raises
     ------
@@ -40,6 +41,7 @@ def info(store: str | Path) -> dict:
         stages.append(
             {
                 "stage": record.key,
+                "step": schema.frame_of(record.key)[0],
                 "complete": record.complete,
                 "tasks": total,
                 "done": total if record.complete else total - len(ledger.pending(path, record.key)),

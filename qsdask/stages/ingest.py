@@ -26,7 +26,15 @@ from qsdask.space.domains import bisect, domain_rows
 from qsdask.stages.redo import redo
 from qsdask.stages.rowtable import RowTable
 from qsdask.stages.scatter import Policy, count_warnings, scatter_steps
-from qsdask.stages.specimen import fingerprint, refuse_flat, refuse_overlap, species_of, specimen_key
+from qsdask.stages.specimen import (
+    completed,
+    fingerprint,
+    making_of,
+    refuse_flat,
+    refuse_overlap,
+    species_of,
+    specimen_key,
+)
 from qsdask.store.ledger import Record
 from qsdask.store.reader import StoreReader
 from qsdask.store.template import create_group, write_whole
@@ -68,6 +76,8 @@ def ingest(
     trajectory : path or sequence of paths
         LAMMPS dumps: text (plain, gzip, zstd or bzip2) or binary, many frames in one file or one per file; extended
         XYZ, POSCAR and CIF through ASE, other formats through MDAnalysis. The first frame is the undeformed glass.
+        Beside a dump that `qsdask.simulate` wrote, ``specimen.json`` tells species, strain and name where they are not
+        given, and is kept with the store.
     store : str or Path
         Store to make.
     species : mapping of int to str, optional
@@ -124,6 +134,9 @@ def ingest(
         "assume_order": assume_order, "restart_overlap": restart_overlap,
     }  # fmt: skip
     source = open_trajectory(trajectory, boundary=settings.boundary, **reading)
+    timesteps = [frame.timestep for frame in source.frames]
+    made = making_of(trajectory)
+    settings = completed(settings, made, timesteps)
     first = next(iter(source.read(0, 1)))
     refuse_flat(first, source.frames[0].path)
     refuse_overlap(first, source.frames[0].path)
@@ -134,7 +147,6 @@ def ingest(
     position = box.wrap(first.position)
     order = bisect(position, first.id, box, settings.chunk)
     rows = domain_rows(len(order), settings.chunk)
-    timesteps = [frame.timestep for frame in source.frames]
     kept = {
         **settings.stored(), "name": settings.name or path.stem, "reference_hash": first.digest, "timestep": timesteps,
     }  # fmt: skip
@@ -163,7 +175,8 @@ def ingest(
     def conclude() -> dict:
         shutil.rmtree(scratch, ignore_errors=True)
         notes = [*source.warnings, *flips, *warnings_of_reference(first, kind)]
-        return {**_provenance(path, source, settings, atoms, position[order], notes), "reading": reading}
+        found = _provenance(path, source, settings, atoms, position[order], notes)
+        return {**found, "reading": reading, **({"simulated": made} if made else {})}
 
     course = Course(
         record,

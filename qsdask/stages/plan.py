@@ -8,21 +8,25 @@ from pathlib import Path
 import numpy as np
 
 from qsdask.engine.plan import Size, StagePlan, plan_features, plan_stage
-from qsdask.formats.frame import Frame
 from qsdask.formats.trajectory import open_trajectory
 from qsdask.quantity import medium_range
 from qsdask.radii import radius_of
-from qsdask.settings import Recipe
+from qsdask.settings import Recipe, SpecimenSettings
+from qsdask.simulation.lattice import counts, sites
 from qsdask.space.box import Box
+from qsdask.stages.ensemble import atoms_of
 from qsdask.stages.features import named_facts, quantity_of, set_names
-from qsdask.stages.run import load_recipe, sources
+from qsdask.stages.recipe import load_recipe
+from qsdask.stages.run import glasses_of, planned_of, sources
 from qsdask.stages.shells import first_reach
-from qsdask.stages.specimen import species_of
+from qsdask.stages.specimen import completed, making_of, species_of
 
 __all__ = ["plan"]
 
 
-def plan(recipe: str | Path | Recipe, *, changes: Sequence[str] = ()) -> dict[str, list[StagePlan]]:
+def plan(
+    recipe: str | Path | Recipe, *, changes: Sequence[str] = (), folder: str | Path | None = None
+) -> dict[str, list[StagePlan]]:
     """Tasks, ghosts, bytes and memory of every stage of a recipe, for each specimen.
 
     Parameters
@@ -31,11 +35,14 @@ def plan(recipe: str | Path | Recipe, *, changes: Sequence[str] = ()) -> dict[st
         TOML file, see ``pipelines/``.
     changes : sequence of str
         Settings that replace those of the recipe.
+    folder : str or Path, optional
+        Where everything would go, instead of the recipe's folder.
 
     Returns
     -------
     dict of str to list of StagePlan
-        By specimen. Reads the headers of the trajectories and their first frames, and writes nothing.
+        By specimen. Reads the headers of the trajectories and their first frames, and writes nothing. What
+        `qsdask.simulate` will make is known from the recipe; `qsdask.stages.simulate.estimate` tells its cost.
 
     Raises
     ------
@@ -49,13 +56,11 @@ def plan(recipe: str | Path | Recipe, *, changes: Sequence[str] = ()) -> dict[st
         "respond": {"reach": job.respond.cutoff_angstrom},
     }
     made = {}
+    home = Path(folder or job.folder)
+    glasses = glasses_of(job, base, home)[1]
     for specimen in job.specimen:
-        trajectory = open_trajectory(sources(specimen, base), boundary=job.ingest.boundary)
-        first = next(iter(trajectory.read(0, 1)))
-        height = Box(first.cell, first.origin, np.ones(3, dtype=bool)).height
-        size = Size(first.natoms, len(trajectory.frames), job.ingest.chunk, tuple(height.tolist()))
+        size, facts = _known(job, specimen, base, glasses)
         made[specimen.name] = [plan_stage(stage, size, **more) for stage, more in particular.items()]
-        facts = _facts(first, job, str(sources(specimen, base)[0]))
         for name in set_names(job.features.set):
             made[specimen.name].append(plan_features(size, quantity_of(name, job.features, facts)))
         learned = quantity_of(job.train.set, job.features, facts)
@@ -64,8 +69,28 @@ def plan(recipe: str | Path | Recipe, *, changes: Sequence[str] = ()) -> dict[st
     return made
 
 
-def _facts(first: Frame, job: Recipe, path: str) -> dict[str, tuple]:
+def _known(job: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path) -> tuple[Size, dict]:
+    """Size of a specimen and what the feature sets will know of it: from its files, or its plan before it is made."""
+    files = sources(job, specimen, base, glasses)
+    if not files[0].exists() and (plan := planned_of(job, specimen, base)):
+        length = sites(plan)[1].tolist()
+        names, count = zip(
+            *sorted(zip(plan.composition, counts(plan.composition, atoms_of(plan)), strict=True)), strict=True
+        )
+        size = Size(
+            atoms_of(plan), plan.deform.steps // plan.deform.every + 1, job.ingest.chunk, tuple(length)
+        )
+        return size, _facts(job, list(names), np.array(count))
+    trajectory = open_trajectory(files, boundary=job.ingest.boundary)
+    first = next(iter(trajectory.read(0, 1)))
+    height = Box(first.cell, first.origin, np.ones(3, dtype=bool)).height
+    size = Size(first.natoms, len(trajectory.frames), job.ingest.chunk, tuple(height.tolist()))
+    timesteps = [frame.timestep for frame in trajectory.frames]
+    settings = completed(job.ingest, making_of(files), timesteps)
+    index, names = species_of(first, settings.species, str(files[0]))
+    return size, _facts(job, names, np.bincount(index, minlength=len(names)))
+
+
+def _facts(job: Recipe, names: list[str], count: np.ndarray) -> dict[str, tuple]:
     """What the feature sets will know of the specimen; see `qsdask.stages.features.facts_of`."""
-    index, names = species_of(first, job.ingest.species, path)
-    count = np.bincount(index, minlength=len(names))
     return named_facts(names, count, radius_of(names, job.ingest.radius_angstrom))

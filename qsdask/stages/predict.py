@@ -1,7 +1,8 @@
-"""Stage ``predict``: the quench-in softness of every atom."""
+"""Stage ``predict``: the softness of every atom, quenched in or at a strain."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import numpy as np
 from qsdask.engine.plan import plan_stage, size_of
 from qsdask.engine.stage import Course, Run, run_stage
 from qsdask.learn import Model, load_model, quench_in_softness
+from qsdask.schema import group_at
 from qsdask.stages.redo import redo
-from qsdask.stages.train import definition_of
+from qsdask.stages.steps import chosen_steps, shared
+from qsdask.stages.usable import definition_of
 from qsdask.store import ledger
 from qsdask.store.ledger import Record
 from qsdask.store.reader import StoreReader
@@ -20,8 +23,10 @@ from qsdask.store.template import create_group
 __all__ = ["loaded", "predict"]
 
 
-def predict(store: str | Path, *, model: str | Path, run: Run | None = None) -> Path:
-    """Give every atom of a glass its quench-in softness (QS).
+def predict(
+    store: str | Path, *, model: str | Path, step: int | Sequence[int] = 0, run: Run | None = None
+) -> Path:
+    """Give every atom of a glass its quench-in softness (QS), or the softness of the structure it has at a strain.
 
     Parameters
     ----------
@@ -29,6 +34,9 @@ def predict(store: str | Path, *, model: str | Path, run: Run | None = None) -> 
         A specimen's store with the features that the model knows; it need not be deformed.
     model : str or Path
         Model folder.
+    step : int or sequence of int
+        Frames whose features are used, the undeformed one by default; negative numbers count from the end. The model
+        stays the one that was learned from undeformed glasses.
     run : Run, optional
         Cluster, workers, overwriting, progress.
 
@@ -36,23 +44,34 @@ def predict(store: str | Path, *, model: str | Path, run: Run | None = None) -> 
     -------
     Path
         The store, now with ``softness/<model>``: the mean plastic probability of the fold models and its spread. NaN
-        for atoms without a complete set of features, and for species the model was not made for.
+        for atoms without a complete set of features, and for species the model was not made for. That of step 32 is
+        ``steps/32/softness/<model>``.
 
     Raises
     ------
     BadDataError
         ``E-FEATURES-DIFFER`` when the features were defined otherwise than those the model learned from;
         ``E-MODEL-...`` when the model folder is damaged.
+    UsageError
+        ``E-STEP`` for a step that the store does not have.
     """
     path, run = Path(store), run or Run()
     found = loaded(str(model))
+    steps = chosen_steps(path, step)
+    with shared(run, len(steps)) as together:
+        for frame in steps:
+            _predict_frame(path, frame, found, Path(model), together)
+    return path
+
+
+def _predict_frame(path: Path, frame: int, found: Model, model: Path, run: Run) -> None:
     feature_set = found.definition["features"]["set"]
-    features = ledger.require(path, f"features/{feature_set}")
+    features = ledger.require(path, group_at(frame, f"features/{feature_set}"))
     root = StoreReader(path)
-    columns = tuple(root.names(f"features/{feature_set}/feature"))
-    index = found.check_features(columns, definition_of(path, feature_set))
-    name = Path(model).stem
-    group = f"softness/{name}"
+    columns = tuple(root.names(f"{features.key}/feature"))
+    index = found.check_features(columns, definition_of(path, feature_set, frame))
+    name = model.stem
+    group = group_at(frame, f"softness/{name}")
     settings = {"model": name, "model_digest": found.digest(), "set": feature_set, "label": found.label}
     record = Record(
         group,
@@ -72,12 +91,11 @@ def predict(store: str | Path, *, model: str | Path, run: Run | None = None) -> 
         record,
         plan_stage("predict", size_of(root), n_column=len(columns)),
         partial(_template, path, group),
-        partial(_predict_domain, group=group, model=str(Path(model).resolve()), index=index),
-        partial(_load_here, str(Path(model).resolve())),
+        partial(_predict_domain, group=group, source=features.key, model=str(model.resolve()), index=index),
+        partial(_load_here, str(model.resolve())),
         conclude=lambda: {"warnings": warnings},
     )
     redo(path, run_stage(path, course, run), run)
-    return path
 
 
 @lru_cache(maxsize=4)
@@ -96,12 +114,20 @@ def _load_here(path: str) -> None:
 
 
 def _predict_domain(
-    path: str, part: int, domain: int, steps: list[int], *, group: str, model: str, index: np.ndarray
+    path: str,
+    part: int,
+    domain: int,
+    steps: list[int],
+    *,
+    group: str,
+    source: str,
+    model: str,
+    index: np.ndarray,
 ) -> None:
     root = StoreReader(path)
     found = loaded(model)
     rows = root.rows(domain)
-    value = root[f"features/{found.definition['features']['set']}/value"][rows][:, index]
+    value = root[f"{source}/value"][rows][:, index]
     host = found.label.get("host")
     if host is not None:
         names = np.array(root.names("atoms/species_name"))

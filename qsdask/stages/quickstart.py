@@ -6,6 +6,7 @@ from pathlib import Path
 
 from qsdask.engine.stage import Run
 from qsdask.stages import run as whole
+from qsdask.stages.recipe import shipped_recipe
 
 __all__ = ["quickstart"]
 
@@ -25,4 +26,4 @@ def quickstart(folder: str | Path = "qsdask-quickstart", *, run: Run | None = No
     dict
         As of `qsdask.run`.
     """
-    return whole.run(whole.shipped_recipe("quickstart"), folder=folder, run=run)
+    return whole.run(shipped_recipe("quickstart"), folder=folder, run=run)

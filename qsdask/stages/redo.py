@@ -11,6 +11,8 @@ from pathlib import Path
 
 from qsdask.engine.stage import Run
 from qsdask.errors import QSDaskError
+from qsdask.schema import frame_of
+from qsdask.store.ledger import command_of
 from qsdask.store.record import Record
 
 __all__ = ["again", "redo"]
@@ -29,9 +31,9 @@ def redo(path: Path, removed: list[Record], run: Run) -> None:
         Where and how.
     """
     for record in removed:
-        if record.key.startswith("softness/"):
+        if frame_of(record.key)[1].startswith("softness/"):
             print(
-                f"{record.key} was removed with the numbers it came from; run 'qsdask predict {path} --model ...'",
+                f"{record.key} was removed with the numbers it came from; run '{command_of(path, record.key)}'",
                 file=sys.stderr,
             )
         else:
@@ -58,7 +60,8 @@ def again(path: Path, record: Record, run: Run, source: Sequence[Path] | None = 
         False when it cannot be run: its trajectory is not given, or its model is not beside the store.
     """
     fresh = replace(run, overwrite=False)
-    kind = record.key.split("/")[0]
+    step, name = frame_of(record.key)
+    kind = name.split("/")[0]
     settings = {key.removesuffix("_angstrom"): value for key, value in record.settings.items()}
     if kind == "ingest":
         if source is None:
@@ -72,10 +75,11 @@ def again(path: Path, record: Record, run: Run, source: Sequence[Path] | None = 
         model = _model_of(path, record)
         if model is None:
             return False
-        import_module("qsdask.stages.predict").predict(path, model=model, run=fresh)
+        import_module("qsdask.stages.predict").predict(path, model=model, step=step, run=fresh)
+    elif kind == "response":
+        import_module("qsdask.stages.respond").respond(path, **settings, run=fresh)
     else:
-        name = {"response": "respond"}.get(kind, kind)
-        getattr(import_module(f"qsdask.stages.{name}"), name)(path, **settings, run=fresh)
+        getattr(import_module(f"qsdask.stages.{kind}"), kind)(path, step=step, **settings, run=fresh)
     return True
 
 

@@ -230,7 +230,7 @@ def _remove_strangers(root: Path, found: list[Damage]) -> list[str]:
 def _ours(file: str) -> bool:
     """Whether a file lies in a folder that qsdask made."""
     tops = {group.split("/")[0] for stage in schema.STAGES for group in stage.groups}
-    return file.split("/")[0] in tops | {"ledger"} or file == "zarr.json"
+    return file.split("/")[0] in tops | {"ledger", "steps"} or file == "zarr.json"
 
 
 def _discard_whole(root: Path, work: list[_Work]) -> None:
@@ -256,7 +256,7 @@ def _compute(root: Path, one: _Work, run: Run, source: Sequence[str | Path] | No
             ledger.reopen(root, record, sorted(one.tasks))
         try:
             if not again(root, record, run, source):
-                return [f"{key}: run 'qsdask predict {root} --model ...' to compute what was damaged"]
+                return [f"{key}: run '{ledger.command_of(root, key)}' to compute what was damaged"]
         except CannotCreateError as refusal:
             if key == "ingest" and refusal.code == "E-SETTINGS":
                 raise _other_input(root) from None
@@ -319,6 +319,6 @@ def _other_input(root: Path) -> BadDataError:
 
 
 def _advice(root: Path, item: Damage) -> str:
-    if item.stage and item.stage.startswith("softness/"):
-        return f"qsdask predict {root} --model ..."
+    if item.stage and schema.frame_of(item.stage)[1].startswith("softness/"):
+        return ledger.command_of(root, item.stage)
     return f"compute the stage again with --overwrite, or ingest into a new store; 'qsdask verify {root}' lists all"

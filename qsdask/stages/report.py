@@ -25,6 +25,16 @@ from qsdask.store.reader import StoreReader
 
 __all__ = ["report"]
 
+#: Physics checks of a simulated glass that its report tells: name, title, unit.
+_CHECKED = (
+    ("density_g_per_cm3", "density", "g/cm³"),
+    ("energy_ev_per_atom", "energy", "eV/atom"),
+    ("modulus_gpa", "Young's modulus", "GPa"),
+    ("yield_stress_gpa", "highest stress", "GPa"),
+    ("yield_strain", "at strain", ""),
+    ("plastic_fraction", "plastic fraction at 4 %", ""),
+)
+
 
 def report(
     store: str | Path,
@@ -100,7 +110,8 @@ def report(
             "trained on": ", ".join(f"{s.name} ({s.n_atoms:,} atoms, {s.n_plastic:,} plastic)" for s in found.specimens),
             "models": len(found.trees),
             "features": f"{found.definition['features']['set']}, {len(found.columns)} columns",
-            "label": f"D2min > {found.label['threshold']:g} Å² at strain {found.label['strain']:g}",
+            "label": f"D2min > {found.label['threshold']:g} Å² at strain {found.label['strain']:g}"
+            + (f", in more than {found.label['frequency']:g} of the isoconfigurational runs" if "frequency" in found.label else ""),
             "cross-validated AUC": f"{found.scores['mean']['auc']:.3f} ± {found.scores['mean']['auc_std']:.3f}",
             "importance": _importance(found),
         },
@@ -119,6 +130,7 @@ def report(
             "plastic atoms": scores["plastic"],
         },
         stages=list(stages),
+        making=_making(about["stages"][0]["provenance"].get("simulated", {})),
         activation=by_strain,
         spectrum=at_strain,
         slice=slab.finalise(slab.join([parts[d] for d in sorted(parts)])),
@@ -141,6 +153,27 @@ def report(
             f"qsdask export {path} --step {label_step(path, found.label['strain'])} --columns qs,d2min --out {path.stem}.extxyz",
         ],
     )  # fmt: skip
+
+
+def _making(simulated: Mapping) -> dict[str, object]:
+    """What `qsdask.simulate` told `qsdask.ingest`; empty for glasses made elsewhere."""
+    if not simulated:
+        return {}
+    checks = simulated.get("checks") or {}
+    rate, seconds = simulated["rate_kelvin_per_second"], simulated["strain_rate_per_second"]
+    return {
+        "specimen": f"{simulated['name']}, replica {simulated['replica']}, run {simulated['run']}",
+        "alloy": ", ".join(f"{name} {share:.2%}" for name, share in simulated["composition"].items()),
+        "quench": f"{rate:.3g} K/s to {simulated['kelvin']:g} K",
+        "load": f"{simulated['loading']} along {simulated['axis']}, mode {simulated['mode']}"
+        + (f", {seconds:.3g} per second" if seconds else ""),
+        "boundary": simulated["boundary"],
+        "potential": f"{simulated['potential']} ({simulated['pair_style']}), SHA-256 {simulated['potential_sha256']}",
+        "seed": str(simulated["seed"]),
+        "LAMMPS": str(simulated["lammps"]),
+        **{title: f"{checks[name]:.4g} {unit}".strip() for name, title, unit in _CHECKED if checks.get(name) is not None},
+        **({"remarks": "; ".join(checks["remarks"]) or "none"} if checks else {}),
+    }  # fmt: skip
 
 
 def _importance(model: Model) -> list[tuple[str, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from qsdask.kernels.cells import neighbour_shell
 from qsdask.response.d2min import D2Min
 from qsdask.settings import RespondSettings, validated
 from qsdask.space.block import Shell
+from qsdask.stages.propensity import propensity
 from qsdask.stages.redo import redo
 from qsdask.stages.toy import toy_block
 from qsdask.store import ledger
@@ -31,7 +33,13 @@ STEPS_PER_UNIT = 8
 
 
 def respond(
-    store: str | Path, *, cutoff: float | None = None, normalise: str | None = None, run: Run | None = None
+    store: str | Path,
+    *,
+    cutoff: float | None = None,
+    normalise: str | None = None,
+    runs: Sequence[str | Path] = (),
+    threshold: float | None = None,
+    run: Run | None = None,
 ) -> Path:
     """Measure the non-affine displacement D2min of every atom at every stored strain.
 
@@ -43,20 +51,36 @@ def respond(
         Neighbours of the undeformed frame within this distance count; 4.0 by default. Unit: angstrom.
     normalise : {"sum", "mean"}, optional
         Sum over the neighbours (default) or their mean.
+    runs : sequence of paths
+        Stores of other runs of the same glass, begun with other velocities, after their own `respond`: the response
+        of all of them is averaged.
+    threshold : float, optional
+        D2min above which an atom counts as plastic in a run; 5 by default. Unit: angstrom^2.
     run : Run, optional
         Cluster, workers, overwriting, progress.
 
     Returns
     -------
     Path
-        The store, now with ``response/d2min``.
+        The store, now with ``response/d2min``; with other runs also ``response/propensity``, the fraction of runs in
+        which an atom is plastic and its mean D2min. See `qsdask.stages.propensity`.
 
     Raises
     ------
     QSDaskError
-        When the store is missing, incomplete, or the response was computed with other settings.
+        When the store is missing, incomplete, or the response was computed with other settings; ``E-RUNS-DIFFER`` when
+        the others are not runs of this glass.
     """
     path, run = Path(store), run or Run()
+    # What was measured in another way stays when only the runs are asked for.
+    if not runs or cutoff is not None or normalise is not None or ledger.read(path, KEY) is None:
+        _measure(path, cutoff, normalise, run)
+    if runs:
+        propensity(path, runs, threshold, run)
+    return path
+
+
+def _measure(path: Path, cutoff: float | None, normalise: str | None, run: Run) -> None:
     settings = validated(RespondSettings, cutoff_angstrom=cutoff, normalise=normalise)
     source = ledger.require(path, "ingest")
     size = size_of(StoreReader(path))
@@ -71,7 +95,6 @@ def respond(
         steps_per_unit=STEPS_PER_UNIT,
     )
     redo(path, run_stage(path, course, run), run)
-    return path
 
 
 def _respond_of_domain(path: str, part: int, domain: int, steps: list[int], *, settings: dict) -> None:

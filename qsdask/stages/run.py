@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import time
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from qsdask.engine.stage import Run
-from qsdask.errors import BadDataError, NoInputError, UsageError
-from qsdask.settings import Recipe, SpecimenSettings, validated
+from qsdask.errors import UsageError
+from qsdask.settings import Recipe, SpecimenSettings
+from qsdask.simulation.plan import SpecimenPlan
+from qsdask.simulation.schedule import track_name
 from qsdask.stages.evaluate import evaluate
 from qsdask.stages.features import features
 from qsdask.stages.ingest import ingest
 from qsdask.stages.predict import predict
+from qsdask.stages.recipe import SHIPPED, load_recipe
 from qsdask.stages.report import report
 from qsdask.stages.respond import respond
 from qsdask.stages.shells import shells
+from qsdask.stages.simulate import estimate, planned, simulate
 from qsdask.stages.train import train
 
-__all__ = ["load_recipe", "run", "shipped_recipe", "sources"]
+__all__ = ["glasses_of", "planned_of", "run", "simulation", "sources"]
 
-SHIPPED = "shipped:"
+#: Begins the name of what the recipe's own simulation makes.
+SIMULATED = "simulated:"
 
 
 def run(
@@ -67,11 +71,16 @@ def run(
         raise UsageError("the recipe has no specimen with role = 'train'", code="E-SETTING")
     clock = _Clock()
     scores, reports = {}, {}
+    names, glasses = glasses_of(plan, base, home)
     with where.connected() as client:
         here = replace(where, cluster=client)
+        if names:
+            clock.timed(
+                "simulate", lambda: simulate(plan.simulate, base=base, folder=glasses, only=names, run=here)
+            )
         for specimen in plan.specimen:
             store = stores[specimen.name]
-            clock.timed("ingest", lambda s=specimen, p=store: _ingest(plan, s, base, p, here))
+            clock.timed("ingest", lambda s=specimen, p=store: _ingest(plan, s, base, glasses, p, here))
             clock.timed("shells", lambda p=store: shells(p, **_short(plan.shells.stored()), run=here))
             clock.timed("features", lambda p=store: features(p, **plan.features.stored(), run=here))
             clock.timed("respond", lambda p=store: respond(p, **_short(plan.respond.stored()), run=here))
@@ -100,81 +109,122 @@ def run(
     }
 
 
-def load_recipe(path: str | Path, changes: Sequence[str] = ()) -> tuple[Recipe, Path]:
-    """Read and check a recipe.
+def simulation(
+    recipe: str | Path | Recipe,
+    *,
+    changes: Sequence[str] = (),
+    folder: str | Path | None = None,
+    run: Run | None = None,
+) -> dict | None:
+    """Cost of the glasses that a recipe makes first.
 
     Parameters
     ----------
-    path : str or Path
-        TOML file.
-    changes : sequence of str
-        ``"section.name=value"``, the value as in TOML; plain words need no quotes.
+    recipe, changes, folder, run
+        As of `run`.
 
     Returns
     -------
-    tuple of (Recipe, Path)
-        The recipe, and the folder that its file names start from.
+    dict or None
+        See `qsdask.stages.simulate.estimate`; None when the recipe makes none.
+    """
+    plan, base = (recipe, Path.cwd()) if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
+    names, glasses = glasses_of(plan, base, Path(folder or plan.folder))
+    return estimate(plan.simulate, base=base, folder=glasses, only=names, run=run) if names else None
+
+
+def glasses_of(plan: Recipe, base: Path, home: Path) -> tuple[list[str], Path]:
+    """Specimens that a recipe's own simulation must make.
+
+    Parameters
+    ----------
+    plan : Recipe
+        The recipe.
+    base : Path
+        Its folder.
+    home : Path
+        Folder of the job.
+
+    Returns
+    -------
+    names : list of str
+        Those that trajectories of the recipe name.
+    folder : Path
+        Where they are made: in the folder of the job unless the simulation's own folder is an absolute one.
 
     Raises
     ------
-    NoInputError
-        ``E-NO-FILE`` when there is no such file.
-    BadDataError
-        ``E-RECIPE`` when it is not TOML.
     UsageError
-        ``E-SETTING`` when a setting does not fit.
+        ``E-SETTING`` when a trajectory names a specimen, and the recipe does not make it.
     """
-    file = Path(path)
-    if not file.is_file():
-        raise NoInputError("no recipe here", code="E-NO-FILE", file=file)
-    try:
-        text = tomllib.loads(file.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadDataError(f"the recipe is not TOML: {error}", code="E-RECIPE", file=file) from None
-    for change in changes:
-        _apply(text, change)
-    return validated(Recipe, **text), file.resolve().parent
+    named = [_track(specimen)[0] for specimen in plan.specimen if _track(specimen)]
+    if not named:
+        return [], home
+    if plan.simulate is None:
+        raise UsageError(
+            f"trajectory '{SIMULATED}{named[0]}': the recipe has no section [simulate]", code="E-SETTING"
+        )
+    known = [each.name for each in planned(plan.simulate, base)]
+    if unknown := sorted(set(named) - set(known)):
+        raise UsageError(
+            f"[simulate] makes no specimen {', '.join(unknown)}", code="E-SETTING",
+            why=f"it makes {', '.join(known)}", hint=f"trajectory = '{SIMULATED}{known[0]}'",
+        )  # fmt: skip
+    return named, home / plan.simulate.folder
 
 
-def shipped_recipe(name: str) -> Path:
-    """Recipe that comes with the package, installed or in a checkout."""
-    inside = Path(__file__).parents[1] / "pipelines" / f"{name}.toml"
-    return inside if inside.is_file() else Path(__file__).parents[2] / "pipelines" / f"{name}.toml"
+def planned_of(plan: Recipe, specimen: SpecimenSettings, base: Path) -> SpecimenPlan | None:
+    """Plan of a specimen that the recipe's own simulation makes; None when its trajectory comes from elsewhere."""
+    track = _track(specimen)
+    return next(each for each in planned(plan.simulate, base) if each.name == track[0]) if track else None
 
 
-def sources(specimen: SpecimenSettings, base: Path) -> list[Path]:
-    """Files of a specimen's trajectory."""
+def sources(plan: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path) -> list[Path]:
+    """Files of a specimen's trajectory.
+
+    Parameters
+    ----------
+    plan : Recipe
+        The recipe.
+    specimen : SpecimenSettings
+        One of its specimens.
+    base : Path
+        Folder of the recipe.
+    glasses : Path
+        Folder of the simulated specimens; see `glasses_of`.
+
+    Returns
+    -------
+    list of Path
+    """
+    if track := _track(specimen):
+        name, deformation = track
+        first = (plan.simulate.ensemble.loading or [plan.simulate.deform.loading])[0]
+        return [glasses / name / f"{deformation or track_name(first, 1)}.dump.zst"]
     files = [specimen.trajectory] if isinstance(specimen.trajectory, str) else specimen.trajectory
     data = Path(__file__).parents[1] / "data"
     return [data / f.removeprefix(SHIPPED) if f.startswith(SHIPPED) else base / f for f in files]
 
 
-def _ingest(plan: Recipe, specimen: SpecimenSettings, base: Path, store: Path, here: Run) -> Path:
+def _track(specimen: SpecimenSettings) -> tuple[str, str] | None:
+    """Name and deformation of ``simulated:NAME`` or ``simulated:NAME/tension``; None for other trajectories."""
+    trajectory = specimen.trajectory
+    if not isinstance(trajectory, str) or not trajectory.startswith(SIMULATED):
+        return None
+    name, _, deformation = trajectory.removeprefix(SIMULATED).partition("/")
+    return name, deformation
+
+
+def _ingest(
+    plan: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path, store: Path, here: Run
+) -> Path:
     settings = {**_short(plan.ingest.stored()), "name": specimen.name, "species": plan.ingest.species}
-    return ingest(sources(specimen, base), store, **settings, run=here)
+    return ingest(sources(plan, specimen, base, glasses), store, **settings, run=here)
 
 
 def _short(settings: dict) -> dict:
     """Settings as arguments of a stage's function: units stay in the stored names only."""
     return {key.removesuffix("_angstrom"): value for key, value in settings.items()}
-
-
-def _apply(text: dict, change: str) -> None:
-    name, equals, value = change.partition("=")
-    *sections, key = name.strip().split(".")
-    if not equals or not key:
-        raise UsageError(
-            f"expected section.name=value, got {change!r}", code="E-SETTING", hint="--set train.threshold=4.5"
-        )
-    try:
-        found = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        found = value.strip()
-    for section in sections:
-        text = text.setdefault(section, {})
-        if not isinstance(text, dict):
-            raise UsageError(f"{name} does not name a setting", code="E-SETTING")
-    text[key] = found
 
 
 class _Clock:

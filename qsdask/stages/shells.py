@@ -1,32 +1,32 @@
-"""Stage ``shells``: the Voronoi and cut-off neighbours of every atom in the undeformed glass."""
+"""Stage ``shells``: the Voronoi and cut-off neighbours of every atom, in the undeformed glass or at a strain."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from qsdask.engine.load import halo_block
+from qsdask.engine.load import halo_block, held_rows, placed
 from qsdask.engine.plan import plan_stage, size_of
 from qsdask.engine.stage import Course, Run, run_stage
 from qsdask.errors import BadDataError, QSDaskError
 from qsdask.kernels.cells import neighbour_shell
-from qsdask.kernels.tessellate import COINCIDENT, UNCERTIFIED, keep_facets, voronoi_shell
+from qsdask.kernels.tessellate import COINCIDENT, UNCERTIFIED, keep_facets, security_radius, voronoi_shell
+from qsdask.schema import group_at
 from qsdask.settings import ShellSettings, validated
 from qsdask.space.block import Block
 from qsdask.stages.redo import redo
+from qsdask.stages.steps import chosen_steps, shared
 from qsdask.stages.toy import toy_block
 from qsdask.store import ledger
 from qsdask.store.ledger import Record
 from qsdask.store.reader import StoreReader
 from qsdask.store.template import create_group
 
-__all__ = ["first_reach", "shells", "tessellated"]
-
-KEY = "shells"
+__all__ = ["facts_of_shells", "first_reach", "shells", "tessellated"]
 
 #: Halo tried first. Voronoi vertices of metallic glasses lie within 2.4 angstrom of their atom. Unit: angstrom.
 FIRST_REACH = 6.0
@@ -38,18 +38,22 @@ FIRST_SLOTS = {"voronoi": 24, "cutoff": 24}
 def shells(
     store: str | Path,
     *,
+    step: int | Sequence[int] = 0,
     cutoff: float | None = None,
     convention: str | None = None,
     facet_fraction: float | None = None,
     open_radius: float | None = None,
+    tessellation: str | None = None,
     run: Run | None = None,
 ) -> Path:
-    """Find the Voronoi shell and the cut-off shell of every atom of the undeformed glass.
+    """Find the Voronoi shell and the cut-off shell of every atom, of the undeformed glass or of other frames.
 
     Parameters
     ----------
     store : str or Path
         A specimen's store, after `qsdask.ingest`.
+    step : int or sequence of int
+        Frames, the undeformed one by default; negative numbers count from the end.
     cutoff : float, optional
         Radius of the cut-off shell; 4.0 by default. Unit: angstrom.
     convention : {"paper", "amlearn"}, optional
@@ -58,25 +62,32 @@ def shells(
         Facets below this share of the mean facet area are dropped; 0.05 by default, 0 keeps all.
     open_radius : float, optional
         A cell with a vertex farther than this is open; 8.0 by default. Unit: angstrom.
+    tessellation : {"voronoi", "radical"}, optional
+        Facets half-way between two atoms (default), or where the power distances ``|x - x_i|**2 - R_i**2`` to
+        both are equal, R being the radii of the store: radical, or Laguerre, tessellation. An atom deep inside
+        a much larger one may then have no cell: no neighbours, NaN, and bit 16 in ``flag``.
     run : Run, optional
         Cluster, workers, overwriting, progress.
 
     Returns
     -------
     Path
-        The store, now with ``shells/voronoi`` and ``shells/cutoff``.
+        The store, now with ``shells/voronoi`` and ``shells/cutoff``; those of step 32 are ``steps/32/shells/...``.
 
     Raises
     ------
     BadDataError
         ``E-OVERLAP`` when two atoms sit at one place.
+    UsageError
+        ``E-STEP`` for a step that the store does not have.
     QSDaskError
         When the store is missing, incomplete, or computed with other settings.
 
     Notes
     -----
     Each domain is tessellated with a halo; a cell counts only when no atom outside the halo could cut it, otherwise
-    the halo is widened for that cell. Facet areas, edges and volumes are those of the full cell.
+    the halo is widened for that cell. Facet areas, edges and volumes are those of the full cell. Atoms that a frame
+    has lost have no neighbours in it, and are nobody's neighbours.
     """
     path, run = Path(store), run or Run()
     settings = validated(
@@ -85,12 +96,21 @@ def shells(
         convention=convention,
         facet_fraction=facet_fraction,
         open_radius_angstrom=open_radius,
+        tessellation=tessellation,
     )
+    steps = chosen_steps(path, step)
+    with shared(run, len(steps)) as together:
+        for frame in steps:
+            _shells_of_frame(path, frame, settings, together)
+    return path
+
+
+def _shells_of_frame(path: Path, frame: int, settings: ShellSettings, run: Run) -> None:
     source = ledger.require(path, "ingest")
     size = size_of(StoreReader(path))
     record = Record(
-        KEY,
-        ("shells/voronoi", "shells/cutoff"),
+        group_at(frame, "shells"),
+        tuple(group_at(frame, f"shells/{name}") for name in FIRST_SLOTS),
         settings.stored(),
         {"ingest": source.digest},
         (1, 1, size.n_domain),
@@ -101,8 +121,8 @@ def shells(
         course = Course(
             record,
             plan_stage("shells", size, reach=first_reach(settings.cutoff_angstrom), slots=slots),
-            partial(_template, path, dict(slots)),
-            partial(_shells_of_domain, settings=settings.stored()),
+            partial(_template, path, frame, dict(slots)),
+            partial(_shells_of_domain, frame=frame, settings=settings.stored()),
             _compile,
         )
         try:
@@ -112,7 +132,15 @@ def shells(
             run = replace(run, overwrite=True)
             continue
         redo(path, removed, run)
-        return path
+        return
+
+
+def facts_of_shells(record: Record | None) -> dict[str, object]:
+    """What a feature set may want to know of the shells that it builds on; nothing when there are none."""
+    if record is None:
+        return {}
+    settings = ShellSettings(**record.settings)
+    return {name: getattr(settings, name) for name in ("tessellation", "facet_fraction")}
 
 
 def first_reach(cutoff: float) -> float:
@@ -140,7 +168,9 @@ class GlobalShell:
     values: Mapping[str, np.ndarray]
 
 
-def tessellated(load: Callable[[float], Block], settings: ShellSettings) -> tuple[GlobalShell, GlobalShell]:
+def tessellated(
+    load: Callable[[float], Block], settings: ShellSettings, radii: np.ndarray, frame: int = 0
+) -> tuple[GlobalShell, GlobalShell]:
     """Both shells of one domain, from whatever can load its block with a given reach.
 
     Parameters
@@ -148,7 +178,12 @@ def tessellated(load: Callable[[float], Block], settings: ShellSettings) -> tupl
     load : callable
         ``load(reach)`` returns the `Block` with all atoms within `reach` (angstrom) of the owned ones.
     settings : ShellSettings
-        Cut-off, facet rule, open radius.
+        Cut-off, facet rule, open radius, tessellation.
+    radii : float64 array, shape (n_kind,)
+        Radii of all species of the specimen: how far a radical tessellation must look follows the extremes.
+        Unit: angstrom.
+    frame : int
+        Named when atoms overlap.
 
     Returns
     -------
@@ -162,7 +197,9 @@ def tessellated(load: Callable[[float], Block], settings: ShellSettings) -> tupl
     """
     reach = first_reach(settings.cutoff_angstrom)
     # Atoms beyond this reach cannot tell whether a cell stays within the open radius.
-    enough = 2.0 * np.sqrt(3.0) * settings.open_radius_angstrom
+    radical = settings.tessellation == "radical"
+    spread = radii.max() ** 2 - radii.min() ** 2 if radical else 0.0
+    enough = np.sqrt(3.0) * security_radius(settings.open_radius_angstrom, spread)
     block = load(reach)
     pairs = neighbour_shell(block.position, block.order, block.n_owned, settings.cutoff_angstrom)
     cutoff = _global(block, pairs.neighbour, {"distance": pairs.distance})
@@ -173,11 +210,13 @@ def tessellated(load: Callable[[float], Block], settings: ShellSettings) -> tupl
             block.order,
             block.n_owned,
             reach,
+            radius=block.radius if radical else None,
+            largest_radius=radii.max() if radical else None,
             open_radius=settings.open_radius_angstrom,
             select=select,
         )
         if (found.state & COINCIDENT).any():
-            _refuse_overlap(block, found.state)
+            _refuse_overlap(block, found.state, frame)
         kept = keep_facets(found, settings.facet_fraction, settings.convention == "amlearn")
         shell = _global(
             block,
@@ -202,32 +241,36 @@ def tessellated(load: Callable[[float], Block], settings: ShellSettings) -> tupl
         block = load(reach)
 
 
-def _shells_of_domain(path: str, part: int, domain: int, steps: list[int], *, settings: dict) -> None:
+def _shells_of_domain(
+    path: str, part: int, domain: int, steps: list[int], *, frame: int, settings: dict
+) -> None:
     root = StoreReader(path)
-    voronoi, cutoff = tessellated(partial(halo_block, root, domain), ShellSettings(**settings))
-    rows = root.rows(domain)
-    with ledger.committing(Path(path), KEY, (part, steps[0], domain)) as writer:
+    load = partial(halo_block, root, domain, step=frame)
+    voronoi, cutoff = tessellated(load, ShellSettings(**settings), root["atoms/radius"][:], frame)
+    rows, held = root.rows(domain), held_rows(root, domain, frame)
+    with ledger.committing(Path(path), group_at(frame, "shells"), (part, steps[0], domain)) as writer:
         for name, shell in (("voronoi", voronoi), ("cutoff", cutoff)):
-            n_slot = root[f"shells/{name}/neighbour"].shape[1]
+            group = group_at(frame, f"shells/{name}")
+            n_slot = root[f"{group}/neighbour"].shape[1]
             needed = int((shell.neighbour >= 0).sum(axis=1).max(initial=0))
             if needed > n_slot:
                 raise SlotOverflow(name, needed)
             for key, value in {"neighbour": shell.neighbour, "image": shell.image, **shell.values}.items():
-                fill = {"neighbour": -1, "image": 0, "edges": -1}.get(key, np.nan)
-                whole = value if value.ndim == 1 else _padded(value, n_slot, fill)
-                writer.write(f"shells/{name}", key, (rows, *[slice(None)] * (whole.ndim - 1)), whole)
+                fill = {"neighbour": -1, "image": 0, "edges": -1, "flag": 0}.get(key, np.nan)
+                whole = placed(value if value.ndim == 1 else _padded(value, n_slot, fill), held, fill)
+                writer.write(group, key, (rows, *[slice(None)] * (whole.ndim - 1)), whole)
 
 
-def _template(path: Path, slots: dict[str, int]) -> None:
+def _template(path: Path, frame: int, slots: dict[str, int]) -> None:
     root = StoreReader(path)
     n_atom, chunk = root["atoms/id"].shape[0], root["atoms/id"].chunks[0]
     for name, n_slot in slots.items():
         sizes = {"atom": n_atom, "slot": n_slot, "vector": 3}
-        create_group(path, f"shells/{name}", sizes, {"atom": chunk}, {})
+        create_group(path, group_at(frame, f"shells/{name}"), sizes, {"atom": chunk}, {})
 
 
 def _compile() -> None:
-    tessellated(toy_block, ShellSettings())
+    tessellated(toy_block, ShellSettings(), np.array([1.3]))
 
 
 def _global(block: Block, neighbour: np.ndarray, values: dict[str, np.ndarray]) -> GlobalShell:
@@ -262,7 +305,7 @@ def _padded(value: np.ndarray, n_slot: int, fill: float) -> np.ndarray:
     return out
 
 
-def _refuse_overlap(block: Block, state: np.ndarray) -> None:
+def _refuse_overlap(block: Block, state: np.ndarray, frame: int) -> None:
     atom = int(np.flatnonzero(state & COINCIDENT)[0])
     distance = np.linalg.norm(block.position - block.position[atom], axis=1)
     distance[atom] = np.inf
@@ -270,7 +313,7 @@ def _refuse_overlap(block: Block, state: np.ndarray) -> None:
     raise BadDataError(
         f"rows {block.row[atom]} and {block.row[other]} are {distance[other]:.3g} angstrom apart",
         code="E-OVERLAP",
-        frame=0,
+        frame=frame,
         why="two atoms at one place have no Voronoi cells of their own",
         hint="look at both atoms in atoms/id of the store; remove the copy from the input and ingest again",
     )

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from qsdask.errors import BadDataError
 from qsdask.formats.frame import Frame
+from qsdask.settings import IngestSettings
 from qsdask.space.box import Box
 
-__all__ = ["fingerprint", "refuse_flat", "refuse_overlap", "species_of", "specimen_key"]
+__all__ = [
+    "completed",
+    "fingerprint",
+    "making_of",
+    "refuse_flat",
+    "refuse_overlap",
+    "species_of",
+    "specimen_key",
+]
 
 #: Atoms whose mutual distances tell one glass from another, however it was written.
 PROBES = 64
@@ -21,6 +32,83 @@ OVERLAP = 1e-5
 
 #: Direction that is normal to no plane of a crystal.
 OBLIQUE = np.array([np.sqrt(2.0), np.sqrt(3.0), np.sqrt(5.0)]) / np.sqrt(10.0)
+
+
+def making_of(trajectory: str | Path | Sequence[str | Path]) -> dict:
+    """How a trajectory was made, when `qsdask.simulate` made it: ``specimen.json`` beside the dump, if it names the dump.
+
+    Parameters
+    ----------
+    trajectory : path or sequence of paths
+        As given to `qsdask.ingest`.
+
+    Returns
+    -------
+    dict
+        Its fields, those of the one deformation among them; empty for any other trajectory.
+
+    Raises
+    ------
+    BadDataError
+        ``E-SPECIMEN`` when the file cannot be read.
+    """
+    files = [trajectory] if isinstance(trajectory, str | Path) else list(trajectory)
+    place = Path(files[0]).parent / "specimen.json"
+    if len(files) != 1 or not place.is_file():
+        return {}
+    try:
+        found = json.loads(place.read_bytes())
+        every = found.pop("deformations")
+        mine = [each for each in every if each["dump"] == Path(files[0]).name]
+        stem = Path(files[0]).name.partition(".")[0]
+        name = found["name"] if len(every) == 1 else f"{found['name']}-{stem}"
+        if not mine:
+            return {}
+        checks = _checks(place.parent.parent / "checks.json", found["name"], mine[0])
+        return {**found, **mine[0], "name": name, **checks}
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise BadDataError(
+            "not the metadata of a simulated specimen", code="E-SPECIMEN", file=place,
+            hint="remove it, and give --species and --strain-step instead",
+        ) from None  # fmt: skip
+
+
+def _checks(file: Path, specimen: str, deformation: Mapping) -> dict:
+    """Physics checks that `qsdask.stages.glass_checks` made of one deformation, if it did."""
+    rows = json.loads(file.read_bytes())["rows"] if file.is_file() else []
+    wanted = (specimen, deformation["loading"], deformation["run"])
+    mine = [row for row in rows if (row["specimen"], row["loading"], row["run"]) == wanted]
+    return {"checks": mine[0]} if mine else {}
+
+
+def completed(settings: IngestSettings, made: Mapping, timesteps: Sequence[int | None]) -> IngestSettings:
+    """Settings of ingest, with what the making of the specimen tells where the user says nothing.
+
+    Parameters
+    ----------
+    settings : IngestSettings
+        From the user.
+    made : mapping
+        See `making_of`.
+    timesteps : sequence of int
+        Of the frames that were found; the strain is known when they are the first of those that were made.
+
+    Returns
+    -------
+    IngestSettings
+    """
+    if not made:
+        return settings
+    regular = list(timesteps) == list(made["timestep"])[: len(timesteps)]
+    return settings.model_copy(
+        update={
+            "species": settings.species or {int(kind): name for kind, name in made["species"].items()},
+            "name": settings.name or made["name"],
+            "strain_step": made["strain_step"]
+            if settings.strain_step is None and regular
+            else settings.strain_step,
+        }
+    )
 
 
 def species_of(frame: Frame, given: Mapping[int, str], path: str) -> tuple[np.ndarray, list[str]]:

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "print_activation",
+    "print_estimate",
     "print_feature_sets",
     "print_findings",
     "print_info",
     "print_plan",
     "print_run",
     "print_scores",
+    "print_specimens",
     "print_table",
     "size",
 ]
@@ -125,7 +127,7 @@ def print_activation(found: xr.Dataset) -> None:
 
 
 def print_feature_sets() -> None:
-    """Print every feature set: its columns, their units and meaning; then how many there are of each."""
+    """Print every feature set: its columns, their units and meaning; then how many there are of each, and their cost."""
     known = {name: kind() for name, kind in feature_sets().items()}
     for name, quantity in known.items():
         rows = [(c.name, c.unit, c.meaning) for c in quantity.columns]
@@ -135,9 +137,9 @@ def print_feature_sets() -> None:
         short = sum(c.name.startswith("sro") for c in quantity.columns)
         n_column = len(quantity.columns) + len(medium_range(quantity))
         where = ", ".join(quantity.shells) or f"all atoms within {quantity.reach:.1f} angstrom"
-        rows.append((name, short, n_column - short, ", ".join(quantity.statistics), where))
-    columns = ("set", "short range", "medium range", "statistics over neighbours", "needs")
-    print_table("feature sets, for a binary alloy", columns, rows)
+        rows.append((name, short, n_column - short, ", ".join(quantity.statistics), where, quantity.cost))
+    columns = ("set", "short range", "medium range", "statistics over neighbours", "needs", "µs per atom")
+    print_table("feature sets, for a binary alloy; time of the short range on one core", columns, rows)
 
 
 def _first_line(quantity: AtomQuantity) -> str:
@@ -168,6 +170,35 @@ def print_plan(plans: Mapping) -> None:
         )
 
 
+def print_estimate(found: Mapping) -> None:
+    """Print what `qsdask.stages.simulate.estimate` found."""
+    rows = [
+        (row["specimen"], row["atoms"], f"{row['steps']:,}", f"{row['steps_per_second']:,.0f}", f"{row['core_hours']:.3g}",
+         row["status"])
+        for row in found["rows"]
+    ]  # fmt: skip
+    heads = ("specimen", "atoms", "MD steps left", "steps/s", "core-hours", "so far")
+    print_table("specimens: cost, estimated from a short timing here", heads, rows)
+    at_once = f"{found['at_once']} at once" if found["at_once"] > 1 else "one after another"
+    Console().print(
+        f"{found['core_hours']:.3g} core-hours; {_duration(found['hours'])} with {at_once}", highlight=False
+    )
+
+
+def print_specimens(done: Mapping) -> None:
+    """Print what `qsdask.simulate` made, and what to type next."""
+    rows = [
+        (row["specimen"], row["atoms"], row["loading"], row["run"], row["status"]) for row in done["rows"]
+    ]
+    print_table(str(done["folder"]), ("specimen", "atoms", "loading", "run", "status"), rows)
+    console = Console(highlight=False)
+    console.print(f"physics checks: {done['folder'] / 'glasses.html'}", markup=False, soft_wrap=True)
+    console.print("next:", markup=False)
+    for row in [row for row in done["rows"] if row["status"] == "done"][:1]:
+        dump = done["folder"] / row["dump"]
+        console.print(f"  qsdask ingest {dump} {row['specimen']}.zarr", markup=False, soft_wrap=True)
+
+
 def print_run(done: Mapping) -> None:
     """Print what `qsdask.run` did: scores, times, and what to type next."""
     for name, scores in done["scores"].items():
@@ -195,6 +226,13 @@ def size(n_byte: float) -> str:
             return f"{n_byte:.0f} {unit}" if unit == "B" else f"{n_byte:.1f} {unit}"
         n_byte /= 1000
     raise AssertionError
+
+
+def _duration(hours: float) -> str:
+    """Hours for people: 3.4 h, 12 min, 5 s."""
+    if hours >= 1:
+        return f"{hours:.1f} h"
+    return f"{60 * hours:.0f} min" if 60 * hours >= 1 else f"{3600 * hours:.0f} s"
 
 
 def _cell(value: object) -> str:

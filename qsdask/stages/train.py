@@ -16,11 +16,11 @@ from qsdask.errors import BadDataError, CannotCreateError
 from qsdask.learn import Specimen, Table
 from qsdask.settings import TrainSettings, validated
 from qsdask.stages.activation import label_step
-from qsdask.stages.usable import labelled_rows
+from qsdask.stages.usable import definition_of, labelled_rows
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 
-__all__ = ["definition_of", "train"]
+__all__ = ["train"]
 
 
 def train(
@@ -41,7 +41,7 @@ def train(
     run : Run, optional
         Cluster, workers, overwriting, progress.
     **settings
-        Fields of `qsdask.settings.TrainSettings`: ``strain``, ``threshold``, ``set``, ``columns``, ``folds``, ``fold_kind``,
+        Fields of `qsdask.settings.TrainSettings`: ``label``, ``strain``, ``threshold``, ``set``, ``columns``, ``folds``, ``fold_kind``,
         ``draws``, ``ratio``, ``surface_margin``, ``host``, ``trees``, ``depth``, ``learning_rate``, ``seed``.
 
     Returns
@@ -118,23 +118,10 @@ def train(
     return target
 
 
-def definition_of(path: Path, feature_set: str) -> dict:
-    """How the features of a store were made: what a model must find again in a store it is applied to."""
-    ledger.require(path, "ingest")
-    root = StoreReader(path)
-    features = ledger.require(path, f"features/{feature_set}")
-    return {
-        "features": features.settings,
-        # Some sets find their neighbours themselves.
-        "shells": ledger.require(path, "shells").settings if "shells" in features.inputs else {},
-        "radii": dict(zip(root.names("atoms/species_name"), root["atoms/radius"][:].tolist(), strict=True)),
-    }
-
-
 def _agreed(paths: Sequence[Path], chosen: TrainSettings) -> tuple[dict, dict]:
     """Label and feature definition, the same for all stores."""
     definitions = [definition_of(path, chosen.set) for path in paths]
-    responses = [ledger.require(path, "response/d2min").settings for path in paths]
+    responses = [_response_of(path, chosen) for path in paths]
     radii: dict[str, float] = {}
     for path, definition, response in zip(paths, definitions, responses, strict=True):
         # Glasses of different alloys may train together; an element they share must have one radius.
@@ -148,12 +135,21 @@ def _agreed(paths: Sequence[Path], chosen: TrainSettings) -> tuple[dict, dict]:
             )  # fmt: skip
     label = {
         "strain": chosen.strain,
-        "threshold": chosen.threshold,
         "surface_margin_angstrom": chosen.surface_margin_angstrom,
         "host": chosen.host,
         **responses[0],
     }
     return label, {**definitions[0], "radii": radii}
+
+
+def _response_of(path: Path, chosen: TrainSettings) -> dict:
+    """How the response of a store was measured, and what of it is the label."""
+    measured = ledger.require(path, "response/d2min").settings
+    if chosen.label == "d2min":
+        return {"threshold": chosen.threshold, **measured}
+    averaged = ledger.require(path, "response/propensity").settings
+    # The D2min threshold keeps its name: what is plastic at a strain is judged by it, whatever was learned from.
+    return {"threshold": averaged["threshold"], "frequency": chosen.threshold, **measured}
 
 
 def columns_of(root: StoreReader, chosen: TrainSettings) -> tuple[str, ...]:

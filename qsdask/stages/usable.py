@@ -1,18 +1,21 @@
-"""The rows of a domain that may take part in learning and in scores, with their labels."""
+"""What may take part in learning and in scores: rows of a domain with their labels, and how features were defined."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from qsdask.engine.load import read_box
 from qsdask.errors import UsageError
-from qsdask.learn import plastic, usable
+from qsdask.learn import often, plastic, usable
+from qsdask.schema import group_at
+from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 
-__all__ = ["LabelledRows", "labelled_rows", "surface_distance", "usable_softness"]
+__all__ = ["LabelledRows", "definition_of", "labelled_rows", "surface_distance", "usable_softness"]
 
 
 class LabelledRows(NamedTuple):
@@ -29,7 +32,7 @@ class LabelledRows(NamedTuple):
     excluded : dict of str to int
         Rows left out, by rule.
     d2 : float64 array, shape (n,)
-        D2min at the label's strain. Unit: angstrom^2.
+        D2min at the label's strain, or its mean over isoconfigurational runs. Unit: angstrom^2.
     """
 
     value: np.ndarray
@@ -37,6 +40,20 @@ class LabelledRows(NamedTuple):
     mask: np.ndarray
     excluded: dict[str, int]
     d2: np.ndarray
+
+
+def definition_of(path: Path, feature_set: str, step: int = 0) -> dict:
+    """How the features of a frame were made: what a model must find again where it is applied."""
+    ledger.require(path, "ingest")
+    root = StoreReader(path)
+    features = ledger.require(path, group_at(step, f"features/{feature_set}"))
+    shells = group_at(step, "shells")
+    return {
+        "features": features.settings,
+        # Some sets find their neighbours themselves.
+        "shells": ledger.require(path, shells).settings if shells in features.inputs else {},
+        "radii": dict(zip(root.names("atoms/species_name"), root["atoms/radius"][:].tolist(), strict=True)),
+    }
 
 
 def labelled_rows(
@@ -57,7 +74,7 @@ def labelled_rows(
     step : int
         Frame of the label.
     label : mapping
-        ``threshold``, ``surface_margin_angstrom`` and ``host`` of a model.
+        ``threshold``, ``frequency``, ``surface_margin_angstrom`` and ``host`` of a model.
 
     Returns
     -------
@@ -69,8 +86,7 @@ def labelled_rows(
         ``E-HOST`` when the host is not a species of the store.
     """
     rows = root.rows(domain)
-    d2 = root["response/d2min/d2min"][step, rows]
-    y, known = plastic(np.where(root["response/d2min/valid"][step, rows], d2, np.nan), label["threshold"])
+    d2, y, known = _labels(root, rows, step, label)
     there = root.names(f"features/{feature_set}/feature")
     value = root[f"features/{feature_set}/value"][rows][:, [there.index(name) for name in columns]]
     margin = float(label["surface_margin_angstrom"])
@@ -84,6 +100,20 @@ def labelled_rows(
         species=root["atoms/species"][rows], host=None if host is None else names.index(host),
     )  # fmt: skip
     return LabelledRows(value, y, mask, excluded, d2)
+
+
+def _labels(
+    root: StoreReader, rows: slice, step: int, label: Mapping
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """D2min, label, and where there is one: of this run, or of all isoconfigurational runs for a model of those."""
+    if "frequency" in label:
+        runs = "response/propensity"
+        return root[f"{runs}/d2min_mean"][step, rows], *often(
+            root[f"{runs}/frequency"][step, rows], label["frequency"]
+        )
+    d2 = root["response/d2min/d2min"][step, rows]
+    valid = root["response/d2min/valid"][step, rows]
+    return d2, *plastic(np.where(valid, d2, np.nan), label["threshold"])
 
 
 def surface_distance(root: StoreReader, rows: slice) -> np.ndarray:

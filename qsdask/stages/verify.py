@@ -352,7 +352,8 @@ class _Survey:
         known = registered(name)
         if not inside or known is None or name.startswith("ledger/"):
             return {}
-        place: dict = {"array": name}
+        step, _ = schema.frame_of(name)
+        place: dict = {"array": name, **({"step": step} if step else {})}
         try:
             shape, chunks = self._grid(name)
             at = dict(zip(known[1], zip(map(int, index.split("/")), shape, chunks, strict=True), strict=True))
@@ -377,10 +378,11 @@ class _Survey:
 
 def _is_stage_group(file: str) -> bool:
     """Whether a file lies in a group that some stage fills."""
+    top, *_ = parts = schema.frame_of(file)[1].split("/")
     try:
-        schema.stage_of("/".join(file.split("/")[:2]))
+        schema.stage_of("/".join(parts[:2]))
     except KeyError:
-        return any(file.split("/")[0] in stage.groups for stage in schema.STAGES)
+        return top == "steps" or any(top in stage.groups for stage in schema.STAGES)
     return True
 
 

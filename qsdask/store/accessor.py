@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from qsdask.errors import NoInputError, UsageError
+from qsdask.schema import group_at
 
 __all__ = ["SoftnessAccessor"]
 
@@ -23,25 +24,28 @@ class SoftnessAccessor:
     def __init__(self, tree: xr.DataTree) -> None:
         self._tree = tree
 
-    def atoms(self, model: str | None = None) -> xr.Dataset:
+    def atoms(self, model: str | None = None, step: int = 0) -> xr.Dataset:
         """Everything known per atom on one `atom` dimension.
 
         Parameters
         ----------
         model : str, optional
             Name of the softness to join; needed only when there are several.
+        step : int
+            Frame of the position and of the softness; the undeformed one by default.
 
         Returns
         -------
         xarray.Dataset
-            ``id``, ``species``, reference ``position`` and, as far as computed, ``d2min``, ``valid``, ``qs``, ``qs_std``.
+            ``id``, ``species``, ``position`` and, as far as computed, ``d2min``, ``valid``, ``qs``, ``qs_std``.
         """
         frames = self._tree["frames"].to_dataset()
-        parts = [self._tree["atoms"].to_dataset(), frames[["position"]].isel(step=0, drop=True)]
+        step %= frames.sizes["step"]
+        parts = [self._tree["atoms"].to_dataset(), frames[["position"]].isel(step=step, drop=True)]
         if "response" in self._tree.children:
             parts.append(self._tree["response/d2min"].to_dataset())
-        if "softness" in self._tree.children:
-            parts.append(self._tree[f"softness/{self._model(model)}"].to_dataset())
+        if self._models(step):
+            parts.append(self._tree[f"{group_at(step, 'softness')}/{self._model(model, step)}"].to_dataset())
         return xr.merge([part.drop_attrs(deep=False) for part in parts], join="exact", compat="no_conflicts")
 
     def slab(self, axis: str, centre: float, thickness: float) -> xr.Dataset:
@@ -105,8 +109,12 @@ class SoftnessAccessor:
         number.attrs = {"units": "1", "long_name": "number of plastic atoms"}
         return xr.Dataset({"qs_plastic": mean, "n_plastic": number})
 
-    def _model(self, model: str | None) -> str:
-        names = list(self._tree["softness"].children) if "softness" in self._tree.children else []
+    def _models(self, step: int) -> list[str]:
+        place = group_at(step, "softness")
+        return list(self._tree[place].children) if f"/{place}" in self._tree.groups else []
+
+    def _model(self, model: str | None, step: int = 0) -> str:
+        names = self._models(step)
         if model in names:
             return str(model)
         if model is None and len(names) == 1:

@@ -25,8 +25,9 @@ from zarr.codecs import Crc32cCodec
 
 from qsdask import __version__
 from qsdask.errors import CannotCreateError, NoInputError, ResumableError
+from qsdask.schema import frame_of
 from qsdask.store.durable import DurableStore, name_word
-from qsdask.store.manifest import Manifest, entry_of, metadata_keys, put_folders, receipts_digest
+from qsdask.store.manifest import Manifest, entry_of, folders_of, metadata_keys, put_folders, receipts_digest
 from qsdask.store.reader import CheckedStore, open_checked
 from qsdask.store.record import Record, publish, put_record, read, records
 from qsdask.store.validate import array_metadata
@@ -36,6 +37,7 @@ __all__ = [
     "Task",
     "TaskWriter",
     "begin",
+    "command_of",
     "committing",
     "complete",
     "create_receipts",
@@ -66,7 +68,7 @@ def require(path: Path, key: str) -> Record:
         ``E-INCOMPLETE`` when tasks are missing; the message says how many and how to resume.
     """
     record = read(path, key)
-    command = f"qsdask {_command(key)} {path}"
+    command = command_of(path, key)
     if record is None:
         raise NoInputError(
             f"{key} has not been computed in this store", code="E-STAGE-MISSING", file=path, hint=command
@@ -243,7 +245,7 @@ def finish(path: Path, key: str, provenance: dict) -> Record:
     if missing:
         raise ResumableError(
             f"{key} is incomplete: {len(missing)} of {int(np.prod(old.shape))} tasks missing",
-            code="E-INCOMPLETE", file=path, hint=f"resume with 'qsdask {_command(key)} {path}'",
+            code="E-INCOMPLETE", file=path, hint=f"resume with '{command_of(path, key)}'",
         )  # fmt: skip
     done = replace(old, complete=True, provenance={"versions": _versions(), **provenance})
     complete(path, done)
@@ -309,6 +311,13 @@ def discard(path: Path, record: Record) -> None:
     publish(path)
     for group in record.groups:
         shutil.rmtree(root / group, ignore_errors=True)
+    # Groups above that hold nothing but their own metadata go too.
+    for node in (f"ledger/{record.key}", *record.groups):
+        for folder in reversed(folders_of(node)):
+            if (root / folder).is_dir() and {file.name for file in (root / folder).iterdir()} <= {
+                "zarr.json"
+            }:
+                shutil.rmtree(root / folder, ignore_errors=True)
 
 
 def _dependents(path: Path, key: str) -> list[Record]:
@@ -326,7 +335,7 @@ def _differences(old: Record, new: Record) -> str:
     """Settings that differ, as 'name: stored -> asked'."""
     names = sorted({*old.settings, *new.settings})
     rows = [
-        f"{n}: {old.settings.get(n)} -> {new.settings.get(n)}"
+        f"{n}: {old.settings.get(n, 'default')} -> {new.settings.get(n, 'default')}"
         for n in names
         if old.settings.get(n) != new.settings.get(n)
     ]
@@ -344,6 +353,10 @@ def _versions() -> dict[str, str]:
     return {"qsdask": __version__, **{name: version(name) for name in ("numpy", "numba", "zarr", "dask")}}
 
 
-def _command(key: str) -> str:
-    """Sub-command that computes a ledger's stage."""
-    return {"response": "respond", "softness": "predict"}.get(key.split("/")[0], key.split("/")[0])
+def command_of(path: Path, key: str) -> str:
+    """What to type to compute the stage of a ledger."""
+    step, name = frame_of(key)
+    kind = name.split("/")[0]
+    verb = {"response": "respond", "softness": "predict"}.get(kind, kind)
+    more = {"softness": " --model ...", "response/propensity": " --runs OTHER.zarr"}
+    return f"qsdask {verb} {path}{more.get(kind) or more.get(name, '')}{f' --step {step}' * (step > 0)}"

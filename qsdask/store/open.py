@@ -28,8 +28,9 @@ def open_store(path: str | Path, *, partial: bool = False) -> xr.DataTree:
     Returns
     -------
     xarray.DataTree
-        Groups ``/atoms``, ``/frames``, ``/domains``, ``/shells/*``, ``/features/*``, ``/response/d2min``,
-        ``/softness/*`` as far as they are complete, chunked as stored (Dask arrays). Closing the tree closes the files.
+        Groups ``/atoms``, ``/frames``, ``/domains``, ``/shells/*``, ``/features/*``, ``/response/*``,
+        ``/softness/*``, and of deformed frames ``/steps/<step>/shells/*``, ``/steps/<step>/features/*``,
+        ``/steps/<step>/softness/*``, as far as they are complete, chunked as stored (Dask arrays). Closing the tree closes the files.
         ``tree.qs`` answers what people ask first.
 
     Raises

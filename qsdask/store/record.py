@@ -28,7 +28,7 @@ __all__ = [
     "stage_groups",
 ]
 
-#: Part of the identity of all numbers; it rises when the same settings would give other numbers.
+#: Part of the identity of all numbers; it rises when the same settings would give numbers that differ by more than rounding.
 NUMBERS = 1
 
 
@@ -39,7 +39,7 @@ class Record:
     Attributes
     ----------
     key : str
-        Name of the ledger: ``"ingest"``, ``"shells"``, ``"features/interstice"``, ...
+        Name of the ledger: ``"ingest"``, ``"shells"``, ``"features/interstice"``, ``"steps/32/shells"``, ...
     groups : tuple of str
         Groups of the store that the stage fills.
     settings : dict
@@ -141,14 +141,15 @@ def keys(path: Path) -> list[str]:
             found[key] = groups
             folders.clear()
     rank = {stage.name: i for i, stage in enumerate(schema.STAGES)}
-    return sorted(found, key=lambda key: (rank[schema.stage_of(found[key][0]).name], key))
+    return sorted(found, key=lambda key: (rank[schema.stage_of(found[key][0]).name], *schema.frame_of(key)))
 
 
 def stage_groups(key: str) -> tuple[str, ...]:
     """Groups that the stage of this ledger fills; none for a name that no stage has."""
+    step, name = schema.frame_of(key)
     for stage in schema.STAGES:
-        if key == stage.name and not any("*" in group for group in stage.groups):
-            return stage.groups
+        if name == stage.name and not any("*" in group for group in stage.groups):
+            return tuple(schema.group_at(step, group) for group in stage.groups)
     try:
         schema.stage_of(key)
     except KeyError:

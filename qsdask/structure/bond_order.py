@@ -7,11 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from qsdask.errors import UsageError
 from qsdask.kernels.harmonics import DEGREES, averaged_components, bond_components, bond_order
 from qsdask.quantity import AtomQuantity, Column
-from qsdask.space.block import Block
+from qsdask.space.block import Block, Shell
 
-__all__ = ["FEATURE_SET", "BondOrder"]
+__all__ = ["FEATURE_SET", "BondOrder", "relative_areas"]
 
 _SHELLS = (("voro", "voronoi", "{} in the Voronoi shell"), ("cutoff", "cutoff", "{} within the cut-off"))
 _KINDS = tuple((kind, degree) for kind in "qw" for degree in DEGREES)
@@ -23,22 +24,45 @@ _ZERO = {"q": "", "w": ", or q_{} is zero"}
 class BondOrder(AtomQuantity):
     """Steinhardt's q_l and normalised w_l, l = 4 6 8 10, over both shells, and their coarse-grained form.
 
+    Parameters
+    ----------
+    facets : {"hard", "soft"}
+        Every kept Voronoi neighbour counts once; or each by the area A of its facet, so that no value jumps when a
+        facet opens or closes: ``q_lm = sum_k A_k Y_lm(r_k) / sum_k A_k``, the Minkowski structure metrics q'_l of
+        Mickel et al. The cut-off shell has no facets and stays as it is.
+    facet_fraction : float, optional
+        Below this share of the mean area facets were dropped when the shells were made, if it is known. Soft facets
+        want all of them: 0.
+
+    Raises
+    ------
+    UsageError
+        ``E-SOFT-FACETS`` when facets are soft and shells are without their small facets.
+
     Notes
     -----
-    Every kept neighbour counts once. Coarse-grained: q_lm is averaged over the atom and its neighbours before
-    the invariants are taken, each neighbour's over its own neighbours, so that they see two shells. Invariant
-    under translation, rotation and choice of periodic image, unlike amlearn's.
+    Coarse-grained: q_lm is averaged over the atom and its neighbours before the invariants are taken, each
+    neighbour's over its own neighbours, so that they see two shells: ``(q_lm(i) + sum_k w_k q_lm(k)) / (1 + sum_k
+    w_k)`` with w = 1, Lechner & Dellago's. With soft facets ``w_k = A_k / (sum A**2 / sum A)``, the area over the
+    area-weighted mean area: equal facets all have 1, vanishing ones 0, and the sum of w, ``(sum A)**2 / sum A**2``,
+    is a coordination number without a threshold. Invariant under translation, rotation and choice of periodic image,
+    unlike amlearn's.
 
     References
     ----------
     P. J. Steinhardt, D. R. Nelson and M. Ronchetti, Phys. Rev. B 28, 784 (1983), doi:10.1103/PhysRevB.28.784.
     W. Lechner and C. Dellago, J. Chem. Phys. 129, 114707 (2008), doi:10.1063/1.2977970.
+    W. Mickel et al., J. Chem. Phys. 138, 044501 (2013), doi:10.1063/1.4774084.
     """
+
+    facets: str = "hard"
+    facet_fraction: float | None = None
 
     name: ClassVar[str] = "bond_order"
     shells: ClassVar[tuple[str, ...]] = ("voronoi", "cutoff")
     rings: ClassVar[int] = 2
     follows_deformation: ClassVar[bool] = False
+    cost: ClassVar[float] = 3.9
     columns: ClassVar[tuple[Column, ...]] = tuple(
         Column(
             f"sro__bond_order_{kind}{degree}__{short}",
@@ -62,6 +86,14 @@ class BondOrder(AtomQuantity):
         for kind, degree in _KINDS
     )
 
+    def __post_init__(self) -> None:
+        if self.facets == "soft" and self.facet_fraction:
+            raise UsageError(
+                f"soft facets need all facets, and the shells are without those below {self.facet_fraction:g} of the mean",
+                code="E-SOFT-FACETS",
+                hint="qsdask shells STORE --facet-fraction 0 --overwrite",
+            )
+
     def compute(self, block: Block) -> np.ndarray:
         """Columns of the owned atoms: both shells, then both coarse-grained.
 
@@ -78,12 +110,41 @@ class BondOrder(AtomQuantity):
             same coarse-grained. Unit: 1.
         """
         short, medium = [], []
-        for shell in (block.shells[name] for name in self.shells):
-            component = bond_components(block.position, shell.neighbour, shell.count)
-            average = averaged_components(component, block.n_owned, shell.neighbour, shell.count)
+        for name in self.shells:
+            shell = block.shells[name]
+            weight = relative_areas(shell) if self.facets == "soft" and name == "voronoi" else None
+            component = bond_components(block.position, shell.neighbour, shell.count, weight)
+            average = averaged_components(component, block.n_owned, shell.neighbour, shell.count, weight)
             short.append(bond_order(component[: block.n_owned]))
             medium.append(bond_order(average))
         return np.concatenate(short + medium, axis=1)
+
+
+def relative_areas(shell: Shell) -> np.ndarray:
+    """Area of every facet over the area-weighted mean area of its cell, ``A / (sum A**2 / sum A)``.
+
+    Parameters
+    ----------
+    shell : Shell
+        With facet areas.
+
+    Returns
+    -------
+    float64 array, shape (n, n_slot)
+        1 for each of equal facets; 0 where the slot is empty, NaN where there is no cell. Unit: 1.
+
+    References
+    ----------
+    Areas as weights: W. Mickel et al., J. Chem. Phys. 138, 044501 (2013), doi:10.1063/1.4774084.
+    """
+    area = np.where(shell.neighbour >= 0, shell.facet_area, 0.0)
+    total, square = np.zeros((2, len(area)))
+    # Slot by slot: empty slots must not change how numpy groups a sum.
+    for slot in area.T:
+        total += slot
+        square += slot * slot
+    with np.errstate(invalid="ignore"):
+        return area * (total / square)[:, None]
 
 
 FEATURE_SET = BondOrder

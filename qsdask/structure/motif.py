@@ -49,6 +49,7 @@ class Motif(AtomQuantity):
     name: ClassVar[str] = "motif"
     shells: ClassVar[tuple[str, ...]] = ("voronoi",)
     follows_deformation: ClassVar[bool] = False
+    cost: ClassVar[float] = 0.06
     statistics: ClassVar[tuple[str, ...]] = ("sum", "mean", "std")
     columns: ClassVar[tuple[Column, ...]] = tuple(
         Column(f"sro__{name}__voro", "1", f"1 if the Voronoi cell is {meaning}, else 0", "no Voronoi cell")

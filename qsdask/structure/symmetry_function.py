@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from qsdask.errors import UsageError
 from qsdask.kernels.symmetry import angular_sets, symmetry_functions
 from qsdask.quantity import AtomQuantity, Column, column_name
 from qsdask.space.block import Block
@@ -39,6 +40,9 @@ class SymmetryFunction(AtomQuantity):
     ----------
     reach_kind : {"paper", "amlearn"}
         Radial cut-off: 5 sigma, so that it reaches the grid, or 2.5 sigma, which leaves its upper half nearly empty.
+    reference : str, optional
+        Element whose diameter is sigma. Without it sigma jumps where another element becomes the most frequent: name one
+        for glasses of several compositions, so that their columns mean the same.
     species : tuple of str
         Chemical symbols by species index.
     composition : tuple of float
@@ -48,7 +52,8 @@ class SymmetryFunction(AtomQuantity):
 
     Notes
     -----
-    sigma is the diameter, twice the radius, of the reference species: the majority one, the first of them if equal.
+    sigma is the diameter, twice the radius, of the reference species: `reference`, or the majority one, the first of them
+    if equal.
 
     * Radial, 50 per species X: ``sum_{j in X} exp(-(r_ij - r)**2 / 2 (0.1 sigma)**2)``, r = 0, 0.1, ..., 4.9 sigma.
     * Angular, 22 per unordered pair of species X, Y: ``sum exp(-(r_ij**2 + r_ik**2 + r_jk**2) / xi**2)
@@ -74,14 +79,26 @@ class SymmetryFunction(AtomQuantity):
     species: tuple[str, ...] = ("A", "B")
     composition: tuple[float, ...] = (0.5, 0.5)
     radius: tuple[float, ...] = (1.0, 1.0)
+    reference: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.reference is not None and self.reference not in self.species:
+            raise UsageError(
+                f"the reference element {self.reference!r} is not in the specimen",
+                code="E-SETTING",
+                hint=f"choose --reference among {', '.join(self.species)}",
+            )
 
     name: ClassVar[str] = "symmetry_function"
     shells: ClassVar[tuple[str, ...]] = ()
     follows_deformation: ClassVar[bool] = False
+    cost: ClassVar[float] = 92.0
 
     @property
     def sigma(self) -> float:
         """Diameter of the reference species. Unit: angstrom."""
+        if self.reference is not None:
+            return 2.0 * self.radius[self.species.index(self.reference)]
         return 2.0 * self.radius[int(np.argmax(self.composition))]
 
     @property

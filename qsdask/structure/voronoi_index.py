@@ -39,6 +39,7 @@ class VoronoiIndex(AtomQuantity):
     name: ClassVar[str] = "voronoi_index"
     shells: ClassVar[tuple[str, ...]] = ("voronoi",)
     follows_deformation: ClassVar[bool] = False
+    cost: ClassVar[float] = 0.03
     columns: ClassVar[tuple[Column, ...]] = tuple(
         Column(
             f"sro__voronoi_index_n{i}__voro",

@@ -24,10 +24,13 @@ class WeightedIFold(AtomQuantity):
         Facets with more than 7 edges are left out, or are taken as 7.
     facet_weight : {"area", "volume"}
         Weight of a facet: its area, or the volume of the pyramid between it and the atom.
+    tessellation : {"voronoi", "radical"}
+        Where the facet stands: half-way to the neighbour, or at ``(d**2 + R**2 - R'**2) / (2 d)`` of the distance d.
 
     Notes
     -----
-    The denominator is the weight of the facets counted, all of them kept ones.
+    In a radical tessellation a facet may stand behind its atom: its pyramid then counts negative, so that all of them
+    still add up to the cell. The denominator is the weight of the facets counted, all of them kept ones.
 
     References
     ----------
@@ -36,10 +39,12 @@ class WeightedIFold(AtomQuantity):
 
     convention: str = "paper"
     facet_weight: str = "area"
+    tessellation: str = "voronoi"
 
     name: ClassVar[str] = "weighted_ifold"
     shells: ClassVar[tuple[str, ...]] = ("voronoi",)
     follows_deformation: ClassVar[bool] = False
+    cost: ClassVar[float] = 0.03
     columns: ClassVar[tuple[Column, ...]] = tuple(
         Column(
             f"sro__weighted_ifold_{i}__voro",
@@ -66,8 +71,12 @@ class WeightedIFold(AtomQuantity):
         shell = block.shells["voronoi"]
         weight = shell.facet_area
         if self.facet_weight == "volume":
-            # A facet stands half-way to the neighbour: the height of its pyramid is half the distance.
-            weight = weight * shell.distance / 6
+            # The height of a pyramid is half of this: half the distance between equal atoms.
+            height = shell.distance
+            if self.tessellation == "radical":
+                square = block.radius**2
+                height = height + (square[: block.n_owned, None] - square[shell.neighbour]) / height
+            weight = weight * height / 6
         beyond = self.convention == "amlearn"
         return shares(edge_census(shell.edges, shell.count, weight, beyond=beyond))
 

@@ -143,7 +143,16 @@ def lattice(name: str) -> Specimen:
 
 
 def block_of(
-    specimen: Specimen, shells=(), *, rings=1, reach=0.0, owned=None, cutoff=4.0, spare=False, more_slots=0
+    specimen: Specimen,
+    shells=(),
+    *,
+    rings=1,
+    reach=0.0,
+    owned=None,
+    cutoff=4.0,
+    fraction=0.05,
+    spare=False,
+    more_slots=0,
 ) -> Block:
     """Block of some atoms of a specimen, as the engine makes it.
 
@@ -152,7 +161,7 @@ def block_of(
     specimen : Specimen
         Atoms.
     shells : sequence of str
-        Shells to attach, of ``"voronoi"`` (facets below 5 % of the mean area dropped) and ``"cutoff"``.
+        Shells to attach, of ``"voronoi"`` and ``"cutoff"``.
     rings : {1, 2}
         Shells of the owned atoms, or also of the ghosts next to them.
     reach : float
@@ -161,6 +170,8 @@ def block_of(
         Rows to own, in this order; default: all.
     cutoff : float
         Of the cut-off shell. Unit: angstrom.
+    fraction : float
+        Of the Voronoi shell: facets below this share of the mean area are dropped.
     spare : bool
         With shells: add entries that no shell names.
     more_slots : int
@@ -181,7 +192,7 @@ def block_of(
     whole = open_block(position, box.cell, box.origin, box.periodic, SEARCH, id=specimen.id)
     # Images count from here: an atom on a face may have been wrapped once more.
     position = whole.position[: len(position)]
-    stored = {name: _stored(name, whole, cutoff, more_slots) for name in shells}
+    stored = {name: _stored(name, whole, cutoff, fraction, more_slots) for name in shells}
     entry = (owned << 24) + HOME
     for _ in range(rings):
         n_shelled = len(entry)
@@ -212,7 +223,7 @@ def _block(specimen, n_owned, row, image, position, order, reach, shells) -> Blo
     )
 
 
-def _stored(name, whole, cutoff, more_slots) -> Shell:
+def _stored(name, whole, cutoff, fraction, more_slots) -> Shell:
     """A shell of every atom, with the dtypes of a store; its neighbours are codes of (row, image)."""
 
     def wider(slots, fill):
@@ -227,7 +238,7 @@ def _stored(name, whole, cutoff, more_slots) -> Shell:
     cells = voronoi_shell(whole.position, whole.order, whole.n_owned, SEARCH, open_radius=SEARCH / 2)
     if (cells.state & UNCERTIFIED).any():
         raise ValueError("an unproven Voronoi cell in a specimen made for tests")
-    kept = keep_facets(cells)
+    kept = keep_facets(cells, fraction)
     return Shell(
         codes(kept.neighbour),
         kept.count,

@@ -16,12 +16,20 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 from unittest import SkipTest
 
 import numpy as np
 
-from qsdask.quantity import STATISTICS, AtomQuantity, medium_range, parse_column
+from qsdask.errors import InternalError
+from qsdask.quantity import (
+    KNOWN_STATISTICS,
+    AtomQuantity,
+    coarsened,
+    medium_range,
+    parse_column,
+    surroundings,
+)
 from qsdask.space.block import Block
 from qsdask.space.box import Box
 from qsdask.testing.blocks import Specimen, block_of, gas, lattice, specimen
@@ -53,8 +61,9 @@ class FeatureSetTests:
     defined_when_isolated : tuple of str
         Columns that have a value also for an atom without neighbours, such as a coordination number. Those whose
         `Column.nan` begins with "never" need not be named.
-    rotates : bool
-        False for a set that depends on the direction of the axes.
+    rotates : bool or {"x", "y", "z"}
+        False for a set that depends on the direction of the axes; the name of an axis for one that may only be turned
+        about it.
     exact : bool
         False for a set whose sums depend in the last digits on how the work was cut; stored values may then do so too.
     tolerance : float
@@ -66,7 +75,7 @@ class FeatureSetTests:
     quantity: ClassVar[Any]
     golden: ClassVar[Mapping[tuple[str, str], float]] = {}
     defined_when_isolated: ClassVar[tuple[str, ...]] = ()
-    rotates: ClassVar[bool] = True
+    rotates: ClassVar[bool | Literal["x", "y", "z"]] = True
     exact: ClassVar[bool] = True
     tolerance: ClassVar[float] = 1e-6
     cutoff: ClassVar[float] = 4.0
@@ -90,7 +99,7 @@ class FeatureSetTests:
         assert quantity.rings in (1, 2), f"rings = {quantity.rings}: 1 or 2"
         assert quantity.reach >= 0.0, f"reach = {quantity.reach}"
         assert not (quantity.shells and quantity.reach), "stored shells and a reach exclude each other"
-        unknown = set(quantity.statistics) - {*STATISTICS, "sum"}
+        unknown = set(quantity.statistics) - set(KNOWN_STATISTICS)
         assert not unknown, f"unknown statistics {unknown}"
 
     def test_columns_are_named_and_explained(self) -> None:
@@ -110,11 +119,13 @@ class FeatureSetTests:
 
     def test_medium_range_columns_follow_the_grammar(self) -> None:
         """They differ from one another and from the set's own."""
-        made = medium_range(self.quantity)
+        further = replace(self.quantity, coarsen=3, coarsen_radius_angstrom=(5.0, 6.5))
+        made = medium_range(further)
         own = {column.name for column in self.quantity.columns}
         assert len({column.name for column in made} | own) == len(made) + len(own)
+        assert len(surroundings(further)) >= len(surroundings(self.quantity))
         for column in made:
-            assert parse_column(column.name)[0] == "mro", column.name
+            assert parse_column(column.name)[0].startswith("mro"), column.name
             assert column.shell in self.quantity.shells, (
                 f"{column.name}: the set asks for no {column.shell} shell"
             )
@@ -191,11 +202,12 @@ class FeatureSetTests:
             self._same(moved, found, self.tolerance, "after a translation", owned=SOME)
 
     def test_rotation_changes_nothing(self) -> None:
-        """Atoms and cell are turned together."""
+        """Atoms and cell are turned together, about the axis of the set if it has one."""
         if not self.rotates:
             raise SkipTest("the set depends on the direction of the axes")
+        rotation = random_rotation(7) if self.rotates is True else _rotation_about(self.rotates, 0.7)
         for name in ("glass", "tilted"):
-            found, rotation = specimen(name), random_rotation(7)
+            found = specimen(name)
             box = Box(found.box.cell @ rotation.T, found.box.origin @ rotation.T, found.box.periodic)
             turned = found._replace(position=found.position @ rotation.T, box=box)
             self._same(turned, found, self.tolerance, "after a rotation", owned=SOME)
@@ -233,6 +245,47 @@ class FeatureSetTests:
         more = {"spare": True} if self.quantity.shells else {"reach": 1.3 * reach + 1.0}
         value = self._compute(self._block(found, self.quantity, owned=SOME, **more), self.quantity)
         self._equal(value, self._values(found, owned=SOME), self._cut, "with a larger halo")
+
+    def test_a_block_that_holds_less_is_refused(self) -> None:
+        """Without a shell, without the shells of neighbours, or with a smaller halo: an error, no numbers."""
+        found, quantity = specimen("glass"), self.quantity
+        whole = self._block(found, quantity, owned=SOME)
+        less = [
+            replace(whole, shells={k: s for k, s in whole.shells.items() if k != name})
+            for name in quantity.shells
+        ]
+        if quantity.rings == 2:
+            less.append(self._block(found, quantity, owned=SOME, rings=1))
+        if quantity.reach:
+            less.append(self._block(found, quantity, owned=SOME, reach=0.9 * quantity.reach))
+        for block in less:
+            try:
+                quantity(block)
+            except InternalError:
+                continue
+            raise AssertionError("values from a block without all that the set asks for")
+        self._equal(quantity(whole), self._compute(whole, quantity), 0.0, "through the check")
+
+    def test_the_medium_range_is_the_statistics_of_the_neighbours(self) -> None:
+        """Against NumPy, one atom and one column at a time."""
+        quantity = self.quantity
+        medium = [i for i, column in enumerate(quantity.columns) if column.medium]
+        if not medium:
+            raise SkipTest("the set has no medium range")
+        found = specimen("thin")
+        value = self._values(found)[:, medium]
+        block = self._block(found, quantity, owned=SOME)
+        # In units of its own size: a statistic is as exact as the column is large.
+        value = value / np.abs(value).max(axis=0, initial=1e-300)
+        made = coarsened(quantity, value[block.row], block.n_owned, block.shells)
+        expected = np.empty((block.n_owned, len(medium), len(quantity.statistics)))
+        for k, i in enumerate(medium):
+            shell = block.shells[quantity.columns[i].shell]
+            for atom in range(block.n_owned):
+                near = value[block.row[shell.neighbour[atom, : shell.count[atom]]], k]
+                for s, statistic in enumerate(quantity.statistics):
+                    expected[atom, k, s] = getattr(np, statistic)(near)
+        np.testing.assert_allclose(made.reshape(expected.shape), expected, rtol=1e-9, atol=1e-9)
 
     def test_empty_slots_change_nothing(self) -> None:
         """A store has as many slots as its most crowded atom needs."""
@@ -313,6 +366,17 @@ class FeatureSetTests:
         """The first columns in which a mask, shape (n, n_column), is set."""
         names = [self.quantity.columns[c].name for c in np.flatnonzero(marked.any(axis=0))]
         return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def _rotation_about(axis: str, angle: float) -> np.ndarray:
+    """Rotation by an angle in radians about a coordinate axis."""
+    k = "xyz".index(axis)
+    turn = np.eye(3)
+    p, q = (k + 1) % 3, (k + 2) % 3
+    turn[p, p] = turn[q, q] = np.cos(angle)
+    turn[q, p] = np.sin(angle)
+    turn[p, q] = -turn[q, p]
+    return turn
 
 
 def _arrays(block: Block) -> dict[str, np.ndarray]:

@@ -48,9 +48,11 @@ def columns(glass, keep, contact):
         distance.append(distance_columns(bond, radius[i], sphere, contact))
     voronoi = np.array(voronoi)[:, [0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7]]
     distance = np.array(distance)
-    far_voronoi = coarsen(voronoi, [[row for row, _ in shell] for shell in kept]).reshape(len(position), -1)
-    far_distance = coarsen(distance, [[row for row, _ in shell] for shell in cut]).reshape(len(position), -1)
-    table = np.hstack([voronoi[:, :4], distance, voronoi[:, 4:], far_voronoi, far_distance])
+    far = [
+        coarsen(own, [[row for row, _ in shell] for shell in shells])[..., :4].reshape(len(position), -1)
+        for own, shells in ((voronoi, kept), (distance, cut))  # mean, std, min, max: not the sum
+    ]
+    table = np.hstack([voronoi[:, :4], distance, voronoi[:, 4:], *far])
     return table, [len(shell) for shell in kept], [len(shell) for shell in cut]
 
 

@@ -12,7 +12,7 @@ import pytest
 import qsdask
 from qsdask.cli import main
 from qsdask.engine.stage import Run
-from qsdask.stages.run import load_recipe, shipped_recipe
+from qsdask.stages.recipe import load_recipe, shipped_recipe
 
 
 @pytest.fixture(scope="module")

@@ -68,11 +68,14 @@ def test_computed_parts_of_a_migrated_store_can_be_mended(old, few):
 
     migrate(old, progress=False)
     before = chunks_of(old)
-    (old / "response/d2min/d2min/c/1/1").unlink()
-    assert repair(old, run=few) == ["response/d2min: 1 of 4 tasks computed again"]
-    assert chunks_of(old).keys() == before.keys()
     d2min = StoreReader(old)["response/d2min/d2min"][1, 24:]
-    assert np.isfinite(d2min).any()
+    (old / "response/d2min/d2min/c/1/1").unlink()
+    done, *remarks = repair(old, run=few)
+    assert done == "response/d2min: 1 of 4 tasks computed again"
+    # Today's D2min may round otherwise than that of the old store; then the user is told.
+    assert all("the bytes differ from those computed with" in remark for remark in remarks)
+    assert chunks_of(old).keys() == before.keys()
+    np.testing.assert_allclose(StoreReader(old)["response/d2min/d2min"][1, 24:], d2min, rtol=1e-9, atol=1e-12)
     assert verify(old, progress=False) == []
 
 

@@ -8,11 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from qsdask.kernels.cells import neighbour_shell
-from qsdask.kernels.tessellate import UNCERTIFIED, keep_facets, voronoi_shell
 from qsdask.space.block import Block, Shell
 from qsdask.space.box import Box
-from qsdask.testing import lattices
+from qsdask.testing import blocks, lattices
 from tests.naive import census, voronoi
 
 CUTOFF = 4.0
@@ -82,23 +80,15 @@ def cluster(position) -> Glass:
 
 def block_of(specimen: Glass, fraction: float = 0.05, rings: int = 1, owned=None) -> Block:
     """Block of the owned rows (all by default) with both shells; two rings: of neighbouring ghosts too."""
-    local = lattices.open_block(
-        specimen.position, specimen.cell, np.zeros(3), specimen.periodic, rings * specimen.reach, owned=owned
-    )
-    entry, n_row = np.arange(len(local.row)), local.n_owned
-    shells = _shells(local.position, local.order, n_row, specimen.reach, fraction)
-    if rings == 2:
-        named = np.unique(np.concatenate([s.neighbour.ravel() for s in shells.values()]))
-        ring = named[named >= local.n_owned]
-        entry = np.concatenate([entry[:n_row], ring, np.setdiff1d(entry[n_row:], ring)])
-        n_row += len(ring)
-        shells = _shells(local.position[entry], local.order[entry], n_row, specimen.reach, fraction)
-    row = local.row[entry]
-    return Block(
-        local.n_owned, row, local.image[entry], local.position[entry], local.order[entry],
-        specimen.species[row].astype(np.int16), specimen.radius[row],
-        Box(specimen.cell, np.zeros(3), specimen.periodic), specimen.reach, shells,
+    n_atom = len(specimen.position)
+    made = blocks.block_of(
+        blocks.Specimen(
+            specimen.position, Box(specimen.cell, np.zeros(3), specimen.periodic), specimen.species.astype(np.int16),
+            np.ones(specimen.species.max() + 1), np.arange(n_atom),
+        ),
+        ("voronoi", "cutoff"), rings=rings, owned=owned, cutoff=CUTOFF, fraction=fraction,
     )  # fmt: skip
+    return replace(made, radius=specimen.radius[made.row])
 
 
 def shell_of(point, radius) -> Block:
@@ -123,14 +113,3 @@ def cell_of(edges, area=None) -> Block:
     if area is not None:
         shell = replace(shell, facet_area=np.array([area], dtype=float))
     return replace(block, shells={"voronoi": shell})
-
-
-def _shells(position, order, n_row, reach, fraction) -> dict[str, Shell]:
-    full = voronoi_shell(position, order, n_row, reach)
-    assert not (full.state & UNCERTIFIED).any()
-    kept = keep_facets(full, fraction)
-    near = neighbour_shell(position, order, n_row, CUTOFF)
-    return {
-        "voronoi": Shell(kept.neighbour, kept.count, kept.distance, kept.area, kept.edges, kept.volume),
-        "cutoff": Shell(near.neighbour, near.count, near.distance),
-    }

@@ -40,6 +40,15 @@ GOLDEN: dict[str, dict[tuple[str, str], float]] = {
         ("icosahedron", "sro__interstice_area__voro__mean"): 0.179702,
         ("icosahedron", "sro__interstice_volume__voro__max"): 0.274147,
     },
+    "interstice_direction": {
+        ("fcc", "sro__interstice_area__voro__axial"): 0.166001,
+        ("fcc", "sro__interstice_area__voro__lateral"): 0.166001,
+        ("fcc", "sro__interstice_volume__voro__axial"): 0.255604,
+        ("fcc", "sro__interstice_volume__voro__difference"): 0.0,
+        ("bcc", "sro__interstice_distance__voro__axial"): 6.0 / 14.0 * (1.0 - np.sqrt(0.75)),
+        ("bcc", "sro__interstice_distance__voro__lateral"): 6.0 / 14.0 * (1.0 - np.sqrt(0.75)),
+        ("icosahedron", "sro__interstice_area__voro__lateral"): 0.179702,
+    },
     "motif": {
         ("icosahedron", "sro__motif_z12__voro"): 1.0,
         ("icosahedron", "sro__motif_frank_kasper__voro"): 1.0,
@@ -65,7 +74,7 @@ GOLDEN: dict[str, dict[tuple[str, str], float]] = {
 #: Fields that offer another definition, and that definition.
 OTHER = {
     "convention": "amlearn", "motif": "strict", "facet_weight": "volume", "deviation": "warren_cowley",
-    "reach_kind": "amlearn", "smearing": 0.05,
+    "reach_kind": "amlearn", "smearing": 0.05, "axis": "x",
 }  # fmt: skip
 
 
@@ -76,7 +85,11 @@ def _tested(kind: type[AtomQuantity], **values) -> type:
     return type(
         "Test",
         (FeatureSetTests,),
-        {"quantity": quantity, "golden": {} if values else GOLDEN.get(kind.name, {})},
+        {
+            "quantity": quantity,
+            "golden": {} if values else GOLDEN.get(kind.name, {}),
+            "rotates": getattr(quantity, "axis", True),
+        },
     )
 
 
@@ -87,6 +100,13 @@ for _name, _kind in BUILT_IN.items():
     globals()[_class] = _tested(_kind)
     if OTHER.keys() & {f.name for f in fields(_kind)}:
         globals()[_class + "Otherwise"] = _tested(_kind, **OTHER)
+
+
+def test_every_built_in_set_tells_its_measured_cost():
+    for name, kind in BUILT_IN.items():
+        assert kind.cost is not None, name
+        assert 0.0 < kind.cost < 1000.0, name
+    assert Right.cost is None
 
 
 SPECIMENS = {
@@ -347,6 +367,14 @@ WRONG = {
     "counts slots": (
         wrong(lambda value, block: value * block.shells["cutoff"].neighbour.shape[1]), "empty_slots_change_nothing",
     ),
+    "takes less than it asks for": (
+        wrong(__call__=lambda self, block: np.zeros((block.n_owned, 1))), "a_block_that_holds_less_is_refused",
+    ),
+    "turns with the glass about another axis only": (
+        wrong(lambda value, block: value + (block.position[block.shells["cutoff"].neighbour[:, 0], 2:]
+                                            - owned(block.position, block)[:, 2:])),
+        "rotation_changes_nothing", {"rotates": "x"},
+    ),
     "changes the block": (wrong(spoiled), "the_block_is_not_modified_and_the_answer_is_repeated"),
     "changes its mind": (counting(), "the_block_is_not_modified_and_the_answer_is_repeated"),
 }  # fmt: skip
@@ -354,8 +382,8 @@ WRONG = {
 
 @pytest.mark.parametrize("fault", WRONG)
 def test_a_wrong_set_is_found(fault):
-    quantity, test = WRONG[fault]
-    tests = type("Wrong", (FeatureSetTests,), {"quantity": quantity})()
+    quantity, test, *more = WRONG[fault]
+    tests = type("Wrong", (FeatureSetTests,), {"quantity": quantity, **dict(*more)})()
     with pytest.raises(AssertionError):
         getattr(tests, "test_" + test)()
 
@@ -395,6 +423,18 @@ def test_a_reach_that_is_too_large_for_the_value_is_found():
     tests = type("Wrong", (FeatureSetTests,), {"quantity": Endless()})()
     with pytest.raises(AssertionError, match="with a larger halo"):
         tests.test_a_larger_halo_changes_nothing()
+
+
+def test_a_set_that_may_be_turned_about_its_axis_is_right_about_that_axis_alone():
+    along = wrong(
+        lambda value, block: value + np.abs(
+            block.position[block.shells["cutoff"].neighbour[:, 0], 2:] - owned(block.position, block)[:, 2:]
+        )
+    )  # fmt: skip
+    tests = type("Turned", (FeatureSetTests,), {"quantity": along, "rotates": "z"})()
+    tests.test_rotation_changes_nothing()
+    with pytest.raises(AssertionError, match="after a rotation"):
+        type("Wrong", (FeatureSetTests,), {"quantity": along})().test_rotation_changes_nothing()
 
 
 def test_exempt_columns_may_have_a_value_alone():

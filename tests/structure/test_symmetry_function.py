@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from qsdask.errors import UsageError
 from qsdask.space.box import Box
 from qsdask.structure.symmetry_function import SymmetryFunction
 from qsdask.testing import FeatureSetTests
@@ -140,6 +141,18 @@ def test_majority_gives_the_unit_of_length():
     assert SymmetryFunction("paper", ("Cu", "Zr"), (0.5, 0.5), (1.26, 1.58)).sigma == 2.52
     assert SymmetryFunction("paper", radius=(1.26, 1.58)).reach == pytest.approx(12.6)
     assert SymmetryFunction("amlearn", radius=(1.26, 1.58)).reach == pytest.approx(6.3)
+
+
+def test_a_reference_element_gives_the_unit_of_length_whatever_the_composition():
+    poor, rich = (
+        SymmetryFunction("paper", ("Cu", "Zr"), share, (1.26, 1.58), reference="Zr")
+        for share in ((0.6, 0.4), (0.4, 0.6))
+    )
+    assert poor.sigma == rich.sigma == 3.16
+    found = specimen("tilted")
+    np.testing.assert_array_equal(compute(poor, found), compute(rich, found))
+    with pytest.raises(UsageError, match="reference element 'Al'"):
+        SymmetryFunction("paper", ("Cu", "Zr"), (0.5, 0.5), (1.26, 1.58), reference="Al")
 
 
 def test_alone_is_nan_but_a_sum_over_no_pair_is_zero():

@@ -1,0 +1,30 @@
+"""Commands that make glasses."""
+
+from __future__ import annotations
+
+import click
+
+from qsdask.cli.group import CONTEXT, cli
+from qsdask.cli.options import running, stage, where_to_run
+
+
+@cli.command(context_settings=CONTEXT)
+@click.argument("recipe")
+@click.option("--set", "changes", multiple=True, help="Replace a setting: --set ensemble.atoms=500")
+@click.option("--folder", help="Where specimens go, instead of the recipe's folder.")
+@click.option("--only", multiple=True, help="Specimens to make: a name or a pattern such as 'cu65*'.")
+@click.option("--dry-run", is_flag=True, help="Print specimens and core-hours, from a short timing.")
+@running
+def simulate(recipe, changes, folder, only, dry_run, **where) -> None:
+    """Make glasses with LAMMPS: melt, quench, deform; run again, it goes on where it was.
+
+    \b
+    qsdask simulate pipelines/glasses_cu_zr.toml --dry-run
+    qsdask simulate shipped:glasses_fe_p --workers 8         # a recipe that comes with qsdask
+    qsdask simulate glasses.toml --set ensemble.replicas=1 --only 'cu65*'
+    """
+    asked = {"changes": changes, "folder": folder, "only": only, "run": where_to_run(**where)}
+    if dry_run:
+        stage("tables").print_estimate(stage("simulate").estimate(recipe, **asked))
+        return
+    stage("tables").print_specimens(stage("simulate").simulate(recipe, **asked))

@@ -1,0 +1,1 @@
+"""Specimens from molecular dynamics: melt, quench and deform with LAMMPS, one specimen a process."""

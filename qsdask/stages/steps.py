@@ -1,0 +1,76 @@
+"""Which frames of a store a stage works on, and one cluster for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from qsdask.engine.stage import Run
+from qsdask.errors import UsageError
+from qsdask.store import ledger
+from qsdask.store.reader import StoreReader
+
+__all__ = ["chosen_steps", "shared", "step_near"]
+
+
+def chosen_steps(path: Path, step: int | Sequence[int]) -> list[int]:
+    """Steps asked for, as they stand in the store.
+
+    Parameters
+    ----------
+    path : Path
+        Root of the store.
+    step : int or sequence of int
+        Negative numbers count from the end.
+
+    Returns
+    -------
+    list of int
+        Each once, in the order given.
+
+    Raises
+    ------
+    UsageError
+        ``E-STEP`` with the steps and strains that there are.
+    QSDaskError
+        When the store is missing or incomplete.
+    """
+    ledger.require(path, "ingest")
+    strain = StoreReader(path)["frames/strain"][:]
+    asked = [step] if isinstance(step, int | np.integer) else list(step)
+    for k in asked:
+        if not -len(strain) <= k < len(strain):
+            raise UsageError(
+                f"step is {k}, the store has the steps 0 to {len(strain) - 1}, at strains {strain[0]:g} to {strain[-1]:g}",
+                code="E-STEP", file=path,
+            )  # fmt: skip
+    return list(dict.fromkeys(int(k) % len(strain) for k in asked))
+
+
+def step_near(store: str | Path, strain: float) -> tuple[int, float]:
+    """Stored step whose strain is nearest to the one asked for, and its strain.
+
+    Raises
+    ------
+    QSDaskError
+        When the store is missing or incomplete.
+    """
+    path = Path(store)
+    ledger.require(path, "ingest")
+    stored = StoreReader(path)["frames/strain"][:]
+    step = int(np.abs(stored - strain).argmin())
+    return step, float(stored[step])
+
+
+@contextmanager
+def shared(run: Run, n_job: int) -> Iterator[Run]:
+    """The same run; several jobs get one cluster, started once."""
+    if n_job < 2:
+        yield run
+        return
+    with run.connected() as client:
+        yield replace(run, cluster=client)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module, metadata
 from pkgutil import iter_modules
+from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
@@ -149,6 +150,9 @@ class AtomQuantity(ABC):
     #: Time of `compute` for one atom on one core, as `tests/benchmarks/bench_sets.py` measured it. Unit: microseconds.
     cost: ClassVar[float | None] = None
 
+    #: Settings that the specimen decides where the user leaves them open: part of what a model must find again.
+    implied: ClassVar[Mapping[str, str]] = MappingProxyType({})
+
     @abstractmethod
     def compute(self, block: Block) -> np.ndarray:
         """Values of the owned atoms, float64, shape (n_owned, n_column)."""
@@ -244,14 +248,14 @@ def coarsened(
     """
     of = [column.shell for column in quantity.columns if column.medium]
     wanted = [KNOWN_STATISTICS.index(name) for name in quantity.statistics]
-    out = np.empty((n_owned, len(of), len(wanted)))
+    out = np.full((n_owned, len(of), len(wanted)), np.nan)
     for name, shell in shells.items():
         chosen = [i for i, other in enumerate(of) if other == name]
         if chosen:
             taken = np.ascontiguousarray(value[:, chosen])
             found = segment.coarsen(taken, n_owned, shell.neighbour, shell.count)
             out[:, chosen] = found[..., wanted]
-    return out.reshape(n_owned, -1)
+    return out.reshape(n_owned, len(of) * len(wanted))
 
 
 @cache

@@ -19,7 +19,7 @@ MAY = {
     "errors": (set(), set()),
     "schema": ({"errors"}, set()),
     "radii": ({"errors"}, set()),
-    "settings": ({"errors", "schema"}, {"pydantic"}),
+    "settings": ({"errors", "schema", "settings"}, {"pydantic"}),
     "kernels": ({"kernels"}, {"numpy", "numba"}),
     "space": (SPACE, {"numpy"}),
     "quantity": (STRUCTURE, {"numpy"}),

@@ -249,6 +249,8 @@ def glass_transition(kelvin: np.ndarray, energy: np.ndarray) -> float:
         From straight lines through the lowest and the highest third of the temperatures. Unit: K. NaN when one of them
         holds fewer than three points, or the lines meet outside.
     """
+    if len(kelvin) < 6:
+        return float("nan")
     low, high = kelvin.min(), kelvin.max()
     third = (high - low) / 3.0
     cold, hot = kelvin <= low + third, kelvin >= high - third

@@ -73,6 +73,8 @@ def ingest(
         skip_bad_frames=skip_bad_frames, assume_order=assume_order, restart_overlap=restart_overlap,
         lost_atoms=lost_atoms, run=where_to_run(**where),
     )  # fmt: skip
+    for warning in stage("info").warnings_of(made, "ingest"):
+        click.echo(f"qsdask: warning {warning}", err=True)
     done(made, f"qsdask shells {made}")
 
 

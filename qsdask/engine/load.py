@@ -353,4 +353,7 @@ def read_rows(
                 out = np.empty((len(row), *block.shape[1:]), dtype=block.dtype)
             mine = (row >= start) & (row < stop)
             out[mine] = block[row[mine] - start]
+    if out is None:
+        none = slice(0, 0)
+        return array[(none, *inner) if step is None else (step, none, *inner)]
     return out

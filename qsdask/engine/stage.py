@@ -92,7 +92,7 @@ class Course:
     conclude: Callable[[], dict] | None = None
 
 
-def run_stage(path: Path, course: Course, run: Run) -> list[Record]:
+def run_stage(path: Path, course: Course, run: Run, removed: list[Record] | None = None) -> list[Record]:
     """Begin or resume a stage, run its missing tasks, finish it.
 
     Parameters
@@ -103,15 +103,18 @@ def run_stage(path: Path, course: Course, run: Run) -> list[Record]:
         The stage.
     run : Run
         Where and how.
+    removed : list of Record, optional
+        Gets the stages that were removed because they built on overwritten numbers, also when the stage then fails.
 
     Returns
     -------
     list of Record
-        Stages that were removed because they built on overwritten numbers.
+        `removed`.
     """
     key = course.record.key
+    removed = [] if removed is None else removed
     with storage_errors(path), writing(path):
-        removed = ledger.begin(path, course.record, course.template, overwrite=run.overwrite)
+        removed += ledger.begin(path, course.record, course.template, overwrite=run.overwrite)
         if not ledger.read(path, key).complete:
             sweep(path)
             _run_missing(path, course, run)

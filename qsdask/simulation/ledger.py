@@ -108,13 +108,39 @@ def lay_out(plan: SpecimenPlan, folder: str | Path) -> Path:
     """
     place = Path(folder) / plan.name
     place.mkdir(parents=True, exist_ok=True)
-    if (place / "plan.json").exists() and digest(read_plan(place)) != digest(plan):
-        raise CannotCreateError(
-            "a specimen of this name was planned otherwise", code="E-CHANGED", file=place,
-            hint="choose another folder, or make it anew with --overwrite",
-        )  # fmt: skip
+    refuse_changed(plan, place)
     write_durable(place / "plan.json", [(plan.model_dump_json(indent=1) + "\n").encode()])
     return place
+
+
+def refuse_changed(plan: SpecimenPlan, place: Path) -> None:
+    """Refuse to go on with another plan than the one that a specimen was begun with.
+
+    Raises
+    ------
+    CannotCreateError
+        ``E-CHANGED`` with what differs.
+    """
+    if not (place / "plan.json").exists() or digest(begun := read_plan(place)) == digest(plan):
+        return
+    old, new = _flat(begun.model_dump(mode="json")), _flat(plan.model_dump(mode="json"))
+    rows = [
+        f"{name}: {old.get(name)} -> {new.get(name)}"
+        for name in {**old, **new}
+        if old.get(name) != new.get(name)
+    ]
+    raise CannotCreateError(
+        f"a specimen of this name was planned otherwise: {'; '.join(rows)}", code="E-CHANGED", file=place,
+        hint="choose another folder with --folder, or make it anew with --overwrite",
+    )  # fmt: skip
+
+
+def _flat(table: dict, before: str = "") -> dict[str, object]:
+    """Entries of nested tables under dotted names."""
+    found: dict[str, object] = {}
+    for name, value in table.items():
+        found |= _flat(value, f"{before}{name}.") if isinstance(value, dict) else {f"{before}{name}": value}
+    return found
 
 
 def read_plan(folder: Path) -> SpecimenPlan:

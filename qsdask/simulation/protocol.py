@@ -168,8 +168,10 @@ def _integrator(plan: SpecimenPlan, pressure: str, first: float, last: float) ->
     heat = f"temp {first!r} {last!r} {_THERMOSTAT * fs!r}"
     if not pressure:
         return f"fix md all nvt {heat}"
+    # The name tells the axes: LAMMPS takes up the state of a fix of the same name from a restart, and the rate of an axis
+    # that is not controlled any more would stay for good.
     axes = [pressure] if pressure == "iso" else list(pressure)
-    return f"fix md all npt {heat} " + " ".join(f"{axis} 0 0 {_BAROSTAT * fs!r}" for axis in axes)
+    return f"fix md_{pressure} all npt {heat} " + " ".join(f"{axis} 0 0 {_BAROSTAT * fs!r}" for axis in axes)
 
 
 def _run(lammps: Lammps, steps: int, done: int, ramp: str) -> list[float]:

@@ -21,6 +21,7 @@ from qsdask.simulation.protocol import QUANTITIES, Glass, start, travel
 from qsdask.simulation.schedule import (
     PREPARATION,
     Segment,
+    cooling_ps,
     cost,
     schedule,
     steps_of_a_strain_step,
@@ -201,6 +202,7 @@ def _metadata(plan: SpecimenPlan, ledger: Ledger) -> dict:
         "replica": plan.replica,
         "rate_kelvin_per_second": plan.rate_kelvin_per_second,
         "kelvin": plan.quench.final_kelvin,
+        "cooling_ps": list(cooling_ps(plan)),
         "boundary": "".join("m" if axis in deform.free else "p" for axis in "xyz"),
         "mode": deform.mode,
         "axis": deform.axis,

@@ -15,7 +15,16 @@ import numpy as np
 
 from qsdask.simulation.plan import SpecimenPlan, seed_of
 
-__all__ = ["PREPARATION", "Leg", "Segment", "cost", "schedule", "steps_of_a_strain_step", "track_name"]
+__all__ = [
+    "PREPARATION",
+    "Leg",
+    "Segment",
+    "cooling_ps",
+    "cost",
+    "schedule",
+    "steps_of_a_strain_step",
+    "track_name",
+]
 
 #: Name of the track that ends with the glass.
 PREPARATION = "quench"
@@ -132,13 +141,31 @@ def cost(plan: SpecimenPlan) -> int:
     return sum(segment.steps for segment in schedule(plan))
 
 
+def cooling_ps(plan: SpecimenPlan) -> tuple[float, float]:
+    """Begin and end of the quench on the clock of ``quench.csv``.
+
+    Parameters
+    ----------
+    plan : SpecimenPlan
+        The specimen.
+
+    Returns
+    -------
+    tuple of float
+        Unit: ps.
+    """
+    quench = plan.quench
+    last = abs(quench.melt_kelvin - quench.final_kelvin) / plan.rate_kelvin_per_second * 1e12
+    return quench.melt_ps, quench.melt_ps + last
+
+
 def _preparation(plan: SpecimenPlan) -> Iterator[Segment]:
     quench, free = plan.quench, plan.deform.free
     hot, cold, most = quench.melt_kelvin, quench.final_kelvin, plan.checkpoint_steps
-    cooling_ps = abs(hot - cold) / plan.rate_kelvin_per_second * 1e12
+    begin, end = cooling_ps(plan)
     phases = [
         ("melt", quench.melt_ps, hot, hot, "iso"),
-        ("quench", cooling_ps, hot, cold, "iso"),
+        ("quench", end - begin, hot, cold, "iso"),
         ("relax", quench.relax_ps, cold, cold, "xyz"),
     ]
     if free:
@@ -146,7 +173,7 @@ def _preparation(plan: SpecimenPlan) -> Iterator[Segment]:
     before = 0
     for phase, ps, first, last, pressure in phases:
         steps = _steps(plan, ps)
-        ends = [*range(0, steps, min(max(_ROW_STEPS, steps // _ROWS), most)), steps]
+        ends = _even(steps, min(max(_ROW_STEPS, steps // _ROWS), most))
         # Interpolated, not a running sum, so that the end of the ramp is exact.
         kelvin = np.interp(ends, [0, steps], [first, last]).tolist()
         legs = [
@@ -187,7 +214,7 @@ def _strain_step(plan: SpecimenPlan, step: int) -> Iterator[Leg]:
         yield Leg("minimise", _MINIMISATION, (0.0, 0.0), lateral, strain, (step, strain), frame)
         return
     steps = steps_of_a_strain_step(plan)
-    ends = [*range(0, steps, plan.checkpoint_steps), steps]
+    ends = _even(steps, plan.checkpoint_steps)
     for begin, end in pairwise(ends):
         last = end == steps
         if deform.mode == "rate":
@@ -226,6 +253,11 @@ def _cut(legs: list[Leg], most: int) -> Iterator[tuple[Leg, ...]]:
             part = []
         part.append(leg)
     yield tuple(part)
+
+
+def _even(steps: int, most: int) -> list[int]:
+    """Ends of pieces of equal length, of at most so many steps: averages over a piece weigh alike."""
+    return np.linspace(0, steps, -(-steps // most) + 1).round().astype(int).tolist()
 
 
 def _steps(plan: SpecimenPlan, ps: float) -> int:

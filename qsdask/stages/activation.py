@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial, reduce
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
 
 from qsdask.analysis import activation as by_strain
@@ -14,7 +13,9 @@ from qsdask.analysis import spectrum as at_strain
 from qsdask.engine.run import run_tasks
 from qsdask.engine.stage import Run
 from qsdask.errors import BadDataError, NoInputError
-from qsdask.stages.usable import usable_softness
+from qsdask.stages.predict import loaded
+from qsdask.stages.steps import step_near
+from qsdask.stages.usable import check_response, usable_softness
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 
@@ -51,7 +52,7 @@ def activation(
     path, run = Path(store), run or Run()
     group = softness_group(path, model)
     label = ledger.require(path, group).settings["label"]
-    limit = float(label["threshold"] if threshold is None else threshold)
+    limit = _limit(path, label, threshold)
     total = _reduced(
         path,
         partial(_activation_of_domain, group=group, label=label, threshold=limit),
@@ -88,7 +89,7 @@ def spectrum(
     group = softness_group(path, model)
     label = ledger.require(path, group).settings["label"]
     step = label_step(path, label["strain"] if strain is None else strain)
-    limit = float(label["threshold"] if threshold is None else threshold)
+    limit = _limit(path, label, threshold)
     total = _reduced(
         path,
         partial(_spectrum_of_domain, group=group, label=label, step=step, threshold=limit),
@@ -106,6 +107,8 @@ def softness_group(path: Path, model: str | Path) -> str:
     ------
     NoInputError
         ``E-STAGE-MISSING`` when this model was not applied to the store.
+    BadDataError
+        ``E-MODEL-CHANGED`` when another model of this name was.
     """
     group = f"softness/{Path(model).stem}"
     if ledger.read(path, group) is None:
@@ -113,23 +116,36 @@ def softness_group(path: Path, model: str | Path) -> str:
             f"the model {Path(model).stem} has not been applied to this store", code="E-STAGE-MISSING", file=path,
             hint=f"qsdask predict {path} --model {model}",
         )  # fmt: skip
-    ledger.require(path, group)
+    applied = ledger.require(path, group).settings["model_digest"]
+    # A name is enough to look at what was predicted; the model itself must be the one that predicted it.
+    if Path(model).is_dir() and loaded(str(model)).digest() != applied:
+        raise BadDataError(
+            f"the softness in this store is that of another model named {Path(model).stem}", code="E-MODEL-CHANGED",
+            file=path, why="the model was trained again", hint=f"qsdask predict {path} --model {model} --overwrite",
+        )  # fmt: skip
     return group
 
 
+def _limit(path: Path, label: Mapping, threshold: float | None) -> float:
+    """D2min above which an atom is plastic: what is asked for, or the model's, if it was measured in the same way here."""
+    if threshold is not None:
+        return float(threshold)
+    check_response(path, label)
+    return float(label["threshold"])
+
+
 def label_step(path: Path, strain: float) -> int:
-    """Step whose stored strain is the one asked for, to within half a spacing and 0.0025.
+    """Step of a label's strain.
 
     Raises
     ------
     BadDataError
-        ``E-STRAIN`` when no frame was stored near it.
+        ``E-STRAIN`` when no frame was stored near it, or only the undeformed one.
     """
-    stored = StoreReader(path)["frames/strain"][:]
-    step = int(np.abs(stored - strain).argmin())
-    if abs(stored[step] - strain) > 0.0025 or step == 0:
+    step, there = step_near(path, strain)
+    if step == 0:
         raise BadDataError(
-            f"no frame was stored at strain {strain:g}; the store holds {len(stored)} frames from {stored.min():g} to {stored.max():g}",
+            f"no deformed frame was stored at strain {strain:g}, the nearest is the undeformed one at {there:g}",
             code="E-STRAIN", file=path, hint="choose a stored strain with --strain, or ingest with the right --strain-step",
         )  # fmt: skip
     return step

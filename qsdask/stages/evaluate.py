@@ -13,7 +13,7 @@ from qsdask.engine.stage import Run
 from qsdask.learn import probabilities, score
 from qsdask.stages.activation import label_step, softness_group
 from qsdask.stages.predict import loaded
-from qsdask.stages.usable import labelled_rows
+from qsdask.stages.usable import check_response, labelled_rows
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 
@@ -47,7 +47,8 @@ def evaluate(store: str | Path, *, model: str | Path, run: Run | None = None) ->
     ------
     BadDataError
         ``E-SPECIMEN-BOTH-SIDES`` when the model was trained on this specimen; ``E-STRAIN`` when no frame was stored at
-        the label's strain.
+        the label's strain; ``E-MODEL-CHANGED`` when the softness is that of another model of the same name;
+        ``E-RESPONSE-DIFFERS`` when D2min was measured otherwise than for the model's label.
     QSDaskError
         When a stage is missing or incomplete.
     """
@@ -56,7 +57,7 @@ def evaluate(store: str | Path, *, model: str | Path, run: Run | None = None) ->
     source = ledger.require(path, "ingest")
     found.check_specimen(source.provenance["specimen"], source.provenance["fingerprint"])
     group = softness_group(path, model)
-    ledger.require(path, "response/propensity" if "frequency" in found.label else "response/d2min")
+    check_response(path, found.label, averaged="frequency" in found.label)
     step = label_step(path, found.label["strain"])
     domains = [(str(path), domain) for domain in range(StoreReader(path).n_domain)]
     with run.connected() as client:

@@ -11,10 +11,15 @@ import zarr
 from qsdask.engine.load import read_box
 from qsdask.errors import UsageError
 from qsdask.formats.write import open_writer
+from qsdask.schema import frame_of
+from qsdask.stages.steps import chosen_steps
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 
 __all__ = ["export"]
+
+#: Columns that one array holds for all frames.
+_OF_EVERY_FRAME = {"response/d2min": ("d2min", "valid"), "response/propensity": ("frequency", "d2min_mean")}
 
 
 def export(
@@ -36,7 +41,9 @@ def export(
     step : int
         Frame; negative numbers count from the end.
     columns : sequence of str
-        Of ``qs``, ``qs_std``, ``d2min``, ``valid``, ``cell_volume``, or any feature column of the store.
+        Of ``qs``, ``qs_std``, ``cell_volume``, any feature column of the undeformed glass, and ``d2min``, ``valid``,
+        ``frequency``, ``d2min_mean`` of the frame. With ``step_`` before it, a column is that of the frame itself where
+        it was computed for it: ``step_qs`` after ``qsdask predict --step``.
     model : str, optional
         Name of the softness, when there are several.
 
@@ -51,12 +58,8 @@ def export(
         ``E-STEP`` or ``E-COLUMN`` with what there is to choose from.
     """
     path = Path(store)
-    ledger.require(path, "ingest")
+    [step] = chosen_steps(path, step)
     root = StoreReader(path)
-    n_step = root["frames/position"].shape[0]
-    if not -n_step <= step < n_step:
-        raise UsageError(f"step is {step}, the store has {n_step} steps (0 to {n_step - 1})", code="E-STEP")
-    step %= n_step
     found = _columns(path, root, step, model)
     unknown = [c for c in columns if c not in found]
     if unknown:
@@ -99,17 +102,20 @@ def _columns(
         if not record.complete:
             continue
         for group in record.groups:
-            if group == "response/d2min":
-                found |= {name: (root[f"{group}/{name}"], (step,)) for name in ("d2min", "valid")}
-            elif group == "shells/voronoi":
-                found["cell_volume"] = (root[f"{group}/cell_volume"], ())
-            elif group == f"softness/{model}":
-                found |= {name: (root[f"{group}/{name}"], ()) for name in ("qs", "qs_std")}
-            elif group.startswith("features/"):
+            frame, kind = frame_of(group)
+            if frame not in (0, step):
+                continue
+            own = "step_" * (frame > 0)
+            if kind in _OF_EVERY_FRAME:
+                found |= {name: (root[f"{group}/{name}"], (step,)) for name in _OF_EVERY_FRAME[kind]}
+            elif kind == "shells/voronoi":
+                found[f"{own}cell_volume"] = (root[f"{group}/cell_volume"], ())
+            elif kind == f"softness/{model}":
+                found |= {f"{own}{name}": (root[f"{group}/{name}"], ()) for name in ("qs", "qs_std")}
+            elif kind.startswith("features/"):
                 value = root[f"{group}/value"]
-                found |= {
-                    str(n): (value, ("column", i)) for i, n in enumerate(root.names(f"{group}/feature"))
-                }
+                names = root.names(f"{group}/feature")
+                found |= {f"{own}{name}": (value, ("column", i)) for i, name in enumerate(names)}
     return found
 
 

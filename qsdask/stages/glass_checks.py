@@ -151,6 +151,9 @@ def _prepared(facts: Mapping, elements: list[str], quench: Mapping, thermo: Mapp
     # The box of the melt holds no vacuum yet.
     number = facts["n_atom"] / float(np.prod([quench[f"l{axis}_angstrom"][0] for axis in "xyz"]))
     atoms = number * density / float(quench["density_g_per_cm3"][0])
+    # Not the melt, whose first rows may be crystal, nor the relaxation; half a femtosecond for rounding.
+    begin, end = facts["cooling_ps"]
+    cooling = (quench["time_ps"] > begin + 5e-4) & (quench["time_ps"] < end + 5e-4)
     return {
         "specimen": facts["name"],
         "composition": " ".join(f"{name}{100 * c:.4g}" for name, c in zip(elements, share, strict=True)),
@@ -160,7 +163,9 @@ def _prepared(facts: Mapping, elements: list[str], quench: Mapping, thermo: Mapp
         "density_g_per_cm3": density,
         "packing": glass.packing(atoms, share, radius_of(elements)),
         "energy_ev_per_atom": float(thermo["energy_ev_per_atom"][0]),
-        "glass_transition_kelvin": glass.glass_transition(quench["temperature_kelvin"], quench["energy_ev_per_atom"]),
+        "glass_transition_kelvin": glass.glass_transition(
+            quench["temperature_kelvin"][cooling], quench["energy_ev_per_atom"][cooling]
+        ),
         **glass.structure(g),
     }  # fmt: skip
 

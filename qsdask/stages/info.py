@@ -56,6 +56,20 @@ def info(store: str | Path) -> dict:
     return {"store": str(path), "format": schema.FORMAT_VERSION, "specimen": specimen, "stages": stages}
 
 
+def warnings_of(store: str | Path, stage: str) -> list[str]:
+    """What was accepted with a warning when a stage ran, one line each.
+
+    Parameters
+    ----------
+    store : str or Path
+        A specimen's store.
+    stage : str
+        Its complete stage, such as ``"ingest"``.
+    """
+    found = ledger.require(Path(store), stage).provenance.get("warnings", [])
+    return [f"{warning['code']}: {warning['text']}" for warning in found]
+
+
 def _specimen(path: Path) -> dict:
     root = StoreReader(path)
     n_step, n_atom, _ = root["frames/position"].shape

@@ -28,6 +28,7 @@ from qsdask.stages.rowtable import RowTable
 from qsdask.stages.scatter import Policy, count_warnings, scatter_steps
 from qsdask.stages.specimen import (
     completed,
+    contradictions,
     fingerprint,
     making_of,
     refuse_flat,
@@ -174,7 +175,12 @@ def ingest(
 
     def conclude() -> dict:
         shutil.rmtree(scratch, ignore_errors=True)
-        notes = [*source.warnings, *flips, *warnings_of_reference(first, kind)]
+        notes = [
+            *source.warnings,
+            *flips,
+            *warnings_of_reference(first, kind),
+            *contradictions(settings, made),
+        ]
         found = _provenance(path, source, settings, atoms, position[order], notes)
         return {**found, "reading": reading, **({"simulated": made} if made else {})}
 

@@ -49,6 +49,14 @@ def load_recipe(path: str | Path, changes: Sequence[str] = (), kind: type[S] = R
     text = _table(file)
     if kind is Recipe and isinstance(text.get("simulate"), str):
         text["simulate"] = _glasses(file.parent / text["simulate"])
+    for other, section in (("run", "specimen"), ("simulate", "ensemble")):
+        if section in text and (kind is Recipe) != (other == "run"):
+            raise UsageError(
+                f"this is a recipe of 'qsdask {other}'",
+                code="E-RECIPE",
+                file=file,
+                hint=f"qsdask {other} {path}",
+            )
     for change in changes:
         _apply(text, change)
     return validated(kind, **text), file.resolve().parent

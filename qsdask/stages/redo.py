@@ -12,6 +12,7 @@ from pathlib import Path
 from qsdask.engine.stage import Run
 from qsdask.errors import QSDaskError
 from qsdask.schema import frame_of
+from qsdask.settings import ShellSettings
 from qsdask.store.ledger import command_of
 from qsdask.store.record import Record
 
@@ -36,8 +37,16 @@ def redo(path: Path, removed: list[Record], run: Run) -> None:
                 f"{record.key} was removed with the numbers it came from; run '{command_of(path, record.key)}'",
                 file=sys.stderr,
             )
-        else:
+            continue
+        try:
             again(path, record, run)
+        except QSDaskError as error:
+            # The others need not suffer for it.
+            print(
+                f"{record.key} was removed with the numbers it came from, and cannot be computed again: {error.message} "
+                f"({error.code}); run '{command_of(path, record.key)}'",
+                file=sys.stderr,
+            )
 
 
 def again(path: Path, record: Record, run: Run, source: Sequence[Path] | None = None) -> bool:
@@ -77,9 +86,16 @@ def again(path: Path, record: Record, run: Run, source: Sequence[Path] | None = 
             return False
         import_module("qsdask.stages.predict").predict(path, model=model, step=step, run=fresh)
     elif kind == "response":
+        if "runs" in settings:  # stored as seen from the folder of the store
+            settings["runs"] = [Path(path).resolve().parent / name for name in settings["runs"]]
         import_module("qsdask.stages.respond").respond(path, **settings, run=fresh)
+    elif kind == "shells":
+        # All of them: what is left out would be taken from the undeformed glass.
+        whole = ShellSettings(**record.settings).model_dump()
+        settings = {key.removesuffix("_angstrom"): value for key, value in whole.items()}
+        import_module("qsdask.stages.shells").shells(path, step=step, **settings, run=fresh)
     else:
-        getattr(import_module(f"qsdask.stages.{kind}"), kind)(path, step=step, **settings, run=fresh)
+        import_module("qsdask.stages.features").features(path, step=step, **settings, run=fresh)
     return True
 
 

@@ -78,11 +78,14 @@ def run(
             clock.timed(
                 "simulate", lambda: simulate(plan.simulate, base=base, folder=glasses, only=names, run=here)
             )
+        chosen = plan.features.stored()
+        if "convention" not in plan.features.model_fields_set:
+            del chosen["convention"]  # that of the shells
         for specimen in plan.specimen:
             store = stores[specimen.name]
             clock.timed("ingest", lambda s=specimen, p=store: _ingest(plan, s, base, glasses, p, here))
             clock.timed("shells", lambda p=store: shells(p, **_short(plan.shells.stored()), run=here))
-            clock.timed("features", lambda p=store: features(p, **plan.features.stored(), run=here))
+            clock.timed("features", lambda p=store: features(p, **chosen, run=here))
             clock.timed("respond", lambda p=store: respond(p, **_short(plan.respond.stored()), run=here))
         clock.timed(
             "train", lambda: train(roles["train"], model=model, run=here, **_short(plan.train.stored()))

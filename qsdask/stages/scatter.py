@@ -162,7 +162,7 @@ def _scatter_frame(
             # its atoms cross the faces of the cell.
             before = table.reduced(start, stop)
             followed = reduced - np.where(box.periodic, np.rint(reduced - before), 0.0)
-            bounds[domain] = np.nanmin(followed, axis=0), np.nanmax(followed, axis=0)
+            bounds[domain] = np.fmin.reduce(followed, axis=0), np.fmax.reduce(followed, axis=0)
             outside += far_outside(reduced, header)
             writer.write("frames", "position", (slice(step, step + 1), slice(start, stop)), position[None])
         lost = np.concatenate(missing)

@@ -24,6 +24,7 @@ from qsdask.stages.toy import toy_block
 from qsdask.store import ledger
 from qsdask.store.ledger import Record
 from qsdask.store.reader import StoreReader
+from qsdask.store.record import read
 from qsdask.store.template import create_group
 
 __all__ = ["facts_of_shells", "first_reach", "shells", "tessellated"]
@@ -53,7 +54,8 @@ def shells(
     store : str or Path
         A specimen's store, after `qsdask.ingest`.
     step : int or sequence of int
-        Frames, the undeformed one by default; negative numbers count from the end.
+        Frames, the undeformed one by default; negative numbers count from the end. Settings that are not given are for
+        deformed frames those of the undeformed glass.
     cutoff : float, optional
         Radius of the cut-off shell; 4.0 by default. Unit: angstrom.
     convention : {"paper", "amlearn"}, optional
@@ -90,19 +92,22 @@ def shells(
     has lost have no neighbours in it, and are nobody's neighbours.
     """
     path, run = Path(store), run or Run()
-    settings = validated(
-        ShellSettings,
-        cutoff_angstrom=cutoff,
-        convention=convention,
-        facet_fraction=facet_fraction,
-        open_radius_angstrom=open_radius,
-        tessellation=tessellation,
-    )
+    given = {
+        "cutoff_angstrom": cutoff, "convention": convention, "facet_fraction": facet_fraction,
+        "open_radius_angstrom": open_radius, "tessellation": tessellation,
+    }  # fmt: skip
+    given = {name: value for name, value in given.items() if value is not None}
     steps = chosen_steps(path, step)
     with shared(run, len(steps)) as together:
         for frame in steps:
-            _shells_of_frame(path, frame, settings, together)
+            _shells_of_frame(path, frame, _settings_of_frame(path, frame, given), together)
     return path
+
+
+def _settings_of_frame(path: Path, frame: int, given: dict) -> ShellSettings:
+    """Settings as given; for a deformed frame the others are those of the undeformed glass."""
+    still = read(path, "shells") if frame else None
+    return validated(ShellSettings, **{**(still.settings if still else {}), **given})
 
 
 def _shells_of_frame(path: Path, frame: int, settings: ShellSettings, run: Run) -> None:
@@ -117,6 +122,7 @@ def _shells_of_frame(path: Path, frame: int, settings: ShellSettings, run: Run) 
         12,
     )
     slots = dict(FIRST_SLOTS)
+    removed: list[Record] = []
     while True:
         course = Course(
             record,
@@ -126,7 +132,7 @@ def _shells_of_frame(path: Path, frame: int, settings: ShellSettings, run: Run) 
             _compile,
         )
         try:
-            removed = run_stage(path, course, run)
+            run_stage(path, course, run, removed)
         except SlotOverflow as overflow:
             slots[overflow.shell] = -(-int(overflow.needed * 1.25) // 8) * 8
             run = replace(run, overwrite=True)

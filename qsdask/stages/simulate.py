@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import heapq
+import json
 import shutil
 import sys
 import threading
@@ -21,9 +22,10 @@ from qsdask.engine.stage import Run
 from qsdask.errors import BadDataError, QSDaskError, UsageError, storage_errors
 from qsdask.settings import SimulateRecipe
 from qsdask.simulation.launch import launch
-from qsdask.simulation.ledger import lay_out
+from qsdask.simulation.ledger import lay_out, refuse_changed
 from qsdask.simulation.plan import SpecimenPlan, specimens
 from qsdask.simulation.run import timing
+from qsdask.simulation.schedule import cost
 from qsdask.simulation.wheel import Lammps, potential_folder
 from qsdask.stages.ensemble import Board, atoms_of, progress_of, steps_left, where_it_is, write_tables
 from qsdask.stages.recipe import load_recipe
@@ -94,7 +96,7 @@ def simulate(
             fresh = _make(job, chosen, home, where, failed)
         finally:
             rows = write_tables(job, every, home, {name: error.code for name, error in failed.items()})
-        if fresh or not (home / "checks.json").exists():
+        if fresh or not _checked(home):
             _check(home)
     if failed:
         raise _together(failed, len(chosen))
@@ -163,11 +165,14 @@ def estimate(
         kind = tuple(plan.composition.items())
         if kind not in seconds:
             seconds[kind] = timing(plan)
-        steps = steps_left(plan, home / plan.name)
+        place = home / plan.name
+        if not where.overwrite:
+            refuse_changed(plan, place)
+        steps = cost(plan) if where.overwrite else steps_left(plan, place)
         rows.append({
             "specimen": plan.name, "atoms": atoms_of(plan), "steps": steps, "steps_per_second": 1.0 / seconds[kind],
             "core_hours": steps * seconds[kind] * job.threads / 3600.0,
-            "status": where_it_is(plan, home / plan.name) if steps else "done",
+            "status": "" if where.overwrite else where_it_is(plan, place) if steps else "done",
         })  # fmt: skip
     at_once = _at_once(job, _threads(where))
     busy = [0.0] * at_once
@@ -243,6 +248,13 @@ def _make(
             )
             console.print(f"{name}: {error.code if error else f'done{again}'}", markup=False)
     return True
+
+
+def _checked(home: Path) -> bool:
+    """Whether the physics checks are those of all that is made."""
+    there = {file.parent.name for file in home.glob("*/specimen.json")}
+    file = home / "checks.json"
+    return file.is_file() and {row["specimen"] for row in json.loads(file.read_bytes())["rows"]} == there
 
 
 def _check(home: Path) -> None:

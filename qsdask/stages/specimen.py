@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from qsdask.errors import BadDataError
-from qsdask.formats.frame import Frame
+from qsdask.formats.frame import Frame, ReadWarning
 from qsdask.settings import IngestSettings
 from qsdask.space.box import Box
 
 __all__ = [
     "completed",
+    "contradictions",
     "fingerprint",
     "making_of",
     "refuse_flat",
@@ -109,6 +110,24 @@ def completed(settings: IngestSettings, made: Mapping, timesteps: Sequence[int |
             else settings.strain_step,
         }
     )
+
+
+def contradictions(settings: IngestSettings, made: Mapping) -> list[ReadWarning]:
+    """``W-SPECIES`` where the user names other elements than those the glass was made of.
+
+    Parameters
+    ----------
+    settings : IngestSettings
+        As used.
+    made : mapping
+        See `making_of`.
+    """
+    told = {int(kind): name for kind, name in made.get("species", {}).items()}
+    other = {k: name for k, name in settings.species.items() if told.get(k, name) != name}
+    text = "; ".join(
+        f"type {k} is taken as {name}, the glass was made with {told[k]}" for k, name in other.items()
+    )
+    return [ReadWarning("W-SPECIES", text)] if other else []
 
 
 def species_of(frame: Frame, given: Mapping[int, str], path: str) -> tuple[np.ndarray, list[str]]:

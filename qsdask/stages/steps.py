@@ -10,11 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from qsdask.engine.stage import Run
-from qsdask.errors import UsageError
+from qsdask.errors import BadDataError, UsageError
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 
 __all__ = ["chosen_steps", "shared", "step_near"]
+
+#: Strains nearer than this are the same.
+NEAR = 0.0025
 
 
 def chosen_steps(path: Path, step: int | Sequence[int]) -> list[int]:
@@ -52,10 +55,12 @@ def chosen_steps(path: Path, step: int | Sequence[int]) -> list[int]:
 
 
 def step_near(store: str | Path, strain: float) -> tuple[int, float]:
-    """Stored step whose strain is nearest to the one asked for, and its strain.
+    """Stored step whose strain is the one asked for, to within `NEAR`, and its strain.
 
     Raises
     ------
+    BadDataError
+        ``E-STRAIN`` when no frame was stored near it.
     QSDaskError
         When the store is missing or incomplete.
     """
@@ -63,6 +68,11 @@ def step_near(store: str | Path, strain: float) -> tuple[int, float]:
     ledger.require(path, "ingest")
     stored = StoreReader(path)["frames/strain"][:]
     step = int(np.abs(stored - strain).argmin())
+    if abs(stored[step] - strain) > NEAR:
+        raise BadDataError(
+            f"no frame was stored at strain {strain:g}; the store holds {len(stored)} frames from {stored.min():g} to {stored.max():g}",
+            code="E-STRAIN", file=path, hint="choose a stored strain with --strain, or ingest with the right --strain-step",
+        )  # fmt: skip
     return step, float(stored[step])
 
 

@@ -16,7 +16,7 @@ from qsdask.errors import BadDataError, CannotCreateError
 from qsdask.learn import Specimen, Table
 from qsdask.settings import TrainSettings, validated
 from qsdask.stages.activation import label_step
-from qsdask.stages.usable import definition_of, labelled_rows
+from qsdask.stages.usable import definition_of, labelled_rows, response_of
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 
@@ -121,7 +121,7 @@ def train(
 def _agreed(paths: Sequence[Path], chosen: TrainSettings) -> tuple[dict, dict]:
     """Label and feature definition, the same for all stores."""
     definitions = [definition_of(path, chosen.set) for path in paths]
-    responses = [_response_of(path, chosen) for path in paths]
+    responses = [response_of(path, averaged=chosen.label == "propensity") for path in paths]
     radii: dict[str, float] = {}
     for path, definition, response in zip(paths, definitions, responses, strict=True):
         # Glasses of different alloys may train together; an element they share must have one radius.
@@ -137,19 +137,11 @@ def _agreed(paths: Sequence[Path], chosen: TrainSettings) -> tuple[dict, dict]:
         "strain": chosen.strain,
         "surface_margin_angstrom": chosen.surface_margin_angstrom,
         "host": chosen.host,
+        "threshold": chosen.threshold,
         **responses[0],
+        **({"frequency": chosen.threshold} if chosen.label == "propensity" else {}),
     }
     return label, {**definitions[0], "radii": radii}
-
-
-def _response_of(path: Path, chosen: TrainSettings) -> dict:
-    """How the response of a store was measured, and what of it is the label."""
-    measured = ledger.require(path, "response/d2min").settings
-    if chosen.label == "d2min":
-        return {"threshold": chosen.threshold, **measured}
-    averaged = ledger.require(path, "response/propensity").settings
-    # The D2min threshold keeps its name: what is plastic at a strain is judged by it, whatever was learned from.
-    return {"threshold": averaged["threshold"], "frequency": chosen.threshold, **measured}
 
 
 def columns_of(root: StoreReader, chosen: TrainSettings) -> tuple[str, ...]:

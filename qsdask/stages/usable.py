@@ -9,13 +9,24 @@ from typing import NamedTuple
 import numpy as np
 
 from qsdask.engine.load import read_box
-from qsdask.errors import UsageError
+from qsdask.errors import BadDataError, UsageError
 from qsdask.learn import often, plastic, usable
+from qsdask.quantity import feature_sets
 from qsdask.schema import group_at
+from qsdask.settings import FeatureSettings
+from qsdask.stages.features import facts_of, quantity_of
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 
-__all__ = ["LabelledRows", "definition_of", "labelled_rows", "surface_distance", "usable_softness"]
+__all__ = [
+    "LabelledRows",
+    "check_response",
+    "definition_of",
+    "labelled_rows",
+    "response_of",
+    "surface_distance",
+    "usable_softness",
+]
 
 
 class LabelledRows(NamedTuple):
@@ -49,11 +60,67 @@ def definition_of(path: Path, feature_set: str, step: int = 0) -> dict:
     features = ledger.require(path, group_at(step, f"features/{feature_set}"))
     shells = group_at(step, "shells")
     return {
-        "features": features.settings,
+        "features": {**_implied(root, feature_set), **features.settings},
         # Some sets find their neighbours themselves.
         "shells": ledger.require(path, shells).settings if shells in features.inputs else {},
         "radii": dict(zip(root.names("atoms/species_name"), root["atoms/radius"][:].tolist(), strict=True)),
     }
+
+
+def _implied(root: StoreReader, feature_set: str) -> dict:
+    """Settings that the specimen decided, because the user did not."""
+    known = feature_set in feature_sets()
+    return quantity_of(feature_set, FeatureSettings(), facts_of(root)).implied if known else {}
+
+
+def response_of(path: Path, *, averaged: bool) -> dict:
+    """How the response of a store was measured.
+
+    Parameters
+    ----------
+    path : Path
+        Root of the store.
+    averaged : bool
+        Of its average over isoconfigurational runs: also ``threshold``, by which an atom was plastic in a run.
+
+    Returns
+    -------
+    dict
+    """
+    measured = ledger.require(path, "response/d2min").settings
+    if not averaged:
+        return dict(measured)
+    # The D2min threshold keeps its name: what is plastic at a strain is judged by it, whatever was learned from.
+    return {**measured, "threshold": ledger.require(path, "response/propensity").settings["threshold"]}
+
+
+def check_response(path: Path, label: Mapping, *, averaged: bool = False) -> None:
+    """Refuse a store whose response was measured otherwise than that of a model's label.
+
+    Parameters
+    ----------
+    path : Path
+        Root of the store.
+    label : mapping
+        Of the model.
+    averaged : bool, optional
+        Compare also the average over isoconfigurational runs.
+
+    Raises
+    ------
+    BadDataError
+        ``E-RESPONSE-DIFFERS``.
+    """
+    here = response_of(path, averaged=averaged)
+    rows = [
+        f"{name}: {label[name]} -> {value}" for name, value in here.items() if label.get(name, value) != value
+    ]
+    if rows:
+        raise BadDataError(
+            f"the response in this store was measured otherwise than that of the model's label: {'; '.join(rows)}",
+            code="E-RESPONSE-DIFFERS", file=path, why="plastic atoms of one measure are not those of another",
+            hint=f"measure it again with --overwrite: qsdask respond {path}",
+        )  # fmt: skip
 
 
 def labelled_rows(

@@ -339,10 +339,14 @@ def _differences(old: Record, new: Record) -> str:
         for n in names
         if old.settings.get(n) != new.settings.get(n)
     ]
-    rows += [f"{n} was computed again" for n in sorted(old.inputs) if old.inputs[n] != new.inputs.get(n)]
+    rows += [
+        f"{n} was computed again"
+        for n in sorted(old.inputs)
+        if old.inputs[n] != new.inputs.get(n, old.inputs[n])
+    ]
     rows += (
         [f"{old.shape[1]} steps in {old.shape[2]} domains -> {new.shape[1]} in {new.shape[2]}"]
-        if old.shape != new.shape
+        if old.shape[1:] != new.shape[1:]
         else []
     )
     return "; ".join(rows)

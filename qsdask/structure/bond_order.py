@@ -91,7 +91,7 @@ class BondOrder(AtomQuantity):
             raise UsageError(
                 f"soft facets need all facets, and the shells are without those below {self.facet_fraction:g} of the mean",
                 code="E-SOFT-FACETS",
-                hint="qsdask shells STORE --facet-fraction 0 --overwrite",
+                hint="make the shells again with --facet-fraction 0 --overwrite and their other options, see qsdask info",
             )
 
     def compute(self, block: Block) -> np.ndarray:

@@ -97,9 +97,12 @@ class SymmetryFunction(AtomQuantity):
     @property
     def sigma(self) -> float:
         """Diameter of the reference species. Unit: angstrom."""
-        if self.reference is not None:
-            return 2.0 * self.radius[self.species.index(self.reference)]
-        return 2.0 * self.radius[int(np.argmax(self.composition))]
+        return 2.0 * self.radius[self.species.index(self.implied["reference"])]
+
+    @property
+    def implied(self) -> dict[str, str]:
+        """The reference species, where none is named."""
+        return {"reference": self.reference or self.species[int(np.argmax(self.composition))]}
 
     @property
     def reach(self) -> float:

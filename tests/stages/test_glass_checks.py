@@ -53,15 +53,18 @@ def made(
     ]
     stored(place / "a.thermo.csv", ("step", "strain"), rows)
     heat = [2000.0, 1900.0, 1800.0, 1700.0, 600.0, 400.0, 200.0, 50.0]
+    cooling = [(t, -5.0 + 1e-4 * t + 1e-4 * max(t - 800.0, 0.0)) for t in heat]
+    # Before it a crystal that has not molten yet, after it a relaxation: neither is a part of the quench.
+    course = [(2000.0, -6.0), *cooling, (50.0, -5.5)]
     stored(
         place / "quench.csv", ("time_ps",),
-        [[float(k), t, -5.0 + 1e-4 * t + 1e-4 * max(t - 800.0, 0.0), 0, 0, 0, 0, 0, 0, *edges, density] for k, t in enumerate(heat)],
+        [[float(k), t, e, 0, 0, 0, 0, 0, 0, *edges, density] for k, (t, e) in enumerate(course)],
     )  # fmt: skip
     write_json(
         place / "specimen.json",
         {"name": name, "species": {"1": "Cu", "2": "Zr"}, "composition": {"Cu": 166 / 256, "Zr": 90 / 256}, "n_atom": 256,
-         "replica": replica, "rate_kelvin_per_second": rate, "kelvin": 50.0, "boundary": boundary, "mode": "step",
-         "axis": "z", "strain": kept, "strain_rate_per_second": 1e9, "quench": "quench.csv",
+         "replica": replica, "rate_kelvin_per_second": rate, "kelvin": 50.0, "cooling_ps": [0.0, 8.0], "boundary": boundary,
+         "mode": "step", "axis": "z", "strain": kept, "strain_rate_per_second": 1e9, "quench": "quench.csv",
          "deformations": [{"loading": loading, "run": 1, "dump": "a.dump.zst", "thermo": "a.thermo.csv"}]},
     )  # fmt: skip
     return place

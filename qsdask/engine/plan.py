@@ -224,7 +224,7 @@ def plan_stage(
         "respond": (
             ("response/d2min",),
             size.n_step * size.n_domain,
-            (owned + ghosts) * 170 + owned * (slots["cutoff"] * 20 + 150),
+            (owned + ghosts) * 170 + owned * (slots["cutoff"] * 20 + 400),
         ),
         "predict": (("softness/any",), size.n_domain, owned * n_column * 12),
     }[stage]

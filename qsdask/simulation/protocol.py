@@ -100,7 +100,7 @@ def start(lammps: Lammps, plan: SpecimenPlan, potential: str, restart: str | Non
         f"pair_style {plan.alloy.pair_style}",
         f"pair_coeff {coefficients}",
         # A thin skin suits dense alloys at these temperatures; the list is rebuilt when an atom needs it.
-        "neighbor 1.0 bin",
+        "neighbor 0.6 bin",
         "neigh_modify delay 0 every 1 check yes",
         f"timestep {plan.quench.timestep_fs / 1000.0!r}",
     )  # fmt: skip

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qsdask.kernels.interstice import bond_interstice, checked, fill_interstices, open_bench
+from qsdask.kernels.interstice import checked, fill_bonds, fill_interstices, open_bench, open_bonds
 from qsdask.kernels.jit import inline, kernel
 from qsdask.kernels.polytope import U
 
@@ -43,15 +43,14 @@ def weighted_mean(vector, weight, n):
 @kernel
 def fill_directed_interstice(position, radius, neighbour, count, contact, clip, axis, value):
     """Axial and lateral means of bonds, triangles and tetrahedra of every owned atom."""
-    size = max(neighbour.shape[1], 4)
-    bench = open_bench(size)
-    vector, area, volume = np.empty(size), np.empty(2 * size), np.empty(2 * size)
-    along, across = np.empty(2 * size), np.empty(2 * size)
+    bench = open_bench(neighbour)
+    vector, area, volume = bench[4]
+    along, across = np.empty(len(area)), np.empty(len(area))
     bond, normal = bench[0], bench[2]
     p, q = (axis + 1) % 3, (axis + 2) % 3
     for i in range(U(neighbour.shape[0])):
         n = U(count[i])
-        m, _ = fill_interstices(position, radius, neighbour, n, contact, clip, i, bench, vector, area, volume)
+        m, _ = fill_interstices(position, radius, neighbour, n, contact, clip, i, bench)
         fill_weights(bond[axis], bond[p], bond[q], n, along, across)
         value[i, 0] = weighted_mean(vector, along, n)
         value[i, 1] = weighted_mean(vector, across, n)
@@ -66,19 +65,11 @@ def fill_directed_interstice(position, radius, neighbour, count, contact, clip, 
 def fill_directed_distance(position, radius, neighbour, count, contact, axis, value):
     """Axial and lateral means of the bonds of every owned atom."""
     size = neighbour.shape[1]
-    vector, along, across = np.empty(size + 1), np.empty(size), np.empty(size)
-    x, y, z = np.empty(size), np.empty(size), np.empty(size)
-    bond = (x, y, z)
+    bond, vector, along, across = open_bonds(size), np.empty(size + 1), np.empty(size), np.empty(size)
     p, q = (axis + 1) % 3, (axis + 2) % 3
     for i in range(U(neighbour.shape[0])):
         n = U(count[i])
-        for k in range(n):
-            j = U(neighbour[i, k])
-            x[k] = position[j, 0] - position[i, 0]
-            y[k] = position[j, 1] - position[i, 1]
-            z[k] = position[j, 2] - position[i, 2]
-            distance = np.sqrt(x[k] * x[k] + y[k] * y[k] + z[k] * z[k])
-            vector[k] = bond_interstice(distance, radius[i] + radius[j], contact)
+        fill_bonds(position, radius, neighbour, n, contact, i, bond, vector)
         fill_weights(bond[axis], bond[p], bond[q], n, along, across)
         value[i, 0] = weighted_mean(vector, along, n)
         value[i, 1] = weighted_mean(vector, across, n)

@@ -16,7 +16,7 @@ import math
 
 import numpy as np
 
-from qsdask.kernels.interstice import checked, fill_bonds, fill_interstices, open_bench
+from qsdask.kernels.interstice import checked, fill_bonds, fill_interstices, open_bench, open_bonds
 from qsdask.kernels.jit import kernel
 from qsdask.kernels.polytope import U
 
@@ -48,23 +48,23 @@ def fill_histogram(vector, n, low, width, smearing, value, i, column, n_bin):
 @kernel
 def fill_distance_histogram(position, radius, neighbour, count, contact, low, width, smearing, value):
     """Histogram of the bonds of every owned atom."""
-    vector = np.empty(neighbour.shape[1])
+    size = neighbour.shape[1]
+    bonds, vector = open_bonds(size), np.empty(size)
     for i in range(U(neighbour.shape[0])):
         n = U(count[i])
-        fill_bonds(position, radius, neighbour, n, contact, i, vector)
+        fill_bonds(position, radius, neighbour, n, contact, i, bonds, vector)
         fill_histogram(vector, np.int64(n), low, width, smearing, value, i, 0, value.shape[1])
 
 
 @kernel
 def fill_voronoi_histogram(position, radius, neighbour, count, contact, clip, low, width, smearing, value):
     """Histograms of the bonds, the triangles and the tetrahedra of every owned atom."""
-    size = max(neighbour.shape[1], 4)
-    bench = open_bench(size)
-    vector, area, volume = np.empty(size), np.empty(2 * size), np.empty(2 * size)
+    bench = open_bench(neighbour)
+    vector, area, volume = bench[4]
     n_bin = value.shape[1] // 3
     for i in range(U(neighbour.shape[0])):
         n = U(count[i])
-        m, _ = fill_interstices(position, radius, neighbour, n, contact, clip, i, bench, vector, area, volume)
+        m, _ = fill_interstices(position, radius, neighbour, n, contact, clip, i, bench)
         fill_histogram(vector, np.int64(n), low[0], width[0], smearing, value, i, 0, n_bin)
         fill_histogram(area, np.int64(m), low[1], width[1], smearing, value, i, n_bin, n_bin)
         fill_histogram(volume, np.int64(m), low[2], width[2], smearing, value, i, 2 * n_bin, n_bin)

@@ -60,30 +60,36 @@ def fill_statistics(vector, n, value, i, column):
     value[i, column + 3] = high if n > 0 else np.nan
 
 
-@inline
-def bond_interstice(distance, radius, contact):
-    """Share of a bond outside the two atoms."""
-    return distance / radius - 1.0 if contact else (distance - radius) / distance
-
-
 @kernel
-def fill_bonds(position, radius, neighbour, n, contact, i, vector):
-    """Distance interstices of the `n` bonds of atom `i`."""
+def open_bonds(size):
+    """Room for components, lengths and radii at the far end of `size` bonds."""
+    return np.empty(size), np.empty(size), np.empty(size), np.empty(size), np.empty(size)
+
+
+@inline
+def fill_bonds(position, radius, neighbour, n, contact, i, bonds, vector):
+    """The `n` bonds of atom `i`, and their distance interstices into `vector`."""
+    px, py, pz, length, sphere = bonds
     for k in range(n):
         j = U(neighbour[i, k])
-        x = position[j, 0] - position[i, 0]
-        y = position[j, 1] - position[i, 1]
-        z = position[j, 2] - position[i, 2]
-        vector[k] = bond_interstice(np.sqrt(x * x + y * y + z * z), radius[i] + radius[j], contact)
+        px[k] = position[j, 0] - position[i, 0]
+        py[k] = position[j, 1] - position[i, 1]
+        pz[k] = position[j, 2] - position[i, 2]
+        length[k] = np.sqrt(px[k] * px[k] + py[k] * py[k] + pz[k] * pz[k])
+        sphere[k] = radius[j]
+        contact_length = radius[i] + radius[j]
+        gap = length[k] - contact_length
+        vector[k] = length[k] / contact_length - 1.0 if contact else gap / length[k]
 
 
 @kernel
 def fill_distance_interstice(position, radius, neighbour, count, contact, value):
     """Four statistics of the bonds of every owned atom."""
-    vector = np.empty(neighbour.shape[1])
+    size = neighbour.shape[1]
+    bonds, vector = open_bonds(size), np.empty(size)
     for i in range(U(neighbour.shape[0])):
         n = U(count[i])
-        fill_bonds(position, radius, neighbour, n, contact, i, vector)
+        fill_bonds(position, radius, neighbour, n, contact, i, bonds, vector)
         fill_statistics(vector, n, value, i, 0)
 
 
@@ -168,22 +174,23 @@ def fill_hull_interstice(
 
 
 @kernel
-def open_bench(size):
-    """Room for the bonds, the hull and the angles of one atom with `size` neighbours."""
-    bonds = (np.empty(size), np.empty(size), np.empty(size), np.empty(size), np.empty(size))
+def open_bench(neighbour):
+    """Room for the bonds, the hull, the angles and the three interstices of one atom of a shell."""
+    size = max(neighbour.shape[1], 4)
     # The entries that only round up the number of angles must be numbers.
     angles = (np.ones(12 * size + 16), np.ones(12 * size + 16), np.ones(12 * size + 16))
-    return bonds, open_surface(size), open_planes(size), angles
+    interstices = (np.empty(size), np.empty(2 * size), np.empty(2 * size))
+    return open_bonds(size), open_surface(size), open_planes(size), angles, interstices
 
 
 @inline
-def fill_interstices(position, radius, neighbour, n, contact, clip, i, bench, vector, area, volume):
-    """All interstices of the Voronoi shell of atom `i`, which has `n` neighbours.
+def fill_interstices(position, radius, neighbour, n, contact, clip, i, bench):
+    """All interstices of the Voronoi shell of atom `i`, which has `n` neighbours, into the last part of `bench`.
 
     Returns
     -------
     m : uint64
-        Number of hull triangles in `area` and `volume`; 0 where there is no hull around the atom.
+        Number of hull triangles, and so of area and volume interstices; 0 where there is no hull around the atom.
     flag : int
         State of the hull.
     """
@@ -191,14 +198,8 @@ def fill_interstices(position, radius, neighbour, n, contact, clip, i, bench, ve
     a, b, c, owner, patch, rim, follow, height = bench[1]
     nx, ny, nz, offset, steep = bench[2]
     sine, cosine, angle = bench[3]
-    for k in range(n):
-        j = U(neighbour[i, k])
-        px[k] = position[j, 0] - position[i, 0]
-        py[k] = position[j, 1] - position[i, 1]
-        pz[k] = position[j, 2] - position[i, 2]
-        length[k] = np.sqrt(px[k] * px[k] + py[k] * py[k] + pz[k] * pz[k])
-        sphere[k] = radius[j]
-        vector[k] = bond_interstice(length[k], radius[i] + radius[j], contact)
+    vector, area, volume = bench[4]
+    fill_bonds(position, radius, neighbour, n, contact, i, bench[0], vector)
     n_triangle, flag = fill_hull_or_state(
         px, py, pz, np.int64(n), a, b, c, owner, patch, rim, follow, height, nx, ny, nz, offset, steep
     )
@@ -232,14 +233,11 @@ def fill_interstices(position, radius, neighbour, n, contact, clip, i, bench, ve
 @kernel
 def fill_voronoi_interstice(position, radius, neighbour, count, contact, clip, value, state):
     """Twelve statistics and the state of every owned atom."""
-    size = max(neighbour.shape[1], 4)
-    bench = open_bench(size)
-    vector, area, volume = np.empty(size), np.empty(2 * size), np.empty(2 * size)
+    bench = open_bench(neighbour)
+    vector, area, volume = bench[4]
     for i in range(U(neighbour.shape[0])):
         n = U(count[i])
-        m, flag = fill_interstices(
-            position, radius, neighbour, n, contact, clip, i, bench, vector, area, volume
-        )
+        m, flag = fill_interstices(position, radius, neighbour, n, contact, clip, i, bench)
         state[i] = flag
         fill_statistics(vector, n, value, i, 0)
         fill_statistics(area, m, value, i, 4)

@@ -84,16 +84,12 @@ def packing(position, radius, n_owned, neighbour, count, cell_volume):
 @kernel
 def fill_packing(position, radius, neighbour, count, value):
     """The two efficiencies of every owned atom into the first two columns."""
-    size = max(neighbour.shape[1], 4)
-    bench = open_bench(size)
-    bonds, _, planes, _ = bench
-    sphere, offset = bonds[4], planes[3]
-    vector, area, volume = np.empty(size), np.empty(2 * size), np.empty(2 * size)
+    bench = open_bench(neighbour)
+    bonds, _, planes, _, interstices = bench
+    sphere, offset, volume = bonds[4], planes[3], interstices[2]
     for i in range(U(value.shape[0])):
         n = U(count[i])
-        m, _flag = fill_interstices(
-            position, radius, neighbour, n, False, False, i, bench, vector, area, volume
-        )
+        m, _ = fill_interstices(position, radius, neighbour, n, False, False, i, bench)
         # The offset of a triangle is six times the volume of its tetrahedron.
         filled, whole = 0.0, 0.0
         for t in range(m):

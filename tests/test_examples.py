@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -78,3 +79,20 @@ def test_readme_accessor_block_runs(folder):
 def test_softness_along_strain(tmp_path):
     printed = run("softness_along_strain.py", cwd=tmp_path)
     assert re.search(r"yielded +300 atoms: QS 0\.\d+ at rest", printed)
+
+
+def test_transfer_between_glasses(tmp_path):
+    # Two shipped glasses stand for two replicas of one kind, as `qsdask simulate` lays them out.
+    for replica, name in enumerate(("cu65_a", "cu65_b"), 1):
+        place = tmp_path / "glasses" / f"cu65zr35-2e13-r{replica}"
+        place.mkdir(parents=True)
+        dump = f"{name}.dump.gz"
+        place.joinpath(dump).write_bytes((ROOT / "qsdask" / "data" / dump).read_bytes())
+        facts = {
+            "name": place.name, "species": {"1": "Cu", "2": "Zr"}, "timestep": list(range(0, 81, 4)), "strain_step": 0.005,
+            "deformations": [{"loading": "compression", "run": 1, "dump": dump}],
+        }  # fmt: skip
+        place.joinpath("specimen.json").write_text(json.dumps(facts))
+    printed = run("transfer_between_glasses.py", "glasses", cwd=tmp_path)
+    auc = float(re.search(r"^cu65zr35-2e13 +([0-9.]+)$", printed, flags=re.M)[1])
+    assert 0.66 < auc < 0.75

@@ -13,6 +13,9 @@ from pathlib import Path
 import qsdask
 from qsdask.stages.features import set_names
 
+#: Facets below this share of the mean area are dropped; 0 for soft_shell.
+FACET_FRACTION = 0.05
+
 
 def main(folder: Path, sets: list[str]) -> None:
     data = Path(qsdask.__file__).parent / "data"
@@ -20,7 +23,7 @@ def main(folder: Path, sets: list[str]) -> None:
     stores = {name: folder / f"{name}.zarr" for name in ("cu65_a", "cu65_b")}
     for name, store in stores.items():
         qsdask.ingest(data / f"{name}.dump.gz", store, species={1: "Cu", 2: "Zr"}, strain_step=0.005, run=run)
-        qsdask.shells(store, cutoff=4.0, run=run)
+        qsdask.shells(store, cutoff=4.0, facet_fraction=FACET_FRACTION, run=run)
         qsdask.features(store, set=",".join(sets), run=run)
         qsdask.respond(store, cutoff=4.0, run=run)
     print(f"{'set':<22}{'short range':>24}{'with medium range':>24}")
@@ -47,4 +50,5 @@ def scored(
 
 if __name__ == "__main__":
     chosen = sys.argv[2] if len(sys.argv) > 2 else "all"
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "auc-per-set"), set_names(chosen))
+    names = set_names(chosen, {"facet_fraction": FACET_FRACTION})
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "auc-per-set"), names)

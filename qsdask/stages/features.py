@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import partial
@@ -49,7 +50,7 @@ def features(
     store : str or Path
         A specimen's store, after `qsdask.shells` of the same frames.
     set : str, optional
-        Names of feature sets, joined by commas, or ``"all"``; ``"interstice"`` by default.
+        Names of feature sets, joined by commas, or ``"all"`` that the shells allow; ``"interstice"`` by default.
     step : int or sequence of int
         Frames, the undeformed one by default; negative numbers count from the end.
     run : Run, optional
@@ -74,9 +75,10 @@ def features(
     path, run = Path(store), run or Run()
     named = {f"{k}_angstrom" if k == "coarsen_radius" else k: v for k, v in settings.items()}
     chosen = validated(FeatureSettings, set=set, **named)
-    names = set_names(chosen.set)
     steps = chosen_steps(path, step)
     facts = facts_of(StoreReader(path))
+    first = read(path, group_at(steps[0], "shells")) if steps else None
+    names = set_names(chosen.set, facts_of_shells(first))
     with shared(run, len(steps) * len(names)) as together:
         for frame in steps:
             shells = read(path, group_at(frame, "shells"))
@@ -117,8 +119,19 @@ def _compute_set(path: Path, frame: int, name: str, chosen: FeatureSettings, fac
     redo(path, run_stage(path, course, run), run)
 
 
-def set_names(text: str) -> list[str]:
+def set_names(text: str, facts: Mapping[str, object] | None = None) -> list[str]:
     """Feature sets named by the user: names joined by commas, or ``all``.
+
+    Parameters
+    ----------
+    text : str
+        As typed.
+    facts : mapping, optional
+        Of the shells. ``all`` leaves out the sets that cannot be made on such shells, and says so on standard error.
+
+    Returns
+    -------
+    list of str
 
     Raises
     ------
@@ -126,7 +139,9 @@ def set_names(text: str) -> list[str]:
         ``E-FEATURE-SET`` when no set has one of these names.
     """
     known = feature_sets()
-    names = list(known) if text == "all" else [name.strip() for name in text.split(",")]
+    if text == "all":
+        return [name for name in known if _allowed(name, facts)]
+    names = [name.strip() for name in text.split(",")]
     for name in names:
         if name not in known:
             raise UsageError(
@@ -135,6 +150,16 @@ def set_names(text: str) -> list[str]:
                 hint=f"choose among {', '.join(known)}, or all",
             )
     return names
+
+
+def _allowed(name: str, facts: Mapping[str, object] | None) -> bool:
+    """Whether a set can be made with its default settings; what is asked for beyond them may still be refused."""
+    try:
+        quantity_of(name, FeatureSettings(), facts)
+    except UsageError as error:
+        print(f"all is without {name}: {error.message} ({error.code}); {error.hint}", file=sys.stderr)
+        return False
+    return True
 
 
 def facts_of(root: StoreReader) -> dict[str, tuple]:
@@ -158,7 +183,7 @@ def named_facts(names: Sequence[str], count: np.ndarray, radius: Sequence[float]
 
 
 def quantity_of(
-    name: str, settings: FeatureSettings, facts: Mapping[str, tuple] | None = None
+    name: str, settings: FeatureSettings, facts: Mapping[str, object] | None = None
 ) -> AtomQuantity:
     """A feature set with those settings, and those facts of the specimen, that it knows."""
     kind = feature_sets()[name]

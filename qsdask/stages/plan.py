@@ -58,10 +58,11 @@ def plan(
     made = {}
     home = Path(folder or job.folder)
     glasses = glasses_of(job, base, home)[1]
+    names = set_names(job.features.set, {"facet_fraction": job.shells.facet_fraction})
     for specimen in job.specimen:
         size, facts = _known(job, specimen, base, glasses)
         made[specimen.name] = [plan_stage(stage, size, **more) for stage, more in particular.items()]
-        for name in set_names(job.features.set):
+        for name in names:
             made[specimen.name].append(plan_features(size, quantity_of(name, job.features, facts)))
         learned = quantity_of(job.train.set, job.features, facts)
         n_column = len(learned.columns) + len(medium_range(learned))

@@ -7,12 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from qsdask.errors import UsageError
 from qsdask.kernels.harmonics import DEGREES, averaged_components, bond_components, bond_order
 from qsdask.quantity import AtomQuantity, Column
-from qsdask.space.block import Block, Shell
+from qsdask.space.block import Block
+from qsdask.structure.soft_shell import refuse_lost_facets, relative_areas
 
-__all__ = ["FEATURE_SET", "BondOrder", "relative_areas"]
+__all__ = ["FEATURE_SET", "BondOrder"]
 
 _SHELLS = (("voro", "voronoi", "{} in the Voronoi shell"), ("cutoff", "cutoff", "{} within the cut-off"))
 _KINDS = tuple((kind, degree) for kind in "qw" for degree in DEGREES)
@@ -87,12 +87,8 @@ class BondOrder(AtomQuantity):
     )
 
     def __post_init__(self) -> None:
-        if self.facets == "soft" and self.facet_fraction:
-            raise UsageError(
-                f"soft facets need all facets, and the shells are without those below {self.facet_fraction:g} of the mean",
-                code="E-SOFT-FACETS",
-                hint="make the shells again with --facet-fraction 0 --overwrite and their other options, see qsdask info",
-            )
+        if self.facets == "soft":
+            refuse_lost_facets(self.facet_fraction)
 
     def compute(self, block: Block) -> np.ndarray:
         """Columns of the owned atoms: both shells, then both coarse-grained.
@@ -118,33 +114,6 @@ class BondOrder(AtomQuantity):
             short.append(bond_order(component[: block.n_owned]))
             medium.append(bond_order(average))
         return np.concatenate(short + medium, axis=1)
-
-
-def relative_areas(shell: Shell) -> np.ndarray:
-    """Area of every facet over the area-weighted mean area of its cell, ``A / (sum A**2 / sum A)``.
-
-    Parameters
-    ----------
-    shell : Shell
-        With facet areas.
-
-    Returns
-    -------
-    float64 array, shape (n, n_slot)
-        1 for each of equal facets; 0 where the slot is empty, NaN where there is no cell. Unit: 1.
-
-    References
-    ----------
-    Areas as weights: W. Mickel et al., J. Chem. Phys. 138, 044501 (2013), doi:10.1063/1.4774084.
-    """
-    area = np.where(shell.neighbour >= 0, shell.facet_area, 0.0)
-    total, square = np.zeros((2, len(area)))
-    # Slot by slot: empty slots must not change how numpy groups a sum.
-    for slot in area.T:
-        total += slot
-        square += slot * slot
-    with np.errstate(invalid="ignore"):
-        return area * (total / square)[:, None]
 
 
 FEATURE_SET = BondOrder

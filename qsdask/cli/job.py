@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from qsdask.cli.group import CONTEXT, cli
-from qsdask.cli.options import running, stage, where_to_run
+from qsdask.cli.options import listing_settings, running, stage, where_to_run
 
 
 @cli.command(context_settings=CONTEXT)
 @click.argument("recipe")
+@listing_settings
 @click.option("--set", "changes", multiple=True, help="Replace a setting: --set train.threshold=4.5")
 @click.option("--folder", help="Where everything goes, instead of the recipe's folder.")
 @click.option("--dry-run", is_flag=True, help="Print tasks, bytes and memory; run nothing.")
@@ -21,6 +22,7 @@ def run(recipe, changes, folder, dry_run, **where) -> None:
     qsdask run pipelines/quickstart.toml --set train.threshold=4.5
     qsdask run pipelines/quickstart.toml --dry-run
     qsdask run shipped:demo_glass                            # from the melt to the report
+    qsdask run --settings > my.toml                          # all that a recipe may hold
     """
     if dry_run:
         if cost := stage("run").simulation(recipe, changes=changes, folder=folder, run=where_to_run(**where)):

@@ -116,7 +116,7 @@ def glasses(folder, as_json) -> None:
 
 @cli.command(context_settings=CONTEXT)
 @click.argument("store")
-@click.option("--out", required=True, help=".extxyz, .xyz, .dump or .lammpstrj.")
+@click.option("--out", help=".extxyz, .xyz, .dump or .lammpstrj.")
 @click.option("--step", type=int, default=0, help="Frame; negative numbers count from the end.")
 @click.option(
     "--columns",
@@ -124,16 +124,22 @@ def glasses(folder, as_json) -> None:
     help="Comma-separated: qs, qs_std, d2min, valid, cell_volume, or feature columns.",
 )
 @click.option("--model", help="Name of the softness, when there are several.")
-def export(store, out, step, columns, model) -> None:
+@click.option("--list", "listed", is_flag=True, help="Print the columns that there are, and stop.")
+def export(store, out, step, columns, model, listed) -> None:
     """Write one frame with chosen columns for OVITO and others.
 
     \b
     qsdask export glass7.zarr --step 32 --columns qs,d2min --out glass7.extxyz
+    qsdask export glass7.zarr --list
     """
+    model = None if model is None else Path(model).stem
+    if listed:
+        click.echo("\n".join(stage("export").exportable(store, step=step, model=model)))
+        return
+    if out is None:
+        raise click.MissingParameter(param_type="option", param_hint="'--out'")
     names = [c.strip() for c in columns.split(",") if c.strip()]
-    made = stage("export").export(
-        store, out, step=step, columns=names, model=None if model is None else Path(model).stem
-    )
+    made = stage("export").export(store, out, step=step, columns=names, model=model)
     click.echo(f"{made}: written.")
 
 

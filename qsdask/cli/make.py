@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from qsdask.cli.group import CONTEXT, cli
-from qsdask.cli.options import running, stage, where_to_run
+from qsdask.cli.options import listing_settings, running, stage, where_to_run
 
 
 @cli.command(context_settings=CONTEXT)
 @click.argument("recipe")
+@listing_settings
 @click.option("--set", "changes", multiple=True, help="Replace a setting: --set ensemble.atoms=500")
 @click.option("--folder", help="Where specimens go, instead of the recipe's folder.")
 @click.option("--only", multiple=True, help="Specimens to make: a name or a pattern such as 'cu65*'.")
@@ -22,6 +23,7 @@ def simulate(recipe, changes, folder, only, dry_run, **where) -> None:
     qsdask simulate pipelines/glasses_cu_zr.toml --dry-run
     qsdask simulate shipped:glasses_fe_p --workers 8         # a recipe that comes with qsdask
     qsdask simulate glasses.toml --set ensemble.replicas=1 --only 'cu65*'
+    qsdask simulate --settings > my.toml                     # all that a recipe may hold
     """
     asked = {"changes": changes, "folder": folder, "only": only, "run": where_to_run(**where)}
     if dry_run:

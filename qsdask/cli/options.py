@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
-from qsdask.errors import UsageError
+from qsdask.errors import NoInputError, UsageError
 
 __all__ = [
     "done",
+    "listing_settings",
     "pairs",
     "radii",
     "reading",
@@ -76,6 +77,24 @@ reading = _with(
 )
 
 
+def _print_settings(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    """Print what a recipe may hold instead of taking one."""
+    if value and not context.resilient_parsing:
+        click.echo(stage("recipe").settings_text(context.info_name), nl=False)
+        context.exit()
+
+
+#: Of every command that takes a recipe: what may stand in it.
+listing_settings = click.option(
+    "--settings",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_settings,
+    help="Print all settings of a recipe with type, default and meaning, as TOML, and stop.",
+)
+
+
 def where_to_run(
     cluster: str, workers: int | None, memory_limit: str | None, overwrite: bool, quiet: bool
 ) -> object:
@@ -96,7 +115,9 @@ def source_files(patterns: Sequence[str]) -> list[Path]:
 def _expanded(path: Path) -> list[Path]:
     if path.exists() or not any(c in path.name for c in "*?["):
         return [path]
-    return sorted(path.parent.glob(path.name)) or [path]
+    if found := sorted(path.parent.glob(path.name)):
+        return found
+    raise NoInputError("no file is called like this pattern", code="E-NO-FILE", file=path)
 
 
 def pairs(text: str | None, kind: type = str) -> dict | None:
@@ -121,6 +142,6 @@ def radii(text: str | None) -> dict[str, float] | None:
         ) from None
 
 
-def done(store: Path, following: str) -> None:
-    """Say that a stage is done, and what comes next."""
-    click.echo(f"{store}: done. Next: {following}")
+def done(store: Path, steps: Sequence[int] = (0,), model: str | None = None) -> None:
+    """Say that a stage is done, and what comes next in this store."""
+    click.echo(f"{store}: done. Next: {stage('following').following(store, steps, model)}")

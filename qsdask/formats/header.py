@@ -101,9 +101,16 @@ class _Place:
 
 
 def shown(text: bytes) -> str:
-    """Bytes from a file for a message: short, and with nothing that a terminal would obey."""
+    """Bytes from a file for a message: short, readable, and with nothing that a terminal would obey.
+
+    Of what is not text at all only the ASCII characters are shown, and a dot for every other byte.
+    """
     text = text.strip()
-    return repr((text[:57] + b"..." if len(text) > 60 else text).decode("utf-8", "backslashreplace"))
+    text = text[:57] + b"..." if len(text) > 60 else text
+    strange = sum(not c.isprintable() or c == "\ufffd" for c in text.decode("utf-8", "replace"))
+    if 4 * strange > len(text):
+        text = bytes(byte if 32 <= byte < 127 else ord(".") for byte in text)
+    return repr(text.decode("utf-8", "backslashreplace"))
 
 
 def parse_header(

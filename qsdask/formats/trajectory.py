@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from qsdask.errors import BadDataError, NoInputError, QSDaskError, UsageError
 from qsdask.formats.ase_reader import format_of, index_ase, read_ase
@@ -24,6 +25,9 @@ from qsdask.formats.refusal import refusal
 from qsdask.formats.sequence import in_sequence, numbered, refuse_unlike
 
 __all__ = ["Trajectory", "open_trajectory"]
+
+#: What dumps are mostly called; only to say which ones a folder holds.
+_DUMPS = ("*.dump*", "dump.*", "*.lammpstrj*", "*.extxyz*")
 
 
 @dataclass(frozen=True)
@@ -334,9 +338,18 @@ def open_trajectory(
 
 
 def _refuse_no_file(name: str) -> None:
+    if os.path.isdir(name):
+        folder = Path(name)
+        dumps = sorted(
+            map(str, {p for kind in _DUMPS for p in (*folder.glob(kind), *folder.glob(f"*/{kind}"))})
+        )
+        more = f"; there are {len(dumps) - 1} more" if len(dumps) > 1 else ""
+        raise NoInputError(
+            "the input file is a folder, not a file", code="E-NO-FILE", file=name,
+            hint=f"name a file: {dumps[0]}{more}" if dumps else "name a trajectory file; no dump is in this folder",
+        )  # fmt: skip
     if not os.path.isfile(name):
-        what = "is a folder, not a file" if os.path.isdir(name) else "is not there"
-        raise NoInputError(f"the input file {what}", code="E-NO-FILE", file=name)
+        raise NoInputError("the input file is not there", code="E-NO-FILE", file=name)
 
 
 def _index(name, flags, strict, topology, columns, bad):

@@ -319,7 +319,10 @@ def load_model(path: str | os.PathLike) -> Model:
     """
     path = Path(path)
     if not (path / _JSON).is_file():
-        raise NoInputError("there is no model folder with a model.json", code="E-NO-MODEL", file=path)
+        raise NoInputError(
+            "there is no model folder with a model.json", code="E-NO-MODEL", file=path,
+            hint=f"make one with 'qsdask train STORE ... --model {path.stem}.qs'",
+        )  # fmt: skip
     try:
         present = sorted(os.listdir(path))
     except OSError as error:

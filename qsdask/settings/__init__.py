@@ -7,6 +7,7 @@ are their JSON form, so that a store tells how its numbers were made.
 from __future__ import annotations
 
 from qsdask.settings.base import Settings, validated
+from qsdask.settings.describe import as_toml, first_line
 from qsdask.settings.recipe import Recipe, SpecimenSettings
 from qsdask.settings.simulation import (
     AlloySettings,
@@ -41,5 +42,7 @@ __all__ = [
     "SimulateRecipe",
     "SpecimenSettings",
     "TrainSettings",
+    "as_toml",
+    "first_line",
     "validated",
 ]

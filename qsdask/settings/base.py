@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, TypeVar
+from difflib import get_close_matches
+from typing import ClassVar, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from qsdask.errors import UsageError
 
-__all__ = ["Axis", "Settings", "validated"]
+__all__ = ["Axis", "Settings", "sections", "validated"]
 
 Axis = Literal["x", "y", "z"]
 
@@ -42,15 +43,41 @@ def validated(kind: type[S], /, **values: object) -> S:
     try:
         return kind(**{k: v for k, v in values.items() if v is not None})
     except ValidationError as error:
-        raise UsageError("; ".join(map(_told, error.errors())), code="E-SETTING", hint="see --help") from None
+        told = "; ".join(_told(kind, fault) for fault in error.errors())
+        raise UsageError(told, code="E-SETTING", hint="see --help") from None
 
 
-def _told(fault: dict) -> str:
+def sections(kind: type[Settings]) -> dict[str, type[Settings]]:
+    """Settings inside of settings, by name: the tables of a recipe, also those that are a list or may be left out."""
+    found = {}
+    for name, field in kind.model_fields.items():
+        for part in (field.annotation, *get_args(field.annotation)):
+            if isinstance(part, type) and issubclass(part, Settings):
+                found[name] = part
+    return found
+
+
+def _told(kind: type[Settings], fault: dict) -> str:
     """One fault of the settings, for the person who wrote them."""
     place = ".".join(map(str, fault["loc"]))
-    text = {"missing": "is needed", "extra_forbidden": "is no setting"}.get(fault["type"])
-    if text:
-        return f"{place} {text}"
+    if fault["type"] == "missing":
+        return f"{place} is needed"
+    if fault["type"] == "extra_forbidden":
+        return f"{place} is no setting{_meant(kind, fault['loc'])}"
     said = fault["msg"].removeprefix("Value error, ")
     got = "" if isinstance(fault["input"], dict | list) else f" (got {fault['input']!r})"
     return f"{place}: {said}{got}" if place else said
+
+
+def _meant(kind: type[Settings], place: tuple) -> str:
+    """What an unknown name may stand for: the same in another section, or the most alike beside it; empty when nothing."""
+    *above, name = place
+    inside = kind
+    for part in above:
+        inside = sections(inside).get(part, inside)
+    near = [f"{section}.{name}" for section, other in sections(kind).items() if name in other.model_fields]
+    near = near or [
+        ".".join([*map(str, above), other])
+        for other in get_close_matches(str(name), inside.model_fields, n=2)
+    ]
+    return f"; did you mean {' or '.join(near)}?" if near else ""

@@ -89,7 +89,7 @@ def specimens(recipe: SimulateRecipe, beside: str | Path = ".") -> list[Specimen
     UsageError
         ``E-SETTING`` when two specimens would have one name.
     """
-    file = find_potential(recipe.alloy.potential, beside)
+    file = find_potential(recipe.alloy.potential, beside, recipe.alloy.elements)
     check_elements(file, recipe.alloy.pair_style, recipe.alloy.elements)
     _check_radii(recipe.alloy)
     digest, ensemble = sha256_of(file), recipe.ensemble

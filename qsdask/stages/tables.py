@@ -10,10 +10,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from qsdask.quantity import AtomQuantity, feature_sets, medium_range
+from qsdask.quantity import medium_range
+from qsdask.settings import FeatureSettings, first_line, validated
+from qsdask.stages.feature_options import settings_of
+from qsdask.stages.features import quantity_of, set_names
 
 if TYPE_CHECKING:
     from qsdask.stages.check import Findings
+
+#: Columns of text of a file or a pipe: nothing is folded there.
+_UNLIMITED = 10_000
 
 __all__ = [
     "print_activation",
@@ -47,10 +53,14 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     )
     for i, name in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[i], int | float) or row[i] is None for row in rows)
-        table.add_column(name, justify="right" if numeric else "left")
+        # Names stand first, and may be copied: they stay in one piece as long as there is room.
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=i == 0)
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = _UNLIMITED
+    console.print(table)
 
 
 def print_info(found: Mapping) -> None:
@@ -119,31 +129,51 @@ def print_activation(found: xr.Dataset) -> None:
         "qs_mean_activated",
         "auc",
     )
-    heads = ("strain", "plastic", "newly", "activated", "QS plastic", "QS newly", "QS activated", "AUC")
+    # Eight columns just fit into 80 characters.
+    heads = ("strain", "plastic", "newly", "activated", "QS\nplastic", "QS\nnewly", "QS\nactivated", "AUC")
     columns = [found["strain"].values, *(found[name].values for name in names)]
     rows = [[None if value != value else value.item() for value in row] for row in zip(*columns, strict=True)]
     mean = float(found["qs_mean_all"])
     print_table(f"activation (mean QS of all atoms {mean:.3f})", heads, rows)
 
 
-def print_feature_sets() -> None:
-    """Print every feature set: its columns, their units and meaning; then how many there are of each, and their cost."""
-    known = {name: kind() for name, kind in feature_sets().items()}
-    for name, quantity in known.items():
-        rows = [(c.name, c.unit, c.meaning) for c in quantity.columns]
-        print_table(f"{name}: {_first_line(quantity)}", ("column", "unit", "meaning"), rows)
+def print_feature_sets(text: str | None = None, settings: Mapping | None = None) -> None:
+    """Print meaning, size, settings and cost of the feature sets; of some of them all columns first.
+
+    Parameters
+    ----------
+    text : str, optional
+        Names of sets joined by commas, or ``"all"``: every column of these is printed, with unit and meaning.
+    settings : mapping, optional
+        Conventions as of `qsdask.features`; they change columns.
+
+    Raises
+    ------
+    UsageError
+        ``E-FEATURE-SET`` for an unknown set, ``E-SETTING`` for a setting that does not fit.
+    """
+    chosen = validated(FeatureSettings, **(settings or {}))
+    names = set_names(text or "all")
+    known = {name: quantity_of(name, chosen) for name in names}
+    for name, quantity in known.items() if text else ():
+        columns = (*quantity.columns, *medium_range(quantity))
+        rows = [(c.name, c.unit, c.meaning) for c in columns]
+        print_table(f"{name}: {first_line(quantity)}", ("column", "unit", "meaning"), rows)
+    if not text:
+        rows = [(name, first_line(quantity)) for name, quantity in known.items()]
+        print_table("feature sets", ("set", "meaning"), rows)
     rows = []
     for name, quantity in known.items():
         short = sum(c.name.startswith("sro") for c in quantity.columns)
         n_column = len(quantity.columns) + len(medium_range(quantity))
-        where = ", ".join(quantity.shells) or f"all atoms within {quantity.reach:.1f} angstrom"
-        rows.append((name, short, n_column - short, ", ".join(quantity.statistics), where, quantity.cost))
-    columns = ("set", "short range", "medium range", "statistics over neighbours", "needs", "µs per atom")
-    print_table("feature sets, for a binary alloy; time of the short range on one core", columns, rows)
-
-
-def _first_line(quantity: AtomQuantity) -> str:
-    return (quantity.__doc__ or "").strip().partition("\n")[0].rstrip(".")
+        where = ", ".join(quantity.shells) or f"atoms within {quantity.reach:.1f} angstrom"
+        own = ", ".join(s for s in settings_of(name) if not s.startswith("coarsen"))
+        rows.append((name, short, n_column - short, where, own, quantity.cost))
+    columns = ("set", "short", "medium", "needs", "settings", "µs/atom")
+    print_table("number of columns for a binary alloy; time of the short range on one core", columns, rows)
+    if not text:
+        hint = "columns, units and meaning: qsdask features --list --set interstice, or --set all"
+        Console().print(hint, markup=False, highlight=False, soft_wrap=True)
 
 
 def print_findings(found: Findings) -> None:
@@ -154,7 +184,8 @@ def print_findings(found: Findings) -> None:
     for warning in found.warnings:
         console.print(f"warning {warning.code}: {warning.text}", markup=False)
     console.print(
-        f"{found.frames} frames of {found.atoms} atoms: {len(found.errors)} errors, {len(found.warnings)} warnings",
+        f"{_count(found.frames, 'frame')} of {_count(found.atoms, 'atom')}: {_count(len(found.errors), 'error')}, "
+        f"{_count(len(found.warnings), 'warning')}",
         markup=False,
     )
 
@@ -179,6 +210,11 @@ def print_estimate(found: Mapping) -> None:
     ]  # fmt: skip
     heads = ("specimen", "atoms", "MD steps left", "steps/s", "core-hours", "so far")
     print_table("specimens: cost, estimated from a short timing here", heads, rows)
+    counted = (
+        "counted: MD steps from melt to the last strain, in processor time; not counted: start of LAMMPS and of the "
+        "workers, setup of each piece, checkpoints, files"
+    )
+    Console().print(counted, soft_wrap=True)
     at_once = f"{found['at_once']} at once" if found["at_once"] > 1 else "one after another"
     Console().print(
         f"{found['core_hours']:.3g} core-hours; {_duration(found['hours'])} with {at_once}", highlight=False
@@ -226,6 +262,10 @@ def size(n_byte: float) -> str:
             return f"{n_byte:.0f} {unit}" if unit == "B" else f"{n_byte:.1f} {unit}"
         n_byte /= 1000
     raise AssertionError
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _duration(hours: float) -> str:

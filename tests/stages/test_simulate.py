@@ -205,7 +205,7 @@ def test_a_stopped_job_leaves_no_simulation_and_goes_on_from_its_checkpoint(reci
     folder = tmp_path / "stopped"
     typed = ["simulate", str(recipe), "--folder", str(folder), "--only", NAMES[0]]
     typed += ["--set", "deform.relax_ps=1.0"]  # long enough not to end by itself before it is stopped
-    command = [sys.executable, "-m", "qsdask.cli", *typed, "--workers", "1", "--cluster", cluster]
+    command = [sys.executable, "-m", "qsdask", *typed, "--workers", "1", "--cluster", cluster]
     job = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     waited(lambda: ledger(folder / NAMES[0]).get("segments_done") or job.poll() is not None)
     child = simulations()
@@ -225,7 +225,7 @@ def test_a_stopped_job_leaves_no_simulation_and_goes_on_from_its_checkpoint(reci
 def test_a_specimen_whose_worker_dies_is_made_by_another(made, recipe, tmp_path):
     folder = tmp_path / "killed"
     typed = ["simulate", str(recipe), "--folder", str(folder), "--workers", "2", "--only", NAMES[0]]
-    job = subprocess.Popen([sys.executable, "-m", "qsdask.cli", *typed], stderr=subprocess.PIPE, text=True)
+    job = subprocess.Popen([sys.executable, "-m", "qsdask", *typed], stderr=subprocess.PIPE, text=True)
     waited(lambda: ledger(folder / NAMES[0]).get("segments_done") or job.poll() is not None)
     (child,) = simulations()
     child.parent().kill()

@@ -16,7 +16,7 @@ def test_a_signal_stops_a_job_cleanly(tmp_path, number):
     folder = tmp_path / "a job"
     typed = ["quickstart", "--folder", str(folder), "--workers", "2"]
     job = subprocess.Popen(
-        [sys.executable, "-m", "qsdask.cli", *typed],
+        [sys.executable, "-m", "qsdask", *typed],
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,

@@ -1,4 +1,4 @@
-"""``python -m qsdask.cli``."""
+"""``python -m qsdask``: the command line.."""
 
 import sys
 

@@ -1,0 +1,96 @@
+"""All settings of a recipe as a commented TOML file: the reference that ``--settings`` prints."""
+
+from __future__ import annotations
+
+import json
+import types
+from collections.abc import Iterator
+from typing import Annotated, Literal, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from qsdask.settings.base import Settings, sections
+
+__all__ = ["as_toml", "first_line"]
+
+_WORDS = {str: "text", float: "number", int: "whole number", bool: "true or false"}
+_LIMITS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most", "min_length": "entries: at least"}
+
+
+def as_toml(kind: type[Settings], heading: str = "") -> str:
+    """Every key of a recipe with type, default and meaning, as TOML that may be copied.
+
+    Parameters
+    ----------
+    kind : type of Settings
+        The recipe.
+    heading : str
+        First line, without ``#``.
+
+    Returns
+    -------
+    str
+        Keys that have a default stand with it; the others are comments.
+    """
+    lines = [f"# {heading}", ""] if heading else []
+    return "\n".join([*lines, *_table(kind, "")]) + "\n"
+
+
+def _table(kind: type[Settings], place: str) -> Iterator[str]:
+    below = sections(kind)
+    for name, field in kind.model_fields.items():
+        if name not in below or field.default is None:
+            yield f"# {field.description}; {_told(field)}"
+            # Texts, numbers, lists and empty tables look as in JSON.
+            yield f"# {name} =" if _left_open(field) else f"{name} = {json.dumps(field.default)}"
+    for name, other in below.items():
+        field = kind.model_fields[name]
+        if field.default is None:
+            continue
+        many = get_origin(field.annotation) is list
+        head = f"[[{place}{name}]]" if many else f"[{place}{name}]"
+        needed = "; needed" if field.is_required() else ""
+        yield from (
+            "",
+            f"# {first_line(other)}{needed}",
+            f"# {head}" if many else head,
+        )
+        yield from _table(other, f"{place}{name}.")
+
+
+def _left_open(field: FieldInfo) -> bool:
+    return field.is_required() or field.default is None
+
+
+def _told(field: FieldInfo) -> str:
+    """Type, limits, and whether it is needed, in words."""
+    limits = [
+        f"{word} {getattr(rule, name):g}"
+        for rule in field.metadata
+        for name, word in _LIMITS.items()
+        if getattr(rule, name, None) is not None
+    ]
+    text = ", ".join([_type(field.annotation), *limits])
+    return f"{text}; needed" if field.is_required() else text
+
+
+def _type(kind: object) -> str:
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return " or ".join(map(json.dumps, inner))
+    if origin is Annotated:
+        return _type(inner[0])
+    if origin in (Union, types.UnionType):
+        return " or ".join(_type(part) for part in inner if part is not type(None))
+    if origin is list:
+        return f"list of {_type(inner[0])}"
+    if origin is dict:
+        return f"table of {_type(inner[1])}"
+    if origin is tuple:
+        return f"list of {len(inner)}: {_type(inner[0])}"
+    return _WORDS.get(kind, "table")
+
+
+def first_line(kind: object) -> str:
+    """What a class, or an object of it, is: the first line of its docstring without the full stop."""
+    return (kind.__doc__ or "").strip().partition("\n")[0].rstrip(".")

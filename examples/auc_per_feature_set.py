@@ -1,6 +1,8 @@
 """How well each structural signature foretells plasticity, in short range and with medium range.
 
-python examples/auc_per_feature_set.py [FOLDER] [SET,SET,...]
+python examples/auc_per_feature_set.py [FOLDER] [SET,SET,...] [FACET_FRACTION]
+
+soft_shell wants all facets: python examples/auc_per_feature_set.py auc-soft soft_shell 0
 
 Learns from one shipped glass, scores the other: AUC-ROC of the mean probability at 4 % strain. The glasses are small
 and quenched 400 times faster than those of Wang & Jain (doi:10.1038/s41467-019-13511-9): differences below 0.02 mean
@@ -13,17 +15,14 @@ from pathlib import Path
 import qsdask
 from qsdask.stages.features import set_names
 
-#: Facets below this share of the mean area are dropped; 0 for soft_shell.
-FACET_FRACTION = 0.05
 
-
-def main(folder: Path, sets: list[str]) -> None:
+def main(folder: Path, sets: list[str], facet_fraction: float) -> None:
     data = Path(qsdask.__file__).parent / "data"
     run = qsdask.Run(cluster="threads", progress=False)
     stores = {name: folder / f"{name}.zarr" for name in ("cu65_a", "cu65_b")}
     for name, store in stores.items():
         qsdask.ingest(data / f"{name}.dump.gz", store, species={1: "Cu", 2: "Zr"}, strain_step=0.005, run=run)
-        qsdask.shells(store, cutoff=4.0, facet_fraction=FACET_FRACTION, run=run)
+        qsdask.shells(store, cutoff=4.0, facet_fraction=facet_fraction, run=run)
         qsdask.features(store, set=",".join(sets), run=run)
         qsdask.respond(store, cutoff=4.0, run=run)
     print(f"{'set':<22}{'short range':>24}{'with medium range':>24}")
@@ -49,6 +48,5 @@ def scored(
 
 
 if __name__ == "__main__":
-    chosen = sys.argv[2] if len(sys.argv) > 2 else "all"
-    names = set_names(chosen, {"facet_fraction": FACET_FRACTION})
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "auc-per-set"), names)
+    place, chosen, fraction = [*sys.argv[1:], *("auc-per-set", "all", "0.05")[len(sys.argv) - 1 :]]
+    main(Path(place), set_names(chosen, {"facet_fraction": float(fraction)}), float(fraction))

@@ -275,13 +275,15 @@ def feature_sets() -> dict[str, type[AtomQuantity]]:
     ]
     outside = [_loaded(entry) for entry in metadata.entry_points(group="qsdask.features")]
     for quantity in [*built_in, *outside]:
-        if quantity.name in found:
-            raise UsageError(f"two feature sets are named {quantity.name!r}", code="E-FEATURE-SET")
-        if not (issubclass(quantity, AtomQuantity) and "__dataclass_params__" in vars(quantity)):
+        kept = isinstance(quantity, type) and issubclass(quantity, AtomQuantity) and hasattr(quantity, "name")
+        if not (kept and "__dataclass_params__" in vars(quantity)):
             raise UsageError(
-                f"the feature set {quantity.name!r} is no dataclass that inherits from qsdask.quantity.AtomQuantity",
+                f"the feature set {getattr(quantity, 'name', quantity)!r} is no dataclass with a name that inherits from "
+                "qsdask.quantity.AtomQuantity",
                 code="E-FEATURE-SET",
             )
+        if quantity.name in found:
+            raise UsageError(f"two feature sets are named {quantity.name!r}", code="E-FEATURE-SET")
         found[quantity.name] = quantity
     return found
 

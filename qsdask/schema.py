@@ -79,22 +79,19 @@ class Stage:
         The verb a user types.
     groups : tuple of str
         Groups it writes, ``*`` as in `Variable`.
-    needs : tuple of str
-        Groups that must be complete before it starts.
     """
 
     name: str
     groups: tuple[str, ...]
-    needs: tuple[str, ...]
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("ingest", ("atoms", "frames", "domains"), ()),
-    Stage("shells", ("shells/voronoi", "shells/cutoff"), ("frames",)),
-    Stage("features", ("features/*",), ("shells/voronoi", "shells/cutoff")),
-    Stage("respond", ("response/d2min",), ("frames",)),
-    Stage("propensity", ("response/propensity",), ("response/d2min",)),
-    Stage("predict", ("softness/*",), ("features/*",)),
+    Stage("ingest", ("atoms", "frames", "domains")),
+    Stage("shells", ("shells/voronoi", "shells/cutoff")),
+    Stage("features", ("features/*",)),
+    Stage("respond", ("response/d2min",)),
+    Stage("propensity", ("response/propensity",)),
+    Stage("predict", ("softness/*",)),
 )
 
 _INTEGER_IMAGE = "lattice vectors a, b, c to add to the neighbour's wrapped position"

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import qsdask
+from qsdask.quantity import AtomQuantity, feature_sets
 from tests.store.conftest import tiny
 
 __all__ = ["tiny"]
@@ -61,6 +62,20 @@ def test_its_own_tests_pass(installed):
 def test_it_is_unknown_where_it_is_not_installed(tiny, few):
     with pytest.raises(qsdask.QSDaskError, match="E-FEATURE-SET"):
         qsdask.features(tiny / "tiny.zarr", set="misfit", run=few)
+
+
+class Nameless(AtomQuantity):
+    """A class of the contract that is neither a dataclass nor named."""
+
+
+@pytest.mark.parametrize("wrong", [len, dict, Nameless])
+def test_an_entry_point_that_is_no_feature_set_is_refused_by_name(wrong, monkeypatch):
+    monkeypatch.setattr("qsdask.quantity.metadata.entry_points", lambda group: [group])
+    monkeypatch.setattr("qsdask.quantity._loaded", lambda entry: wrong)
+    with pytest.raises(
+        qsdask.QSDaskError, match=f"{wrong.__name__}.*E-FEATURE-SET|E-FEATURE-SET.*{wrong.__name__}"
+    ):
+        feature_sets.__wrapped__()
 
 
 @pytest.fixture(scope="module")

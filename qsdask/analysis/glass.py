@@ -23,6 +23,7 @@ __all__ = [
     "packing",
     "radial_distribution",
     "remarks",
+    "still_rises",
     "stress_strain",
     "structure",
 ]
@@ -98,7 +99,8 @@ EXPECTED = {
     ),
     "lateral_stress_gpa": Expected(
         "Mean lateral stress (GPa)", -0.1, 0.1, "plausibility: the barostat keeps it at zero",
-        "lateral compression: the barostat is too slow", "lateral tension: the barostat is too slow",
+        "lateral compression: the box has not settled, relax longer or strain slower",
+        "lateral tension: the box has not settled, relax longer or strain slower",
     ),
     "temperature_over_set": Expected(
         "Temperature / that of the recipe", 0.95, 1.05, "plausibility", "too cold", "the work of the load heats the glass",
@@ -269,16 +271,18 @@ def stress_strain(strain: np.ndarray, stress: np.ndarray) -> dict[str, float]:
     strain : float array, shape (n,)
         Engineering strain from 0, a fraction, positive in compression and tension.
     stress : float array, shape (n,)
-        Along the loaded axis, positive with the load. Unit: GPa.
+        True stress along the loaded axis, positive with the load. Unit: GPa.
 
     Returns
     -------
     dict
         ``modulus_gpa``: slope of the straight line through strains up to 2 %, with intercept, and
         ``modulus_fit_strain``, the last strain of the fit; ``yield_stress_gpa`` and ``yield_strain``: the highest stress; ``last_strain``;
-        ``offset_stress_gpa`` and ``offset_strain``: where the curve falls below the elastic line moved by 0.2 % of strain;
+        ``offset_stress_gpa`` and ``offset_strain``: where the curve falls below the elastic line moved by 0.2 % of strain,
+        if that is beyond the fit;
         ``flow_stress_gpa``: mean of the last quarter of the strains, if the highest stress lies before.
-        ``yield_stress_over_modulus``. NaN where the curve is too short.
+        ``yield_stress_over_modulus``. NaN where the curve is too short; the offset and the ratio
+        also where it falls from the beginning, so that there is no elastic line.
     """
     nan = float("nan")
     found = dict.fromkeys(
@@ -293,17 +297,35 @@ def stress_strain(strain: np.ndarray, stress: np.ndarray) -> dict[str, float]:
         slope, intercept = np.polyfit(strain[elastic], stress[elastic], 1)
         found |= {"modulus_gpa": float(slope), "modulus_fit_strain": float(strain[elastic][-1])}
         gap = stress - (intercept + slope * (strain - OFFSET))
-        below = np.flatnonzero((gap < 0) & ~elastic)
-        if len(below) and below[0] > 0:
+        below = np.flatnonzero((gap < 0) & ~elastic) if slope > 0 else []
+        # A curve that is below already at the end of the fit fell somewhere in it: no elastic line, and no offset.
+        if len(below) and gap[below[0] - 1] >= 0:
             k = below[0]
-            part = gap[k - 1] / (gap[k - 1] - gap[k]) if gap[k - 1] > 0 else 1.0
+            part = gap[k - 1] / (gap[k - 1] - gap[k])
             found["offset_strain"] = float(strain[k - 1] + part * (strain[k] - strain[k - 1]))
             found["offset_stress_gpa"] = float(stress[k - 1] + part * (stress[k] - stress[k - 1]))
     late = strain >= 0.75 * strain[-1]
     if not late[top] and late.sum() >= 3:
         found["flow_stress_gpa"] = float(stress[late].mean())
-    found["yield_stress_over_modulus"] = found["yield_stress_gpa"] / found["modulus_gpa"]
+    found["yield_stress_over_modulus"] = (
+        found["yield_stress_gpa"] / found["modulus_gpa"] if found["modulus_gpa"] > 0 else nan
+    )
     return found
+
+
+def still_rises(row: Mapping[str, float]) -> bool:
+    """Whether the highest stress is that of the last strain, so that it is no yield stress.
+
+    Parameters
+    ----------
+    row : mapping
+        Of `stress_strain`.
+
+    Returns
+    -------
+    bool
+    """
+    return row["yield_strain"] >= 0.99 * row["last_strain"]
 
 
 def nonaffine(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+
 import click
 
 from qsdask.cli.group import CONTEXT, cli
@@ -26,7 +29,7 @@ def _which_frames(command):
 
 
 def _steps(store: str, step: str, strain: float | None) -> list[int]:
-    """Steps that `_which_frames` names; says which one a strain stands for."""
+    """Steps that `_which_frames` names, counted from the first; says which one a strain stands for."""
     if strain is not None:
         if step != "0":
             raise UsageError("give --step or --strain, not both", code="E-SETTING")
@@ -34,9 +37,16 @@ def _steps(store: str, step: str, strain: float | None) -> list[int]:
         click.echo(f"step {near}, at strain {there:g}")
         return [near]
     try:
-        return [int(text) for text in step.split(",")]
+        asked = [int(text) for text in step.split(",")]
     except ValueError:
         raise UsageError(f"expected steps such as '32,40', got {step!r}", code="E-STEP") from None
+    return stage("steps").chosen_steps(Path(store), asked)
+
+
+def _warn(texts: Iterable[str]) -> None:
+    """Say on standard error what was accepted, each once."""
+    for text in dict.fromkeys(texts):
+        click.echo(f"qsdask: warning {text}", err=True)
 
 
 @cli.command(context_settings=CONTEXT)
@@ -68,8 +78,7 @@ def ingest(
         skip_bad_frames=skip_bad_frames, assume_order=assume_order, restart_overlap=restart_overlap,
         lost_atoms=lost_atoms, run=where_to_run(**where),
     )  # fmt: skip
-    for warning in stage("info").warnings_of(made, "ingest"):
-        click.echo(f"qsdask: warning {warning}", err=True)
+    _warn(stage("info").warnings_of(made, "ingest"))
     done(made)
 
 
@@ -266,14 +275,16 @@ def respond(store, cutoff, normalise, runs, threshold, **where) -> None:
     type=click.Choice(["stratified", "spatial_block"]),
     help="How atoms are set aside (default stratified).",
 )
+@click.option("--block", type=float, help="Edge of a block of spatial_block folds, angstrom (default 15).")
 @click.option("--draws", type=int, help="Undersamplings (default 3).")
-@click.option("--ratio", type=float, help="Other atoms per plastic atom (default 1).")
+@click.option("--ratio", type=float, help="Other atoms per plastic atom, at least 1 (default 1).")
 @click.option(
     "--surface-margin", type=float, help="Leave out atoms nearer to a free surface, angstrom (default 10)."
 )
 @click.option("--host", help="Learn from this species only.")
 @click.option("--trees", type=int, help="Boosting rounds (default 300).")
 @click.option("--depth", type=int, help="Depth of a tree (default 2).")
+@click.option("--learning-rate", type=float, help="Shrinkage of each tree (default 0.1).")
 @click.option("--seed", type=int, help="Seed of undersampling, folds and boosting (default 0).")
 @running
 def train(stores, model, name, cluster, workers, memory_limit, overwrite, quiet, **settings) -> None:
@@ -290,6 +301,7 @@ def train(stores, model, name, cluster, workers, memory_limit, overwrite, quiet,
         run=where_to_run(cluster, workers, memory_limit, overwrite, quiet),
         **settings,
     )
+    _warn(stage("predict").loaded(str(made)).warnings)
     click.echo(f"{made}: done. Next: qsdask predict OTHER.zarr --model {made}")
 
 
@@ -307,4 +319,6 @@ def predict(store, model, step, strain, **where) -> None:
     """
     steps = _steps(store, step, strain)
     made = stage("predict").predict(store, model=model, step=steps, run=where_to_run(**where))
+    for k in steps:
+        _warn(stage("info").warnings_of(made, f"softness/{Path(model).stem}", k))
     done(made, steps, model)

@@ -9,6 +9,7 @@ import click
 
 from qsdask.cli.group import CONTEXT, cli
 from qsdask.cli.options import running, stage, where_to_run
+from qsdask.errors import CannotCreateError
 
 
 @cli.command(context_settings=CONTEXT)
@@ -50,7 +51,7 @@ def evaluate(store, model, as_json, **where) -> None:
 @click.option("--model", required=True, help="Model folder, or the name of its softness in the store.")
 @click.option("--threshold", type=float, help="Plastic above this D2min, angstrom^2 (default: the model's).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--out", help="Write the whole result as a Zarr store that xarray opens.")
+@click.option("--out", help="Write the whole result as a new Zarr store that xarray opens.")
 @running
 def activation(store, model, threshold, as_json, out, **where) -> None:
     """Follow which softness is activated, strain by strain.
@@ -58,9 +59,13 @@ def activation(store, model, threshold, as_json, out, **where) -> None:
     \b
     qsdask activation glass7.zarr --model cuzr.qs
     """
+    if out and Path(out).exists():
+        raise CannotCreateError(
+            "something is there already", code="E-EXISTS", file=out, hint="choose another --out"
+        )
     found = stage("activation").activation(store, model=model, threshold=threshold, run=where_to_run(**where))
     if out:
-        found.to_zarr(out, mode="w", consolidated=False)
+        found.to_zarr(out, mode="w-", consolidated=False)
     if as_json:
         click.echo(_json({name: found[name].values.tolist() for name in ("strain", *found.data_vars)}))
     else:
@@ -106,11 +111,8 @@ def glasses(folder, as_json) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
-    for row in rows:
-        run = f" run {row['run']}" if row["run"] > 1 else ""
-        click.echo(
-            f"{row['specimen']} {row['loading']}{run}: " + ("; ".join(row["remarks"]) or "as expected")
-        )
+    for line in stage("glass_checks").told(rows):
+        click.echo(line)
     click.echo(f"{Path(folder) / 'glasses.html'}: written, with checks.csv and checks.json.")
 
 

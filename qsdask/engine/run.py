@@ -64,6 +64,7 @@ def run_tasks(
     weight: Sequence[int] | None = None,
     describe: Callable[..., str] = lambda *arguments: str(arguments),
     at_once: int | None = None,
+    instead: Callable[..., object] | None = None,
 ) -> Iterator[object]:
     """Run `function` on every tuple of arguments, each on some worker, and yield results as they come.
 
@@ -85,6 +86,9 @@ def run_tasks(
         Names the task with these arguments, for the user whose task cannot be done.
     at_once : int, optional
         Most tasks that the cluster is given at a time; by default enough to keep it busy.
+    instead : callable, optional
+        Takes the arguments of a task that brings its workers down, and the error: what it returns is yielded as the
+        result, and the others go on. Without it the error ends all.
 
     Yields
     ------
@@ -130,7 +134,12 @@ def run_tasks(
         try:
             for future in queue:
                 index = running.pop(future)
-                result = _outcome(future, label, partial(describe, *arguments[index]))
+                try:
+                    result = _outcome(future, label, partial(describe, *arguments[index]))
+                except ResumableError as error:
+                    if instead is None or not isinstance(future.exception(), KilledWorker | MemoryError):
+                        raise
+                    result = instead(*arguments[index], error)
                 submit()
                 advance(share[index])
                 yield result

@@ -390,7 +390,7 @@ class _BadFrames:
                 frame=error.frame,
                 timestep=error.timestep,
                 line=error.line,
-                hint="look into the file, or raise --max-errors",
+                hint="'qsdask check' lists them; dump again, or leave the damaged part of the file out",
             )
 
     def without(self, files: list[list[FrameLocation]], topology: str | None) -> list[list[FrameLocation]]:

@@ -57,7 +57,7 @@ def shares(value):
     Parameters
     ----------
     value : float64 array, shape (n_row, n_column)
-        Not negative. Any unit.
+        Any unit.
 
     Returns
     -------

@@ -23,7 +23,7 @@ class VoronoiShell(NamedTuple):
     area : float64 array, shape (n_owned, n_slot)
         Area of the facet, NaN where empty. Unit: square angstrom.
     edges : int32 array, shape (n_owned, n_slot)
-        Edges of the facet, 0 where empty.
+        Edges of the facet, -1 where empty.
     count : int32 array, shape (n_owned,)
         Number of facets.
     volume : float64 array, shape (n_owned,)
@@ -58,7 +58,7 @@ def empty_shell(n_owned, n_slot, *, blank):
         np.zeros(n_owned, dtype=np.uint8),
     )
     if blank:
-        for array, value in zip(shell[:4], (-1, np.nan, np.nan, 0), strict=True):
+        for array, value in zip(shell[:4], (-1, np.nan, np.nan, -1), strict=True):
             array[...] = value
     return shell
 
@@ -99,7 +99,7 @@ def fill_kept(neighbour, distance, area, edges, count, fraction, sequential, kep
             kept.neighbour[i, k] = -1
             kept.distance[i, k] = np.nan
             kept.area[i, k] = np.nan
-            kept.edges[i, k] = 0
+            kept.edges[i, k] = -1
 
 
 def keep_facets(shell, fraction=0.05, sequential=False):

@@ -274,7 +274,7 @@ def fill_cells_of_atoms(
             shell_neighbour[i, k] = -1
             shell_distance[i, k] = np.nan
             shell_area[i, k] = np.nan
-            shell_edges[i, k] = 0
+            shell_edges[i, k] = -1
     return largest_count
 
 

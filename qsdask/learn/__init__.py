@@ -3,12 +3,12 @@
 from qsdask.learn.folds import blocks, spatial_block, stratified
 from qsdask.learn.gbdt import Settings
 from qsdask.learn.label import often, plastic
-from qsdask.learn.model import Model, load_model
+from qsdask.learn.model import Model, load_model, refuse_other_content
 from qsdask.learn.record import definition_digest
 from qsdask.learn.score import evaluate, fold_spread, prior_corrected
 from qsdask.learn.select import usable
 from qsdask.learn.softness import probabilities, quench_in_softness, train
-from qsdask.learn.table import Specimen, Table, concatenate, identity_hash
+from qsdask.learn.table import Specimen, Table, concatenate, identity_hash, same_glass
 from qsdask.learn.undersample import undersample
 
 __all__ = [
@@ -28,6 +28,8 @@ __all__ = [
     "prior_corrected",
     "probabilities",
     "quench_in_softness",
+    "refuse_other_content",
+    "same_glass",
     "spatial_block",
     "stratified",
     "train",

@@ -29,14 +29,9 @@ from qsdask.learn.record import (
     parse,
     plain,
 )
-from qsdask.learn.table import Specimen
+from qsdask.learn.table import Specimen, same_glass
 
-__all__ = ["Model", "load_model"]
-
-#: Distances of two fingerprints that differ by less are the same. Unit: angstrom.
-_SAME_DISTANCE = 1e-2
-#: A match of fewer distances than this may be chance.
-_LEAST_DISTANCES = 3
+__all__ = ["Model", "load_model", "refuse_other_content"]
 
 _JSON = "model.json"
 _LARGEST_JSON = 16 * 2**20
@@ -171,19 +166,15 @@ class Model:
         key : str
             Key of the specimen.
         fingerprint : sequence of float
-            Interatomic distances as in `Specimen`. Unit: angstrom. Equal to within 0.01 angstrom, all of
-            at least 3, means the same specimen, though rounded or stored anew.
+            Interatomic distances as in `Specimen`; see `qsdask.learn.same_glass`. Unit: angstrom.
 
         Raises
         ------
         BadDataError
             ``E-SPECIMEN-BOTH-SIDES``.
         """
-        given = np.asarray(fingerprint, dtype=np.float64)
         for specimen in self.specimens:
-            known = np.asarray(specimen.fingerprint, dtype=np.float64)
-            alike = given.shape == known.shape and len(known) >= _LEAST_DISTANCES
-            if key == specimen.key or (alike and np.all(np.abs(given - known) < _SAME_DISTANCE)):
+            if same_glass(key, fingerprint, specimen.key, specimen.fingerprint):
                 raise BadDataError(
                     f"the specimen is training specimen {specimen.name!r} of the model",
                     code="E-SPECIMEN-BOTH-SIDES",
@@ -225,15 +216,11 @@ class Model:
             ``E-MODEL-WRITE``: the folder cannot be written.
         """
         path = Path(os.path.abspath(path))
-        if path.is_symlink() or path.exists():
-            is_model = path.is_dir() and not path.is_symlink() and (path / _JSON).is_file()
-            if not (overwrite and is_model):
-                raise CannotCreateError(
-                    "the model folder exists" if is_model else "something that is no model folder is there",
-                    code="E-EXISTS",
-                    file=path,
-                    hint="another name, or --overwrite" if is_model else "another name",
-                )
+        refuse_other_content(path)
+        if path.exists() and not overwrite:
+            raise CannotCreateError(
+                "the model folder exists", code="E-EXISTS", file=path, hint="another name, or --overwrite"
+            )
         record = self._record()
         record["sha256"] = hashlib.sha256(canonical(record)).hexdigest()
         content = {name: self.trees[name].encode() for name in self.names()}
@@ -286,6 +273,21 @@ class Model:
                 },
                 "versions": self.versions,
             }
+        )
+
+
+def refuse_other_content(path: Path) -> None:
+    """Refuse a place where something is that is no model folder.
+
+    Raises
+    ------
+    CannotCreateError
+        ``E-EXISTS``.
+    """
+    is_model = path.is_dir() and not path.is_symlink() and (path / _JSON).is_file()
+    if (path.is_symlink() or path.exists()) and not is_model:
+        raise CannotCreateError(
+            "something that is no model folder is there", code="E-EXISTS", file=path, hint="another name"
         )
 
 

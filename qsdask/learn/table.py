@@ -9,11 +9,18 @@ import numpy as np
 
 from qsdask.errors import BadDataError, UsageError
 
-__all__ = ["Specimen", "Table", "concatenate", "identity_hash"]
+__all__ = ["Specimen", "Table", "concatenate", "identity_hash", "same_glass"]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)
+
+#: Distances of two fingerprints that differ by less are the same. Unit: angstrom.
+_SAME_DISTANCE = 1e-2
+#: A match of fewer distances than this may be chance.
+_LEAST_DISTANCES = 3
+#: Of the fingerprints of one glass before and after relaxation or strain; after a melt there is little left of it.
+_SAME_CORRELATION = 0.9
 
 
 def _mix(state: np.ndarray, word: np.ndarray) -> np.ndarray:
@@ -76,7 +83,7 @@ class Specimen:
     Attributes
     ----------
     key : str
-        Content hash of the specimen, as hexadecimal text.
+        Content hash of the specimen, as hexadecimal text; behind a colon what tells it from others of the same hash.
     name : str
         Name for people.
     n_atoms : int
@@ -97,6 +104,36 @@ class Specimen:
     n_plastic: int = -1
     fingerprint: tuple[float, ...] = ()
     species: tuple[str, ...] = ()
+
+
+def same_glass(
+    key: str, fingerprint: Sequence[float], other_key: str, other_fingerprint: Sequence[float]
+) -> bool:
+    """Whether two specimens are one glass, rounded, relaxed or strained as it may be.
+
+    Parameters
+    ----------
+    key, other_key : str
+        Keys as in `Specimen`; what follows a colon does not count.
+    fingerprint, other_fingerprint : sequence of float
+        Interatomic distances as in `Specimen`. Unit: angstrom.
+
+    Returns
+    -------
+    bool
+        True when all of at least 3 distances are equal to within 0.01 angstrom. True for one key as well, unless the
+        distances, of the same pairs of atoms, are correlated by less than 0.9: glasses quenched from the same ids and
+        species, as all of a pure metal are, have one key.
+    """
+    one, two = (np.asarray(distances, dtype=np.float64) for distances in (fingerprint, other_fingerprint))
+    comparable = one.shape == two.shape and len(one) >= _LEAST_DISTANCES
+    if comparable and np.all(np.abs(one - two) < _SAME_DISTANCE):
+        return True
+    if key.partition(":")[0] != other_key.partition(":")[0]:
+        return False
+    if not comparable or not (np.ptp(one) and np.ptp(two)):
+        return True
+    return bool(np.corrcoef(one, two)[0, 1] >= _SAME_CORRELATION)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from qsdask.reporting import template
@@ -15,7 +15,7 @@ from qsdask.reporting.figures import BLUE, GREEN, GREY, ORANGE, SKY, VERMILLION,
 from qsdask.reporting.page import write_page
 from qsdask.reporting.picture import encode
 
-__all__ = ["write_glass_page"]
+__all__ = ["VERDICTS", "with_error", "write_glass_page"]
 
 _COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, SKY, GREY)
 _LINES = ("-", "--", ":", "-.")
@@ -39,12 +39,53 @@ _KEPT = (
     ("plastic_fraction", "Plastic at 4 %"), ("plastic_counted", "Atoms counted"), ("lateral_stress_gpa", "Lateral stress (GPa)"),
     ("temperature_kelvin", "Temperature (K)"), ("energy_gain_ev_per_atom", "Energy gained by 1 % (eV/atom)"),
 )  # fmt: skip
+_TOGETHER = (
+    ("density_g_per_cm3", "Density (g/cm³)"), ("energy_ev_per_atom", "Energy (eV/atom)"), ("modulus_gpa", "Modulus (GPa)"),
+    ("yield_stress_gpa", "Highest stress (GPa)"), ("yield_strain", "at strain"), ("plastic_fraction", "Plastic fraction at 4 %"),
+)  # fmt: skip
+
+#: Plain words for the verdicts of `qsdask.analysis.replicas.energy_against_rate`.
+VERDICTS = {
+    "falls": "falls with slower quenches",
+    "rises": "rises with slower quenches: these glasses are not relaxed as they should be",
+    "unresolved": "not resolved: the replicas scatter as much",
+    "unknown": "unknown: it needs two rates, and two replicas at one of them",
+}
+
+#: Deformations about which one thing is said one by one.
+_MANY = 4
+
+
+def with_error(value: Mapping[str, float]) -> str:
+    """A mean with its standard error, such as ``7.123 ± 0.014``; two digits of the error decide about both.
+
+    Parameters
+    ----------
+    value : mapping
+        ``mean`` and ``error``; without the latter (NaN) the mean has four digits, without both there is a dash.
+
+    Returns
+    -------
+    str
+    """
+    mean, error = value["mean"], value["error"]
+    if math.isnan(mean):
+        return "–"
+    if math.isnan(error):
+        return f"{mean:.4g}"
+    if error == 0:
+        return f"{mean:.4g} ± 0"
+    places = max(0, 1 - math.floor(math.log10(error)))
+    return f"{mean:.{places}f} ± {error:.{places}f}"
 
 
 def write_glass_page(
     path: str | os.PathLike,
     *,
     rows: Sequence[Mapping[str, object]],
+    groups: Sequence[Mapping[str, object]],
+    energies: Sequence[Mapping[str, object]],
+    unfinished: Sequence[str],
     specimens: Sequence[Mapping[str, object]],
     expected: Sequence[tuple[str, str, float, float, str]],
     known: Sequence[str],
@@ -57,6 +98,12 @@ def write_glass_page(
         File to write.
     rows : sequence of mappings
         One for each deformation, see `qsdask.stages.glass_checks.check_glasses`.
+    groups : sequence of mappings
+        Of `qsdask.analysis.replicas.groups`, each with ``curve``: strain, mean stress in GPa, its standard error (arrays).
+    energies : sequence of mappings
+        Of `qsdask.analysis.replicas.energy_against_rate`.
+    unfinished : sequence of str
+        Names of specimens that were begun only.
     specimens : sequence of mappings
         ``name``, ``rows``; ``g``, a Dataset of g(r); ``quench``, a mapping of ``temperature_kelvin`` and
         ``energy_ev_per_atom`` (arrays); ``loading``, a mapping from deformation to (strain, stress in GPa).
@@ -70,21 +117,30 @@ def write_glass_page(
     Path
         The file written; the same input gives the same bytes.
     """
-    remarkable = [f"{_name(row)}: {text}" for row in rows for text in row["remarks"]]
     first = {row["specimen"]: row for row in reversed(rows)}
     glasses = [first[name] for name in dict.fromkeys(row["specimen"] for row in rows)]
     alloys = len({row["composition"] for row in rows})
+    loadings = dict.fromkeys(group["loading"] for group in groups)
     parts = [
         template.tiles(
             [
                 ("Glasses", len(glasses), f"of {alloys} composition{'s' * (alloys > 1)}"),
                 ("Deformations", len(rows), ""),
-                ("Remarks", len(remarkable), "values outside of what is expected"),
+                ("Remarks", sum(len(row["remarks"]) for row in rows), "values outside of what is expected"),
+                *([("Not finished", len(unfinished), ", ".join(unfinished))] if unfinished else []),
             ]
         ),
-        template.bullets("Remarks", remarkable),
+        template.section(
+            "Replicas together",
+            _gallery(_energies(glasses, groups), *(_curves(groups, of) for of in loadings)),
+            _together(groups),
+            _verdicts(energies),
+            lead="Mean ± standard error over independent glasses; a value without an error has one glass. Runs of one glass "
+            "are averaged first. A stress that still rises at the last strain is not counted as the highest.",
+        ),
+        template.bullets("Remarks", _gathered(rows)),
         template.section("The glasses", _table(_MADE, glasses, [row["specimen"] for row in glasses])),
-        template.section("Quench", _gallery(_quench(specimens), _energies(glasses))),
+        template.section("Quench", _gallery(_quench(specimens))),
         template.section(
             "Structure",
             _gallery(_g_total(specimens), _g_partial(specimens)),
@@ -131,6 +187,41 @@ def _shown(key: str, value: object) -> object:
     return value
 
 
+def _gathered(rows) -> list[str]:
+    """Remarks, each with the deformation it is about; what is said of many is said once, with the first of them."""
+    of: dict[str, list[str]] = {}
+    for row in rows:
+        for text in row["remarks"]:
+            of.setdefault(text.partition(":")[0].partition(",")[0], []).append(f"{_name(row)}: {text}")
+    said = []
+    for texts in of.values():
+        more = f" (and {len(texts) - 1} of the other {len(rows) - 1} deformations: see the tables)"
+        said += [texts[0] + more] if len(texts) > _MANY else texts
+    return said
+
+
+def _together(groups) -> str:
+    cells = [
+        [group["composition"], _shown("rate_kelvin_per_second", group["rate_kelvin_per_second"]), group["loading"],
+         group["replicas"], *(with_error(group[key]) for key, _ in _TOGETHER)]
+        for group in groups
+    ]  # fmt: skip
+    return template.table(
+        ["Alloy", "Quench (K/s)", "Loading", "Glasses", *(title for _, title in _TOGETHER)], cells
+    )
+
+
+def _verdicts(energies) -> str:
+    cells = [
+        [line["composition"], line["rates"], line["glasses"],
+         with_error({**line, "mean": line["slope_ev_per_atom_per_decade"]}), VERDICTS[line["verdict"]]]
+        for line in energies
+    ]  # fmt: skip
+    return template.table(
+        ["Alloy", "Rates", "Glasses", "Energy per decade of the rate (eV/atom)", "Energy"], cells
+    )
+
+
 def _gallery(*pictures: str) -> str:
     return f'<div class="pictures">{"".join(pictures)}</div>'
 
@@ -139,21 +230,27 @@ def _picture(name: str, figure: Figure, title: str, text: str) -> str:
     return template.figure(encode(figure, name), Caption(title, text, title))
 
 
+def _look(groups, one: Mapping) -> dict:
+    """Colour by composition, line by quench rate."""
+    alloys = list(dict.fromkeys(group["composition"] for group in groups))
+    rates = sorted({group["rate_kelvin_per_second"] for group in groups})
+    alloy, rate = one["composition"], one["rate_kelvin_per_second"]
+    return {
+        "color": _COLOURS[alloys.index(alloy) % len(_COLOURS)],
+        "linestyle": _LINES[rates.index(rate) % len(_LINES)],
+        "label": f"{alloy}, {rate:.3g} K/s",
+        "linewidth": 1.1,
+    }
+
+
 def _styles(specimens) -> dict[str, dict]:
-    """Colour by composition, line by quench rate; replicas look alike and are named once."""
-    alloys = list(dict.fromkeys(s["rows"][0]["composition"] for s in specimens))
-    rates = sorted({s["rows"][0]["rate_kelvin_per_second"] for s in specimens})
+    """Replicas look alike and are named once."""
+    first = [s["rows"][0] for s in specimens]
     styles, seen = {}, set()
-    for s in specimens:
-        alloy, rate = s["rows"][0]["composition"], s["rows"][0]["rate_kelvin_per_second"]
-        label = f"{alloy}, {rate:.3g} K/s"
-        styles[s["name"]] = {
-            "color": _COLOURS[alloys.index(alloy) % len(_COLOURS)],
-            "linestyle": _LINES[rates.index(rate) % len(_LINES)],
-            "label": None if label in seen else label,
-            "linewidth": 1.1,
-        }
-        seen.add(label)
+    for s, row in zip(specimens, first, strict=True):
+        look = _look(first, row)
+        styles[s["name"]] = {**look, "label": None if look["label"] in seen else look["label"]}
+        seen.add(look["label"])
     return styles
 
 
@@ -232,19 +329,45 @@ def _quench(specimens) -> str:
 
 
 @styled
-def _energies(glasses) -> str:
-    figure, axes = _panel("Quench rate (K/s)", "Energy of the glass (eV/atom)")
-    for k, alloy in enumerate(dict.fromkeys(row["composition"] for row in glasses)):
+def _energies(glasses, groups) -> str:
+    """A panel for each alloy: their energies differ by far more than those of the rates."""
+    alloys = list(dict.fromkeys(group["composition"] for group in groups))
+    figure = Figure(figsize=(5.2, 1.3 + 1.9 * len(alloys)), layout="constrained")
+    every = figure.subplots(len(alloys), 1, sharex=True, squeeze=False)[:, 0]
+    for k, (alloy, axes) in enumerate(zip(alloys, every, strict=True)):
         mine = [row for row in glasses if row["composition"] == alloy]
-        rate = np.array([row["rate_kelvin_per_second"] for row in mine])
-        energy = np.array([row["energy_ev_per_atom"] for row in mine])
-        colour = _COLOURS[k % len(_COLOURS)]
-        axes.plot(rate, energy, "o", color=colour, label=alloy)
-        each = np.unique(rate)
-        axes.plot(each, [energy[rate == r].mean() for r in each], color=colour, linewidth=1.0)
-    axes.set_xscale("log")
-    axes.legend()
+        rate = [row["rate_kelvin_per_second"] for row in mine]
+        axes.plot(rate, [row["energy_ev_per_atom"] for row in mine], "o", color=GREY, markersize=3.5)
+        # Loadings of a glass share its energy.
+        means = {
+            g["rate_kelvin_per_second"]: g["energy_ev_per_atom"] for g in groups if g["composition"] == alloy
+        }
+        axes.errorbar(
+            list(means), [m["mean"] for m in means.values()], [m["error"] for m in means.values()],
+            color=_COLOURS[k % len(_COLOURS)], capsize=3.0, linewidth=1.1,
+        )  # fmt: skip
+        axes.set_xscale("log")
+        axes.set_title(alloy, fontsize="medium", loc="left")
+    every[-1].set_xlabel("Quench rate (K/s)")
+    figure.supylabel("Energy of the glass (eV/atom)", fontsize="medium")
     return _picture(
         "energy-rate", figure, "Energy after the quench",
-        "Each point a glass, the line their means. Slower quenches should lie lower; small glasses scatter.",
+        "Each point a glass; lines and bars their means with standard errors. Slower quenches should lie lower.",
+    )  # fmt: skip
+
+
+@styled
+def _curves(groups, loading: str) -> str:
+    figure, axes = _panel("Strain (fraction)", "Stress along the load (GPa)")
+    mine = [group for group in groups if group["loading"] == loading]
+    for group in mine:
+        look = _look(groups, group)
+        strain, mean, error = group["curve"]
+        axes.plot(strain, mean, **look)
+        axes.fill_between(strain, mean - error, mean + error, color=look["color"], alpha=0.2, linewidth=0.0)
+    axes.axhline(0.0, color=GREY, linewidth=0.8)
+    axes.legend()
+    return _picture(
+        f"stress-strain-{loading}", figure, f"Mean stress in {loading}",
+        "Means over the glasses of one alloy and quench rate; bands are standard errors, of single glasses there are none.",
     )  # fmt: skip

@@ -55,7 +55,9 @@ def _table(kind: type[Settings], place: str) -> Iterator[str]:
             f"# {first_line(other)}{needed}",
             f"# {head}" if many else head,
         )
-        yield from _table(other, f"{place}{name}.")
+        inside = _table(other, f"{place}{name}.")
+        # Below a head that is a comment a key would belong to the table above.
+        yield from (f"# {line}" if many and line and line[0] != "#" else line for line in inside)
 
 
 def _left_open(field: FieldInfo) -> bool:

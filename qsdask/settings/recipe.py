@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from qsdask.settings.base import Settings
 from qsdask.settings.simulation import SimulateRecipe
@@ -29,6 +29,16 @@ class SpecimenSettings(Settings):
         "a specimen that the section simulate makes; simulated:NAME/tension-run2 for one of several deformations"
     )
     role: Literal["train", "test"] = Field(description="learn from it, or set it aside")
+    runs: list[str] = Field(
+        default=[],
+        description="trajectories of other isoconfigurational runs of the glass, such as simulated:NAME/compression-run2; "
+        "their responses are averaged with its own, as train.label = 'propensity' needs",
+    )
+
+    @property
+    def run_names(self) -> list[str]:
+        """Names of the stores of `runs`; that of the trajectory itself is the first run."""
+        return [f"{self.name}-run{number}" for number, _ in enumerate(self.runs, 2)]
 
 
 class Recipe(Settings):
@@ -43,6 +53,13 @@ class Recipe(Settings):
         description="glasses to make first: tables as of qsdask simulate, or the file name of such a recipe",
     )
     specimen: list[SpecimenSettings] = Field(min_length=1)
+    softness_strain: list[Annotated[float, Field(gt=0)]] = Field(
+        default=[],
+        description="strains at which the frames of set-aside glasses get shells, features and softness, too",
+    )
+    run_threshold: float = Field(
+        default=5.0, gt=0, description="of specimens with runs: plastic in a run above this D2min, angstrom^2"
+    )
     ingest: IngestSettings = IngestSettings()
     shells: ShellSettings = ShellSettings()
     features: FeatureSettings = FeatureSettings()
@@ -53,7 +70,15 @@ class Recipe(Settings):
     @field_validator("specimen")
     @classmethod
     def _names_differ(cls, value: list[SpecimenSettings]) -> list[SpecimenSettings]:
-        names = [s.name for s in value]
+        # Each run has a store of its own.
+        names = [s.name for s in value] + [name for s in value for name in s.run_names]
         if len(set(names)) != len(names):
             raise ValueError(f"two specimens have one name: {names}")
         return value
+
+    @model_validator(mode="after")
+    def _runs_for_propensity(self) -> Recipe:
+        once = [specimen.name for specimen in self.specimen if not specimen.runs]
+        if self.train.label == "propensity" and once:
+            raise ValueError(f"train.label is 'propensity', and {', '.join(once)} has no other runs")
+        return self

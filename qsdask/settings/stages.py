@@ -29,6 +29,7 @@ class IngestSettings(Settings):
     )
     strain_step: float | None = Field(
         default=None,
+        gt=0,
         description="strain between consecutive frames, a fraction; measured from the cell when not given",
     )
     chunk: int = Field(default=65536, ge=16, description="atoms per domain, chunk and task")
@@ -176,7 +177,7 @@ class TrainSettings(Settings):
     )
     block_angstrom: float = Field(default=15.0, gt=0, description="edge of a block of spatial_block folds")
     draws: int = Field(default=3, ge=1, le=50, description="undersamplings, each with its own folds")
-    ratio: float = Field(default=1.0, gt=0, description="other atoms per plastic atom")
+    ratio: float = Field(default=1.0, ge=1, description="other atoms per plastic atom")
     surface_margin_angstrom: float = Field(
         default=10.0, ge=0, description="atoms nearer to a free surface are left out"
     )

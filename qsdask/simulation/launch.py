@@ -19,6 +19,15 @@ __all__ = ["child", "launch"]
 #: What launchers of parallel jobs leave for MPI; the specimen has one rank of its own.
 _FOREIGN = ("PMI_", "PMIX_", "HYDI_", "HYDRA_", "OMPI_", "MPI_LOCAL")
 
+#: What the signals mean that nobody sends by hand.
+_SIGNALS = {
+    signal.SIGKILL: "when nobody killed it, the machine ran out of memory: make fewer specimens at once, with --workers",
+    **dict.fromkeys(
+        (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT),
+        "LAMMPS crashed: the end of log.txt in this folder may say why",
+    ),
+}
+
 
 def launch(folder: str | Path) -> Iterator[dict]:
     """Run one specimen in a child process.
@@ -64,7 +73,7 @@ def launch(folder: str | Path) -> Iterator[dict]:
         process.stdout.close()
     if status < 0:
         raise ResumableError(
-            f"the simulation was stopped by signal {-status}", code="E-STOPPED", file=folder,
+            f"the simulation was stopped by signal {-status}", code="E-STOPPED", file=folder, why=_SIGNALS.get(-status),
             hint="run the same command again: it goes on from its last checkpoint",
         )  # fmt: skip
     if status:

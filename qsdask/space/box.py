@@ -91,9 +91,12 @@ class Box:
         if not moved.any():
             return position
         wrapped = position.copy()
-        wrapped[moved] = np.round(position[moved] - image[moved] @ self.cell, WRAP_DECIMALS)
+        wrapped[moved] = np.round(position[moved] - self.shift(image[moved]), WRAP_DECIMALS)
         return wrapped
 
     def shift(self, image: np.ndarray) -> np.ndarray:
         """Cartesian shift of integer images, shape (n, 3). Unit: angstrom."""
-        return image.astype(np.float64) @ self.cell
+        # Not a matrix product: BLAS rounds one row alone otherwise than among others, and halos differ in their rows.
+        a, b, c = image.T.astype(np.float64)
+        x, y, z = (a * along[0] + b * along[1] + c * along[2] for along in self.cell.T)
+        return np.stack([x, y, z], axis=1)

@@ -6,7 +6,7 @@ import numpy as np
 
 from qsdask.space.box import Box
 
-__all__ = ["bisect", "domain_bounds", "domain_rows"]
+__all__ = ["bisect", "domain_rows"]
 
 
 def bisect(position: np.ndarray, atom_id: np.ndarray, box: Box, chunk: int) -> np.ndarray:
@@ -59,25 +59,6 @@ def domain_rows(n_atom: int, chunk: int) -> np.ndarray:
     """First row and the row after the last of every domain, int64, shape (n_domain, 2)."""
     start = np.arange(0, max(n_atom, 1), chunk, dtype=np.int64)
     return np.stack([start, np.minimum(start + chunk, n_atom)], axis=1)
-
-
-def domain_bounds(reduced: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Lowest and highest reduced coordinate of every domain.
-
-    Parameters
-    ----------
-    reduced : float64 array, shape (n_atom, 3)
-        Reduced coordinates in row order.
-    rows : int64 array, shape (n_domain, 2)
-        From `domain_rows`.
-
-    Returns
-    -------
-    float64 array, shape (n_domain, 2, 3)
-        Unit: 1.
-    """
-    start = rows[:, 0]
-    return np.stack([np.minimum.reduceat(reduced, start), np.maximum.reduceat(reduced, start)], axis=1)
 
 
 def _along_curve(member: np.ndarray, length: np.ndarray) -> np.ndarray:

@@ -29,6 +29,8 @@ _MAKES = {
     "cell_volume": "shells",
     "d2min": "respond",
     "valid": "respond",
+    "frequency": "respond --runs",
+    "d2min_mean": "respond --runs",
 }
 
 
@@ -73,7 +75,12 @@ def export(
     found = _columns(path, root, step, model)
     unknown = [c for c in columns if c not in found]
     if unknown:
-        stages = {_MAKES[c] for c in unknown if c in _MAKES}
+        plain = {column: column.removeprefix("step_") for column in unknown}
+        stages = {
+            _MAKES[name] + f" --step {step}" * (name != column)
+            for column, name in plain.items()
+            if name in _MAKES
+        }
         why = f"qsdask {' and '.join(sorted(stages))} must come first" if stages else None
         near = list(dict.fromkeys(n for c in unknown for n in get_close_matches(c, found, n=3, cutoff=0.5)))
         raise UsageError(
@@ -123,9 +130,10 @@ def _columns(
 ) -> dict[str, tuple[zarr.Array, tuple]]:
     """Arrays of the complete stages by column name, with the index that comes before or after the rows."""
     found: dict[str, tuple[zarr.Array, tuple]] = {}
-    softness = [
-        r.key.split("/")[1] for r in ledger.records(path) if r.complete and r.key.startswith("softness/")
-    ]
+    places = [frame_of(record.key) for record in ledger.records(path) if record.complete]
+    softness = sorted(
+        {name.split("/")[1] for frame, name in places if name.startswith("softness/") and frame in (0, step)}
+    )
     if model is not None and model not in softness:
         raise UsageError(
             f"no softness named {model!r}", code="E-MODEL-NAME", hint=f"choose from {', '.join(softness)}"

@@ -77,15 +77,15 @@ def features(
     chosen = validated(FeatureSettings, set=set, **named)
     steps = chosen_steps(path, step)
     facts = facts_of(StoreReader(path))
-    first = read(path, group_at(steps[0], "shells")) if steps else None
-    names = set_names(chosen.set, facts_of_shells(first))
-    with shared(run, len(steps) * len(names)) as together:
-        for frame in steps:
-            shells = read(path, group_at(frame, "shells"))
+    stored = {frame: read(path, group_at(frame, "shells")) for frame in steps}
+    known = {frame: facts_of_shells(shells and shells.settings) for frame, shells in stored.items()}
+    names = {frame: set_names(chosen.set, known[frame]) for frame in steps}
+    with shared(run, sum(map(len, names.values()))) as together:
+        for frame, shells in stored.items():
             if settings.get("convention") is None and shells is not None:
                 chosen = chosen.model_copy(update={"convention": shells.settings["convention"]})
-            for name in names:
-                _compute_set(path, frame, name, chosen, {**facts, **facts_of_shells(shells)}, together)
+            for name in names[frame]:
+                _compute_set(path, frame, name, chosen, {**facts, **known[frame]}, together)
     return path
 
 

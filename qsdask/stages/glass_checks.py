@@ -12,19 +12,21 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from qsdask.analysis import glass
+from qsdask.analysis import glass, replicas
 from qsdask.errors import BadDataError, NoInputError, storage_errors
 from qsdask.formats import Frame, open_trajectory
 from qsdask.radii import radius_of
-from qsdask.reporting.glass_page import write_glass_page
+from qsdask.reporting.glass_page import VERDICTS, with_error, write_glass_page
+from qsdask.simulation.ledger import read_plan
 from qsdask.simulation.output import write_durable
+from qsdask.simulation.schedule import steps_of_a_strain_step
 
-__all__ = ["check_glasses"]
+__all__ = ["check_glasses", "told"]
 
 #: Strain at which plastic atoms are counted, and how near to it a frame must be.
 _PLASTIC_STRAIN, _NEAR = 0.04, 0.0025
-#: Strain at which a relaxed glass has gained elastic energy only, with room for rounding of text.
-_EARLY = 0.01 + 1e-9
+#: Strain at which a relaxed glass has gained elastic energy only; the last row up to it counts.
+_EARLY = 0.01
 #: D2min above which an atom is plastic. Unit: angstrom^2.
 _PLASTIC = 5.0
 #: Atoms nearer to a free surface are not counted. Unit: angstrom.
@@ -60,7 +62,8 @@ def check_glasses(folder: str | Path) -> list[dict]:
 
     Notes
     -----
-    Writes ``checks.csv``, ``checks.json`` and ``glasses.html`` into the folder. The same specimens give the same bytes.
+    Writes ``checks.csv``, ``checks.json`` and ``glasses.html`` into the folder; the latter two hold the means over replicas
+    as well, see `qsdask.analysis.replicas`. The same specimens give the same bytes.
     """
     folder = Path(folder)
     places = sorted(file.parent for file in [*folder.glob("specimen.json"), *folder.glob("*/specimen.json")])
@@ -73,7 +76,13 @@ def check_glasses(folder: str | Path) -> list[dict]:
     _compare_rates(rows)
     for row in rows:
         row["remarks"] = [*glass.remarks(row), *_words(row)]
-    rows = [{name: _plain(value) for name, value in row.items()} for row in rows]
+    rows = [_plain(row) for row in rows]
+    together, energies = replicas.groups(rows), replicas.energy_against_rate(rows)
+    unfinished = sorted(
+        file.parent.name
+        for file in folder.glob("*/plan.json")
+        if not (file.parent / "specimen.json").is_file()
+    )
     known = sorted(
         {text for specimen in found for pair, text in _KNOWN.items() if pair == specimen["elements"]}
     )
@@ -81,15 +90,65 @@ def check_glasses(folder: str | Path) -> list[dict]:
         write_durable(folder / "checks.csv", [_csv(rows)])
         content = {
             "expected": {n: {"low": e.low, "high": e.high, "why": e.why} for n, e in glass.EXPECTED.items()},
-            "known": known, "rows": rows,
+            "known": known, "rows": rows, "groups": _plain(together), "energy_against_rate": _plain(energies),
+            "unfinished": unfinished,
         }  # fmt: skip
         text = json.dumps(content, indent=1, allow_nan=False) + "\n"
         write_durable(folder / "checks.json", [text.encode()])
     write_glass_page(
-        folder / "glasses.html", rows=rows, known=known, specimens=found,
+        folder / "glasses.html", rows=rows, known=known, specimens=found, energies=energies, unfinished=unfinished,
+        groups=[{**group, "curve": _mean_curve(group, found)} for group in together],
         expected=[(n, e.title, e.low, e.high, e.why) for n, e in glass.EXPECTED.items()],
     )  # fmt: skip
     return rows
+
+
+def told(rows: list[dict]) -> list[str]:
+    """The checks as lines of text: remarks on every deformation, then replicas together.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Of `check_glasses`.
+
+    Returns
+    -------
+    list of str
+    """
+    lines = [
+        f"{row['specimen']} {_deformation(row)}: " + ("; ".join(row["remarks"]) or "as expected")
+        for row in rows
+    ]
+    for group in replicas.groups(rows):
+        number = group["replicas"]
+        lines.append(
+            f"{group['composition']} at {group['rate_kelvin_per_second']:.3g} K/s, {group['loading']}, {number} "
+            f"glass{'es' * (number > 1)}: density {with_error(group['density_g_per_cm3'])} g/cm3, "
+            f"energy {with_error(group['energy_ev_per_atom'])} eV/atom, modulus {with_error(group['modulus_gpa'])} GPa, "
+            f"highest stress {with_error(group['yield_stress_gpa'])} GPa at strain {with_error(group['yield_strain'])}, "
+            f"plastic fraction at 4 % {with_error(group['plastic_fraction'])}"
+        )
+    lines += [
+        f"{line['composition']}, energy and quench rate: "
+        f"{with_error({**line, 'mean': line['slope_ev_per_atom_per_decade']})} eV/atom per decade, {VERDICTS[line['verdict']]}"
+        for line in replicas.energy_against_rate(rows)
+    ]
+    return lines
+
+
+def _deformation(row: Mapping) -> str:
+    return row["loading"] + (f" run {row['run']}" if row["run"] > 1 else "")
+
+
+def _mean_curve(group: Mapping, specimens: list[dict]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Curve of a group; runs of one glass are averaged first."""
+    of_glass = []
+    for specimen in specimens:
+        if specimen["name"] in group["specimens"]:
+            pairs = zip(specimen["rows"], specimen["loading"].values(), strict=True)
+            runs = [curve for row, curve in pairs if row["loading"] == group["loading"]]
+            of_glass.append(replicas.mean_curve(runs)[:2])
+    return replicas.mean_curve(of_glass)
 
 
 def _specimen(place: Path) -> dict:
@@ -106,12 +165,12 @@ def _specimen(place: Path) -> dict:
                 g = _g(reference, elements)
                 prepared = _prepared(facts, elements, quench, thermo, g)
             label = Path(one["thermo"]).name.partition(".")[0]
-            stress = _stress(thermo, facts, one["loading"])
-            curves[label] = (thermo["strain"], stress)
+            strain, stress = _strain(place, thermo, facts), _stress(thermo, facts, one["loading"])
+            curves[label] = (strain, stress)
             rows.append(
                 {**prepared, "loading": one["loading"], "run": one["run"],
                  "strain_rate_per_second": facts["strain_rate_per_second"],
-                 **glass.stress_strain(thermo["strain"], stress), **_kept(thermo, facts),
+                 **glass.stress_strain(strain, stress), **_kept(thermo, facts),
                  **_plastic(reference, current, facts)}
             )  # fmt: skip
     except (ValueError, LookupError, TypeError, AttributeError, FileNotFoundError) as error:
@@ -170,6 +229,20 @@ def _prepared(facts: Mapping, elements: list[str], quench: Mapping, thermo: Mapp
     }  # fmt: skip
 
 
+def _strain(place: Path, thermo: Mapping, facts: Mapping) -> np.ndarray:
+    """Strains that the stresses belong to.
+
+    At a constant rate a stress is an average over the second half of the last piece of the way to its strain, which on
+    average was a quarter of the piece before; else the strain stands still meanwhile.
+    """
+    strain = thermo["strain"]
+    if facts["mode"] != "rate":
+        return strain
+    plan = read_plan(place)
+    pieces = math.ceil(steps_of_a_strain_step(plan) / plan.checkpoint_steps)
+    return np.where(strain > 0, strain - plan.deform.strain_step / pieces / 4.0, strain)
+
+
 def _stress(thermo: Mapping, facts: Mapping, loading: str) -> np.ndarray:
     axis = facts["axis"]
     return thermo[f"stress_{axis}{axis}_gpa"] * (-1.0 if loading == "compression" else 1.0)
@@ -180,15 +253,15 @@ def _kept(thermo: Mapping, facts: Mapping) -> dict:
     axes = [a for a, kind in zip("xyz", facts["boundary"], strict=True) if a != facts["axis"] and kind == "p"]
     lateral = [float(thermo[f"stress_{a}{a}_gpa"][1:].mean()) for a in axes]
     kelvin = float(thermo["temperature_kelvin"][1:].mean())
-    energy, early = (
-        thermo["energy_ev_per_atom"],
-        np.searchsorted(thermo["strain"], _EARLY),
-    )
+    # Rounding of text must not decide about a row.
+    strain, energy = thermo["strain"].round(9), thermo["energy_ev_per_atom"]
+    early = int(np.searchsorted(strain, _EARLY, side="right")) - 1
+    near = strain[early] >= _EARLY - _NEAR
     still = facts["mode"] == "quasistatic"
     return {
         "lateral_stress_gpa": max(lateral, key=abs) if lateral else math.nan,
         "temperature_kelvin": kelvin,
-        "energy_gain_ev_per_atom": float(energy[early - 1] - energy[0]),
+        "energy_gain_ev_per_atom": float(energy[early] - energy[0]) if near else math.nan,
         "temperature_over_set": math.nan if still else kelvin / facts["kelvin"],
     }
 
@@ -213,36 +286,42 @@ def _plastic(reference: Frame, current: Frame | None, facts: Mapping) -> dict:
 
 def _compare_rates(rows: list[dict]) -> None:
     """Energy against that of the next faster quench of the same alloy, replicas averaged."""
-    energy: dict[tuple[str, float], dict[int, float]] = {}
+    energy: dict[tuple[str, float], dict[str, float]] = {}
     for row in rows:
         key = (row["composition"], row["rate_kelvin_per_second"])
-        energy.setdefault(key, {})[row["replica"]] = row["energy_ev_per_atom"]
-    mean = {key: float(np.mean(list(found.values()))) for key, found in energy.items()}
+        energy.setdefault(key, {})[row["specimen"]] = row["energy_ev_per_atom"]
+    known = {key: replicas.mean_and_error(list(found.values())) for key, found in energy.items()}
     for row in rows:
         alloy, rate = row["composition"], row["rate_kelvin_per_second"]
-        faster = min((r for a, r in mean if a == alloy and r > rate), default=None)
-        gain = math.nan if faster is None else mean[alloy, rate] - mean[alloy, faster]
-        row["energy_against_faster_ev_per_atom"] = gain
+        faster = min((r for a, r in known if a == alloy and r > rate), default=None)
+        slow, fast = known[alloy, rate], known.get((alloy, faster), replicas.mean_and_error([]))
+        row["energy_against_faster_ev_per_atom"] = slow["mean"] - fast["mean"]
+        row["energy_against_faster_error"] = math.hypot(slow["error"], fast["error"])
 
 
 def _words(row: Mapping) -> list[str]:
     """Remarks on what has no range."""
     said = []
-    if row["energy_against_faster_ev_per_atom"] > 0:
+    if (higher := row["energy_against_faster_ev_per_atom"]) > 0:
+        by = with_error({"mean": higher, "error": row["energy_against_faster_error"]})
         said.append(
-            "Energy is higher than after the next faster quench: slower rates should give lower energies"
+            f"Energy is higher than after the next faster quench, by {by} eV/atom: slower rates should give lower energies"
         )
     if row["g_second_peaks"] < 2:
         said.append("The second peak of g(r) is not split as in a glass")
     if not row["plastic_counted"]:
         said.append("Plastic atoms at 4 %: no frame at that strain, or all atoms near free surfaces")
-    if row["yield_strain"] >= 0.99 * row["last_strain"]:
+    if glass.still_rises(row):
         said.append("The stress still rises at the last strain: no yield stress, no flow stress")
     return said
 
 
 def _plain(value: object) -> object:
     """JSON has no NaN."""
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -56,7 +56,7 @@ def info(store: str | Path) -> dict:
     return {"store": str(path), "format": schema.FORMAT_VERSION, "specimen": specimen, "stages": stages}
 
 
-def warnings_of(store: str | Path, stage: str) -> list[str]:
+def warnings_of(store: str | Path, stage: str, step: int = 0) -> list[str]:
     """What was accepted with a warning when a stage ran, one line each.
 
     Parameters
@@ -65,8 +65,10 @@ def warnings_of(store: str | Path, stage: str) -> list[str]:
         A specimen's store.
     stage : str
         Its complete stage, such as ``"ingest"``.
+    step : int
+        Frame that the stage describes.
     """
-    found = ledger.require(Path(store), stage).provenance.get("warnings", [])
+    found = ledger.require(Path(store), schema.group_at(step, stage)).provenance.get("warnings", [])
     return [f"{warning['code']}: {warning['text']}" for warning in found]
 
 

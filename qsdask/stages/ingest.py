@@ -14,7 +14,7 @@ import psutil
 from qsdask.engine.load import read_box
 from qsdask.engine.plan import Size, plan_stage
 from qsdask.engine.stage import Course, Run, run_stage
-from qsdask.errors import CannotCreateError
+from qsdask.errors import BadDataError, CannotCreateError
 from qsdask.formats.container import sniff
 from qsdask.formats.continuity import unflipped, warnings_of_reference
 from qsdask.formats.frame import ReadWarning
@@ -25,7 +25,7 @@ from qsdask.space.box import Box
 from qsdask.space.domains import bisect, domain_rows
 from qsdask.stages.redo import redo
 from qsdask.stages.rowtable import RowTable
-from qsdask.stages.scatter import Policy, count_warnings, scatter_steps
+from qsdask.stages.scatter import Policy, count_warnings, hash_words, scatter_steps
 from qsdask.stages.specimen import (
     completed,
     contradictions,
@@ -36,11 +36,12 @@ from qsdask.stages.specimen import (
     species_of,
     specimen_key,
 )
+from qsdask.store import ledger
 from qsdask.store.ledger import Record
 from qsdask.store.reader import StoreReader
 from qsdask.store.template import create_group, write_whole
 
-__all__ = ["continued_cells", "ingest"]
+__all__ = ["continued_cells", "ingest", "other_input"]
 
 KEY = "ingest"
 
@@ -120,7 +121,8 @@ def ingest(
     NoInputError
         When a file is not there.
     BadDataError
-        When the input is damaged, flat (``E-2D``), atoms overlap, are lost or change type, or species are unknown.
+        When the input is damaged, flat (``E-2D``), atoms overlap, are lost or change type, or species are unknown;
+        ``E-OTHER-INPUT`` when the store was made from, or begun with, other frames.
     CannotCreateError
         ``E-NOT-A-STORE`` when something else is in the way.
     """
@@ -152,6 +154,8 @@ def ingest(
         **settings.stored(), "name": settings.name or path.stem, "reference_hash": first.digest, "timestep": timesteps,
     }  # fmt: skip
     record = Record(KEY, ("atoms", "frames", "domains"), kept, {}, (1, len(timesteps), 1), len(rows) + 6)
+    if not run.overwrite:
+        _refuse_other_frames(path, record, source)
     atoms = {"id": first.id[order], "species": kind[order], "species_name": names, "radius": radii}
     cells, flips = continued_cells(source)
     scratch = path / SCRATCH
@@ -214,6 +218,31 @@ def _refuse_other_content(path: Path) -> None:
             file=path,
             hint="choose another name",
         )
+
+
+def _refuse_other_frames(path: Path, record: Record, source: Trajectory) -> None:
+    """Refuse a store that holds other frames behind the same first one: runs of one glass differ in nothing else.
+
+    One frame tells, the last that is stored.
+    """
+    old = ledger.read(path, KEY) if (path / "zarr.json").is_file() else None
+    if old is None or old.digest != record.digest:
+        return
+    missing = set() if old.complete else {step for _, step, _ in ledger.pending(path, KEY)}
+    last = max(set(range(len(source))) - missing, default=0)
+    if last == 0:
+        return
+    frame = next(iter(source.read(last, last + 1)))
+    if not np.array_equal(StoreReader(path)["frames/source_hash"][last], hash_words(frame.digest)):
+        raise other_input(path, "give the same files, choose another store, or add --overwrite")
+
+
+def other_input(path: Path, hint: str) -> BadDataError:
+    """``E-OTHER-INPUT`` for a trajectory that is not that of the store."""
+    return BadDataError(
+        "this is not the trajectory that the store was made from", code="E-OTHER-INPUT", file=path,
+        why="its frames have other content than those ingested", hint=hint,
+    )  # fmt: skip
 
 
 def continued_cells(source: Trajectory) -> tuple[tuple[np.ndarray | None, ...], list[ReadWarning]]:

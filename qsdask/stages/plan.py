@@ -15,10 +15,11 @@ from qsdask.settings import Recipe, SpecimenSettings
 from qsdask.simulation.lattice import counts, sites
 from qsdask.space.box import Box
 from qsdask.stages.ensemble import atoms_of
-from qsdask.stages.features import named_facts, quantity_of, set_names
+from qsdask.stages.features import named_facts, quantity_of
 from qsdask.stages.recipe import load_recipe
+from qsdask.stages.recipe_sets import sets_of
 from qsdask.stages.run import glasses_of, planned_of, sources
-from qsdask.stages.shells import first_reach
+from qsdask.stages.shells import facts_of_shells, first_reach
 from qsdask.stages.specimen import completed, making_of, species_of
 
 __all__ = ["plan"]
@@ -47,7 +48,7 @@ def plan(
     Raises
     ------
     QSDaskError
-        When the recipe or a trajectory cannot be read.
+        When the recipe or a trajectory cannot be read, or a later stage would refuse its sets; see `sets_of`.
     """
     job, base = (recipe, Path.cwd()) if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
     particular = {
@@ -58,7 +59,7 @@ def plan(
     made = {}
     home = Path(folder or job.folder)
     glasses = glasses_of(job, base, home)[1]
-    names = set_names(job.features.set, {"facet_fraction": job.shells.facet_fraction})
+    names = sets_of(job)
     for specimen in job.specimen:
         size, facts = _known(job, specimen, base, glasses)
         made[specimen.name] = [plan_stage(stage, size, **more) for stage, more in particular.items()]
@@ -92,6 +93,7 @@ def _known(job: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path) -
     return size, _facts(job, names, np.bincount(index, minlength=len(names)))
 
 
-def _facts(job: Recipe, names: list[str], count: np.ndarray) -> dict[str, tuple]:
-    """What the feature sets will know of the specimen; see `qsdask.stages.features.facts_of`."""
-    return named_facts(names, count, radius_of(names, job.ingest.radius_angstrom))
+def _facts(job: Recipe, names: list[str], count: np.ndarray) -> dict[str, object]:
+    """What the feature sets will know of the specimen and its shells; see `qsdask.stages.features.facts_of`."""
+    known = named_facts(names, count, radius_of(names, job.ingest.radius_angstrom))
+    return {**known, **facts_of_shells(job.shells.stored())}

@@ -15,6 +15,7 @@ from qsdask import schema
 from qsdask.engine.stage import Run
 from qsdask.errors import BadDataError, CannotCreateError, NoInputError, QSDaskError, StoreIOError
 from qsdask.stages.damage import Damage
+from qsdask.stages.ingest import other_input
 from qsdask.stages.redo import again
 from qsdask.stages.verify import verify
 from qsdask.store import ledger
@@ -311,11 +312,7 @@ def _compared(root: Path, one: _Work) -> list[str]:
 
 
 def _other_input(root: Path) -> BadDataError:
-    return BadDataError(
-        "this is not the trajectory that the store was made from", code="E-OTHER-INPUT", file=root,
-        why="its frames have other content than those ingested",
-        hint="give the same files to --source, or ingest into a new store",
-    )  # fmt: skip
+    return other_input(root, "give the same files to --source, or ingest into a new store")
 
 
 def _advice(root: Path, item: Damage) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from qsdask.engine.stage import Run
-from qsdask.errors import UsageError
+from qsdask.errors import QSDaskError, UsageError
 from qsdask.settings import Recipe, SpecimenSettings
 from qsdask.simulation.plan import SpecimenPlan
 from qsdask.simulation.schedule import track_name
@@ -17,13 +18,20 @@ from qsdask.stages.features import features
 from qsdask.stages.ingest import ingest
 from qsdask.stages.predict import predict
 from qsdask.stages.recipe import SHIPPED, load_recipe
+from qsdask.stages.recipe_sets import sets_of
 from qsdask.stages.report import report
 from qsdask.stages.respond import respond
 from qsdask.stages.shells import shells
 from qsdask.stages.simulate import estimate, planned, simulate
+from qsdask.stages.steps import step_near
 from qsdask.stages.train import train
 
 __all__ = ["glasses_of", "planned_of", "run", "simulation", "sources"]
+
+T = TypeVar("T")
+
+#: Codes of stages that find something made from other input or with other settings.
+_MADE_OTHERWISE = {"E-SETTINGS", "E-OTHER-INPUT", "E-EXISTS", "E-CHANGED"}
 
 #: Begins the name of what the recipe's own simulation makes.
 SIMULATED = "simulated:"
@@ -62,6 +70,7 @@ def run(
     """
     where = run or Run()
     plan, base = (recipe, Path.cwd()) if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
+    sets_of(plan)  # now, not after hours of other stages
     home = Path(folder or plan.folder)
     home.mkdir(parents=True, exist_ok=True)
     model = home / plan.model
@@ -69,37 +78,38 @@ def run(
     roles = {role: [stores[s.name] for s in plan.specimen if s.role == role] for role in ("train", "test")}
     if not roles["train"]:
         raise UsageError("the recipe has no specimen with role = 'train'", code="E-SETTING")
-    clock = _Clock()
     scores, reports = {}, {}
     names, glasses = glasses_of(plan, base, home)
     with where.connected() as client:
         here = replace(where, cluster=client)
+        job = _Job(here)
         if names:
-            clock.timed(
-                "simulate", lambda: simulate(plan.simulate, base=base, folder=glasses, only=names, run=here)
+            job.do(
+                "simulate", lambda r: simulate(plan.simulate, base=base, folder=glasses, only=names, run=r)
             )
         chosen = plan.features.stored()
         if "convention" not in plan.features.model_fields_set:
             del chosen["convention"]  # that of the shells
         for specimen in plan.specimen:
             store = stores[specimen.name]
-            clock.timed("ingest", lambda s=specimen, p=store: _ingest(plan, s, base, glasses, p, here))
-            clock.timed("shells", lambda p=store: shells(p, **_short(plan.shells.stored()), run=here))
-            clock.timed("features", lambda p=store: features(p, **chosen, run=here))
-            clock.timed("respond", lambda p=store: respond(p, **_short(plan.respond.stored()), run=here))
-        clock.timed(
-            "train", lambda: train(roles["train"], model=model, run=here, **_short(plan.train.stored()))
-        )
+            job.do("ingest", lambda r, s=specimen, p=store: _ingest(plan, s, base, glasses, p, r))
+            job.do("shells", lambda r, p=store: shells(p, **_short(plan.shells.stored()), run=r))
+            job.do("features", lambda r, p=store: features(p, **chosen, run=r))
+            job.do("respond", lambda r, p=store: respond(p, **_short(plan.respond.stored()), run=r))
+            _other_runs(plan, specimen, base, glasses, store, job)
+        # Whether the model is another one is known when it was trained, and that need not be done twice.
+        job.do("train", lambda _: train(roles["train"], model=model, run=here, **_short(plan.train.stored())))
         for store in roles["test"]:
             name = store.stem
-            clock.timed("predict", lambda p=store: predict(p, model=model, run=here))
-            scores[name] = clock.timed("evaluate", lambda p=store: evaluate(p, model=model, run=here))
+            steps = _deformed(plan, chosen, store, job)
+            job.do("predict", lambda r, p=store, k=steps: predict(p, model=model, step=[0, *k], run=r))
+            scores[name] = job.do("evaluate", lambda r, p=store: evaluate(p, model=model, run=r))
             out = home / (plan.report.out if len(roles["test"]) == 1 else f"{name}-{plan.report.out}")
-            reports[name] = clock.timed(
+            reports[name] = job.do(
                 "report",
-                lambda p=store, o=out: report(
+                lambda r, p=store, o=out: report(
                     p, model=model, out=o, slice_axis=plan.report.slice_axis,
-                    slice_thickness=plan.report.slice_thickness_angstrom, stages=clock.rows(), run=here,
+                    slice_thickness=plan.report.slice_thickness_angstrom, stages=job.rows(), run=r,
                 ),
             )  # fmt: skip
     return {
@@ -108,7 +118,7 @@ def run(
         "stores": stores,
         "scores": scores,
         "reports": reports,
-        "stages": clock.rows(),
+        "stages": job.rows(),
     }
 
 
@@ -160,7 +170,13 @@ def glasses_of(plan: Recipe, base: Path, home: Path) -> tuple[list[str], Path]:
     UsageError
         ``E-SETTING`` when a trajectory names a specimen, and the recipe does not make it.
     """
-    named = [_track(specimen)[0] for specimen in plan.specimen if _track(specimen)]
+    named = [
+        track[0]
+        for specimen in plan.specimen
+        for one in (specimen, *_runs(specimen))
+        if (track := _track(one))
+    ]
+    named = list(dict.fromkeys(named))
     if not named:
         return [], home
     if plan.simulate is None:
@@ -225,20 +241,63 @@ def _ingest(
     return ingest(sources(plan, specimen, base, glasses), store, **settings, run=here)
 
 
+def _runs(specimen: SpecimenSettings) -> list[SpecimenSettings]:
+    """The other runs of a glass; they are of the same specimen, and have its name."""
+    return [specimen.model_copy(update={"trajectory": file, "runs": []}) for file in specimen.runs]
+
+
+def _other_runs(
+    plan: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path, store: Path, job: _Job
+) -> None:
+    """Response of the other runs of a glass, each in a store of its own, and the average of all."""
+    if not specimen.runs:
+        return
+    measured = _short(plan.respond.stored())
+    stores = [store.with_name(f"{name}.zarr") for name in specimen.run_names]
+    for one, path in zip(_runs(specimen), stores, strict=True):
+        job.do("ingest", lambda r, s=one, p=path: _ingest(plan, s, base, glasses, p, r))
+        job.do("respond", lambda r, p=path: respond(p, **measured, run=r))
+    job.do("respond", lambda r: respond(store, runs=stores, threshold=plan.run_threshold, **measured, run=r))
+
+
+def _deformed(plan: Recipe, chosen: Mapping, store: Path, job: _Job) -> list[int]:
+    """Deformed frames whose softness is asked for, now with shells and the features that the model knows."""
+    found = [step_near(store, strain)[0] for strain in plan.softness_strain]
+    steps = [step for step in dict.fromkeys(found) if step]
+    if steps:
+        job.do("shells", lambda r: shells(store, step=steps, run=r))
+        learned = {**chosen, "set": plan.train.set}
+        job.do("features", lambda r: features(store, **learned, step=steps, run=r))
+    return steps
+
+
 def _short(settings: dict) -> dict:
     """Settings as arguments of a stage's function: units stay in the stored names only."""
     return {key.removesuffix("_angstrom"): value for key, value in settings.items()}
 
 
-class _Clock:
-    """Seconds spent in each stage, all specimens together."""
+class _Job:
+    """Does stages one after the other, and notes the seconds spent in each, all specimens together.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    run : Run
+        On a cluster that is there. If it overwrites, a stage is made anew where it was made otherwise, and only there:
+        nobody wants to simulate a glass again because a threshold was changed.
+    """
+
+    def __init__(self, run: Run) -> None:
         self._seconds: dict[str, float] = {}
+        self._run = run
 
-    def timed(self, stage: str, work: Callable):
+    def do(self, stage: str, work: Callable[[Run], T]) -> T:
         start = time.perf_counter()
-        result = work()
+        try:
+            result = work(replace(self._run, overwrite=False))
+        except QSDaskError as error:
+            if not (self._run.overwrite and error.code in _MADE_OTHERWISE):
+                raise
+            result = work(self._run)
         self._seconds[stage] = self._seconds.get(stage, 0.0) + time.perf_counter() - start
         return result
 

@@ -27,6 +27,7 @@ __all__ = [
     "box_of",
     "count_warnings",
     "far_outside",
+    "hash_words",
     "lost_atoms_error",
     "rows_of_piece",
     "scatter_steps",
@@ -148,7 +149,7 @@ def _scatter_frame(
     rows = root.domain_rows
     held, last = _grouped_pieces(pieces, rows, table, policy, waiting, source.frames[step].path, step)
     header, box = last.header, box_of(last.header, policy, step)
-    digest = np.frombuffer(bytes.fromhex(last.digest)[:16], dtype=">u8").astype(np.uint64)
+    digest = hash_words(last.digest)
     bounds = np.empty((len(rows), 2, 3))
     missing: list[np.ndarray] = []
     outside = 0
@@ -262,6 +263,11 @@ def box_of(header: FrameHeader, policy: Policy, step: int) -> Box:
     """Box of a frame, its cell continued across box flips."""
     cell = policy.cells[step]
     return Box(header.cell if cell is None else cell, header.origin, header.periodic)
+
+
+def hash_words(digest: str) -> np.ndarray:
+    """Hash of a frame as it is stored, uint64, shape (2,), from its hexadecimal digits."""
+    return np.frombuffer(bytes.fromhex(digest)[:16], dtype=">u8").astype(np.uint64)
 
 
 def far_outside(reduced: np.ndarray, header: FrameHeader) -> int:

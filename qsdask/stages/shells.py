@@ -133,18 +133,25 @@ def _shells_of_frame(path: Path, frame: int, settings: ShellSettings, run: Run) 
         try:
             run_stage(path, course, run, removed)
         except SlotOverflow as overflow:
-            slots[overflow.shell] = -(-int(overflow.needed * 1.25) // 8) * 8
+            slots[overflow.shell] = _enough(slots[overflow.shell], overflow.needed)
             run = replace(run, overwrite=True)
             continue
         redo(path, removed, run)
         return
 
 
-def facts_of_shells(record: Record | None) -> dict[str, object]:
-    """What a feature set may want to know of the shells that it builds on; nothing when there are none."""
-    if record is None:
+def _enough(slots: int, needed: int) -> int:
+    """Slots for so many neighbours: steps of a quarter, whichever domain was the first to need more."""
+    while slots < needed:
+        slots = -(-slots * 5 // 32) * 8
+    return slots
+
+
+def facts_of_shells(stored: Mapping[str, object] | None) -> dict[str, object]:
+    """What a feature set may want to know of the shells with these stored settings; nothing when there are none."""
+    if stored is None:
         return {}
-    settings = ShellSettings(**record.settings)
+    settings = ShellSettings(**stored)
     return {name: getattr(settings, name) for name in ("tessellation", "facet_fraction")}
 
 

@@ -148,7 +148,8 @@ def estimate(
     Returns
     -------
     dict
-        ``rows``: ``specimen``, ``atoms``, ``steps`` (left), ``steps_per_second``, ``core_hours``, ``status``;
+        ``rows``: ``specimen``, ``atoms``, ``steps`` (left), ``steps_per_second``, ``core_hours``, ``status``
+        (how far it is; and that the cost is a guess where LAMMPS minimises, which takes as long as it takes);
         ``core_hours`` of all; ``at_once``: specimens side by side; ``hours``: until the last is done.
 
     Raises
@@ -169,10 +170,12 @@ def estimate(
         if not where.overwrite:
             refuse_changed(plan, place)
         steps = cost(plan) if where.overwrite else steps_left(plan, place)
+        begun = "" if where.overwrite else where_it_is(plan, place)
+        guess = "minimisations: a guess" if plan.deform.mode == "quasistatic" else ""
         rows.append({
             "specimen": plan.name, "atoms": atoms_of(plan), "steps": steps, "steps_per_second": 1.0 / seconds[kind],
             "core_hours": steps * seconds[kind] * job.threads / 3600.0,
-            "status": "" if where.overwrite else where_it_is(plan, place) if steps else "done",
+            "status": "; ".join(filter(None, (begun, guess))) if steps else "done",
         })  # fmt: skip
     at_once = _at_once(job, _threads(where))
     busy = [0.0] * at_once
@@ -239,6 +242,7 @@ def _make(
             progress=False,
             describe=lambda place: Path(place).name,
             at_once=_at_once(job, sum(client.nthreads().values())),
+            instead=_lost,
         )
         for name, error in results:
             if error:
@@ -275,6 +279,12 @@ def _specimen(place: str) -> tuple[str, QSDaskError | None]:
     except QSDaskError as error:
         return Path(place).name, error
     return Path(place).name, None
+
+
+def _lost(place: str, error: QSDaskError) -> tuple[str, QSDaskError]:
+    """What stands for a specimen that brought down its workers again and again."""
+    error.hint = "run the same command again with fewer --workers: it goes on from its last checkpoint"
+    return Path(place).name, error
 
 
 @contextmanager

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +16,7 @@ from qsdask import learn
 from qsdask.engine.run import progress_bar, run_tasks
 from qsdask.engine.stage import Run
 from qsdask.errors import BadDataError, CannotCreateError
-from qsdask.learn import Specimen, Table
+from qsdask.learn import Specimen, Table, definition_digest
 from qsdask.settings import TrainSettings, validated
 from qsdask.stages.activation import label_step
 from qsdask.stages.usable import definition_of, labelled_rows, response_of
@@ -42,7 +45,8 @@ def train(
         Cluster, workers, overwriting, progress.
     **settings
         Fields of `qsdask.settings.TrainSettings`: ``label``, ``strain``, ``threshold``, ``set``, ``columns``, ``folds``, ``fold_kind``,
-        ``draws``, ``ratio``, ``surface_margin``, ``host``, ``trees``, ``depth``, ``learning_rate``, ``seed``.
+        ``block`` (angstrom), ``draws``, ``ratio``, ``surface_margin`` (angstrom), ``host``, ``trees``, ``depth``,
+        ``learning_rate``, ``seed``.
 
     Returns
     -------
@@ -55,7 +59,7 @@ def train(
         ``E-ONE-CLASS``, ``E-FEW-PLASTIC``: labels from which nothing can be learned; ``E-STRAIN``: no frame at the
         label's strain; ``E-FEATURES-DIFFER``: stores whose features were defined differently.
     CannotCreateError
-        ``E-EXISTS`` when another model is there.
+        ``E-EXISTS`` when another model, or something else, is there.
 
     Notes
     -----
@@ -66,6 +70,7 @@ def train(
     paths = [Path(s) for s in ([stores] if isinstance(stores, str | Path) else stores)]
     named = {f"{k}_angstrom" if k in ("surface_margin", "block") else k: v for k, v in settings.items()}
     chosen = validated(TrainSettings, **named)
+    learn.refuse_other_content(target)
     _refuse_twice(paths)
     label, definition = _agreed(paths, chosen)
     with run.connected() as client:
@@ -81,7 +86,7 @@ def train(
                 progress=run.progress,
             )
         )
-        specimens = {str(path): _specimen(path, counted) for path in paths}
+        specimens = _told_apart({str(path): _specimen(path, counted) for path in paths})
         gather = partial(
             _gather, chosen=chosen, label=label, share=_share(specimens, chosen), specimens=specimens
         )
@@ -177,19 +182,29 @@ def _specimen(path: Path, counted: list[dict]) -> Specimen:
     )
 
 
+def _told_apart(specimens: dict[str, Specimen]) -> dict[str, Specimen]:
+    """Glasses of the same ids and species have one key, by which atoms are drawn; their fingerprints tell them apart."""
+    keys = Counter(specimen.key for specimen in specimens.values())
+    return {
+        path: replace(
+            specimen, key=f"{specimen.key}:{definition_digest({'distances': specimen.fingerprint})[:16]}"
+        )
+        if keys[specimen.key] > 1
+        else specimen
+        for path, specimen in specimens.items()
+    }
+
+
 def _refuse_twice(paths: Sequence[Path]) -> None:
-    seen: dict[tuple, Path] = {}
-    for path in paths:
-        known = ledger.require(path, "ingest").provenance
-        glass = (known["specimen"], *known["fingerprint"])
-        if other := seen.get(glass):
+    known = [ledger.require(path, "ingest").provenance for path in paths]
+    for one, two in combinations(range(len(paths)), 2):
+        if learn.same_glass(*(known[k][name] for k in (one, two) for name in ("specimen", "fingerprint"))):
             raise BadDataError(
                 "the same glass was given twice",
                 code="E-SPECIMEN-KEY",
-                file=path,
-                why=f"it is also in {other}",
+                file=paths[two],
+                why=f"it is also in {paths[one]}",
             )
-        seen[glass] = path
 
 
 def _share(specimens: dict[str, Specimen], chosen: TrainSettings) -> float:

@@ -32,15 +32,23 @@ class SoftnessAccessor:
         model : str, optional
             Name of the softness to join; needed only when there are several.
         step : int
-            Frame of the position and of the softness; the undeformed one by default.
+            Frame of the position and of the softness; the undeformed one by default, negative ones count from the end.
 
         Returns
         -------
         xarray.Dataset
             ``id``, ``species``, ``position`` and, as far as computed, ``d2min``, ``valid``, ``qs``, ``qs_std``.
+
+        Raises
+        ------
+        UsageError
+            ``E-STEP`` when the store has no such frame; ``E-MODEL-NAME`` when the model must be chosen.
         """
         frames = self._tree["frames"].to_dataset()
-        step %= frames.sizes["step"]
+        n_step = frames.sizes["step"]
+        if not -n_step <= step < n_step:
+            raise UsageError(f"step is {step}, the store has the steps 0 to {n_step - 1}", code="E-STEP")
+        step %= n_step
         parts = [self._tree["atoms"].to_dataset(), frames[["position"]].isel(step=step, drop=True)]
         if "response" in self._tree.children:
             parts.append(self._tree["response/d2min"].to_dataset())
@@ -81,7 +89,7 @@ class SoftnessAccessor:
 
     def plastic(self, strain: float = 0.04, threshold: float = 5.0) -> xr.Dataset:
         """Atoms whose D2min at the stored strain nearest to `strain` exceeds `threshold` (angstrom^2)."""
-        atoms = self.atoms()
+        atoms = self._deformed(self.atoms())
         step = int(np.abs(atoms["strain"].values - strain).argmin())
         now = atoms.isel(step=step)
         return self._where(now, now["valid"] & (now["d2min"] > threshold))
@@ -101,7 +109,7 @@ class SoftnessAccessor:
         xarray.Dataset
             ``qs_plastic(step)`` and ``n_plastic(step)``; `qsdask.activation` gives the full analysis.
         """
-        atoms = self.atoms(self._model(model))
+        atoms = self._deformed(self.atoms(self._model(model)))
         plastic = atoms["valid"] & (atoms["d2min"] > threshold) & atoms["qs"].notnull()
         mean = atoms["qs"].where(plastic).mean("atom")
         number = plastic.sum("atom")
@@ -124,6 +132,15 @@ class SoftnessAccessor:
                 "no softness in this store", code="E-STAGE-MISSING", hint="qsdask predict STORE --model MODEL"
             )
         raise UsageError(f"choose the model: {', '.join(names)}", code="E-MODEL-NAME")
+
+    @staticmethod
+    def _deformed(atoms: xr.Dataset) -> xr.Dataset:
+        """The atoms, when their response has been measured."""
+        if "d2min" not in atoms:
+            raise NoInputError(
+                "no response in this store", code="E-STAGE-MISSING", hint="qsdask respond STORE"
+            )
+        return atoms
 
     @staticmethod
     def _where(atoms: xr.Dataset, mask: xr.DataArray) -> xr.Dataset:

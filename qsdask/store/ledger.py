@@ -362,5 +362,9 @@ def command_of(path: Path, key: str) -> str:
     step, name = frame_of(key)
     kind = name.split("/")[0]
     verb = {"response": "respond", "softness": "predict"}.get(kind, kind)
-    more = {"softness": " --model ...", "response/propensity": " --runs OTHER.zarr"}
+    more = {
+        "features": f" --set {name.partition('/')[2]}",
+        "softness": " --model ...",
+        "response/propensity": " --runs OTHER.zarr",
+    }
     return f"qsdask {verb} {path}{more.get(kind) or more.get(name, '')}{f' --step {step}' * (step > 0)}"

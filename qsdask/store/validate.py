@@ -46,7 +46,7 @@ LARGEST_CHUNK = 2**31 - 1
 #: Most elements of an array.
 MOST_ELEMENTS = 2**48
 
-#: Codecs that may stand between the serializer and the checksum, and their kinds.
+#: Compressions that Blosc, between the serializer and the checksum, may be set to.
 COMPRESSIONS = {"lz4", "zstd"}
 
 #: Feature flags in the root's ``requires`` that this version understands.
@@ -184,7 +184,7 @@ def check_requires(root: Path, mark: dict) -> None:
 
 
 def check_format(root: Path, number: object) -> None:
-    """Refuse a store of another format; see `root_metadata`."""
+    """Refuse a store of another format; see `check_root`."""
     if type(number) is not int or number < 1:
         raise damaged(root, "zarr.json", f"format {number!r}")
     if number != schema.FORMAT_VERSION:

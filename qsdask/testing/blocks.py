@@ -244,7 +244,7 @@ def _stored(name, whole, cutoff, fraction, more_slots) -> Shell:
         kept.count,
         wider(kept.distance, np.nan),
         wider(kept.area, np.nan),
-        wider(kept.edges, 0).astype(np.int16),
+        wider(kept.edges, -1).astype(np.int16),
         kept.volume,
     )
 

@@ -196,6 +196,21 @@ def test_a_curve_that_only_rises_has_no_flow_and_no_offset_yield():
     assert found["yield_strain"] == found["last_strain"]
 
 
+def test_a_curve_that_yields_inside_the_fit_has_no_offset_yield():
+    strain = np.arange(0, 0.1001, 0.00125)
+    found = stress_strain(strain, bilinear(strain, yields=0.01, flow=0.3))
+    assert np.isnan(found["offset_strain"])
+    assert np.isnan(found["offset_stress_gpa"])
+
+
+def test_a_stress_that_falls_from_the_beginning_has_no_yield_over_modulus():
+    strain = np.arange(0, 0.0401, 0.005)
+    found = stress_strain(strain, 2.0 - 30.0 * strain)
+    assert found["modulus_gpa"] == pytest.approx(-30.0)
+    assert np.isnan(found["yield_stress_over_modulus"])
+    assert np.isnan(found["offset_strain"])
+
+
 def test_two_points_make_no_modulus():
     found = stress_strain(np.array([0.0, 0.015, 0.03, 0.04]), np.array([0.0, 0.5, 1.0, 1.1]))
     assert np.isnan(found["modulus_gpa"])

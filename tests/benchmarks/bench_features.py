@@ -37,8 +37,9 @@ def ours(frame, lap=lambda part: None):
     table = np.empty((n, 80))
     table[:, :12], table[:, 12:16] = around, bonds
     row = block.row.astype(np.int32)
-    table[:, 16:64] = coarsen(around, n, row[kept.neighbour], kept.count).reshape(n, 48)
-    table[:, 64:] = coarsen(bonds, n, row[near.neighbour], near.count).reshape(n, 16)
+    # Mean, std, minimum and maximum; the fifth is the sum, which these columns do not store.
+    table[:, 16:64] = coarsen(around, n, row[kept.neighbour], kept.count)[..., :4].reshape(n, 48)
+    table[:, 64:] = coarsen(bonds, n, row[near.neighbour], near.count)[..., :4].reshape(n, 16)
     lap("medium range")
     return table
 

@@ -32,6 +32,8 @@ def test_an_unknown_column_is_answered_with_those_most_alike_and_the_way_to_all(
     assert {"qs", "d2min", "sro__interstice_area__voro__std"} <= set(out.split())
     shutil.rmtree(own / "tiny.zarr" / "ledger" / "softness")
     assert "qsdask predict must come first" in said(*asked, "qs")[2]
+    assert "qsdask predict --step 1 must come first" in said(*asked, "step_qs", "--step", 1)[2]
+    assert "qsdask respond --runs must come first" in said(*asked, "frequency")[2]
 
 
 def test_an_unknown_shipped_recipe_is_answered_with_all_that_there_are(said):
@@ -150,3 +152,62 @@ def test_one_error_is_counted_as_one(said, tmp_path):
     assert said("check", tmp_path / "none.dump", "--quiet")[1].endswith(
         "0 frames of 0 atoms: 1 error, 0 warnings\n"
     )
+
+
+def test_steps_counted_from_the_end_are_known_for_what_comes_next(own, said):
+    store, fast = own / "tiny.zarr", ("--step", "-1", "--cluster", "threads", "--quiet")
+    assert said("shells", store, *fast)[1].endswith(f"Next: qsdask features {store} --step 1\n")
+
+
+def test_a_result_of_activation_replaces_nothing(own, said):
+    asked = ("activation", own / "tiny.zarr", "--model", own / "tiny.qs", "--cluster", "threads", "--quiet")
+    before = sorted(own.rglob("*"))
+    for there in (own, own / "tiny.zarr"):
+        status, _, error = said(*asked, "--out", there)
+        assert status == 73
+        assert "E-EXISTS" in error
+    assert sorted(own.rglob("*")) == before
+    assert said(*asked, "--out", own / "new.zarr")[0] == 0
+    assert (own / "new.zarr" / "zarr.json").is_file()
+
+
+def test_a_model_is_not_learned_for_a_place_that_is_taken(own, said):
+    status, _, error = said("train", own / "tiny.zarr", "--model", own / "tiny.dump", "--cluster", "threads")
+    assert status == 73
+    assert "something that is no model folder is there" in error
+    assert "label" not in error
+
+
+def test_what_training_and_prediction_accept_is_said(own, said):
+    fast = ("--cluster", "threads", "--quiet")
+    few = (
+        "--strain",
+        0.01,
+        "--threshold",
+        0.3,
+        "--folds",
+        2,
+        "--draws",
+        1,
+        "--trees",
+        5,
+        "--surface-margin",
+        0,
+    )
+    _, _, error = said("train", own / "tiny.zarr", "--model", own / "new.qs", *few, *fast)
+    assert "qsdask: warning W-FEW-PLASTIC" in error
+    dump = own / "tiny.dump"
+    said("ingest", dump, own / "other.zarr", "--species", "1=Cu,2=Ti", "--strain-step", 0.01, *fast)
+    said("shells", own / "other.zarr", *fast)
+    said("features", own / "other.zarr", *fast)
+    _, _, error = said("predict", own / "other.zarr", "--model", own / "tiny.qs", *fast)
+    assert "qsdask: warning W-OUT-OF-DOMAIN: the model never saw Ti" in error
+
+
+def test_numbers_that_no_stage_can_use_are_refused_at_once(own, said):
+    status, _, error = said("train", own / "tiny.zarr", "--model", own / "new.qs", "--ratio", 0.5)
+    assert status == 64
+    assert "ratio: Input should be greater than or equal to 1" in error
+    status, _, error = said("ingest", own / "tiny.dump", own / "a.zarr", "--strain-step", -0.01)
+    assert status == 64
+    assert "strain_step" in error

@@ -74,6 +74,15 @@ def test_a_task_that_kills_its_workers_is_named():
         list(run_tasks(client, vanish, [("x", i) for i in range(3)], label="vanish", progress=False))
 
 
+def test_a_task_that_kills_its_workers_need_not_end_the_others():
+    with connect("local", 2) as client:
+        found = run_tasks(
+            client, vanish, [("x", i) for i in range(4)], label="vanish", progress=False,
+            instead=lambda name, i, error: (name, i, error.code),
+        )  # fmt: skip
+        assert sorted(found, key=str) == [("x", 1, "E-WORKER-LOST"), 0, 2, 3]
+
+
 def test_unknown_clusters_are_refused():
     with pytest.raises(UsageError, match="E-CLUSTER"), connect("nonsense"):
         pass

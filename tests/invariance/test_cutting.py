@@ -7,7 +7,9 @@ import pytest
 
 import qsdask
 from qsdask.engine.stage import Run
+from qsdask.testing.blocks import specimen
 from tests.conftest import SPECIES
+from tests.stages.test_radical_shells import shells_of, store_of
 
 #: Distances, D2min and everything made of pairs: the same bits. What comes from the tessellation: to 1e-9.
 TESSELLATION = 1e-9
@@ -88,3 +90,15 @@ def test_same_numbers(plain, frames, tmp_path, chunk, workers, cluster, shuffle,
 def test_volumes_fill_the_box(plain, glass):
     box = np.linalg.det(qsdask.open_store(glass)["frames"].ds["cell"].values[0])
     assert plain["volume"].sum() == pytest.approx(box, rel=1e-9)
+
+
+def test_slots_that_stay_empty_look_the_same_in_every_domain(tmp_path, few):
+    """One crowded atom gives all atoms more slots; a domain without such an atom fills the others alike."""
+    glass = specimen("glass")
+    random = glass.box.origin + np.random.default_rng(1).random(glass.position.shape) @ glass.box.cell
+    gas = glass._replace(position=np.round(random, 6))
+    one, nine = (shells_of(store_of(gas, tmp_path, few, domains=n, facet_fraction=0.0)) for n in (1, 9))
+    assert one["neighbour"].shape[1] > 24
+    assert (one["edges"][one["neighbour"] < 0] == -1).all()
+    for name in ("neighbour", "distance", "edges"):
+        np.testing.assert_array_equal(nine[name], one[name], err_msg=name)

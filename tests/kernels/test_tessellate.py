@@ -176,7 +176,7 @@ def test_slots_ascend_in_order_and_grow(glass):
         assert (np.diff(order[shell.neighbour[i, :n]]) > 0).all()
         assert (shell.neighbour[i, n:] == -1).all()
         assert np.isnan(shell.area[i, n:]).all()
-        assert (shell.edges[i, n:] == 0).all()
+        assert (shell.edges[i, n:] == -1).all()
         np.testing.assert_array_equal(shell.area[i, :n], wide.area[i, :n])
 
 

@@ -22,6 +22,7 @@ from qsdask.learn import (
     load_model,
     probabilities,
     quench_in_softness,
+    same_glass,
     train,
 )
 from qsdask.learn.gbdt import check_text, train_one
@@ -322,6 +323,20 @@ def test_a_specimen_cannot_stand_on_both_sides(model):
     model.check_specimen("ff", [d + 0.02 for d in rounded])
     model.check_specimen("ff", rounded[:-1])
     model.check_specimen("ff")
+
+
+def test_one_glass_is_known_after_strain_and_others_of_its_species_are_not_taken_for_it():
+    rng = np.random.default_rng(3)
+    glass, other = rng.uniform(3.0, 15.0, (2, 63))
+    strained = glass * rng.uniform(0.9, 1.0, 63)
+    assert same_glass("0a", glass, "0a", strained)
+    assert same_glass("0a", glass, "0a:17", strained)
+    assert not same_glass("0a", glass, "0a", other)
+    assert not same_glass("0a", glass, "ff", strained)
+    assert same_glass("0a", glass, "ff", glass + 0.005)
+    # What cannot be compared is not trusted.
+    assert same_glass("0a", glass[:2], "0a", other[:2])
+    assert same_glass("0a", (), "0a", other)
 
 
 def test_other_elements_are_named(model):

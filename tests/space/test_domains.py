@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from qsdask.errors import BadDataError
 from qsdask.space.box import Box
-from qsdask.space.domains import bisect, domain_bounds, domain_rows
+from qsdask.space.domains import bisect, domain_rows
 from qsdask.space.halo import halo_domains, in_halo, widened
 
 TILTED = np.array([[20.0, 0.0, 0.0], [6.0, 18.0, 0.0], [-4.0, 3.0, 25.0]])
@@ -21,6 +21,11 @@ def box_of(cell=TILTED, periodic=(True, True, True)) -> Box:
 
 def gas(n: int, box: Box, seed: int = 0) -> np.ndarray:
     return box.origin + np.random.default_rng(seed).random((n, 3)) @ box.cell
+
+
+def bounds_of(reduced, rows) -> np.ndarray:
+    """Lowest and highest reduced coordinate of every domain, as `ingest` stores them."""
+    return np.array([[reduced[a:b].min(axis=0), reduced[a:b].max(axis=0)] for a, b in rows])
 
 
 @settings(max_examples=40, deadline=None)
@@ -44,7 +49,7 @@ def test_domains_are_compact():
     box = box_of(np.eye(3) * 40.0)
     x = gas(8000, box)
     rows = domain_rows(8000, 1000)
-    bounds = domain_bounds(box.reduced(x[bisect(x, np.arange(8000), box, 1000)]), rows)
+    bounds = bounds_of(box.reduced(x[bisect(x, np.arange(8000), box, 1000)]), rows)
     np.testing.assert_allclose(np.diff(bounds, axis=1)[:, 0], 0.5, atol=0.03)
 
 
@@ -59,6 +64,15 @@ def test_wrapping_gives_the_bits_of_the_wrapped_file():
     image = np.random.default_rng(0).integers(-3, 4, x.shape)
     np.testing.assert_array_equal(box.wrap(x + image @ box.cell), x)
     assert box.wrap(x) is x
+
+
+def test_a_shift_has_the_same_bits_alone_and_among_others():
+    rng = np.random.default_rng(0)
+    image = rng.integers(-5, 6, (200, 3)).astype(np.int8)
+    box = box_of(TILTED + rng.random((3, 3)))
+    whole = box.shift(image)
+    np.testing.assert_allclose(whole, image @ box.cell, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(np.concatenate([box.shift(image[k : k + 1]) for k in range(200)]), whole)
 
 
 def test_free_sides_are_not_wrapped():
@@ -87,7 +101,7 @@ def test_halo_holds_everything_within_reach(periodic, reach):
     rows = domain_rows(300, 75)
     x = x[bisect(x, np.arange(300), box, 75)]
     s = box.reduced(x)
-    bounds = domain_bounds(s, rows)
+    bounds = bounds_of(s, rows)
     found = {
         (int(row), image)
         for other, image in halo_domains(bounds, 1, reach, box)

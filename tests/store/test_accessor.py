@@ -27,3 +27,15 @@ def test_unknown_axis_and_missing_softness(glass):
         tree.qs.slab("w", 0.0, 1.0)
     with pytest.raises(NoInputError, match="qsdask predict"):
         tree.qs.soft(0.7)
+
+
+def test_a_frame_that_is_not_there_and_a_missing_response_are_refused(glass):
+    tree = qsdask.open_store(glass)
+    last = tree.qs.atoms(step=-1)["position"].values
+    np.testing.assert_array_equal(last, tree["frames"].ds["position"].values[3])
+    for step in (4, -5):
+        with pytest.raises(UsageError, match="E-STEP"):
+            tree.qs.atoms(step=step)
+    del tree["response"]
+    with pytest.raises(NoInputError, match="qsdask respond"):
+        tree.qs.plastic()

@@ -47,7 +47,7 @@ SLOTS = {"voronoi": 24, "cutoff": 24}
 #: Atoms of a frame that `ingest` holds at once.
 PIECE_ATOMS = 1 << 18
 
-#: Distance within which stored shells name neighbours. Unit: angstrom.
+#: Distance within which stored Voronoi shells name neighbours. Unit: angstrom.
 SHELL_REACH = 5.0
 
 
@@ -154,7 +154,7 @@ def mean_ghosts(edges: np.ndarray, n_atom: int, chunk: int, reach: float) -> int
     return int(density * (np.prod(leaf + 2.0 * reach) - np.prod(leaf)))
 
 
-def plan_features(size: Size, quantity: AtomQuantity) -> StagePlan:
+def plan_features(size: Size, quantity: AtomQuantity, *, cutoff: float = 0.0) -> StagePlan:
     """Cost of one feature set for one specimen.
 
     Parameters
@@ -163,16 +163,18 @@ def plan_features(size: Size, quantity: AtomQuantity) -> StagePlan:
         Of the specimen.
     quantity : AtomQuantity
         The feature set.
+    cutoff : float
+        Of the cut-off shell. Unit: angstrom.
 
     Returns
     -------
     StagePlan
     """
     n_own, n_medium = len(quantity.columns), len(medium_range(quantity))
-    reach = quantity.reach or SHELL_REACH * quantity.rings
-    owned, ghosts = _owned_and_ghosts(size, reach)
+    shell_reach = max(SHELL_REACH, cutoff)
+    owned, ghosts = _owned_and_ghosts(size, quantity.reach or shell_reach * quantity.rings)
     # The shells of the ghosts are read apart and put behind those of the owned atoms: for a while they are there twice.
-    shelled = owned if quantity.rings == 1 else 1.6 * sum(_owned_and_ghosts(size, SHELL_REACH))
+    shelled = owned if quantity.rings == 1 else 1.6 * sum(_owned_and_ghosts(size, shell_reach))
     ways = surroundings(quantity)
     width = n_medium // max(len(ways), 1)
     repeated = 4 * width if any(way.times > 1 for way in ways) else 0

@@ -18,7 +18,7 @@ from qsdask.errors import UsageError
 from qsdask.kernels.cells import neighbour_shell
 from qsdask.quantity import Around, AtomQuantity, coarsened, feature_sets, medium_range, surroundings
 from qsdask.schema import group_at
-from qsdask.settings import FeatureSettings, validated
+from qsdask.settings import FeatureSettings, ShellSettings, validated
 from qsdask.space.block import Shell
 from qsdask.stages.redo import redo
 from qsdask.stages.shells import facts_of_shells
@@ -93,10 +93,11 @@ def _compute_set(path: Path, frame: int, name: str, chosen: FeatureSettings, fac
     root = StoreReader(path)
     quantity = quantity_of(name, chosen, facts)
     group = group_at(frame, f"features/{name}")
-    inputs = {"ingest": ledger.require(path, "ingest").digest}
+    inputs, cutoff = {"ingest": ledger.require(path, "ingest").digest}, 0.0
     if quantity.shells:
         found = ledger.require(path, group_at(frame, "shells"))
         inputs[found.key] = found.digest
+        cutoff = ShellSettings(**found.settings).cutoff_angstrom
     given = chosen.stored()
     known = {name: given[name] for name in _fields(type(quantity)) if name in given}
     if not surroundings(quantity):
@@ -111,7 +112,7 @@ def _compute_set(path: Path, frame: int, name: str, chosen: FeatureSettings, fac
     )
     course = Course(
         record,
-        plan_features(size_of(root), quantity),
+        plan_features(size_of(root), quantity, cutoff=cutoff),
         partial(_template, path, quantity, group),
         partial(_features_of_domain, frame=frame, settings={**given, "set": quantity.name}, facts=facts),
         partial(_compile, quantity),

@@ -64,7 +64,8 @@ def plan(
         size, facts = _known(job, specimen, base, glasses)
         made[specimen.name] = [plan_stage(stage, size, **more) for stage, more in particular.items()]
         for name in names:
-            made[specimen.name].append(plan_features(size, quantity_of(name, job.features, facts)))
+            quantity = quantity_of(name, job.features, facts)
+            made[specimen.name].append(plan_features(size, quantity, cutoff=job.shells.cutoff_angstrom))
         learned = quantity_of(job.train.set, job.features, facts)
         n_column = len(learned.columns) + len(medium_range(learned))
         made[specimen.name].append(plan_stage("predict", size, n_column=n_column))

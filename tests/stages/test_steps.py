@@ -220,7 +220,9 @@ def test_an_interrupted_step_goes_on_where_it_was(pair, few):
     store, before = pair
     record = ledger.require(store, "steps/1/features/interstice")
     ledger.reopen(store, record, [(1, 0, 1)])
-    with pytest.raises(qsdask.QSDaskError, match=r"(?s)E-INCOMPLETE.*qsdask features \S+ --set interstice --step 1"):
+    with pytest.raises(
+        qsdask.QSDaskError, match=r"(?s)E-INCOMPLETE.*qsdask features \S+ --set interstice --step 1"
+    ):
         ledger.require(store, record.key)
     (store / "steps/1/features/interstice/value/c/1/1").unlink()
     kept = (store / "steps/1/features/interstice/value/c/0/0").stat().st_mtime_ns

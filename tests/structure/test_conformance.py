@@ -174,19 +174,23 @@ def dumped(found, file):
     return file
 
 
-def test_blocks_for_tests_give_what_a_store_gives(tmp_path, few):
+@pytest.mark.parametrize("facet_fraction", [0.05, 0.0])
+def test_blocks_for_tests_give_what_a_store_gives(tmp_path, few, facet_fraction):
     """Every built-in set in a box thinner than its reach, cut into domains: the same from both."""
     found, store = specimen("thin"), tmp_path / "thin.zarr"
     qsdask.ingest(dumped(found, tmp_path / "thin.dump"), store, species=SPECIES, chunk=30, run=few)
-    qsdask.shells(store, run=few)
+    qsdask.shells(store, facet_fraction=facet_fraction, run=few)
     share = np.bincount(found.species) / len(found.species)
     facts = {**FACTS, "composition": tuple(share.tolist())}
-    qsdask.features(store, set=",".join(BUILT_IN), run=few)
+    made = {name: kind for name, kind in BUILT_IN.items() if name != "soft_shell" or facet_fraction == 0.0}
+    qsdask.features(store, set=",".join(made), run=few)
     tree = qsdask.open_store(store)
-    for name, kind in BUILT_IN.items():
+    for name, kind in made.items():
         known = {f.name for f in fields(kind)}
         quantity = kind(**{key: value for key, value in facts.items() if key in known})
-        block = block_of(found, quantity.shells, rings=quantity.rings, reach=quantity.reach)
+        block = block_of(
+            found, quantity.shells, rings=quantity.rings, reach=quantity.reach, fraction=facet_fraction
+        )
         place = np.argsort(found.id)[tree["atoms"].ds["id"].values - 1]
         stored = tree[f"features/{name}"].ds["value"].values[:, : len(quantity.columns)]
         np.testing.assert_array_equal(stored, quantity.compute(block)[place].astype(np.float32), err_msg=name)

@@ -27,7 +27,7 @@ from qsdask.store.reader import StoreReader
 from qsdask.store.record import read
 from qsdask.store.template import create_group
 
-__all__ = ["facts_of_shells", "first_reach", "shells", "tessellated"]
+__all__ = ["enough_slots", "facts_of_shells", "first_reach", "shells", "tessellated"]
 
 #: Halo tried first. Voronoi vertices of metallic glasses lie within 2.4 angstrom of their atom. Unit: angstrom.
 FIRST_REACH = 6.0
@@ -133,15 +133,15 @@ def _shells_of_frame(path: Path, frame: int, settings: ShellSettings, run: Run) 
         try:
             run_stage(path, course, run, removed)
         except SlotOverflow as overflow:
-            slots[overflow.shell] = _enough(slots[overflow.shell], overflow.needed)
+            slots[overflow.shell] = enough_slots(slots[overflow.shell], overflow.needed)
             run = replace(run, overwrite=True)
             continue
         redo(path, removed, run)
         return
 
 
-def _enough(slots: int, needed: int) -> int:
-    """Slots for so many neighbours: steps of a quarter, whichever domain was the first to need more."""
+def enough_slots(slots: int, needed: int) -> int:
+    """Slots for `needed` neighbours, up from `slots` by quarters: the same whichever domain was the first to need more."""
     while slots < needed:
         slots = -(-slots * 5 // 32) * 8
     return slots

@@ -1,12 +1,15 @@
-"""What feature sets learn of the shells they build on: tessellation, and whether small facets were dropped."""
+"""What feature sets learn of the shells they build on, and how many slots shells get."""
 
 from __future__ import annotations
+
+import itertools
 
 import numpy as np
 import pytest
 
 import qsdask
 from qsdask.errors import UsageError
+from qsdask.stages.shells import FIRST_SLOTS, enough_slots
 from qsdask.testing.blocks import specimen
 from tests.stages.test_radical_shells import store_of
 
@@ -41,3 +44,15 @@ def test_pyramids_stand_on_the_facets_of_radical_shells(tmp_path, few):
     np.testing.assert_allclose(pyramid.sum(axis=1), shell["cell_volume"], rtol=1e-9)
     share = tree["features/weighted_ifold"].ds["value"].sel(feature="sro__weighted_ifold_5__voro").values
     np.testing.assert_allclose(share, (pyramid * (edges == 5)).sum(axis=1) / pyramid.sum(axis=1), atol=1e-6)
+
+
+@pytest.mark.parametrize("counts", [(25, 33), (30, 33), (26, 41, 57), (120,)])
+def test_the_number_of_slots_does_not_depend_on_the_domain_that_overflows_first(counts):
+    found = set()
+    for order in itertools.permutations(counts):
+        slots = FIRST_SLOTS["cutoff"]
+        for needed in order:
+            slots = enough_slots(slots, needed)
+        found.add(slots)
+    assert len(found) == 1
+    assert found.pop() >= max(counts)

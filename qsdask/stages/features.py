@@ -79,7 +79,10 @@ def features(
     facts = facts_of(StoreReader(path))
     stored = {frame: read(path, group_at(frame, "shells")) for frame in steps}
     known = {frame: facts_of_shells(shells and shells.settings) for frame, shells in stored.items()}
-    names = {frame: set_names(chosen.set, known[frame]) for frame in steps}
+    # What `all` leaves out is told once for all frames that are alike.
+    alike = {tuple(of_shells.items()): of_shells for of_shells in known.values()}
+    chosen_sets = {key: set_names(chosen.set, of_shells) for key, of_shells in alike.items()}
+    names = {frame: chosen_sets[tuple(known[frame].items())] for frame in steps}
     with shared(run, sum(map(len, names.values()))) as together:
         for frame, shells in stored.items():
             if settings.get("convention") is None and shells is not None:

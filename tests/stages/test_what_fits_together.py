@@ -86,12 +86,17 @@ def test_a_strain_that_was_not_stored_is_refused(crystal, capsys):
     assert "E-STRAIN" in capsys.readouterr().err
 
 
+def predicted(store, copy, model, step, run):
+    """Copy of a store, with the softness of a deformed frame."""
+    shutil.copytree(store, copy)
+    for stage in (qsdask.shells, qsdask.features):
+        stage(copy, step=step, run=run)
+    return qsdask.predict(copy, model=model, step=step, run=run)
+
+
 def test_export_tells_the_softness_of_the_frame_from_that_of_the_undeformed_glass(learned, tmp_path, few):
     _, model, other = learned
-    copy = shutil.copytree(other, tmp_path / "b.zarr")
-    for stage in (qsdask.shells, qsdask.features):
-        stage(copy, step=8, run=few)
-    qsdask.predict(copy, model=model, step=8, run=few)
+    copy = predicted(other, tmp_path / "b.zarr", model, 8, few)
     out = qsdask.export(copy, tmp_path / "b.dump", step=8, columns=["qs", "step_qs"])
     names = out.read_text().splitlines()[8].split()[2:]
     tree = qsdask.open_store(copy)
@@ -102,10 +107,7 @@ def test_export_tells_the_softness_of_the_frame_from_that_of_the_undeformed_glas
 
 def test_softness_of_a_deformed_frame_alone_is_exported(learned, tmp_path, few):
     glass, model, _ = learned
-    copy = shutil.copytree(glass, tmp_path / "a.zarr")
-    for stage in (qsdask.shells, qsdask.features):
-        stage(copy, step=1, run=few)
-    qsdask.predict(copy, model=model, step=1, run=few)
+    copy = predicted(glass, tmp_path / "a.zarr", model, 1, few)
     assert "step_qs" in qsdask.export(copy, tmp_path / "a.dump", step=1, columns=["step_qs"]).read_text()
 
 

@@ -35,9 +35,7 @@ def main(folder: Path, sets: list[str], facet_fraction: float) -> None:
     print("each cell: AUC of cu65_a -> cu65_b, and of cu65_b -> cu65_a")
 
 
-def scored(
-    folder: Path, stores: dict[str, Path], name: str, columns: str, way: str, run: qsdask.Run
-) -> float:
+def scored(folder: Path, stores: dict[str, Path], name: str, columns: str, way: str, run: qsdask.Run) -> float:
     """AUC-ROC on the glass that was set aside."""
     learned, tested = (stores[f"cu65_{letter}"] for letter in way.split(" -> "))
     model = qsdask.train(

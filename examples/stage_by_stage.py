@@ -18,9 +18,7 @@ def main(folder: Path) -> None:
         qsdask.shells(store, cutoff=4.0, run=run)
         qsdask.features(store, set="interstice", run=run)
         qsdask.respond(store, cutoff=4.0, run=run)
-    model = qsdask.train(
-        folder / "cu65_a.zarr", model=folder / "cu65.qs", strain=0.04, threshold=5.0, run=run
-    )
+    model = qsdask.train(folder / "cu65_a.zarr", model=folder / "cu65.qs", strain=0.04, threshold=5.0, run=run)
     qsdask.predict(folder / "cu65_b.zarr", model=model, run=run)
     scores = qsdask.evaluate(folder / "cu65_b.zarr", model=model, run=run)
     print(f"AUC-ROC on the set-aside glass: {scores['auc_roc']:.3f}, recall {scores['recall']:.3f}")
@@ -29,9 +27,7 @@ def main(folder: Path) -> None:
     soft, hard = tree.qs.soft(0.7), tree.qs.hard(0.1)
     print(f"{soft.sizes['atom']} soft and {hard.sizes['atom']} hard atoms")
     activation = qsdask.activation(folder / "cu65_b.zarr", model=model, run=run)
-    for strain, qs, auc in zip(
-        *(activation[n].values for n in ("strain", "qs_mean_newly", "auc")), strict=True
-    ):
+    for strain, qs, auc in zip(*(activation[n].values for n in ("strain", "qs_mean_newly", "auc")), strict=True):
         print(f"strain {strain:.3f}: mean QS of the newly plastic atoms {qs:.3f}, AUC {auc:.3f}")
 
 

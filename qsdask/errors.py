@@ -87,10 +87,7 @@ class QSDaskError(Exception):
 
     def __reduce__(self):
         """Travel between Dask processes with every field."""
-        return (
-            _rebuild,
-            (type(self), self.message, {k: v for k, v in self.__dict__.items() if k != "message"}),
-        )
+        return (_rebuild, (type(self), self.message, {k: v for k, v in self.__dict__.items() if k != "message"}))
 
     def __str__(self) -> str:
         return self.render()
@@ -103,9 +100,7 @@ class QSDaskError(Exception):
         """Frame, timestep, line and atom id in one phrase, empty when unknown."""
         parts = []
         if self.frame is not None:
-            parts.append(
-                f"{self.frame}" + (f" (TIMESTEP {self.timestep})" if self.timestep is not None else "")
-            )
+            parts.append(f"{self.frame}" + (f" (TIMESTEP {self.timestep})" if self.timestep is not None else ""))
         if self.line is not None:
             parts.append(f"line {self.line}")
         if self.atom_id is not None:
@@ -185,21 +180,22 @@ def of_os_error(error: OSError, path: object = None) -> QSDaskError:
     place = error.filename or path
     if error.errno in _FULL or _SHORT_WRITE.fullmatch(str(error)):
         return ResumableError(
-            f"no room to write: {error.strerror or error}; {_free(place)} bytes are free", code="E-DISK-FULL", file=place,
+            f"no room to write: {error.strerror or error}; {_free(place)} bytes are free",
+            code="E-DISK-FULL",
+            file=place,
             why="the disk, its inodes, a quota or the limit on the size of a file",
             hint="make room, then run the same command again: it goes on where it was",
-        )  # fmt: skip
+        )
     if error.errno in _FORBIDDEN:
         return CannotCreateError(
-            f"cannot write here: {error.strerror}",
-            code="E-NOT-WRITABLE",
-            file=place,
-            hint="choose another place",
+            f"cannot write here: {error.strerror}", code="E-NOT-WRITABLE", file=place, hint="choose another place"
         )
     return StoreIOError(
-        f"the file system failed: {error.strerror or error}", code="E-IO", file=place,
+        f"the file system failed: {error.strerror or error}",
+        code="E-IO",
+        file=place,
         hint="run the same command again; if it stays, look at the disk",
-    )  # fmt: skip
+    )
 
 
 @contextmanager

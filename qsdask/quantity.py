@@ -225,9 +225,7 @@ def medium_range(quantity: AtomQuantity) -> tuple[Column, ...]:
     )
 
 
-def coarsened(
-    quantity: AtomQuantity, value: np.ndarray, n_owned: int, shells: Mapping[str, Shell]
-) -> np.ndarray:
+def coarsened(quantity: AtomQuantity, value: np.ndarray, n_owned: int, shells: Mapping[str, Shell]) -> np.ndarray:
     """Statistics over the neighbours of the owned atoms, of the columns that have a medium range.
 
     Parameters
@@ -270,8 +268,7 @@ def feature_sets() -> dict[str, type[AtomQuantity]]:
     found: dict[str, type[AtomQuantity]] = {}
     package = import_module("qsdask.structure")
     built_in = [
-        import_module(f"qsdask.structure.{module.name}").FEATURE_SET
-        for module in iter_modules(package.__path__)
+        import_module(f"qsdask.structure.{module.name}").FEATURE_SET for module in iter_modules(package.__path__)
     ]
     outside = [_loaded(entry) for entry in metadata.entry_points(group="qsdask.features")]
     for quantity in [*built_in, *outside]:

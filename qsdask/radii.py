@@ -53,7 +53,5 @@ def radius_of(names: Sequence[str], given: Mapping[str, float] | None = None) ->
     radii = [float(table[name]) for name in names]
     for name, radius in zip(names, radii, strict=True):
         if not 0.0 < radius < 10.0:
-            raise BadDataError(
-                f"radius of {name} is {radius}, expected a positive length in angstrom", code="E-RADIUS"
-            )
+            raise BadDataError(f"radius of {name} is {radius}, expected a positive length in angstrom", code="E-RADIUS")
     return radii

@@ -102,38 +102,16 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("atoms", "species", ("atom",), "int16", "1", "index into species_name and radius"),
     Variable("atoms", "species_name", ("kind",), "string", "1", "chemical symbol"),
     Variable("atoms", "radius", ("kind",), "float64", "angstrom", "atomic radius used for interstices"),
-    Variable(
-        "frames", "position", ("step", "atom", "xyz"), "float64", "angstrom", "Cartesian position as read"
-    ),
-    Variable(
-        "frames", "cell", ("step", "vector", "xyz"), "float64", "angstrom", "cell vectors a, b, c as rows"
-    ),
+    Variable("frames", "position", ("step", "atom", "xyz"), "float64", "angstrom", "Cartesian position as read"),
+    Variable("frames", "cell", ("step", "vector", "xyz"), "float64", "angstrom", "cell vectors a, b, c as rows"),
     Variable("frames", "origin", ("step", "xyz"), "float64", "angstrom", "lower corner of the cell"),
-    Variable(
-        "frames",
-        "source_hash",
-        ("step", "word"),
-        "uint64",
-        "1",
-        "128-bit XXH3 hash of the frame as it was read",
-    ),
+    Variable("frames", "source_hash", ("step", "word"), "uint64", "1", "128-bit XXH3 hash of the frame as it was read"),
     Variable("frames", "n_lost", ("step",), "int64", "1", "atoms of the first frame that are missing"),
-    Variable(
-        "frames",
-        "n_outside",
-        ("step",),
-        "int64",
-        "1",
-        "wrapped atoms more than a box length outside of the box",
-    ),
+    Variable("frames", "n_outside", ("step",), "int64", "1", "wrapped atoms more than a box length outside of the box"),
     Variable("frames", "periodic", ("vector",), "bool", "1", "whether the cell repeats along a, b, c"),
     Variable("frames", "xyz", ("xyz",), "string", "1", "Cartesian axis", coordinate=True),
-    Variable(
-        "frames", "strain", ("step",), "float64", "1", "engineering strain, as a fraction", coordinate=True
-    ),
-    Variable(
-        "frames", "timestep", ("step",), "int64", "1", "timestep number in the trajectory", coordinate=True
-    ),
+    Variable("frames", "strain", ("step",), "float64", "1", "engineering strain, as a fraction", coordinate=True),
+    Variable("frames", "timestep", ("step",), "int64", "1", "timestep number in the trajectory", coordinate=True),
     Variable(
         "domains",
         "bounds",
@@ -142,15 +120,10 @@ VARIABLES: tuple[Variable, ...] = (
         "1",
         "lowest and highest reduced coordinate of the rows of a domain",
     ),
-    Variable(
-        "domains", "row", ("domain", "side"), "int64", "1", "first row of a domain and the row after its last"
-    ),
+    Variable("domains", "row", ("domain", "side"), "int64", "1", "first row of a domain and the row after its last"),
     *(
         variable
-        for shell, extra in (
-            ("shells/voronoi", True),
-            ("shells/cutoff", False),
-        )
+        for shell, extra in (("shells/voronoi", True), ("shells/cutoff", False))
         for variable in (
             Variable(shell, "neighbour", ("atom", "slot"), "int64", "1", _ROW),
             Variable(shell, "image", ("atom", "slot", "vector"), "int8", "1", _INTEGER_IMAGE),
@@ -158,19 +131,10 @@ VARIABLES: tuple[Variable, ...] = (
             *(
                 (
                     Variable(
-                        shell,
-                        "facet_area",
-                        ("atom", "slot"),
-                        "float64",
-                        "angstrom^2",
-                        "area of the shared facet",
+                        shell, "facet_area", ("atom", "slot"), "float64", "angstrom^2", "area of the shared facet"
                     ),
-                    Variable(
-                        shell, "edges", ("atom", "slot"), "int16", "1", "number of edges of the shared facet"
-                    ),
-                    Variable(
-                        shell, "cell_volume", ("atom",), "float64", "angstrom^3", "volume of the Voronoi cell"
-                    ),
+                    Variable(shell, "edges", ("atom", "slot"), "int16", "1", "number of edges of the shared facet"),
+                    Variable(shell, "cell_volume", ("atom",), "float64", "angstrom^3", "volume of the Voronoi cell"),
                     Variable(
                         shell,
                         "flag",
@@ -199,13 +163,7 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable("response/d2min", "valid", ("step", "atom"), "bool", "1", "whether the affine fit was regular"),
     Variable(
-        "response/d2min",
-        "strain",
-        ("step",),
-        "float64",
-        "1",
-        "engineering strain, as a fraction",
-        coordinate=True,
+        "response/d2min", "strain", ("step",), "float64", "1", "engineering strain, as a fraction", coordinate=True
     ),
     Variable(
         "response/propensity",
@@ -224,29 +182,13 @@ VARIABLES: tuple[Variable, ...] = (
         "non-affine squared displacement, mean over isoconfigurational runs",
     ),
     Variable(
-        "response/propensity",
-        "strain",
-        ("step",),
-        "float64",
-        "1",
-        "engineering strain, as a fraction",
-        coordinate=True,
+        "response/propensity", "strain", ("step",), "float64", "1", "engineering strain, as a fraction", coordinate=True
     ),
     Variable(
-        "softness/*",
-        "qs",
-        ("atom",),
-        "float64",
-        "1",
-        "quench-in softness: mean plastic probability of the fold models",
+        "softness/*", "qs", ("atom",), "float64", "1", "quench-in softness: mean plastic probability of the fold models"
     ),
     Variable(
-        "softness/*",
-        "qs_std",
-        ("atom",),
-        "float64",
-        "1",
-        "standard deviation of the probability over the fold models",
+        "softness/*", "qs_std", ("atom",), "float64", "1", "standard deviation of the probability over the fold models"
     ),
 )
 

@@ -19,11 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def run(script: str, *arguments: str, cwd: Path) -> str:
     done = subprocess.run(
-        [sys.executable, ROOT / "examples" / script, *arguments],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, ROOT / "examples" / script, *arguments], cwd=cwd, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
@@ -93,9 +89,12 @@ def test_transfer_between_glasses(tmp_path):
         dump = f"{name}.dump.gz"
         place.joinpath(dump).write_bytes((ROOT / "qsdask" / "data" / dump).read_bytes())
         facts = {
-            "name": place.name, "species": {"1": "Cu", "2": "Zr"}, "timestep": list(range(0, 81, 4)), "strain_step": 0.005,
+            "name": place.name,
+            "species": {"1": "Cu", "2": "Zr"},
+            "timestep": list(range(0, 81, 4)),
+            "strain_step": 0.005,
             "deformations": [{"loading": "compression", "run": 1, "dump": dump}],
-        }  # fmt: skip
+        }
         place.joinpath("specimen.json").write_text(json.dumps(facts))
     printed = run("transfer_between_glasses.py", "glasses", cwd=tmp_path)
     auc = float(re.search(r"^cu65zr35-2e13 +([0-9.]+)$", printed, flags=re.M)[1])
@@ -114,6 +113,4 @@ def test_shipped_glasses_are_those_of_the_recipe_and_of_their_table(tmp_path, na
         assert {k: pytest.approx(v, rel=1e-9) if isinstance(v, float) else v for k, v in old.items()} == new
     recipe = ROOT / "pipelines" / f"glasses_{name.replace('-', '_')}.toml"
     left = estimate(recipe, folder=glasses)["rows"]
-    assert {row["specimen"] for row in left if row["status"] == "done"} == {
-        row["specimen"] for row in shipped
-    }
+    assert {row["specimen"] for row in left if row["status"] == "done"} == {row["specimen"] for row in shipped}

@@ -76,14 +76,7 @@ def test_imports_point_down(file):
 def test_no_pickle_no_eval_no_clock_no_unseeded_chance(file):
     tree = ast.parse(file.read_text())
     names = imports(tree)
-    assert not {n.split(".")[0] for n in names} & {
-        "pickle",
-        "cloudpickle",
-        "dill",
-        "joblib",
-        "yaml",
-        "random",
-    }
+    assert not {n.split(".")[0] for n in names} & {"pickle", "cloudpickle", "dill", "joblib", "yaml", "random"}
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func)
@@ -92,7 +85,9 @@ def test_no_pickle_no_eval_no_clock_no_unseeded_chance(file):
 
 
 def test_importing_the_package_loads_nothing_heavy():
-    code = "import sys, qsdask; print(sorted({'dask','numba','lightgbm','zarr','xarray','matplotlib'} & set(sys.modules)))"
+    code = (
+        "import sys, qsdask; print(sorted({'dask','numba','lightgbm','zarr','xarray','matplotlib'} & set(sys.modules)))"
+    )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown.strip() == "[]"
 

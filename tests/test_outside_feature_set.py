@@ -29,7 +29,7 @@ def run(*command, folder=None) -> str:
         environment["PYTHONPATH"] = str(folder)
     done = subprocess.run(
         [sys.executable, *map(str, command)], env=environment, capture_output=True, text=True, check=False, timeout=240
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout + done.stderr
 
@@ -52,9 +52,7 @@ def installed(tmp_path_factory) -> Path:
 
 
 def test_its_own_tests_pass(installed):
-    printed = run(
-        "-m", "pytest", "-q", "-p", "no:cacheprovider", PACKAGE / "test_misfit.py", folder=installed
-    )
+    printed = run("-m", "pytest", "-q", "-p", "no:cacheprovider", PACKAGE / "test_misfit.py", folder=installed)
     assert "passed" in printed
     assert "failed" not in printed
 
@@ -72,9 +70,7 @@ class Nameless(AtomQuantity):
 def test_an_entry_point_that_is_no_feature_set_is_refused_by_name(wrong, monkeypatch):
     monkeypatch.setattr("qsdask.quantity.metadata.entry_points", lambda group: [group])
     monkeypatch.setattr("qsdask.quantity._loaded", lambda entry: wrong)
-    with pytest.raises(
-        qsdask.QSDaskError, match=f"{wrong.__name__}.*E-FEATURE-SET|E-FEATURE-SET.*{wrong.__name__}"
-    ):
+    with pytest.raises(qsdask.QSDaskError, match=f"{wrong.__name__}.*E-FEATURE-SET|E-FEATURE-SET.*{wrong.__name__}"):
         feature_sets.__wrapped__()
 
 
@@ -131,7 +127,7 @@ def test_pip_installs_the_same_entry_points(installed, tmp_path):
     target = tmp_path / "target"
     run(
         "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", target, source
-    )  # fmt: skip
+    )
 
     def told(folder: Path) -> tuple[str, str, list]:
         (metadata,) = folder.glob("*.dist-info")

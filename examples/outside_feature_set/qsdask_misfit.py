@@ -25,10 +25,7 @@ class Misfit(AtomQuantity):
     # column over the neighbours are made by qsdask.
     columns: ClassVar[tuple[Column, ...]] = (
         Column(
-            "sro__number_density__voro",
-            "angstrom^-3",
-            "one over the volume of the Voronoi cell",
-            "no Voronoi cell",
+            "sro__number_density__voro", "angstrom^-3", "one over the volume of the Voronoi cell", "no Voronoi cell"
         ),
         Column(
             "sro__size_misfit__voro",
@@ -55,9 +52,7 @@ class Misfit(AtomQuantity):
         area = np.where(voronoi.neighbour >= 0, voronoi.facet_area, 0.0)
         total = area.sum(axis=1)
         # Where there is nothing to divide by, there is no value: NaN, never zero.
-        mean_radius = (area * block.radius[voronoi.neighbour]).sum(axis=1) / np.where(
-            total > 0.0, total, np.nan
-        )
+        mean_radius = (area * block.radius[voronoi.neighbour]).sum(axis=1) / np.where(total > 0.0, total, np.nan)
         misfit = mean_radius / block.radius[:n] - 1.0
 
         # Ghosts stand where their image stands, so that neighbour minus centre is the bond.

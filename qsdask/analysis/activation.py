@@ -43,13 +43,7 @@ _GROUPS = {
 
 
 def partial(
-    qs: np.ndarray,
-    d2: np.ndarray,
-    valid: np.ndarray,
-    strain: np.ndarray,
-    threshold: float,
-    *,
-    n_fine: int = N_FINE,
+    qs: np.ndarray, d2: np.ndarray, valid: np.ndarray, strain: np.ndarray, threshold: float, *, n_fine: int = N_FINE
 ) -> xr.Dataset:
     """Counts of one chunk of atoms.
 
@@ -166,9 +160,7 @@ def finalise(total: xr.Dataset, *, n_bin: int = 20) -> xr.Dataset:
         "n_usable": described(usable.sum(), (), "atoms with known QS"),
         "n_unusable": described(int(total["unusable"]), (), "atoms without QS, left out"),
         "qs_mean_all": described(
-            _mean(total["usable_qs_sum"].values, usable.sum()),
-            (),
-            "mean QS of all usable atoms (random expectation)",
+            _mean(total["usable_qs_sum"].values, usable.sum()), (), "mean QS of all usable atoms (random expectation)"
         ),
         "qs_count_all": described(_coarse(usable, n_bin), "bin", "usable atoms per QS bin"),
     }
@@ -216,9 +208,7 @@ def _scores(count):
     observed, plastic = count["observed"].sum(axis=-1), count["plastic"].sum(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
         fraction = plastic / observed
-    result = {
-        "plastic_fraction": described(fraction, "step", "fraction of the observed atoms that are plastic")
-    }
+    result = {"plastic_fraction": described(fraction, "step", "fraction of the observed atoms that are plastic")}
     for suffix, positive, everyone, text in (
         ("", "plastic", "observed", "plastic at this step against all other observed atoms"),
         ("_newly", "newly", "at_risk", "newly plastic against the other atoms at risk"),
@@ -228,9 +218,7 @@ def _scores(count):
         result[f"auc{suffix}_resolution"] = described(
             resolution, "step", f"largest error by binning of the AUC: {text}"
         )
-        result[f"auc{suffix}_std_error"] = described(
-            error, "step", f"standard error (DeLong) of the AUC: {text}"
-        )
+        result[f"auc{suffix}_std_error"] = described(error, "step", f"standard error (DeLong) of the AUC: {text}")
     return result
 
 
@@ -250,9 +238,7 @@ def _deciles(usable, activated):
     upper = np.array([(np.flatnonzero(row * usable).max(initial=-1) + 1) / len(usable) for row in member])
     return {
         "decile_count": described(size, "decile", "atoms in the decile of QS"),
-        "decile_upper": described(
-            np.where(size > 0, upper, np.nan), "decile", "upper limit of QS in the decile"
-        ),
+        "decile_upper": described(np.where(size > 0, upper, np.nan), "decile", "upper limit of QS in the decile"),
         "activated_fraction": described(
             fraction, ("step", "decile"), "fraction of the decile's atoms activated by now"
         ),

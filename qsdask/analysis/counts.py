@@ -152,11 +152,7 @@ def auc_of_counts(positive: np.ndarray, negative: np.ndarray) -> tuple[np.ndarra
         std_error = np.sqrt(spread_positive / n_positive + spread_negative / n_negative)
     known = (n_positive > 0) & (n_negative > 0)
     estimable = (n_positive > 1) & (n_negative > 1)
-    return (
-        np.where(known, auc, np.nan),
-        np.where(known, resolution, np.nan),
-        np.where(estimable, std_error, np.nan),
-    )
+    return (np.where(known, auc, np.nan), np.where(known, resolution, np.nan), np.where(estimable, std_error, np.nan))
 
 
 def _variance(value, weight, mean):
@@ -193,9 +189,7 @@ def quantile_of_counts(count: np.ndarray, quantile: np.ndarray) -> np.ndarray:
     return result
 
 
-def wilson_interval(
-    success: np.ndarray, trials: np.ndarray, confidence: float = 0.95
-) -> tuple[np.ndarray, np.ndarray]:
+def wilson_interval(success: np.ndarray, trials: np.ndarray, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
     """Wilson score interval of a binomial fraction.
 
     Parameters

@@ -66,46 +66,79 @@ class Expected:
 #: By the name of the value. Ranges of plausibility, unless the reason names a source.
 EXPECTED = {
     "packing": Expected(
-        "Packing fraction", 0.60, 0.74,
+        "Packing fraction",
+        0.60,
+        0.74,
         "plausibility: random packing of equal spheres 0.64, close-packed crystal 0.74; Miracle's radii",
-        "too dilute for a metal: voids, or not relaxed", "denser than close-packed spheres: crystal or wrong lattice",
+        "too dilute for a metal: voids, or not relaxed",
+        "denser than close-packed spheres: crystal or wrong lattice",
     ),
     "g_first_peak": Expected(
-        "Height of the first peak of g(r)", 1.8, 8.0, "plausibility",
-        "no short-range order: a gas", "a sharp first shell, as in a crystal",
+        "Height of the first peak of g(r)",
+        1.8,
+        8.0,
+        "plausibility",
+        "no short-range order: a gas",
+        "a sharp first shell, as in a crystal",
     ),
     "g_far_peak": Expected(
-        "Highest g(r) beyond the second shell", 1.0, 1.6, "plausibility: the order of a glass fades with distance",
-        "no atoms beyond the second shell", "sharp peaks beyond the second shell: crystalline",
+        "Highest g(r) beyond the second shell",
+        1.0,
+        1.6,
+        "plausibility: the order of a glass fades with distance",
+        "no atoms beyond the second shell",
+        "sharp peaks beyond the second shell: crystalline",
     ),
     "modulus_gpa": Expected(
-        "Young's modulus (GPa)", 20.0, 220.0, "plausibility: metallic glasses",
-        "softer than any metallic glass: not solid, or a wrong potential", "stiffer than any metallic glass",
+        "Young's modulus (GPa)",
+        20.0,
+        220.0,
+        "plausibility: metallic glasses",
+        "softer than any metallic glass: not solid, or a wrong potential",
+        "stiffer than any metallic glass",
     ),
     "yield_stress_over_modulus": Expected(
-        "Highest stress / modulus", 0.015, 0.07,
+        "Highest stress / modulus",
+        0.015,
+        0.07,
         "plausibility: about 0.02 in experiments (shear strain 0.027 at low temperature, doi:10.1103/PhysRevLett.95.195501), "
         "more at the strain rates of simulations",
-        "flows early: badly relaxed", "yields late: strain too small to see the peak, crystal, or very fast loading",
+        "flows early: badly relaxed",
+        "yields late: strain too small to see the peak, crystal, or very fast loading",
     ),
     "energy_gain_ev_per_atom": Expected(
-        "Energy gained by 1 % strain (eV/atom)", -0.002, 0.01,
+        "Energy gained by 1 % strain (eV/atom)",
+        -0.002,
+        0.01,
         "derived: the elastic energy of 1 % strain is below 0.001 eV/atom for moduli below 200 GPa",
-        "the glass still relaxes under the load: quench slower or relax longer", "more than elastic energy",
+        "the glass still relaxes under the load: quench slower or relax longer",
+        "more than elastic energy",
     ),
     "plastic_fraction": Expected(
-        "Plastic atoms at 4 %", 0.035, 0.060, "Wang & Jain, doi:10.1038/s41467-019-13511-9",
-        "fewer than in the paper: a better relaxed or very small glass", "more than in the paper: a fast quench yields early",
+        "Plastic atoms at 4 %",
+        0.035,
+        0.060,
+        "Wang & Jain, doi:10.1038/s41467-019-13511-9",
+        "fewer than in the paper: a better relaxed or very small glass",
+        "more than in the paper: a fast quench yields early",
     ),
     "lateral_stress_gpa": Expected(
-        "Mean lateral stress (GPa)", -0.1, 0.1, "plausibility: the barostat keeps it at zero",
+        "Mean lateral stress (GPa)",
+        -0.1,
+        0.1,
+        "plausibility: the barostat keeps it at zero",
         "lateral compression: the box has not settled, relax longer or strain slower",
         "lateral tension: the box has not settled, relax longer or strain slower",
     ),
     "temperature_over_set": Expected(
-        "Temperature / that of the recipe", 0.95, 1.05, "plausibility", "too cold", "the work of the load heats the glass",
+        "Temperature / that of the recipe",
+        0.95,
+        1.05,
+        "plausibility",
+        "too cold",
+        "the work of the load heats the glass",
     ),
-}  # fmt: skip
+}
 
 
 def radial_distribution(
@@ -218,7 +251,7 @@ def structure(g: xr.Dataset) -> dict[str, float | int | bool]:
         "g_second_peaks": int((second[argrelmax(second, order=3)[0]] > 1.0).sum()),
         "g_far_peak": highest,
         "crystalline": highest > EXPECTED["g_far_peak"].high,
-    }  # fmt: skip
+    }
 
 
 def packing(density: float, share: Sequence[float], radius: Sequence[float]) -> float:
@@ -367,9 +400,16 @@ def nonaffine(
     shell = neighbour_shell(near, np.arange(len(near)), len(reference), cutoff, measured=False)
     # The kernel takes the nearest image of every bond, so the images of the current frame need not be moved.
     value, _ = d2min(
-        near, np.ascontiguousarray(current[entry]), len(reference), shell.neighbour, shell.count,
-        cell_reference=cell, cell_current=current_cell, periodic=periodic, mean=False,
-    )  # fmt: skip
+        near,
+        np.ascontiguousarray(current[entry]),
+        len(reference),
+        shell.neighbour,
+        shell.count,
+        cell_reference=cell,
+        cell_current=current_cell,
+        periodic=periodic,
+        mean=False,
+    )
     return value
 
 

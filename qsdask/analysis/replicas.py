@@ -13,8 +13,13 @@ __all__ = ["VALUES", "energy_against_rate", "groups", "mean_and_error", "mean_cu
 
 #: Values of a row that are averaged over replicas.
 VALUES = (
-    "density_g_per_cm3", "energy_ev_per_atom", "modulus_gpa", "yield_stress_gpa", "yield_strain", "plastic_fraction",
-)  # fmt: skip
+    "density_g_per_cm3",
+    "energy_ev_per_atom",
+    "modulus_gpa",
+    "yield_stress_gpa",
+    "yield_strain",
+    "plastic_fraction",
+)
 #: Those that a curve lacks whose stress still rises at its end.
 _YIELD = ("yield_stress_gpa", "yield_strain")
 #: Probability with which a verdict on the energy must hold.
@@ -61,21 +66,20 @@ def groups(rows: Sequence[Mapping]) -> list[dict]:
     """
     found: dict[tuple, dict[str, list[Mapping]]] = {}
     for row in rows:
-        key = (
-            row["composition"],
-            -row["rate_kelvin_per_second"],
-            row["loading"],
-            row["strain_rate_per_second"] or 0.0,
-        )
+        key = (row["composition"], -row["rate_kelvin_per_second"], row["loading"], row["strain_rate_per_second"] or 0.0)
         found.setdefault(key, {}).setdefault(row["specimen"], []).append(row)
     return [
         {
-            "composition": composition, "rate_kelvin_per_second": -rate, "loading": loading,
-            "strain_rate_per_second": strain_rate or None, "replicas": len(glasses), "specimens": list(glasses),
+            "composition": composition,
+            "rate_kelvin_per_second": -rate,
+            "loading": loading,
+            "strain_rate_per_second": strain_rate or None,
+            "replicas": len(glasses),
+            "specimens": list(glasses),
             **{name: mean_and_error([_of_runs(name, runs) for runs in glasses.values()]) for name in VALUES},
         }
         for (composition, rate, loading, strain_rate), glasses in sorted(found.items(), key=lambda item: item[0])
-    ]  # fmt: skip
+    ]
 
 
 def energy_against_rate(rows: Sequence[Mapping]) -> list[dict]:
@@ -104,10 +108,7 @@ def energy_against_rate(rows: Sequence[Mapping]) -> list[dict]:
         by_rate = energy.setdefault(row["composition"], {})
         by_rate.setdefault(row["rate_kelvin_per_second"], {})[row["specimen"]] = row["energy_ev_per_atom"]
     return [
-        {
-            "composition": composition,
-            **_line({rate: _known(list(of.values())) for rate, of in by_rate.items()}),
-        }
+        {"composition": composition, **_line({rate: _known(list(of.values())) for rate, of in by_rate.items()})}
         for composition, by_rate in sorted(energy.items())
     ]
 
@@ -139,9 +140,7 @@ def _known(values: Sequence[float | None]) -> np.ndarray:
 
 
 def _of_runs(name: str, runs: Sequence[Mapping]) -> float:
-    return mean_and_error([None if name in _YIELD and still_rises(run) else run[name] for run in runs])[
-        "mean"
-    ]
+    return mean_and_error([None if name in _YIELD and still_rises(run) else run[name] for run in runs])["mean"]
 
 
 def _line(energy: Mapping[float, np.ndarray]) -> dict[str, float | int | str]:
@@ -159,6 +158,9 @@ def _line(energy: Mapping[float, np.ndarray]) -> dict[str, float | int | str]:
         resolved = abs(slope) > error * student.ppf(0.5 + _CONFIDENCE / 2.0, freedom)
         verdict = "unresolved" if not resolved else "falls" if slope > 0 else "rises"
     return {
-        "rates": len(energy), "glasses": len(value), "slope_ev_per_atom_per_decade": slope, "error": float(error),
+        "rates": len(energy),
+        "glasses": len(value),
+        "slope_ev_per_atom_per_decade": slope,
+        "error": float(error),
         "verdict": verdict,
-    }  # fmt: skip
+    }

@@ -142,9 +142,7 @@ def cut_slab(
     length = np.linalg.norm(cell[first])
     along = cell[second] @ cell[first] / length
     plane = np.array([[length, 0.0], [along, np.sqrt(cell[second] @ cell[second] - along**2)]])
-    reduced = (np.asarray(position, dtype=np.float64)[mask] - origin) @ np.linalg.inv(cell)[
-        :, [first, second]
-    ]
+    reduced = (np.asarray(position, dtype=np.float64)[mask] - origin) @ np.linalg.inv(cell)[:, [first, second]]
     repeats = periodic[[first, second]]
     reduced = np.where(repeats, reduced - np.floor(reduced), reduced)
     u, v = (reduced @ plane).T
@@ -154,12 +152,8 @@ def cut_slab(
             "v": described(v, "atom", "place in the slice across u", "angstrom"),
             "qs": described(np.asarray(qs, dtype=np.float64)[mask], "atom", "quench-in softness"),
             "d2": described(np.asarray(d2, dtype=np.float64)[mask], "atom", "D2", "angstrom^2"),
-            "radius": described(
-                np.asarray(radius, dtype=np.float64)[mask], "atom", "atomic radius", "angstrom"
-            ),
-            "plane_cell": described(
-                plane, ("side", "uv"), "cell vectors in the plane of the slice", "angstrom"
-            ),
+            "radius": described(np.asarray(radius, dtype=np.float64)[mask], "atom", "atomic radius", "angstrom"),
+            "plane_cell": described(plane, ("side", "uv"), "cell vectors in the plane of the slice", "angstrom"),
             "plane_periodic": described(repeats, "side", "whether the slice repeats along them"),
         },
         attrs={

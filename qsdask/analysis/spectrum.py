@@ -109,21 +109,13 @@ def partial(
 
     variables = {
         "usable_count": described(tally(known, fine, n_fine), "fine", "atoms with known QS per fine bin"),
-        "observed_count": described(
-            tally(observed, fine, n_fine), "fine", "atoms with known QS and D2 per fine bin"
-        ),
+        "observed_count": described(tally(observed, fine, n_fine), "fine", "atoms with known QS and D2 per fine bin"),
         "plastic_count": described(tally(plastic, fine, n_fine), "fine", "plastic atoms per fine bin"),
         "qs_sum": described(weight.sum(), (), "sum of QS", "2^-30"),
         "qs_square_high": described((square >> 30).sum(), (), "sum of QS squared, upper limb", "2^-30"),
-        "qs_square_low": described(
-            (square & (2**30 - 1)).sum(), (), "sum of QS squared, lower limb", "2^-60"
-        ),
-        "d2_count": described(
-            tally(observed, d2_bin, n_d2), "d2_bin", "atoms with known QS and D2 per D2 bin"
-        ),
-        "d2_predicted": described(
-            tally(observed & chosen, d2_bin, n_d2), "d2_bin", "of these, predicted plastic"
-        ),
+        "qs_square_low": described((square & (2**30 - 1)).sum(), (), "sum of QS squared, lower limb", "2^-60"),
+        "d2_count": described(tally(observed, d2_bin, n_d2), "d2_bin", "atoms with known QS and D2 per D2 bin"),
+        "d2_predicted": described(tally(observed & chosen, d2_bin, n_d2), "d2_bin", "of these, predicted plastic"),
         "true_positive": described((plastic & chosen).sum(), (), "plastic atoms predicted plastic"),
         "unusable": described((~known).sum(), (), "atoms without QS, left out"),
     }
@@ -134,17 +126,13 @@ def partial(
         variables[f"d2_whole_{name}"] = described(
             whole[seen].sum().astype(np.int64), (), f"sum of D2: {name}", "angstrom^2"
         )
-        variables[f"d2_rest_{name}"] = described(
-            rest[seen].sum(), (), f"sum of D2: {name}", "2^-30 angstrom^2"
-        )
+        variables[f"d2_rest_{name}"] = described(rest[seen].sum(), (), f"sum of D2: {name}", "2^-30 angstrom^2")
     lower = np.concatenate([[0.0], d2_edges])
     return xr.Dataset(
         {name: variable.astype(np.int64) for name, variable in variables.items()},
         {
             "d2_lower": described(lower, "d2_bin", "lower edge of the D2 bin", "angstrom^2"),
-            "d2_upper": described(
-                np.append(d2_edges, np.inf), "d2_bin", "upper edge of the D2 bin", "angstrom^2"
-            ),
+            "d2_upper": described(np.append(d2_edges, np.inf), "d2_bin", "upper edge of the D2 bin", "angstrom^2"),
             "strain": described(float(strain), (), "strain, as a fraction"),
         },
         {
@@ -281,17 +269,11 @@ def _plasticity(observed, plastic, centre, confidence):
         "p_plastic_low": described(low, "wide_bin", "P(plastic | QS), lower end of the Wilson interval"),
         "p_plastic_high": described(high, "wide_bin", "P(plastic | QS), upper end of the Wilson interval"),
         "p_ratio": described(hits / trials / prevalence, "wide_bin", "P(plastic | QS) / P(plastic)"),
-        "p_ratio_half": described(
-            window / prevalence, (), "P(plastic | QS) / P(plastic) for 0.45 <= QS < 0.55"
-        ),
-        "p_expected": described(
-            expected, "wide_bin", "P(plastic | QS) of a calibrated model trained on equal classes"
-        ),
+        "p_ratio_half": described(window / prevalence, (), "P(plastic | QS) / P(plastic) for 0.45 <= QS < 0.55"),
+        "p_expected": described(expected, "wide_bin", "P(plastic | QS) of a calibrated model trained on equal classes"),
         "p_balanced": described(balanced(hits / trials), "wide_bin", "P(plastic | QS) at equal classes"),
         "p_balanced_low": described(balanced(low), "wide_bin", "P(plastic | QS) at equal classes, lower end"),
-        "p_balanced_high": described(
-            balanced(high), "wide_bin", "P(plastic | QS) at equal classes, upper end"
-        ),
+        "p_balanced_high": described(balanced(high), "wide_bin", "P(plastic | QS) at equal classes, upper end"),
     }
 
 
@@ -327,7 +309,5 @@ def _ranking(observed, plastic, n_cut):
         "roc_false": described(rate(other), "cut", "false positive rate: other atoms called plastic"),
         "auc": described(auc, (), "AUC-ROC of QS for plastic against other atoms"),
         "auc_resolution": described(resolution, (), "largest error of the AUC by binning of QS"),
-        "auc_std_error": described(
-            error, (), "standard error of the AUC (DeLong), atoms taken as independent"
-        ),
+        "auc_std_error": described(error, (), "standard error of the AUC (DeLong), atoms taken as independent"),
     }

@@ -55,6 +55,8 @@ def _refusal(error: Exception) -> QSDaskError:
     if isinstance(error, OSError):
         return of_os_error(error)
     return InternalError(
-        f"{type(error).__name__}: {error}", code="E-INTERNAL", why="a fault of qsdask, not of your data",
+        f"{type(error).__name__}: {error}",
+        code="E-INTERNAL",
+        why="a fault of qsdask, not of your data",
         hint="report it with what 'qsdask --debug ...' prints",
-    )  # fmt: skip
+    )

@@ -27,9 +27,13 @@ def check(files, species, max_errors, frame, as_json, quiet, **reading_options) 
     qsdask check 'dump.*.zst' --max-errors 100
     """
     found = stage("check").check(
-        source_files(files), species=pairs(species, int), max_errors=max_errors, frame=frame,
-        progress=not quiet, **reading_options,
-    )  # fmt: skip
+        source_files(files),
+        species=pairs(species, int),
+        max_errors=max_errors,
+        frame=frame,
+        progress=not quiet,
+        **reading_options,
+    )
     if as_json:
         click.echo(json.dumps(found.as_json(), indent=1))
     else:

@@ -15,9 +15,7 @@ from qsdask.errors import UsageError
 def _which_frames(command):
     """Options of a stage that describes one frame; the command gets `step` and `strain`."""
     for option in (
-        click.option(
-            "--strain", type=float, help="Instead of --step: the stored frame nearest to this strain."
-        ),
+        click.option("--strain", type=float, help="Instead of --step: the stored frame nearest to this strain."),
         click.option(
             "--step",
             default="0",
@@ -54,18 +52,30 @@ def _warn(texts: Iterable[str]) -> None:
 @click.argument("store")
 @reading
 @click.option(
-    "--strain-step",
-    type=float,
-    help="Strain between frames, a fraction; measured from the cell when not given.",
+    "--strain-step", type=float, help="Strain between frames, a fraction; measured from the cell when not given."
 )
 @click.option("--chunk", type=int, help="Atoms per domain and task (default 65536).")
 @click.option("--radius", help="Radii in angstrom that replace Miracle's, such as Cu=1.28.")
 @click.option("--name", help="Name of the specimen.")
 @running
 def ingest(
-    files, store, species, boundary, topology, columns, strict, skip_bad_frames, assume_order, restart_overlap, lost_atoms,
-    strain_step, chunk, radius, name, **where,
-) -> None:  # fmt: skip
+    files,
+    store,
+    species,
+    boundary,
+    topology,
+    columns,
+    strict,
+    skip_bad_frames,
+    assume_order,
+    restart_overlap,
+    lost_atoms,
+    strain_step,
+    chunk,
+    radius,
+    name,
+    **where,
+) -> None:
     """Turn a trajectory into a store.
 
     \b
@@ -73,11 +83,23 @@ def ingest(
     qsdask ingest 'dump.*.gz' glass7.zarr --species 1=Cu,2=Zr      # one file per frame
     """
     made = stage("ingest").ingest(
-        source_files(files), store, species=pairs(species, int), strain_step=strain_step, chunk=chunk,
-        boundary=boundary, radius=radii(radius), name=name, topology=topology, columns=columns, strict=strict,
-        skip_bad_frames=skip_bad_frames, assume_order=assume_order, restart_overlap=restart_overlap,
-        lost_atoms=lost_atoms, run=where_to_run(**where),
-    )  # fmt: skip
+        source_files(files),
+        store,
+        species=pairs(species, int),
+        strain_step=strain_step,
+        chunk=chunk,
+        boundary=boundary,
+        radius=radii(radius),
+        name=name,
+        topology=topology,
+        columns=columns,
+        strict=strict,
+        skip_bad_frames=skip_bad_frames,
+        assume_order=assume_order,
+        restart_overlap=restart_overlap,
+        lost_atoms=lost_atoms,
+        run=where_to_run(**where),
+    )
     _warn(stage("info").warnings_of(made, "ingest"))
     done(made)
 
@@ -85,13 +107,9 @@ def ingest(
 @cli.command(context_settings=CONTEXT)
 @click.argument("store")
 @click.option("--cutoff", type=float, help="Radius of the cut-off shell in angstrom (default 4.0).")
-@click.option(
-    "--convention", type=click.Choice(["paper", "amlearn"]), help="Rule for small facets (default paper)."
-)
+@click.option("--convention", type=click.Choice(["paper", "amlearn"]), help="Rule for small facets (default paper).")
 @click.option("--facet-fraction", type=float, help="Drop facets below this share of the mean (default 0.05).")
-@click.option(
-    "--open-radius", type=float, help="A cell that reaches farther is open, in angstrom (default 8.0)."
-)
+@click.option("--open-radius", type=float, help="A cell that reaches farther is open, in angstrom (default 8.0).")
 @click.option(
     "--tessellation",
     type=click.Choice(["voronoi", "radical"]),
@@ -99,9 +117,7 @@ def ingest(
 )
 @_which_frames
 @running
-def shells(
-    store, cutoff, convention, facet_fraction, open_radius, tessellation, step, strain, **where
-) -> None:
+def shells(store, cutoff, convention, facet_fraction, open_radius, tessellation, step, strain, **where) -> None:
     """Find the Voronoi and the cut-off neighbours of every atom.
 
     \b
@@ -146,11 +162,7 @@ def _split(context: click.Context, parameter: click.Parameter, value: str | None
     type=click.Choice(["amlearn", "strict"]),
     help="Frank-Kasper type: 2 n4 + n5 = 12, or Z12, Z14, Z15, Z16 (default amlearn).",
 )
-@click.option(
-    "--facet-weight",
-    type=click.Choice(["area", "volume"]),
-    help="Weights of weighted_ifold (default area).",
-)
+@click.option("--facet-weight", type=click.Choice(["area", "volume"]), help="Weights of weighted_ifold (default area).")
 @click.option(
     "--facets",
     type=click.Choice(["hard", "soft"]),
@@ -167,19 +179,12 @@ def _split(context: click.Context, parameter: click.Parameter, value: str | None
     help="Cut-off of symmetry_function: all of the grid, or amlearn's (default paper).",
 )
 @click.option("--smearing", type=float, help="Gaussian smearing of interstice_histogram (default 0, none).")
+@click.option("--axis", type=click.Choice(["x", "y", "z"]), help="Loading axis of interstice_direction (default z).")
 @click.option(
-    "--axis",
-    type=click.Choice(["x", "y", "z"]),
-    help="Loading axis of interstice_direction (default z).",
+    "--reference", help="Element whose diameter is the unit of length of symmetry_function (default the most frequent)."
 )
 @click.option(
-    "--reference",
-    help="Element whose diameter is the unit of length of symmetry_function (default the most frequent).",
-)
-@click.option(
-    "--coarsen",
-    type=int,
-    help="How often the medium range is taken: 2 adds that of the neighbours' means (default 1).",
+    "--coarsen", type=int, help="How often the medium range is taken: 2 adds that of the neighbours' means (default 1)."
 )
 @click.option(
     "--coarsen-radius",
@@ -189,9 +194,7 @@ def _split(context: click.Context, parameter: click.Parameter, value: str | None
 )
 @_which_frames
 @running
-def features(
-    store, name, listed, step, strain, cluster, workers, memory_limit, overwrite, quiet, **settings
-) -> None:
+def features(store, name, listed, step, strain, cluster, workers, memory_limit, overwrite, quiet, **settings) -> None:
     """Compute what every atom looks like, in the undeformed glass or at a strain.
 
     \b
@@ -216,18 +219,10 @@ def features(
 
 @cli.command(context_settings=CONTEXT)
 @click.argument("store")
-@click.option(
-    "--cutoff", type=float, help="Reference neighbours within this distance, angstrom (default 4.0)."
-)
-@click.option(
-    "--normalise", type=click.Choice(["sum", "mean"]), help="Sum over the neighbours, or mean (default sum)."
-)
-@click.option(
-    "--runs", help="Stores of other runs of this glass, joined by commas: average their response too."
-)
-@click.option(
-    "--threshold", type=float, help="With --runs: plastic in a run above this D2min, angstrom^2 (default 5)."
-)
+@click.option("--cutoff", type=float, help="Reference neighbours within this distance, angstrom (default 4.0).")
+@click.option("--normalise", type=click.Choice(["sum", "mean"]), help="Sum over the neighbours, or mean (default sum).")
+@click.option("--runs", help="Stores of other runs of this glass, joined by commas: average their response too.")
+@click.option("--threshold", type=float, help="With --runs: plastic in a run above this D2min, angstrom^2 (default 5).")
 @running
 def respond(store, cutoff, normalise, runs, threshold, **where) -> None:
     """Measure D2min of every atom at every stored strain.
@@ -278,9 +273,7 @@ def respond(store, cutoff, normalise, runs, threshold, **where) -> None:
 @click.option("--block", type=float, help="Edge of a block of spatial_block folds, angstrom (default 15).")
 @click.option("--draws", type=int, help="Undersamplings (default 3).")
 @click.option("--ratio", type=float, help="Other atoms per plastic atom, at least 1 (default 1).")
-@click.option(
-    "--surface-margin", type=float, help="Leave out atoms nearer to a free surface, angstrom (default 10)."
-)
+@click.option("--surface-margin", type=float, help="Leave out atoms nearer to a free surface, angstrom (default 10).")
 @click.option("--host", help="Learn from this species only.")
 @click.option("--trees", type=int, help="Boosting rounds (default 300).")
 @click.option("--depth", type=int, help="Depth of a tree (default 2).")

@@ -29,9 +29,7 @@ def run(recipe, changes, folder, dry_run, **where) -> None:
             stage("tables").print_estimate(cost)
         stage("tables").print_plan(stage("plan").plan(recipe, changes=changes, folder=folder))
         return
-    stage("tables").print_run(
-        stage("run").run(recipe, changes=changes, folder=folder, run=where_to_run(**where))
-    )
+    stage("tables").print_run(stage("run").run(recipe, changes=changes, folder=folder, run=where_to_run(**where)))
 
 
 @cli.command(context_settings=CONTEXT)

@@ -60,9 +60,7 @@ def activation(store, model, threshold, as_json, out, **where) -> None:
     qsdask activation glass7.zarr --model cuzr.qs
     """
     if out and Path(out).exists():
-        raise CannotCreateError(
-            "something is there already", code="E-EXISTS", file=out, hint="choose another --out"
-        )
+        raise CannotCreateError("something is there already", code="E-EXISTS", file=out, hint="choose another --out")
     found = stage("activation").activation(store, model=model, threshold=threshold, run=where_to_run(**where))
     if out:
         found.to_zarr(out, mode="w-", consolidated=False)
@@ -76,9 +74,7 @@ def activation(store, model, threshold, as_json, out, **where) -> None:
 @click.argument("store")
 @click.option("--model", required=True, help="Model folder.")
 @click.option("--out", default="report.html", help="HTML file.")
-@click.option(
-    "--slice-axis", type=click.Choice(["x", "y", "z"]), default="y", help="Normal of the pictured slice."
-)
+@click.option("--slice-axis", type=click.Choice(["x", "y", "z"]), default="y", help="Normal of the pictured slice.")
 @click.option("--slice-thickness", type=float, default=2.0, help="Thickness of the pictured slice, angstrom.")
 @running
 def report(store, model, out, slice_axis, slice_thickness, **where) -> None:
@@ -88,12 +84,7 @@ def report(store, model, out, slice_axis, slice_thickness, **where) -> None:
     qsdask report glass7.zarr --model cuzr.qs --out report.html
     """
     made = stage("report").report(
-        store,
-        model=model,
-        out=out,
-        slice_axis=slice_axis,
-        slice_thickness=slice_thickness,
-        run=where_to_run(**where),
+        store, model=model, out=out, slice_axis=slice_axis, slice_thickness=slice_thickness, run=where_to_run(**where)
     )
     click.echo(f"{made}: written. Open it in a browser; it needs no network.")
 
@@ -121,9 +112,7 @@ def glasses(folder, as_json) -> None:
 @click.option("--out", help=".extxyz, .xyz, .dump or .lammpstrj.")
 @click.option("--step", type=int, default=0, help="Frame; negative numbers count from the end.")
 @click.option(
-    "--columns",
-    default="",
-    help="Comma-separated: qs, qs_std, d2min, valid, cell_volume, or feature columns.",
+    "--columns", default="", help="Comma-separated: qs, qs_std, d2min, valid, cell_volume, or feature columns."
 )
 @click.option("--model", help="Name of the softness, when there are several.")
 @click.option("--list", "listed", is_flag=True, help="Print the columns that there are, and stop.")

@@ -10,17 +10,7 @@ import click
 
 from qsdask.errors import NoInputError, UsageError
 
-__all__ = [
-    "done",
-    "listing_settings",
-    "pairs",
-    "radii",
-    "reading",
-    "running",
-    "source_files",
-    "stage",
-    "where_to_run",
-]
+__all__ = ["done", "listing_settings", "pairs", "radii", "reading", "running", "source_files", "stage", "where_to_run"]
 
 
 def _with(options: Sequence[Callable]) -> Callable[[Callable], Callable]:
@@ -37,16 +27,10 @@ def _with(options: Sequence[Callable]) -> Callable[[Callable], Callable]:
 #: Of every command that computes: where it runs, and whether it may replace numbers.
 running = _with(
     (
-        click.option(
-            "--cluster", default="local", help="local, threads, tcp://HOST:PORT, or a scheduler file."
-        ),
-        click.option(
-            "--workers", type=click.IntRange(1), help="Processes or threads to start; all cores by default."
-        ),
+        click.option("--cluster", default="local", help="local, threads, tcp://HOST:PORT, or a scheduler file."),
+        click.option("--workers", type=click.IntRange(1), help="Processes or threads to start; all cores by default."),
         click.option("--memory-limit", help="Memory of each worker process, such as 1.5GB."),
-        click.option(
-            "--overwrite", is_flag=True, help="Compute again what is there, and what depends on it."
-        ),
+        click.option("--overwrite", is_flag=True, help="Compute again what is there, and what depends on it."),
         click.option("--quiet", is_flag=True, help="No progress bars."),
     )
 )
@@ -95,9 +79,7 @@ listing_settings = click.option(
 )
 
 
-def where_to_run(
-    cluster: str, workers: int | None, memory_limit: str | None, overwrite: bool, quiet: bool
-) -> object:
+def where_to_run(cluster: str, workers: int | None, memory_limit: str | None, overwrite: bool, quiet: bool) -> object:
     """The `Run` that the options of `running` describe."""
     return stage("stage", "qsdask.engine").Run(cluster, workers, overwrite, not quiet, memory_limit)
 
@@ -137,9 +119,7 @@ def radii(text: str | None) -> dict[str, float] | None:
     try:
         return None if found is None else {name: float(value) for name, value in found.items()}
     except ValueError:
-        raise UsageError(
-            f"expected pairs such as 'Cu=1.28,Zr=1.60', got {text!r}", code="E-SETTING"
-        ) from None
+        raise UsageError(f"expected pairs such as 'Cu=1.28,Zr=1.60', got {text!r}", code="E-SETTING") from None
 
 
 def done(store: Path, steps: Sequence[int] = (0,), model: str | None = None) -> None:

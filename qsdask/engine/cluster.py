@@ -24,19 +24,10 @@ NO_WORKERS_SECONDS = 40
 
 #: A worker keeps the memory of one task for the next. Dask's own setting gives it back at once, and touching it anew
 #: costs more than the kernels; the peak of a process stays that of its largest task.
-KEPT_MEMORY = {
-    "MALLOC_TRIM_THRESHOLD_": 1 << 30,
-    "MALLOC_MMAP_THRESHOLD_": 1 << 30,
-    "MALLOC_TOP_PAD_": 64 << 20,
-}
+KEPT_MEMORY = {"MALLOC_TRIM_THRESHOLD_": 1 << 30, "MALLOC_MMAP_THRESHOLD_": 1 << 30, "MALLOC_TOP_PAD_": 64 << 20}
 
 #: One task per process is the parallelism; libraries start no threads of their own.
-_ONE_THREAD = {
-    "OMP_NUM_THREADS": 1,
-    "MKL_NUM_THREADS": 1,
-    "OPENBLAS_NUM_THREADS": 1,
-    "ZARR_THREADING__MAX_WORKERS": 1,
-}
+_ONE_THREAD = {"OMP_NUM_THREADS": 1, "MKL_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1, "ZARR_THREADING__MAX_WORKERS": 1}
 
 #: Results stay on disk, never in a worker, so there is nothing to spill; and a worker that keeps its memory for the
 #: next task would be paused for good. The limit itself is kept: beyond 95 % the worker is stopped.
@@ -83,9 +74,7 @@ def connect(
         yield cluster
         return
     if cluster in ("local", "threads"):
-        with _local(
-            cluster == "local", workers or len(psutil.Process().cpu_affinity()), memory_limit
-        ) as client:
+        with _local(cluster == "local", workers or len(psutil.Process().cpu_affinity()), memory_limit) as client:
             if announce and sys.stderr.isatty():
                 print(f"dashboard {client.dashboard_link}", file=sys.stderr)
             yield client
@@ -98,8 +87,7 @@ def connect(
         target = {"scheduler_file": cluster}
     else:
         raise UsageError(
-            f"cluster is {cluster!r}, expected local, threads, tcp://HOST:PORT or a scheduler file",
-            code="E-CLUSTER",
+            f"cluster is {cluster!r}, expected local, threads, tcp://HOST:PORT or a scheduler file", code="E-CLUSTER"
         )
     try:
         client = Client(**target, timeout="20s")

@@ -175,12 +175,7 @@ class Neighbourhood(NamedTuple):
 
 
 def neighbourhood(
-    root: StoreReader,
-    domain: int,
-    shells: Sequence[str],
-    values: Sequence[str] = (),
-    rings: int = 1,
-    step: int = 0,
+    root: StoreReader, domain: int, shells: Sequence[str], values: Sequence[str] = (), rings: int = 1, step: int = 0
 ) -> Neighbourhood:
     """Stored shells of a domain, with the atoms that they name as local entries.
 
@@ -232,9 +227,7 @@ def neighbourhood(
     return Neighbourhood(n_owned, row, image, made)
 
 
-def shell_block(
-    root: StoreReader, domain: int, shells: Sequence[str], rings: int = 1, step: int = 0
-) -> Block:
+def shell_block(root: StoreReader, domain: int, shells: Sequence[str], rings: int = 1, step: int = 0) -> Block:
     """Block of a domain and the neighbours that its stored shells name.
 
     Parameters
@@ -262,9 +255,7 @@ def shell_block(
     box = read_box(root, step)
     position = _gather(root, step, row, image, box)
     species = read_rows(root["atoms/species"], row)
-    return Block(
-        n_owned, row, image, position, None, species, root["atoms/radius"][:][species], box, 0.0, made
-    )  # fmt: skip
+    return Block(n_owned, row, image, position, None, species, root["atoms/radius"][:][species], box, 0.0, made)
 
 
 def with_current(root: StoreReader, block: Block, step: int) -> Block:

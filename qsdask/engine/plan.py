@@ -28,15 +28,7 @@ __all__ = [
 BASE_BYTES = 265e6
 
 #: Share of its raw size that a compressed array takes on disk, measured on text dumps with five decimals.
-COMPRESSED = {
-    "float64": 0.55,
-    "float32": 0.85,
-    "int64": 0.25,
-    "int8": 0.02,
-    "int16": 0.3,
-    "bool": 0.05,
-    "uint8": 0.02,
-}
+COMPRESSED = {"float64": 0.55, "float32": 0.85, "int64": 0.25, "int8": 0.02, "int16": 0.3, "bool": 0.05, "uint8": 0.02}
 
 #: Neighbours per atom taken for the size of a shell, when the density is that of a metal.
 TYPICAL_SHELL = 15
@@ -245,17 +237,16 @@ def _slot_bytes(slots: Mapping[str, int]) -> float:
 
 
 def _planned(
-    stage: str, groups: tuple[str, ...], size: Size, tasks: int, ghosts: int, work: float, n_column: int,
+    stage: str,
+    groups: tuple[str, ...],
+    size: Size,
+    tasks: int,
+    ghosts: int,
+    work: float,
+    n_column: int,
     n_slot: int = SLOTS["voronoi"],
-) -> StagePlan:  # fmt: skip
-    sizes = {
-        "step": size.n_step,
-        "atom": size.n_atom,
-        "slot": n_slot,
-        "xyz": 3,
-        "vector": 3,
-        "feature": n_column,
-    }
+) -> StagePlan:
+    sizes = {"step": size.n_step, "atom": size.n_atom, "slot": n_slot, "xyz": 3, "vector": 3, "feature": n_column}
     return StagePlan(stage, tasks, ghosts, _bytes_written(groups, sizes), int(BASE_BYTES + work))
 
 

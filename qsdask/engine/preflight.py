@@ -71,12 +71,16 @@ def check_disk(path: Path, plan: StagePlan, share: float, n_file: int) -> None:
     if free < need:
         raise ResumableError(
             f"{plan.stage} needs about {format_bytes(int(need))} on disk, {format_bytes(free)} are free",
-            code="E-DISK-FULL", file=path, hint="make room, then run the same command again",
-        )  # fmt: skip
+            code="E-DISK-FULL",
+            file=path,
+            hint="make room, then run the same command again",
+        )
     inodes = os.statvfs(path)
     # Some file systems make inodes as they go and tell of none.
     if inodes.f_files and inodes.f_favail < n_file + FEW_FILES:
         raise ResumableError(
             f"{plan.stage} needs about {n_file + FEW_FILES} files, {inodes.f_favail} inodes are free",
-            code="E-DISK-FULL", file=path, hint="remove files, or ingest again with a larger --chunk",
-        )  # fmt: skip
+            code="E-DISK-FULL",
+            file=path,
+            hint="remove files, or ingest again with a larger --chunk",
+        )

@@ -12,14 +12,7 @@ from distributed.client import FutureCancelledError
 from distributed.comm import CommClosedError
 from distributed.scheduler import NoWorkerError
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from qsdask.errors import QSDaskError, ResumableError, of_os_error
 
@@ -118,12 +111,7 @@ def run_tasks(
         index = next(waiting, None)
         if index is not None:
             future = client.submit(
-                _guarded,
-                function,
-                *arguments[index],
-                key=f"{label}-{id(queue):x}-{index}",
-                pure=False,
-                retries=RETRIES,
+                _guarded, function, *arguments[index], key=f"{label}-{id(queue):x}-{index}", pure=False, retries=RETRIES
             )
             running[future] = index
             queue.add(future)
@@ -154,21 +142,24 @@ def _outcome(future: Future, label: str, describe: Callable[[], str]) -> object:
         result = future.result()
     except KilledWorker:
         raise ResumableError(
-            f"workers died again and again on one task: {label}: {describe()}", code="E-WORKER-LOST",
+            f"workers died again and again on one task: {label}: {describe()}",
+            code="E-WORKER-LOST",
             why="it needs more memory than a worker may take, or something in it crashes the process; all other tasks are kept",
             hint="give the workers more memory or use a smaller --chunk, then run the same command again to resume",
-        ) from None  # fmt: skip
+        ) from None
     except NoWorkerError:
         raise ResumableError(
-            f"all worker processes died and did not come back: {label}: {describe()}", code="E-WORKER-LOST",
+            f"all worker processes died and did not come back: {label}: {describe()}",
+            code="E-WORKER-LOST",
             why="the task brings them down, or the machine is too busy to start them again; all other tasks are kept",
             hint="run the same command again to resume",
-        ) from None  # fmt: skip
+        ) from None
     except MemoryError:
         raise ResumableError(
-            f"a worker ran out of memory: {label}: {describe()}", code="E-NO-MEMORY",
+            f"a worker ran out of memory: {label}: {describe()}",
+            code="E-NO-MEMORY",
             hint="give the workers more memory or use a smaller --chunk, then run the same command again to resume",
-        ) from None  # fmt: skip
+        ) from None
     except CommClosedError:
         raise
     except OSError as error:
@@ -191,9 +182,10 @@ def cluster_errors() -> Iterator[None]:
         yield
     except (CommClosedError, FutureCancelledError) as error:
         raise ResumableError(
-            f"the connection to the Dask scheduler was lost: {_first_line(error)}", code="E-CLUSTER-LOST",
+            f"the connection to the Dask scheduler was lost: {_first_line(error)}",
+            code="E-CLUSTER-LOST",
             hint="start the cluster again, then run the same command again: it goes on where it was",
-        ) from None  # fmt: skip
+        ) from None
 
 
 def _first_line(error: BaseException) -> str:
@@ -229,8 +221,6 @@ def progress_bar(label: str, total: int, *, show: bool = True) -> Iterator[Calla
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(
-        *columns, console=Console(file=sys.stderr), disable=not show or not sys.stderr.isatty()
-    ) as bar:
+    with Progress(*columns, console=Console(file=sys.stderr), disable=not show or not sys.stderr.isatty()) as bar:
         task = bar.add_task(label, total=total)
         yield lambda n: bar.advance(task, n)

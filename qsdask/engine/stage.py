@@ -52,9 +52,7 @@ class Run:
     @contextmanager
     def connected(self) -> Iterator[Client]:
         """Client of the cluster; see `qsdask.engine.cluster.connect`."""
-        with connect(
-            self.cluster, self.workers, memory_limit=self.memory_limit, announce=self.progress
-        ) as client:
+        with connect(self.cluster, self.workers, memory_limit=self.memory_limit, announce=self.progress) as client:
             yield client
 
 

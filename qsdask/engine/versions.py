@@ -22,15 +22,17 @@ def check_versions(client: Client) -> None:
         client.get_versions(check=True)
     except ValueError as error:
         raise UsageError(
-            f"packages differ between this process and the cluster: {error}", code="E-VERSIONS",
+            f"packages differ between this process and the cluster: {error}",
+            code="E-VERSIONS",
             hint="install the same environment everywhere",
-        ) from None  # fmt: skip
+        ) from None
     for address, found in client.run(_version).items():
         if found != __version__:
             raise UsageError(
-                f"worker {address} has qsdask {found}, this is {__version__}", code="E-VERSIONS",
+                f"worker {address} has qsdask {found}, this is {__version__}",
+                code="E-VERSIONS",
                 hint="install the same qsdask everywhere",
-            )  # fmt: skip
+            )
 
 
 def _version() -> str:

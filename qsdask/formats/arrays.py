@@ -108,9 +108,7 @@ def cell_around(place: FrameLocation, position: np.ndarray) -> tuple[np.ndarray,
 
 
 def read_each(
-    locations: Sequence[FrameLocation],
-    read_one: Callable[[FrameLocation], Frame],
-    on_bad: BadFrame | None,
+    locations: Sequence[FrameLocation], read_one: Callable[[FrameLocation], Frame], on_bad: BadFrame | None
 ) -> Iterator[Frame]:
     """Read frames one after the other; a bad one is told to ``on_bad`` and left out, or raised when it is None."""
     for place in locations:
@@ -171,9 +169,7 @@ def checked_frame(
         edges, volume = np.prod(np.linalg.norm(cell, axis=1)), np.linalg.det(cell)
     if not np.isfinite(origin).all() or not np.inf > volume > 1e-9 * edges > 0.0:
         raise refusal(
-            place,
-            f"the box spans no volume, or is left-handed or not finite: {np.asarray(cell).tolist()}",
-            "E-BOX",
+            place, f"the box spans no volume, or is left-handed or not finite: {np.asarray(cell).tolist()}", "E-BOX"
         )
     if type is not None and type.min() < 1:
         row = int(np.argmin(type))

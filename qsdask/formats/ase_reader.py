@@ -71,11 +71,7 @@ def _ase_io(path) -> ModuleType:
 
 
 def index_ase(
-    path: str | os.PathLike,
-    form: str,
-    *,
-    boundary: tuple[str, str, str] | None = None,
-    strict: bool = False,
+    path: str | os.PathLike, form: str, *, boundary: tuple[str, str, str] | None = None, strict: bool = False
 ) -> tuple[list[FrameLocation], list[ReadWarning]]:
     """Find all frames of a file that ASE reads.
 
@@ -289,13 +285,15 @@ def _text(text, form, path):
     lines = whole.split("\n", 7)
     if form.startswith("vasp") and len(lines) > 5 and lines[5].split()[:1] and lines[5].split()[0].isdigit():
         raise BadDataError(
-            "the file does not name its elements", code="E-SPECIES", file=path, line=6,
-            why="it was written by VASP 4", hint="put a line with the elements before that with their numbers",
-        )  # fmt: skip
-    if form == "vasp-xdatcar" and not whole.endswith("\n"):
-        raise BadDataError(
-            "the last frame is cut: the last line has no newline", code="E-TRUNCATED", file=path
+            "the file does not name its elements",
+            code="E-SPECIES",
+            file=path,
+            line=6,
+            why="it was written by VASP 4",
+            hint="put a line with the elements before that with their numbers",
         )
+    if form == "vasp-xdatcar" and not whole.endswith("\n"):
+        raise BadDataError("the last frame is cut: the last line has no newline", code="E-TRUNCATED", file=path)
     return whole
 
 
@@ -357,10 +355,7 @@ def _read_extxyz(text, place):
             atoms = next(iter(extxyz.read_xyz(io.StringIO(whole), index=0)))
     except Exception as error:  # ASE raises whatever its parser met
         raise refusal(
-            place,
-            f"ASE cannot read the frame: {type(error).__name__}: {error}",
-            "E-FORMAT",
-            line=place.line,
+            place, f"ASE cannot read the frame: {type(error).__name__}: {error}", "E-FORMAT", line=place.line
         ) from error
     identity = np.arange(1, place.natoms + 1)
     if place.has_id:
@@ -398,9 +393,7 @@ def _frame(atoms, place, identity, digest):
         if origin.shape != (3,):
             raise refusal(place, "Origin needs three numbers", "E-HEADER", line=place.line or None)
     if not atoms.numbers.all():
-        raise refusal(
-            place, "an atom has no element (X)", "E-NAME", atom_id=int(identity[np.argmin(atoms.numbers)])
-        )
+        raise refusal(place, "an atom has no element (X)", "E-NAME", atom_id=int(identity[np.argmin(atoms.numbers)]))
     return checked_frame(
         place,
         cell=np.array(cell, np.float64),

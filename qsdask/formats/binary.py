@@ -128,9 +128,7 @@ def index_binary(
     order = _order(head)
     if order is None or container != "plain":
         raise BadDataError(
-            "not a LAMMPS binary dump"
-            if order is None
-            else f"a binary dump that is compressed ({container})",
+            "not a LAMMPS binary dump" if order is None else f"a binary dump that is compressed ({container})",
             code="E-FORMAT",
             file=path,
             hint=None if order is None else "decompress it first",
@@ -175,9 +173,7 @@ def _index_one(fields, size, frames, path, boundary, columns):
         n = fields.take("i")
         found += n
         if n < 0 or n % opening.width or found > expected:
-            raise refuse(
-                f"a chunk says {n} numbers; the frame has {header.natoms} atoms of {opening.width} columns"
-            )
+            raise refuse(f"a chunk says {n} numbers; the frame has {header.natoms} atoms of {opening.width} columns")
         fields.file.seek(8 * n, os.SEEK_CUR)
     if fields.file.tell() > size:
         raise CutError
@@ -246,9 +242,7 @@ def _opening(fields: _Fields, path, frame, boundary, columns: str | None) -> _Op
     lines += [b"ITEM: TIMESTEP", b"%d" % step, b"ITEM: NUMBER OF ATOMS", b"%d" % natoms, title, *rows]
     lines.append(b"ITEM: ATOMS " + columns.encode())
     try:
-        header = parse_header(
-            [line + b"\n" for line in lines], path=path, frame=frame, line=1, boundary=boundary
-        )
+        header = parse_header([line + b"\n" for line in lines], path=path, frame=frame, line=1, boundary=boundary)
     except QSDaskError as error:
         error.line = None  # there are none in this file
         raise
@@ -335,7 +329,9 @@ def _read_one(fields: _Fields, place: FrameLocation) -> Frame:
     for values, name in zip(whole, ("id", kind), strict=True):
         bad = np.flatnonzero(~((np.abs(values) < _LARGEST_EXACT) & (np.rint(values) == values)))
         if bad.size:
-            message = f"column {name!r} needs whole numbers, found {values[bad[0]]!r} for atom {bad[0] + 1} of the frame"
+            message = (
+                f"column {name!r} needs whole numbers, found {values[bad[0]]!r} for atom {bad[0] + 1} of the frame"
+            )
             raise refusal(place, message, "E-NUMBER")
     return checked_frame(
         place,

@@ -10,13 +10,7 @@ from qsdask.errors import BadDataError
 from qsdask.formats.frame import Frame, ReadWarning
 from qsdask.space.box import Box
 
-__all__ = [
-    "ContinuedCell",
-    "replicated",
-    "rounding_noise",
-    "unflipped",
-    "warnings_of_reference",
-]
+__all__ = ["ContinuedCell", "replicated", "rounding_noise", "unflipped", "warnings_of_reference"]
 
 #: Atoms looked at to tell a replicated cell: that many of a glass never have partners by chance.
 _PROBES = 256
@@ -96,12 +90,7 @@ def _lower(cell):
 
 
 def replicated(
-    position: np.ndarray,
-    box: Box,
-    species: np.ndarray | None = None,
-    *,
-    most: int = 8,
-    tolerance: float = 0.01,
+    position: np.ndarray, box: Box, species: np.ndarray | None = None, *, most: int = 8, tolerance: float = 0.01
 ) -> tuple[int, int, int]:
     """How many copies of a smaller cell stand along each axis.
 
@@ -185,11 +174,7 @@ def rounding_noise(resolution: float, n_neighbour: int = 14) -> float:
 
 
 def warnings_of_reference(
-    frame: Frame,
-    species: np.ndarray | None = None,
-    *,
-    n_neighbour: int = 14,
-    threshold: float = 5.0,
+    frame: Frame, species: np.ndarray | None = None, *, n_neighbour: int = 14, threshold: float = 5.0
 ) -> tuple[ReadWarning, ...]:
     """What is odd about the first frame: ``W-REPLICATED``, ``W-ROUNDING``.
 

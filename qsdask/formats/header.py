@@ -24,22 +24,10 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f]")
 _SIDES = re.compile(rb"(pp|[fsm]{2})\Z")
 _MOST_COLUMNS = 1000
 #: Lines behind each item.
-_ITEM_LINES = {
-    b"UNITS": 1,
-    b"TIMESTEP": 1,
-    b"TIME": 1,
-    b"NUMBER OF ATOMS": 1,
-    b"BOX BOUNDS": 3,
-    b"ATOMS": 0,
-}
+_ITEM_LINES = {b"UNITS": 1, b"TIMESTEP": 1, b"TIME": 1, b"NUMBER OF ATOMS": 1, b"BOX BOUNDS": 3, b"ATOMS": 0}
 _ITEM = re.compile(rb"ITEM: (%s)(?:[ \t]+(.+))?\Z" % b"|".join(_ITEM_LINES))
 #: Coordinate columns, the best first: the suffix, whether they are fractions of the cell, and the convention.
-_COORDINATES = (
-    ("", False, "wrapped"),
-    ("u", False, "unwrapped"),
-    ("s", True, "wrapped"),
-    ("su", True, "unwrapped"),
-)
+_COORDINATES = (("", False, "wrapped"), ("u", False, "unwrapped"), ("s", True, "wrapped"), ("su", True, "unwrapped"))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -202,9 +190,7 @@ def _items(lines, place, *, cut):
                 why="a run was killed while it wrote, and the next one appended to the file",
             )
         n = _ITEM_LINES[name]
-        values = [
-            _stripped(value, place, row + 1 + k) for k, value in enumerate(lines[row + 1 : row + 1 + n])
-        ]
+        values = [_stripped(value, place, row + 1 + k) for k, value in enumerate(lines[row + 1 : row + 1 + n])]
         if (len(values) < n and not cut) or any(value.startswith(b"ITEM:") for value in values):
             code = "E-BOX" if name == b"BOX BOUNDS" else "E-HEADER"
             place.refuse(f"fewer than {n} line{'s' * (n > 1)} after 'ITEM: {name.decode()}'", code, row)
@@ -228,9 +214,7 @@ def _title(text, place, row):
     found = _ITEM.match(text)
     if not found:
         if text.startswith(b"ITEM:"):
-            place.refuse(
-                f"unknown item {shown(text)}", "E-HEADER", row, why="not a dump of atoms, or damaged"
-            )
+            place.refuse(f"unknown item {shown(text)}", "E-HEADER", row, why="not a dump of atoms, or damaged")
         place.refuse(f"expected a line 'ITEM: ...', found {shown(text)}", "E-HEADER", row)
     name, rest = found[1], found[2] or b""
     if rest and name not in (b"BOX BOUNDS", b"ATOMS"):
@@ -294,9 +278,7 @@ def _box(item, place):
         edges = np.prod(np.linalg.norm(cell, axis=1))
         # A flat cell has next to no volume beside the box that its edges would make.
         if not (np.isfinite(edges) and np.linalg.det(cell) > 1e-9 * edges > 0.0):
-            place.refuse(
-                "the box vectors span no volume, are left-handed or beyond all measure", "E-BOX", row + 1
-            )
+            place.refuse("the box vectors span no volume, are left-handed or beyond all measure", "E-BOX", row + 1)
     return cell, origin, tuple(word.decode() for word in words) or None
 
 
@@ -312,9 +294,7 @@ def _cell(form, v, place, row):
         for k, axis in enumerate("xyz"):
             if not high[k] > low[k]:
                 what = "zero" if high[k] == low[k] else "inverted"
-                place.refuse(
-                    f"the box is {what} along {axis}: {low[k]:g} to {high[k]:g}", "E-BOX", row + 1 + k
-                )
+                place.refuse(f"the box is {what} along {axis}: {low[k]:g} to {high[k]:g}", "E-BOX", row + 1 + k)
         edge = high - low
         cell = np.array([[edge[0], 0.0, 0.0], [xy, edge[1], 0.0], [xz, yz, edge[2]]])
         origin = low
@@ -372,6 +352,4 @@ def _choose_columns(columns, place, row):
     )
 
 
-_READ = frozenset(
-    ["id", "type", "element", *(axis + suffix for suffix, _, _ in _COORDINATES for axis in "xyz")]
-)
+_READ = frozenset(["id", "type", "element", *(axis + suffix for suffix, _, _ in _COORDINATES for axis in "xyz")])

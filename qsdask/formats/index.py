@@ -113,11 +113,7 @@ def _refuse_other_formats(path):
     else:
         what = f"not a LAMMPS text dump: it begins with {shown(first)}"
     raise BadDataError(
-        f"the file is {what}",
-        code="E-FORMAT",
-        file=path,
-        why="a dump begins with 'ITEM: TIMESTEP'",
-        hint=hint,
+        f"the file is {what}", code="E-FORMAT", file=path, why="a dump begins with 'ITEM: TIMESTEP'", hint=hint
     )
 
 
@@ -150,9 +146,7 @@ class _Search:
         if not lines[-1].endswith(b"\n"):
             check_opening(lines[:-1], path=self._path, frame=self._ordinal, line=line)
         else:
-            header = parse_header(
-                lines, path=self._path, frame=self._ordinal, line=line, boundary=self._boundary
-            )
+            header = parse_header(lines, path=self._path, frame=self._ordinal, line=line, boundary=self._boundary)
         header_length = self._stream.offset - offset
         if header is None or not self._pass_atoms(header, offset, line):
             self.ended = True
@@ -239,9 +233,7 @@ class _Search:
         if start is not None:
             self._floor = start
             raise self._wrong_count(
-                before,
-                f"the next frame begins within their last line, at byte {start}",
-                self._stream.line - 1,
+                before, f"the next frame begins within their last line, at byte {start}", self._stream.line - 1
             )
 
     def _unexpected(self, line, body):

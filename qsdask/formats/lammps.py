@@ -27,10 +27,7 @@ _NEWLINE = 10
 
 
 def read_frames(
-    locations: Sequence[FrameLocation],
-    *,
-    digest: bool = True,
-    on_bad: Callable[[QSDaskError], None] | None = None,
+    locations: Sequence[FrameLocation], *, digest: bool = True, on_bad: Callable[[QSDaskError], None] | None = None
 ) -> Iterator[Frame]:
     """Read frames of one file that `index_frames` found.
 
@@ -198,9 +195,7 @@ class _FrameReader:
         *lines, rest = memory[: min(place.header, stop)].tobytes().split(b"\n")
         if rest or not lines or not lines[-1].lstrip().startswith(b"ITEM: ATOMS"):
             raise changed(place)
-        header = parse_header(
-            lines, path=place.path, frame=place.ordinal, line=place.line, boundary=place.boundary
-        )
+        header = parse_header(lines, path=place.path, frame=place.ordinal, line=place.line, boundary=place.boundary)
         if (header.timestep, header.natoms) != (place.timestep, place.natoms):
             raise changed(place)
         self._header = replace(header, units=place.units)

@@ -13,14 +13,7 @@ from types import ModuleType
 import numpy as np
 
 from qsdask.errors import BadDataError
-from qsdask.formats.arrays import (
-    BadFrame,
-    cell_around,
-    checked_frame,
-    digest_of,
-    elements_of,
-    read_each,
-)
+from qsdask.formats.arrays import BadFrame, cell_around, checked_frame, digest_of, elements_of, read_each
 from qsdask.formats.frame import Elements, Frame, FrameLocation, ReadWarning
 from qsdask.formats.refusal import changed, refusal
 
@@ -32,9 +25,7 @@ _ATOM_STYLES = {
 }
 
 #: Names of LAMMPS dumps, which are read here by nothing but their own readers.
-_DUMP_NAMES = frozenset(
-    {"", "DUMP", "LAMMPSDUMP", "LAMMPSTRJ", "BIN", "LAMMPSBIN", "TXT", "GZ", "BZ2", "ZST"}
-)
+_DUMP_NAMES = frozenset({"", "DUMP", "LAMMPSDUMP", "LAMMPSTRJ", "BIN", "LAMMPSBIN", "TXT", "GZ", "BZ2", "ZST"})
 
 __all__ = ["index_universe", "is_known", "read_universe"]
 
@@ -69,9 +60,7 @@ def _universe(path, topology):
             f"MDAnalysis cannot read it: {type(error).__name__}: {error}",
             code="E-FORMAT",
             file=path,
-            hint=None
-            if topology is not None
-            else "give the topology beside it, if the format has none of its own",
+            hint=None if topology is not None else "give the topology beside it, if the format has none of its own",
         ) from error
 
 
@@ -104,10 +93,7 @@ def _step(trajectory, ordinal, path):
 
 
 def index_universe(
-    path: str | os.PathLike,
-    *,
-    topology: str | os.PathLike | None = None,
-    boundary: tuple[str, str, str] | None,
+    path: str | os.PathLike, *, topology: str | os.PathLike | None = None, boundary: tuple[str, str, str] | None
 ) -> tuple[list[FrameLocation], list[ReadWarning]]:
     """Find all frames of a file that MDAnalysis reads.
 
@@ -138,9 +124,7 @@ def index_universe(
             hint="give the boundary, for example --boundary ppp",
         )
     name = os.fspath(path)
-    notes = [
-        ReadWarning("W-FLOAT32", f"{name}: read through MDAnalysis: single precision, the cell at the origin")
-    ]
+    notes = [ReadWarning("W-FLOAT32", f"{name}: read through MDAnalysis: single precision, the cell at the origin")]
     universe = _universe(path, topology)
     frames, guessed = [], False
     for ordinal in range(len(universe.trajectory)):
@@ -167,10 +151,7 @@ def index_universe(
 
 
 def read_universe(
-    locations: Sequence[FrameLocation],
-    *,
-    topology: str | os.PathLike | None = None,
-    on_bad: BadFrame | None = None,
+    locations: Sequence[FrameLocation], *, topology: str | os.PathLike | None = None, on_bad: BadFrame | None = None
 ) -> Iterator[Frame]:
     """Read frames that `index_universe` found.
 

@@ -145,20 +145,8 @@ CONTAINERS = (
         (EOFError, BadGzipFile, zlib.error, isal_zlib.error),  # type: ignore[arg-type]
         "zcat",
     ),
-    Container(
-        "zstd",
-        (zstandard.FRAME_HEADER, *_SKIPPABLE),
-        _Zstd,
-        (EOFError, zstandard.ZstdError),
-        "zstd -dc",
-    ),
-    Container(
-        "bzip2",
-        (b"BZh",),
-        _Bzip2,
-        (EOFError, OSError),
-        "bzip2 -dc",
-    ),
+    Container("zstd", (zstandard.FRAME_HEADER, *_SKIPPABLE), _Zstd, (EOFError, zstandard.ZstdError), "zstd -dc"),
+    Container("bzip2", (b"BZh",), _Bzip2, (EOFError, OSError), "bzip2 -dc"),
     Container("xz", (b"\xfd7zXZ",), _plain, (), "xz -d"),
     Container("zip", (b"PK\x03\x04",), _plain, (), "unzip"),
 )

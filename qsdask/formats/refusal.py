@@ -16,9 +16,7 @@ __all__ = ["changed", "explained", "refusal", "zeros"]
 
 def refusal(place: FrameLocation, message: str, code: str, **more) -> BadDataError:
     """An error in a frame; ``more`` as in `qsdask.errors.QSDaskError`."""
-    return BadDataError(
-        message, code=code, file=place.path, frame=place.ordinal, timestep=place.timestep, **more
-    )
+    return BadDataError(message, code=code, file=place.path, frame=place.ordinal, timestep=place.timestep, **more)
 
 
 def changed(place: FrameLocation) -> BadDataError:
@@ -99,14 +97,10 @@ def explained(
         return refuse(f"column {name!r}: {shown(token)} is beyond int64", "E-NUMBER")
     if kind == text.BAD_FLOAT:
         return refuse(
-            f"column {name!r} needs a finite decimal number, found {shown(token)}",
-            "E-NUMBER",
-            _why_no_number(token),
+            f"column {name!r} needs a finite decimal number, found {shown(token)}", "E-NUMBER", _why_no_number(token)
         )
     if kind == text.MANY_NAMES or (kind == text.BAD_TOKEN and name == "element" and len(token) > 8):
-        return refuse(
-            f"column {name!r}: {shown(token)} is too long, or there are too many different names", "E-NAME"
-        )
+        return refuse(f"column {name!r}: {shown(token)} is too long, or there are too many different names", "E-NAME")
     if kind == text.LONG_LINE:
         return refuse("the line is too long", "E-LINE")
     return refuse(f"a control character in {shown(whole)}", "E-NUMBER")

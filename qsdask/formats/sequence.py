@@ -78,9 +78,7 @@ def in_sequence(
 
 def _listed(steps):
     steps = sorted(steps)
-    return ", ".join(map(str, steps[:_LISTED])) + (
-        f" and {len(steps) - _LISTED} more" if len(steps) > _LISTED else ""
-    )
+    return ", ".join(map(str, steps[:_LISTED])) + (f" and {len(steps) - _LISTED} more" if len(steps) > _LISTED else "")
 
 
 def _is_copy(one: FrameLocation, two: FrameLocation, read) -> bool:
@@ -205,8 +203,7 @@ def refuse_unlike(frames: Sequence[FrameLocation], *, assume_order: bool) -> lis
         if change:
             changes.setdefault(change, []).append(after.timestep)
     warnings += [
-        ReadWarning("W-COLUMNS", f"{change} from timestep {_listed(steps)} on")
-        for change, steps in changes.items()
+        ReadWarning("W-COLUMNS", f"{change} from timestep {_listed(steps)} on") for change, steps in changes.items()
     ]
     return warnings
 
@@ -244,13 +241,10 @@ def _compare(before, after):
 
     where = f"frame {before.ordinal} of {before.path}"
     if after.convention != before.convention:
-        raise refuse(
-            f"coordinates are {after.convention}, in {where} they are {before.convention}", "E-CONVENTION"
-        )
+        raise refuse(f"coordinates are {after.convention}, in {where} they are {before.convention}", "E-CONVENTION")
     if (periodic_axes(after.boundary) != periodic_axes(before.boundary)).any():
         raise refuse(
-            f"the boundary is {' '.join(after.boundary)}, in {where} it is {' '.join(before.boundary)}",
-            "E-BOUNDARY",
+            f"the boundary is {' '.join(after.boundary)}, in {where} it is {' '.join(before.boundary)}", "E-BOUNDARY"
         )
     if _other_units(before, after):
         raise refuse(f"units are {after.units!r}, in {where} they are {before.units!r}", "E-UNITS")

@@ -11,14 +11,7 @@ from qsdask.errors import BadDataError, NoInputError, QSDaskError, UsageError
 from qsdask.formats.ase_reader import format_of, index_ase, read_ase
 from qsdask.formats.binary import index_binary, is_binary, read_binary
 from qsdask.formats.container import refuse_changed, sniff, stamp
-from qsdask.formats.frame import (
-    Frame,
-    FrameHeader,
-    FrameLocation,
-    FramePiece,
-    ReadWarning,
-    boundary_flags,
-)
+from qsdask.formats.frame import Frame, FrameHeader, FrameLocation, FramePiece, ReadWarning, boundary_flags
 from qsdask.formats.lammps import index_frames, lines_of_id, read_frames, read_pieces
 from qsdask.formats.mda import index_universe, is_known, read_universe
 from qsdask.formats.refusal import refusal
@@ -81,9 +74,7 @@ class Trajectory:
                 refuse()
                 yield frame
 
-    def pieces(
-        self, steps: Sequence[int], n_atom: int, *, digest: bool = True
-    ) -> Iterator[tuple[int, FramePiece]]:
+    def pieces(self, steps: Sequence[int], n_atom: int, *, digest: bool = True) -> Iterator[tuple[int, FramePiece]]:
         """Read frames piece by piece: those of text dumps never stand in memory as a whole.
 
         Parameters
@@ -117,9 +108,7 @@ class Trajectory:
                 yield steps[k], piece
             steps = steps[len(group) :]
 
-    def frames_in_pieces(
-        self, steps: Sequence[int], n_atom: int
-    ) -> Iterator[tuple[int, Iterator[FramePiece]]]:
+    def frames_in_pieces(self, steps: Sequence[int], n_atom: int) -> Iterator[tuple[int, Iterator[FramePiece]]]:
         """Read frames piece by piece, frame by frame.
 
         Parameters
@@ -340,14 +329,14 @@ def open_trajectory(
 def _refuse_no_file(name: str) -> None:
     if os.path.isdir(name):
         folder = Path(name)
-        dumps = sorted(
-            map(str, {p for kind in _DUMPS for p in (*folder.glob(kind), *folder.glob(f"*/{kind}"))})
-        )
+        dumps = sorted(map(str, {p for kind in _DUMPS for p in (*folder.glob(kind), *folder.glob(f"*/{kind}"))}))
         more = f"; there are {len(dumps) - 1} more" if len(dumps) > 1 else ""
         raise NoInputError(
-            "the input file is a folder, not a file", code="E-NO-FILE", file=name,
+            "the input file is a folder, not a file",
+            code="E-NO-FILE",
+            file=name,
             hint=f"name a file: {dumps[0]}{more}" if dumps else "name a trajectory file; no dump is in this folder",
-        )  # fmt: skip
+        )
     if not os.path.isfile(name):
         raise NoInputError("the input file is not there", code="E-NO-FILE", file=name)
 

@@ -151,9 +151,7 @@ class _Writer(ABC):
         if self.written != self.natoms:
             self.abandon()
             raise UsageError(
-                f"{self.written} atoms were written, {self.natoms} were announced",
-                code="E-COUNT",
-                file=self.path,
+                f"{self.written} atoms were written, {self.natoms} were announced", code="E-COUNT", file=self.path
             )
         self._file.flush()
         os.fsync(self._file.fileno())

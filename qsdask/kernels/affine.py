@@ -16,9 +16,7 @@ SINGULAR = 1
 SINGULAR_RATIO = 1e-8
 
 
-def d2min(
-    reference, current, n_owned, neighbour, count, *, cell_reference, cell_current, periodic, mean=False
-):
+def d2min(reference, current, n_owned, neighbour, count, *, cell_reference, cell_current, periodic, mean=False):
     """Squared displacement of each atom's neighbours that no affine map of its surroundings explains.
 
     Parameters
@@ -71,9 +69,19 @@ def d2min(
     d2 = np.empty(n_owned)
     state = np.zeros(n_owned, dtype=np.uint8)
     fill_d2min(
-        d2, state, reference, current, neighbour, count,
-        inverse_reference, inverse_current, cell_current, periodic, near, mean,
-    )  # fmt: skip
+        d2,
+        state,
+        reference,
+        current,
+        neighbour,
+        count,
+        inverse_reference,
+        inverse_current,
+        cell_current,
+        periodic,
+        near,
+        mean,
+    )
     return d2, state
 
 
@@ -91,9 +99,19 @@ def _surely_near(inverse_reference, inverse_current, periodic):
 
 @kernel
 def fill_d2min(
-    d2, state, reference, current, neighbour, count,
-    inverse_reference, inverse_current, cell_current, periodic, near, mean,
-):  # fmt: skip
+    d2,
+    state,
+    reference,
+    current,
+    neighbour,
+    count,
+    inverse_reference,
+    inverse_current,
+    cell_current,
+    periodic,
+    near,
+    mean,
+):
     """Write D2min and the state of every owned atom; squared bonds below `near` need no image search."""
     for i in range(d2.shape[0]):
         n = np.uint64(count[i])
@@ -112,15 +130,9 @@ def fill_d2min(
                 for a in range(3):
                     if periodic[a]:
                         reduced = (
-                            px * inverse_reference[0, a]
-                            + py * inverse_reference[1, a]
-                            + pz * inverse_reference[2, a]
+                            px * inverse_reference[0, a] + py * inverse_reference[1, a] + pz * inverse_reference[2, a]
                         )
-                        reduced -= (
-                            qx * inverse_current[0, a]
-                            + qy * inverse_current[1, a]
-                            + qz * inverse_current[2, a]
-                        )
+                        reduced -= qx * inverse_current[0, a] + qy * inverse_current[1, a] + qz * inverse_current[2, a]
                         image = np.rint(reduced)
                         sx += image * cell_current[a, 0]
                         sy += image * cell_current[a, 1]
@@ -157,11 +169,7 @@ def fill_d2min(
         trace = vxx + vyy + vzz
         minors = axx + ayy + azz
         # Written so that NaN counts as singular too. The second test catches a line, where both vanish.
-        if not (
-            determinant > SINGULAR_RATIO * minors * trace
-            and minors > SINGULAR_RATIO * trace * trace
-            and n >= 3
-        ):
+        if not (determinant > SINGULAR_RATIO * minors * trace and minors > SINGULAR_RATIO * trace * trace and n >= 3):
             d2[i] = np.nan
             state[i] = SINGULAR
             continue

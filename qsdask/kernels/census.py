@@ -96,9 +96,7 @@ def species_census(species, n_species, neighbour, count):
     """
     species = np.ascontiguousarray(species, dtype=np.int16)
     if len(species) and not 0 <= species.min() <= species.max() < n_species:
-        raise ValueError(
-            f"species indices must lie in 0 ... {n_species - 1}, got {species.min()} ... {species.max()}"
-        )
+        raise ValueError(f"species indices must lie in 0 ... {n_species - 1}, got {species.min()} ... {species.max()}")
     neighbour = np.ascontiguousarray(neighbour, dtype=np.int32)
     total = np.zeros((len(neighbour), n_species))
     fill_species_census(species, neighbour, _counts(neighbour, count), total)
@@ -134,9 +132,7 @@ def pooled(value, n_owned, neighbour, count):
     count = _counts(neighbour, count[:n_owned])
     farthest = int(neighbour.max(initial=-1))
     if max(farthest + 1, n_owned) > len(value):
-        raise ValueError(
-            f"value has {len(value)} rows, which leaves out neighbour {farthest}: two rings are needed"
-        )
+        raise ValueError(f"value has {len(value)} rows, which leaves out neighbour {farthest}: two rings are needed")
     total = np.empty((n_owned, value.shape[1]))
     fill_pooled(value, neighbour, count, total)
     return total

@@ -58,9 +58,7 @@ def _powers_of_five():
 
 _FIVE = _powers_of_five()
 
-_0, _1, _2, _3, _7, _8, _9, _10, _16, _32, _56, _63 = (
-    np.uint64(k) for k in (0, 1, 2, 3, 7, 8, 9, 10, 16, 32, 56, 63)
-)
+_0, _1, _2, _3, _7, _8, _9, _10, _16, _32, _56, _63 = (np.uint64(k) for k in (0, 1, 2, 3, 7, 8, 9, 10, 16, 32, 56, 63))
 _ZEROS = np.uint64(0x3030303030303030)
 _ONES = np.uint64(0x0101010101010101)
 _POINTS = np.uint64(0x1E1E1E1E1E1E1E1E)  # "." after the exclusive or with "0"

@@ -68,9 +68,7 @@ def widened_shell(shell, n_slot):
     wide = empty_shell(len(shell.count), n_slot, blank=True)
     for old, new in zip(shell[:4], wide[:4], strict=True):
         new[:, : old.shape[1]] = old
-    return wide._replace(
-        count=shell.count, volume=shell.volume, vertex_radius=shell.vertex_radius, state=shell.state
-    )
+    return wide._replace(count=shell.count, volume=shell.volume, vertex_radius=shell.vertex_radius, state=shell.state)
 
 
 @kernel

@@ -118,9 +118,7 @@ def voronoi_histogram(
     return value
 
 
-def distance_histogram(
-    position, radius, n_owned, neighbour, count, bounds, n_bin, *, contact=False, smearing=0.0
-):
+def distance_histogram(position, radius, n_owned, neighbour, count, bounds, n_bin, *, contact=False, smearing=0.0):
     """Histogram of the distance interstice over any shell.
 
     Parameters

@@ -124,9 +124,7 @@ def on_lattice(i, j, k, p, px, py, pz, x, y, z):
 
 
 @kernel
-def fill_hull(
-    px, py, pz, n, radius, tie, a, b, c, owner, size, patch, rim, follow, height, nx, ny, nz, offset, steep
-):
+def fill_hull(px, py, pz, n, radius, tie, a, b, c, owner, size, patch, rim, follow, height, nx, ny, nz, offset, steep):
     """Hull with one tie width; returns the number of triangles, zero if flat, minus one if torn."""
     i, j, k, volume = find_tetrahedron(px, py, pz, n)
     if not abs(volume) > FLAT_VOLUME * radius**3:
@@ -197,26 +195,7 @@ def fill_hull_or_state(px, py, pz, n, a, b, c, owner, patch, rim, follow, height
     n_triangle = -1
     for _attempt in range(TIE_ATTEMPTS):
         n_triangle = fill_hull(
-            px,
-            py,
-            pz,
-            U(n),
-            radius,
-            tie,
-            a,
-            b,
-            c,
-            owner,
-            size,
-            patch,
-            rim,
-            follow,
-            height,
-            nx,
-            ny,
-            nz,
-            offset,
-            steep,
+            px, py, pz, U(n), radius, tie, a, b, c, owner, size, patch, rim, follow, height, nx, ny, nz, offset, steep
         )
         if n_triangle >= 0:
             break

@@ -108,16 +108,11 @@ def fill_angle(y, x, n, angle):
         r = (low - high if steep else low) / (low + high if steep else high)
         z = r * r
         above = (
-            ((-8.750608600031904122785e-1 * z - 1.615753718733365076637e1) * z - 7.500855792314704667340e1)
-            * z
+            ((-8.750608600031904122785e-1 * z - 1.615753718733365076637e1) * z - 7.500855792314704667340e1) * z
             - 1.228866684490136173410e2
         ) * z - 6.485021904942025371773e1
         below = (
-            (
-                ((z + 2.485846490142306297962e1) * z + 1.650270098316988542046e2) * z
-                + 4.328810604912902668951e2
-            )
-            * z
+            (((z + 2.485846490142306297962e1) * z + 1.650270098316988542046e2) * z + 4.328810604912902668951e2) * z
             + 4.853903996359136964868e2
         ) * z + 1.945506571482613964425e2
         a = r + r * (z * above / below) + (0.25 * np.pi if steep else 0.0)
@@ -205,23 +200,7 @@ def fill_interstices(position, radius, neighbour, n, contact, clip, i, bench):
     )
     m = U(n_triangle) if flag == 0 else U(0)
     fill_hull_interstice(
-        a,
-        b,
-        c,
-        m,
-        px,
-        py,
-        pz,
-        length,
-        sphere,
-        radius[i],
-        offset,
-        steep,
-        sine,
-        cosine,
-        angle,
-        area,
-        volume,
+        a, b, c, m, px, py, pz, length, sphere, radius[i], offset, steep, sine, cosine, angle, area, volume
     )
     if clip:
         for t in range(m):
@@ -253,9 +232,7 @@ def checked(position, radius, n_owned, neighbour, count):
     if radius.shape != position.shape[:1]:
         raise ValueError(f"radius must have shape {position.shape[:1]}, got {radius.shape}")
     if neighbour.ndim != 2 or len(neighbour) != n_owned or count.shape != (n_owned,):
-        raise ValueError(
-            f"neighbour and count must have {n_owned} rows, got {neighbour.shape} and {count.shape}"
-        )
+        raise ValueError(f"neighbour and count must have {n_owned} rows, got {neighbour.shape} and {count.shape}")
     return position, radius, neighbour, count
 
 

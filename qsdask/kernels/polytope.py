@@ -244,9 +244,7 @@ def count_beyond(vx, vy, vz, n_triangle, square):
 
 
 @inline
-def cut_cell(
-    a, b, c, owner, size, patch, rim, follow, height, px, py, pz, ph, vx, vy, vz, n_triangle, n_plane
-):
+def cut_cell(a, b, c, owner, size, patch, rim, follow, height, px, py, pz, ph, vx, vy, vz, n_triangle, n_plane):
     """Cut off the vertices with positive height by plane `n_plane`.
 
     Returns
@@ -278,9 +276,7 @@ def add_edge(vx, vy, vz, t, s, px, py, pz, plane, tiny, moment, edge):
 
 
 @kernel
-def fill_facets(
-    a, b, c, owner, size, n_triangle, n_plane, px, py, pz, vx, vy, vz, square_radius, moment, edge
-):
+def fill_facets(a, b, c, owner, size, n_triangle, n_plane, px, py, pz, vx, vy, vz, square_radius, moment, edge):
     """Sum of the edge moments ``(v_t x v_s) . r`` and number of edges of every plane."""
     for k in range(n_plane):
         moment[k] = 0.0

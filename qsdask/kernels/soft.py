@@ -87,9 +87,7 @@ def soft_shell(position, radius, species, n_species, n_owned, neighbour, count, 
             f"species and weight must have shapes {radius.shape} and {neighbour.shape}, got {species.shape} and {weight.shape}"
         )
     if len(species) and not 0 <= species.min() <= species.max() < n_species:
-        raise ValueError(
-            f"species indices must lie in 0 ... {n_species - 1}, got {species.min()} ... {species.max()}"
-        )
+        raise ValueError(f"species indices must lie in 0 ... {n_species - 1}, got {species.min()} ... {species.max()}")
     value = np.empty((n_owned, 3 + n_species))
     fill_soft_shell(position, radius, species, neighbour, count, weight, bool(contact), value)
     return value

@@ -94,9 +94,7 @@ def angular_sets(xi, sign, zeta):
     """
     xi, sign, zeta = np.asarray(xi, dtype=np.float64), np.asarray(sign, dtype=np.float64), np.asarray(zeta)
     if not xi.shape == sign.shape == zeta.shape == (xi.size,):
-        raise ValueError(
-            f"xi, lambda and zeta must be of one length, got {xi.size}, {sign.size}, {zeta.size}"
-        )
+        raise ValueError(f"xi, lambda and zeta must be of one length, got {xi.size}, {sign.size}, {zeta.size}")
     if not (xi > 0).all():
         raise ValueError("every xi must be positive")
     if (zeta < 1).any() or (zeta != zeta.astype(np.int64)).any():
@@ -266,12 +264,7 @@ def fill_symmetry(cells, order, species, n_owned, n_species, radial, angular, st
         np.empty(size, np.uint32),
         np.empty(size, np.int32),
     )
-    near_x, near_y, near_z, near_kind = (
-        np.empty(size),
-        np.empty(size),
-        np.empty(size),
-        np.empty(size, np.int32),
-    )
+    near_x, near_y, near_z, near_kind = (np.empty(size), np.empty(size), np.empty(size), np.empty(size, np.int32))
     found, tally = np.empty(size, np.uint32), np.empty(257, np.uint64)
     distance, kind, begin_at = np.zeros(size), np.empty(size, np.int32), np.empty(size, np.int32)
     first, ratio = np.empty(size), np.empty(size)

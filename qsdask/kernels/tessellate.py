@@ -67,16 +67,7 @@ import numpy as np
 from qsdask.kernels.cells import build_cells, fill_candidates, sort_by_distance, sort_by_order, typical_width
 from qsdask.kernels.facets import VoronoiShell, empty_shell, keep_facets, widened_shell
 from qsdask.kernels.jit import inline, kernel
-from qsdask.kernels.polytope import (
-    LANES,
-    U,
-    count_beyond,
-    cut_cell,
-    fill_facets,
-    fill_height,
-    open_surface,
-    start_cell,
-)
+from qsdask.kernels.polytope import LANES, U, count_beyond, cut_cell, fill_facets, fill_height, open_surface, start_cell
 
 __all__ = [
     "COINCIDENT",
@@ -119,9 +110,24 @@ def security_radius(radius, gap):
 
 @kernel
 def fill_cells_of_atoms(
-    cells, weight, heaviest, order, n_owned, reach, open_radius, chosen, n_plane_max, shell_neighbour, shell_distance,
-    shell_area, shell_edges, shell_count, shell_volume, shell_radius, shell_state,
-):  # fmt: skip
+    cells,
+    weight,
+    heaviest,
+    order,
+    n_owned,
+    reach,
+    open_radius,
+    chosen,
+    n_plane_max,
+    shell_neighbour,
+    shell_distance,
+    shell_area,
+    shell_edges,
+    shell_count,
+    shell_volume,
+    shell_radius,
+    shell_state,
+):
     """Voronoi cells of the chosen atoms; returns the largest count.
 
     `weight` holds the squares of the radii in the sequence of ``cells.atom``, `heaviest` the largest of all.
@@ -173,9 +179,7 @@ def fill_cells_of_atoms(
             outer = min(guess, limit)
             while True:
                 done = False
-                n = fill_candidates(
-                    x, y, z, start, grid, shape, cx, cy, cz, inner, outer * outer, square, entry
-                )
+                n = fill_candidates(x, y, z, start, grid, shape, cx, cy, cz, inner, outer * outer, square, entry)
                 if n > capacity:
                     state = _CROWDED
                     break
@@ -213,8 +217,25 @@ def fill_cells_of_atoms(
                     apart[n_plane] = d
                     who[n_plane] = j
                     n_triangle = cut_cell(
-                        a, b, c, owner, size, patch, rim, follow, height, px, py, pz, ph, vx, vy, vz, n_triangle, n_plane
-                    )  # fmt: skip
+                        a,
+                        b,
+                        c,
+                        owner,
+                        size,
+                        patch,
+                        rim,
+                        follow,
+                        height,
+                        px,
+                        py,
+                        pz,
+                        ph,
+                        vx,
+                        vy,
+                        vz,
+                        n_triangle,
+                        n_plane,
+                    )
                     n_plane += U(1)
                     if n_triangle == U(0):
                         state = DEGENERATE
@@ -241,9 +262,7 @@ def fill_cells_of_atoms(
             else:
                 secure = security_radius(radius, gap)
                 guess *= 0.998 if secure <= guess else 1.02
-                fill_facets(
-                    a, b, c, owner, size, n_triangle, n_plane, px, py, pz, vx, vy, vz, farthest, moment, edge
-                )
+                fill_facets(a, b, c, owner, size, n_triangle, n_plane, px, py, pz, vx, vy, vz, farthest, moment, edge)
                 surface = 0.0
                 volume = 0.0
                 for f in range(U(4), n_plane):
@@ -279,16 +298,7 @@ def fill_cells_of_atoms(
 
 
 def voronoi_shell(
-    position,
-    order,
-    n_owned,
-    reach,
-    *,
-    radius=None,
-    largest_radius=None,
-    open_radius=8.0,
-    select=None,
-    n_slot=24,
+    position, order, n_owned, reach, *, radius=None, largest_radius=None, open_radius=8.0, select=None, n_slot=24
 ):
     """Voronoi cell of every owned atom: neighbours, facet areas, edges, volume.
 

@@ -149,9 +149,7 @@ def _fill_tokens(text, blank, n_line, n_column, begin, end):
 
 
 @kernel
-def _fill_rows(
-    buffer, word, at, stop, line, action, slot, integer, floating, code, names, slow, blank, begin, end
-):
+def _fill_rows(buffer, word, at, stop, line, action, slot, integer, floating, code, names, slow, blank, begin, end):
     """Read lines ``line``... of the table from ``at`` on, block by block; see `parse_rows`.
 
     The tokens of a block are found before any is converted, and converted column by column: knowing where
@@ -176,9 +174,7 @@ def _fill_rows(
             return at, line, 0, LONG_LINE, n_slow
         n_blank = _fill_blanks(word, at, block, blank)
         left = code.shape[0] - line
-        n_row, after, bad_column, kind = _fill_tokens(
-            buffer[at:], blank[:n_blank], left, n_column, begin, end
-        )
+        n_row, after, bad_column, kind = _fill_tokens(buffer[at:], blank[:n_blank], left, n_column, begin, end)
         after += at
         bad_at = after
         origin = np.uint64(at)

@@ -53,12 +53,7 @@ def stratified(y: np.ndarray, specimen: np.ndarray, rank: np.ndarray, n_folds: i
 
 
 def blocks(
-    position: np.ndarray,
-    cell: np.ndarray,
-    periodic: np.ndarray,
-    edge: float,
-    *,
-    origin: np.ndarray | None = None,
+    position: np.ndarray, cell: np.ndarray, periodic: np.ndarray, edge: float, *, origin: np.ndarray | None = None
 ) -> np.ndarray:
     """Cut the cell of one specimen into equal blocks and say in which each atom lies.
 
@@ -86,9 +81,7 @@ def blocks(
         ``E-BLOCK``: the edge is not a positive number.
     """
     if not (np.isfinite(edge) and edge > 0):
-        raise UsageError(
-            f"the edge of a block must be a positive number of angstrom, got {edge!r}", code="E-BLOCK"
-        )
+        raise UsageError(f"the edge of a block must be a positive number of angstrom, got {edge!r}", code="E-BLOCK")
     cell = np.asarray(cell, dtype=np.float64)
     inverse = np.linalg.inv(cell)
     height = 1.0 / np.linalg.norm(inverse, axis=0)

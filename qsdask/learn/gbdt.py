@@ -109,9 +109,7 @@ def train_one(
     settings = Settings() if settings is None else settings
     n, n_plastic = len(y), int(np.count_nonzero(y))
     if n_plastic in (0, n):
-        spread = (
-            "" if d2_quantiles is None else f"; D2min quantiles {', '.join(f'{q:.3g}' for q in d2_quantiles)}"
-        )
+        spread = "" if d2_quantiles is None else f"; D2min quantiles {', '.join(f'{q:.3g}' for q in d2_quantiles)}"
         raise BadDataError(
             f"all {n} training rows have one label: {n_plastic} plastic, {n - n_plastic} not{spread}",
             code="E-ONE-CLASS",
@@ -129,8 +127,7 @@ def train_one(
         "max_depth": settings.depth,
         "learning_rate": settings.learning_rate,
         # As scikit-learn's "sqrt": rounded down, at least one.
-        "feature_fraction_bynode": settings.feature_fraction
-        or max(1, int(sqrt(len(columns)))) / len(columns),
+        "feature_fraction_bynode": settings.feature_fraction or max(1, int(sqrt(len(columns)))) / len(columns),
         "min_data_in_leaf": max(1, ceil(settings.leaf_fraction * n)),
         "min_data_in_bin": 1,
         "max_bin": settings.max_bin,
@@ -153,9 +150,7 @@ def train_one(
         "verbosity": -1,
     }
     try:
-        data = lightgbm.Dataset(
-            X, np.asarray(y, dtype=np.float32), feature_name=list(columns), params=parameters
-        )
+        data = lightgbm.Dataset(X, np.asarray(y, dtype=np.float32), feature_name=list(columns), params=parameters)
         text = lightgbm.train(parameters, data, settings.n_trees).model_to_string()
     except lightgbm.basic.LightGBMError as error:
         raise InternalError(f"LightGBM stopped on {n} rows: {error}", code="E-LIGHTGBM") from error

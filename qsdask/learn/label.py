@@ -41,8 +41,7 @@ def plastic(d2: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
     """
     if not (np.isfinite(threshold) and threshold > 0):
         raise UsageError(
-            f"the D2min threshold must be a positive number of angstrom^2, got {threshold!r}",
-            code="E-THRESHOLD",
+            f"the D2min threshold must be a positive number of angstrom^2, got {threshold!r}", code="E-THRESHOLD"
         )
     d2 = np.asarray(d2)
     valid = np.isfinite(d2) & (d2 >= 0)
@@ -78,8 +77,7 @@ def often(frequency: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarr
     """
     if not 0 <= threshold < 1:
         raise UsageError(
-            f"the threshold of a fraction of runs must be at least 0 and below 1, got {threshold!r}",
-            code="E-THRESHOLD",
+            f"the threshold of a fraction of runs must be at least 0 and below 1, got {threshold!r}", code="E-THRESHOLD"
         )
     valid = np.isfinite(frequency)
     return valid & (np.asarray(frequency) > threshold), valid

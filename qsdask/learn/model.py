@@ -20,15 +20,7 @@ import numpy as np
 from qsdask import __version__
 from qsdask.errors import BadDataError, CannotCreateError, NoInputError, StoreIOError
 from qsdask.learn import gbdt
-from qsdask.learn.record import (
-    FORMAT_VERSION,
-    canonical,
-    definition_digest,
-    differences,
-    nan_for_null,
-    parse,
-    plain,
-)
+from qsdask.learn.record import FORMAT_VERSION, canonical, definition_digest, differences, nan_for_null, parse, plain
 from qsdask.learn.table import Specimen, same_glass
 
 __all__ = ["Model", "load_model", "refuse_other_content"]
@@ -73,11 +65,7 @@ class Model:
     warnings: tuple[str, ...]
     trees: dict[str, str]
     versions: dict[str, str] = field(
-        default_factory=lambda: {
-            "qsdask": __version__,
-            "lightgbm": version("lightgbm"),
-            "numpy": version("numpy"),
-        }
+        default_factory=lambda: {"qsdask": __version__, "lightgbm": version("lightgbm"), "numpy": version("numpy")}
     )
 
     @property
@@ -150,9 +138,7 @@ class Model:
         if found:
             more = f"; and {len(found) - 20} more" if len(found) > 20 else ""
             raise BadDataError(
-                "the features of the store are not those the model was trained on: "
-                + "; ".join(found[:20])
-                + more,
+                "the features of the store are not those the model was trained on: " + "; ".join(found[:20]) + more,
                 code="E-FEATURES-DIFFER",
                 hint="compute the features with the model's settings, or train a model on these features",
             )
@@ -249,9 +235,7 @@ class Model:
         except OSError as error:
             shutil.rmtree(fresh, ignore_errors=True)
             raise CannotCreateError(
-                f"the model folder cannot be written: {error.strerror or error}",
-                code="E-MODEL-WRITE",
-                file=path,
+                f"the model folder cannot be written: {error.strerror or error}", code="E-MODEL-WRITE", file=path
             ) from error
         shutil.rmtree(old, ignore_errors=True)
 
@@ -268,9 +252,7 @@ class Model:
                 "specimens": [asdict(s) for s in self.specimens],
                 "scores": self.scores,
                 "warnings": self.warnings,
-                "trees": {
-                    name: hashlib.sha256(self.trees[name].encode()).hexdigest() for name in self.names()
-                },
+                "trees": {name: hashlib.sha256(self.trees[name].encode()).hexdigest() for name in self.names()},
                 "versions": self.versions,
             }
         )
@@ -322,9 +304,11 @@ def load_model(path: str | os.PathLike) -> Model:
     path = Path(path)
     if not (path / _JSON).is_file():
         raise NoInputError(
-            "there is no model folder with a model.json", code="E-NO-MODEL", file=path,
+            "there is no model folder with a model.json",
+            code="E-NO-MODEL",
+            file=path,
             hint=f"make one with 'qsdask train STORE ... --model {path.stem}.qs'",
-        )  # fmt: skip
+        )
     try:
         present = sorted(os.listdir(path))
     except OSError as error:
@@ -357,8 +341,7 @@ def load_model(path: str | os.PathLike) -> Model:
         label=record["label"],
         settings=record["settings"],
         specimens=tuple(
-            Specimen(**{k: tuple(v) if isinstance(v, list) else v for k, v in s.items()})
-            for s in record["specimens"]
+            Specimen(**{k: tuple(v) if isinstance(v, list) else v for k, v in s.items()}) for s in record["specimens"]
         ),
         scores=nan_for_null(record["scores"]),
         warnings=tuple(record["warnings"]),
@@ -384,9 +367,7 @@ def _read(path: Path, largest: int) -> bytes:
         if not path.is_symlink():
             raise StoreIOError(f"cannot be read: {error.strerror}", code="E-MODEL-READ", file=path) from error
     raise BadDataError(
-        f"a file of a model must be a plain file of at most {largest} bytes, no link",
-        code="E-MODEL-FILES",
-        file=path,
+        f"a file of a model must be a plain file of at most {largest} bytes, no link", code="E-MODEL-FILES", file=path
     )
 
 

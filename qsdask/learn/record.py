@@ -17,15 +17,7 @@ from qsdask import __version__
 from qsdask.errors import BadDataError
 from qsdask.learn.table import Specimen
 
-__all__ = [
-    "FORMAT_VERSION",
-    "canonical",
-    "definition_digest",
-    "differences",
-    "nan_for_null",
-    "parse",
-    "plain",
-]
+__all__ = ["FORMAT_VERSION", "canonical", "definition_digest", "differences", "nan_for_null", "parse", "plain"]
 
 #: Version of the model folder; one with a higher version is refused.
 FORMAT_VERSION = 1
@@ -86,13 +78,10 @@ def parse(data: bytes, path: Path) -> dict[str, Any]:
         if type(format_version) is not int or format_version < 1:
             raise ValueError("format_version is not a positive whole number")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise BadDataError(
-            f"the model record is damaged: {error!r}", code="E-MODEL-JSON", file=path
-        ) from None
+        raise BadDataError(f"the model record is damaged: {error!r}", code="E-MODEL-JSON", file=path) from None
     if format_version > FORMAT_VERSION:
         raise BadDataError(
-            f"the model has format {format_version}; this is qsdask {__version__}, "
-            f"which knows <= {FORMAT_VERSION}",
+            f"the model has format {format_version}; this is qsdask {__version__}, which knows <= {FORMAT_VERSION}",
             code="E-MODEL-VERSION",
             file=path,
             hint="a newer qsdask",
@@ -108,9 +97,7 @@ def parse(data: bytes, path: Path) -> dict[str, Any]:
         # Numbers beyond the range of floats, halves of surrogate pairs, or bottomless nesting: never written.
         intact = False
     if not intact:
-        raise BadDataError(
-            "the model record was changed: its SHA-256 differs", code="E-MODEL-CHECKSUM", file=path
-        )
+        raise BadDataError("the model record was changed: its SHA-256 differs", code="E-MODEL-CHECKSUM", file=path)
     return record
 
 
@@ -248,17 +235,10 @@ def differences(model: Any, store: Any, path: str) -> list[str]:
         return [
             text
             for key in keys
-            for text in differences(
-                model.get(key, lost), store.get(key, lost), f"{path}.{key}" if path else key
-            )
+            for text in differences(model.get(key, lost), store.get(key, lost), f"{path}.{key}" if path else key)
         ]
     if type(model) is type(store) and model == store:
         return []
-    if (
-        isinstance(model, int | float)
-        and not isinstance(model, bool)
-        and model == store
-        and type(store) is not bool
-    ):
+    if isinstance(model, int | float) and not isinstance(model, bool) and model == store and type(store) is not bool:
         return []
     return [f"{path}: model {model!r}, store {store!r}"]

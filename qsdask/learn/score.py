@@ -103,9 +103,7 @@ def decisions(y: np.ndarray, score: np.ndarray, threshold: float = 0.5) -> dict[
     """
     y, score = _checked(y, score)
     called = score >= threshold
-    return _rates(
-        int(np.count_nonzero(called & y)), int(np.count_nonzero(y)), int(np.count_nonzero(called)), len(y)
-    )
+    return _rates(int(np.count_nonzero(called & y)), int(np.count_nonzero(y)), int(np.count_nonzero(called)), len(y))
 
 
 def baselines(y: np.ndarray) -> dict[str, dict[str, float]]:
@@ -252,12 +250,7 @@ def fold_spread(y: np.ndarray, probability: np.ndarray) -> dict[str, Any]:
     """
     each = np.array([auc_roc(y, p) for p in probability])
     mean = np.asarray(probability, dtype=np.float64).mean(axis=0)
-    return {
-        "auc": each,
-        "mean": float(each.mean()),
-        "std": float(each.std()),
-        "auc_of_mean": auc_roc(y, mean),
-    }
+    return {"auc": each, "mean": float(each.mean()), "std": float(each.std()), "auc_of_mean": auc_roc(y, mean)}
 
 
 def evaluate(
@@ -310,9 +303,7 @@ def evaluate(
     }
     for name in ("recall", "precision", "f1"):
         if np.isnan(result[name]):
-            notes.append(
-                f"{name} is not defined: {n_true} atoms are plastic, {np.count_nonzero(qs >= 0.5)} called so"
-            )
+            notes.append(f"{name} is not defined: {n_true} atoms are plastic, {np.count_nonzero(qs >= 0.5)} called so")
     if prior is not None:
         corrected = prior_corrected(qs, prior, trained_prior=trained_prior)
         result["calibration_corrected"] = calibration(y, corrected, n_bins)
@@ -325,9 +316,7 @@ def _checked(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if y.shape != score.shape or y.ndim != 1:
         raise BadDataError(f"labels {y.shape} and scores {score.shape} must be equal rows", code="E-SCORE")
     if not np.isfinite(score).all():
-        raise BadDataError(
-            f"{int((~np.isfinite(score)).sum())} of {len(y)} scores have no value", code="E-SCORE"
-        )
+        raise BadDataError(f"{int((~np.isfinite(score)).sum())} of {len(y)} scores have no value", code="E-SCORE")
     return y, score
 
 

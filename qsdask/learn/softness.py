@@ -107,9 +107,7 @@ def train(
             fold = stratified(chosen.y, chosen.specimen, chosen.hashes(seed, "fold", draw), n_folds)
         else:
             keys = tuple(s.key for s in chosen.specimens)
-            fold = spatial_block(
-                chosen.y, chosen.specimen, keys, chosen.block, seed=seed, draw=draw, n_folds=n_folds
-            )
+            fold = spatial_block(chosen.y, chosen.specimen, keys, chosen.block, seed=seed, draw=draw, n_folds=n_folds)
         tree_seeds = identity_hash(seed, "trees", draw, "", np.arange(n_folds)) >> np.uint64(33)
 
         def one(
@@ -144,13 +142,17 @@ def train(
         label=dict(label),
         settings={
             "gbdt": asdict(settings),
-            "draws": draws, "n_folds": n_folds, "folds": folds, "ratio": float(ratio), "seed": seed,
+            "draws": draws,
+            "n_folds": n_folds,
+            "folds": folds,
+            "ratio": float(ratio),
+            "seed": seed,
         },
         specimens=table.specimens,
         scores={"folds": scores, "mean": _mean_scores(scores)},
         warnings=tuple(warnings),
         trees=trees,
-    )  # fmt: skip
+    )
 
 
 def probabilities(model: Model, X: np.ndarray, *, threads: int = 1) -> np.ndarray:
@@ -230,9 +232,7 @@ def quench_in_softness(model: Model, X: np.ndarray, *, threads: int = 1) -> tupl
 def _check_counts(table: Table, n_folds: int, d2_quantiles: Sequence[float] | None) -> list[str]:
     """Refuse tables that cannot be learned from; say what is thin."""
     n, n_plastic = len(table), int(np.count_nonzero(table.y))
-    spread = (
-        "" if d2_quantiles is None else f"; D2min quantiles {', '.join(f'{q:.3g}' for q in d2_quantiles)}"
-    )
+    spread = "" if d2_quantiles is None else f"; D2min quantiles {', '.join(f'{q:.3g}' for q in d2_quantiles)}"
     if n_plastic in (0, n):
         raise BadDataError(
             f"all {n} usable atoms have one label: {n_plastic} plastic, {n - n_plastic} not{spread}",
@@ -250,15 +250,11 @@ def _check_counts(table: Table, n_folds: int, d2_quantiles: Sequence[float] | No
         )
     warnings = []
     if fewest < _ENOUGH_PLASTIC:
-        warnings.append(
-            f"W-FEW-PLASTIC: only {fewest} atoms of one label; scores are noise below {_ENOUGH_PLASTIC}"
-        )
+        warnings.append(f"W-FEW-PLASTIC: only {fewest} atoms of one label; scores are noise below {_ENOUGH_PLASTIC}")
     for k, specimen in enumerate(table.specimens):
         there = int(np.count_nonzero(table.y[table.specimen == k]))
         if there < n_folds:
-            warnings.append(
-                f"W-FEW-PLASTIC: specimen {specimen.name!r} has {there} plastic atoms for {n_folds} folds"
-            )
+            warnings.append(f"W-FEW-PLASTIC: specimen {specimen.name!r} has {there} plastic atoms for {n_folds} folds")
     return warnings
 
 

@@ -106,9 +106,7 @@ class Specimen:
     species: tuple[str, ...] = ()
 
 
-def same_glass(
-    key: str, fingerprint: Sequence[float], other_key: str, other_fingerprint: Sequence[float]
-) -> bool:
+def same_glass(key: str, fingerprint: Sequence[float], other_key: str, other_fingerprint: Sequence[float]) -> bool:
     """Whether two specimens are one glass, rounded, relaxed or strained as it may be.
 
     Parameters
@@ -215,9 +213,7 @@ class Table:
             twice = place[1:][(np.diff(row[place]) == 0) & (np.diff(ids[place]) == 0)][0]
             name = specimens[order[row[twice]]].name
             raise BadDataError(
-                f"an atom of specimen {name!r} stands twice in the table",
-                code="E-DUP-ROW",
-                atom_id=int(ids[twice]),
+                f"an atom of specimen {name!r} stands twice in the table", code="E-DUP-ROW", atom_id=int(ids[twice])
             )
         row, y = row[place], y[place]
         usable = np.bincount(row, minlength=len(specimens))
@@ -230,15 +226,7 @@ class Table:
             )
             for i, k in enumerate(order)
         )
-        made = (
-            counted,
-            row,
-            ids[place],
-            X[place],
-            y,
-            tuple(self.columns),
-            None if block is None else block[place],
-        )
+        made = (counted, row, ids[place], X[place], y, tuple(self.columns), None if block is None else block[place])
         for field, content in zip(fields(self), made, strict=True):
             object.__setattr__(self, field.name, content)
 
@@ -282,13 +270,7 @@ class Table:
         """
         block = None if self.block is None else self.block[rows]
         return Table(
-            self.specimens,
-            self.specimen[rows],
-            self.id[rows],
-            self.X[rows],
-            self.y[rows],
-            self.columns,
-            block,
+            self.specimens, self.specimen[rows], self.id[rows], self.X[rows], self.y[rows], self.columns, block
         )
 
 

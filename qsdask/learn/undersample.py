@@ -9,9 +9,7 @@ from qsdask.errors import BadDataError, UsageError
 __all__ = ["undersample"]
 
 
-def undersample(
-    y: np.ndarray, rank: np.ndarray, *, ratio: float = 1.0, tie: np.ndarray | None = None
-) -> np.ndarray:
+def undersample(y: np.ndarray, rank: np.ndarray, *, ratio: float = 1.0, tie: np.ndarray | None = None) -> np.ndarray:
     """Keep the whole minority and as many of the majority, those with the smallest rank.
 
     Parameters
@@ -54,8 +52,7 @@ def undersample(
     n_plastic = int(np.count_nonzero(y))
     if n_plastic in (0, len(y)):
         raise BadDataError(
-            f"all {len(y)} rows have one label: {n_plastic} plastic, {len(y) - n_plastic} not",
-            code="E-ONE-CLASS",
+            f"all {len(y)} rows have one label: {n_plastic} plastic, {len(y) - n_plastic} not", code="E-ONE-CLASS"
         )
     minority = y if 2 * n_plastic <= len(y) else ~y
     few, many = np.flatnonzero(minority), np.flatnonzero(~minority)

@@ -122,10 +122,17 @@ def slice_map(slab: xr.Dataset, *, predicted: float = 0.5) -> Figure:
         size = slab["radius"].values[mask] * share
         axes.add_collection(
             EllipseCollection(
-                size, size, np.zeros_like(size), units="xy", offsets=np.column_stack([u[mask], v[mask]]),
-                offset_transform=axes.transData, facecolors="none", edgecolors=edge, linewidths=line,
+                size,
+                size,
+                np.zeros_like(size),
+                units="xy",
+                offsets=np.column_stack([u[mask], v[mask]]),
+                offset_transform=axes.transData,
+                facecolors="none",
+                edgecolors=edge,
+                linewidths=line,
             )
-        )  # fmt: skip
+        )
     margin = 1.0
     axes.set_xlim(min(0.0, u.min(initial=0.0)) - margin, max(width, u.max(initial=0.0)) + margin)
     axes.set_ylim(min(0.0, v.min(initial=0.0)) - margin, max(plane[1, 1], v.max(initial=0.0)) + margin)
@@ -150,9 +157,7 @@ def predicted_given_d2(spectrum: xr.Dataset) -> Figure:
     value, low, high = (spectrum[f"p_predicted{k}"].values[shown] for k in ("", "_low", "_high"))
     axes.fill_between(place, low, high, color=BLUE, alpha=0.18, linewidth=0, label=_interval(spectrum))
     axes.plot(place, value, "o-", color=BLUE, label="atoms in the bin")
-    axes.axhline(
-        spectrum["fraction_predicted"].item(), color=GREY, linestyle="--", linewidth=1.0, label="all atoms"
-    )
+    axes.axhline(spectrum["fraction_predicted"].item(), color=GREY, linestyle="--", linewidth=1.0, label="all atoms")
     threshold = spectrum.attrs["threshold_angstrom2"]
     axes.axvline(threshold, color=VERMILLION, linewidth=1.0, label=f"plastic above {threshold:g} Å²")
     axes.set_xscale("log")
@@ -187,18 +192,11 @@ def softness_distribution(spectrum: xr.Dataset) -> Figure:
     ):
         share = spectrum[f"fraction_{name}"].item()
         x = 0.01 if side == "left" else place
-        axes.text(
-            x, top * 0.98, f"{name}: {limit}\n{share:.1%} of atoms", color=tint, ha=side, va="top", fontsize=9
-        )
+        axes.text(x, top * 0.98, f"{name}: {limit}\n{share:.1%} of atoms", color=tint, ha=side, va="top", fontsize=9)
     mean = spectrum["qs_mean"].item()
     axes.axvline(mean, ymax=0.82, color="black", linewidth=1.0, linestyle="--")
     axes.text(
-        mean,
-        top * 0.83,
-        f"mean {mean:.3f}, std {spectrum['qs_std'].item():.3f}",
-        ha="center",
-        va="bottom",
-        fontsize=8,
+        mean, top * 0.83, f"mean {mean:.3f}, std {spectrum['qs_std'].item():.3f}", ha="center", va="bottom", fontsize=8
     )
     axes.set_xlim(0.0, 1.0)
     axes.set_xlabel(_SOFTNESS)
@@ -216,22 +214,19 @@ def plastic_given_softness(spectrum: xr.Dataset) -> Figure:
     hit = hits > 0
     none = (trials > 0) & ~hit
     axes.errorbar(
-        qs[hit], value[hit], [(value - low)[hit], (high - value)[hit]], fmt="o", color=BLUE, ecolor=BLUE,
-        elinewidth=0.9, label=f"this glass, {_interval(spectrum)}",
-    )  # fmt: skip
-    if none.any():
-        axes.plot(
-            qs[none],
-            high[none],
-            "v",
-            color=BLUE,
-            markerfacecolor="none",
-            label="no plastic atom: upper limit",
-        )
-    axes.plot(qs, spectrum["p_expected"].values, color=ORANGE, linewidth=1.4, label="calibrated model")
-    axes.axhline(
-        prevalence, color=GREY, linestyle="--", linewidth=1.0, label=f"P(plastic) = {prevalence:.2%}"
+        qs[hit],
+        value[hit],
+        [(value - low)[hit], (high - value)[hit]],
+        fmt="o",
+        color=BLUE,
+        ecolor=BLUE,
+        elinewidth=0.9,
+        label=f"this glass, {_interval(spectrum)}",
     )
+    if none.any():
+        axes.plot(qs[none], high[none], "v", color=BLUE, markerfacecolor="none", label="no plastic atom: upper limit")
+    axes.plot(qs, spectrum["p_expected"].values, color=ORANGE, linewidth=1.4, label="calibrated model")
+    axes.axhline(prevalence, color=GREY, linestyle="--", linewidth=1.0, label=f"P(plastic) = {prevalence:.2%}")
     axes.axvline(0.5, color=GREY, linestyle=":", linewidth=1.0)
     axes.set_xlim(0.0, 1.0)
     axes.set_xlabel(_SOFTNESS)
@@ -259,12 +254,7 @@ def activation_softness(activation: xr.Dataset) -> Figure:
         axes.fill_betweenx(qs, strain[step] - half, strain[step] + half, color=SKY, alpha=0.55, linewidth=0)
     median = activation["qs_quantile_newly"].sel(quantile=0.5).values
     axes.plot(
-        strain[many],
-        median[many],
-        "_",
-        color=BLUE,
-        markersize=7,
-        label="newly plastic: median, shape: distribution",
+        strain[many], median[many], "_", color=BLUE, markersize=7, label="newly plastic: median, shape: distribution"
     )
     axes.plot(strain, activation["qs_mean_newly"].values, "o-", color=BLUE, label="newly plastic: mean")
     axes.plot(
@@ -300,9 +290,7 @@ def activation_auc(activation: xr.Dataset) -> Figure:
     upper.axhline(0.5, color=GREY, linestyle="--", linewidth=1.0, label="random")
     upper.set_ylim(0.4, 1.0)
     upper.set_ylabel("AUC-ROC of QS (no unit)")
-    upper.legend(
-        loc="lower right" if np.nanmin(activation["auc"].values, initial=1.0) > 0.68 else "upper right"
-    )
+    upper.legend(loc="lower right" if np.nanmin(activation["auc"].values, initial=1.0) > 0.68 else "upper right")
     lower.plot(strain, activation["plastic_fraction"].values, color="black")
     lower.fill_between(strain, activation["plastic_fraction"].values, color="black", alpha=0.12, linewidth=0)
     lower.set_ylim(bottom=0.0)
@@ -337,9 +325,7 @@ def activation_deciles(activation: xr.Dataset) -> Figure:
     axes.set_xlabel(_STRAIN)
     axes.set_ylabel("Activated by then (fraction of decile)")
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(
-        handles[::-1], labels[::-1], loc="outside right center", title="decile of QS", alignment="left"
-    )
+    figure.legend(handles[::-1], labels[::-1], loc="outside right center", title="decile of QS", alignment="left")
     return figure
 
 
@@ -390,9 +376,7 @@ def calibration(spectrum: xr.Dataset) -> Figure:
 
 
 @styled
-def importance(
-    ranking: Sequence[tuple[str, float]], *, most: int = 15, unit: str = "share of total gain"
-) -> Figure:
+def importance(ranking: Sequence[tuple[str, float]], *, most: int = 15, unit: str = "share of total gain") -> Figure:
     """Bars of the features a model leans on most.
 
     Parameters

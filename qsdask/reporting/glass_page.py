@@ -22,27 +22,48 @@ _LINES = ("-", "--", ":", "-.")
 
 #: Columns of the tables: key of the row, title.
 _MADE = (
-    ("composition", "Alloy"), ("rate_kelvin_per_second", "Quench (K/s)"), ("atoms", "Atoms"),
-    ("density_g_per_cm3", "Density (g/cm³)"), ("packing", "Packing"), ("energy_ev_per_atom", "Energy (eV/atom)"),
-    ("energy_against_faster_ev_per_atom", "Against faster quench"), ("glass_transition_kelvin", "Transition (K)"),
-)  # fmt: skip
+    ("composition", "Alloy"),
+    ("rate_kelvin_per_second", "Quench (K/s)"),
+    ("atoms", "Atoms"),
+    ("density_g_per_cm3", "Density (g/cm³)"),
+    ("packing", "Packing"),
+    ("energy_ev_per_atom", "Energy (eV/atom)"),
+    ("energy_against_faster_ev_per_atom", "Against faster quench"),
+    ("glass_transition_kelvin", "Transition (K)"),
+)
 _STRUCTURE = (
-    ("g_first_angstrom", "First peak (Å)"), ("g_first_peak", "Its height"), ("g_minimum_angstrom", "End of first shell (Å)"),
-    ("g_second_peaks", "Maxima of second shell"), ("g_far_peak", "Highest beyond"), ("crystalline", "Crystalline look"),
-)  # fmt: skip
+    ("g_first_angstrom", "First peak (Å)"),
+    ("g_first_peak", "Its height"),
+    ("g_minimum_angstrom", "End of first shell (Å)"),
+    ("g_second_peaks", "Maxima of second shell"),
+    ("g_far_peak", "Highest beyond"),
+    ("crystalline", "Crystalline look"),
+)
 _LOADED = (
-    ("strain_rate_per_second", "Strain rate (1/s)"), ("modulus_gpa", "Modulus (GPa)"), ("modulus_fit_strain", "Fitted up to"),
-    ("yield_stress_gpa", "Highest stress (GPa)"), ("yield_strain", "at strain"), ("offset_stress_gpa", "0.2 % yield (GPa)"),
-    ("offset_strain", "at strain"), ("flow_stress_gpa", "Flow (GPa)"),
-)  # fmt: skip
+    ("strain_rate_per_second", "Strain rate (1/s)"),
+    ("modulus_gpa", "Modulus (GPa)"),
+    ("modulus_fit_strain", "Fitted up to"),
+    ("yield_stress_gpa", "Highest stress (GPa)"),
+    ("yield_strain", "at strain"),
+    ("offset_stress_gpa", "0.2 % yield (GPa)"),
+    ("offset_strain", "at strain"),
+    ("flow_stress_gpa", "Flow (GPa)"),
+)
 _KEPT = (
-    ("plastic_fraction", "Plastic at 4 %"), ("plastic_counted", "Atoms counted"), ("lateral_stress_gpa", "Lateral stress (GPa)"),
-    ("temperature_kelvin", "Temperature (K)"), ("energy_gain_ev_per_atom", "Energy gained by 1 % (eV/atom)"),
-)  # fmt: skip
+    ("plastic_fraction", "Plastic at 4 %"),
+    ("plastic_counted", "Atoms counted"),
+    ("lateral_stress_gpa", "Lateral stress (GPa)"),
+    ("temperature_kelvin", "Temperature (K)"),
+    ("energy_gain_ev_per_atom", "Energy gained by 1 % (eV/atom)"),
+)
 _TOGETHER = (
-    ("density_g_per_cm3", "Density (g/cm³)"), ("energy_ev_per_atom", "Energy (eV/atom)"), ("modulus_gpa", "Modulus (GPa)"),
-    ("yield_stress_gpa", "Highest stress (GPa)"), ("yield_strain", "at strain"), ("plastic_fraction", "Plastic fraction at 4 %"),
-)  # fmt: skip
+    ("density_g_per_cm3", "Density (g/cm³)"),
+    ("energy_ev_per_atom", "Energy (eV/atom)"),
+    ("modulus_gpa", "Modulus (GPa)"),
+    ("yield_stress_gpa", "Highest stress (GPa)"),
+    ("yield_strain", "at strain"),
+    ("plastic_fraction", "Plastic fraction at 4 %"),
+)
 
 #: Plain words for the verdicts of `qsdask.analysis.replicas.energy_against_rate`.
 VERDICTS = {
@@ -162,9 +183,7 @@ def write_glass_page(
         ),
     ]
     lead = "Physics checks of the glasses in this folder: structure, quench and loading."
-    page = template.document(
-        "Made glasses", lead, parts, "Made by qsdask. Numbers also in checks.csv and checks.json."
-    )
+    page = template.document("Made glasses", lead, parts, "Made by qsdask. Numbers also in checks.csv and checks.json.")
     return write_page(path, page)
 
 
@@ -173,9 +192,7 @@ def _name(row: Mapping) -> str:
 
 
 def _table(columns, rows, names) -> str:
-    cells = [
-        [name, *(_shown(key, row[key]) for key, _ in columns)] for name, row in zip(names, rows, strict=True)
-    ]
+    cells = [[name, *(_shown(key, row[key]) for key, _ in columns)] for name, row in zip(names, rows, strict=True)]
     return template.table(["", *(title for _, title in columns)], cells)
 
 
@@ -202,24 +219,30 @@ def _gathered(rows) -> list[str]:
 
 def _together(groups) -> str:
     cells = [
-        [group["composition"], _shown("rate_kelvin_per_second", group["rate_kelvin_per_second"]), group["loading"],
-         group["replicas"], *(with_error(group[key]) for key, _ in _TOGETHER)]
+        [
+            group["composition"],
+            _shown("rate_kelvin_per_second", group["rate_kelvin_per_second"]),
+            group["loading"],
+            group["replicas"],
+            *(with_error(group[key]) for key, _ in _TOGETHER),
+        ]
         for group in groups
-    ]  # fmt: skip
-    return template.table(
-        ["Alloy", "Quench (K/s)", "Loading", "Glasses", *(title for _, title in _TOGETHER)], cells
-    )
+    ]
+    return template.table(["Alloy", "Quench (K/s)", "Loading", "Glasses", *(title for _, title in _TOGETHER)], cells)
 
 
 def _verdicts(energies) -> str:
     cells = [
-        [line["composition"], line["rates"], line["glasses"],
-         with_error({**line, "mean": line["slope_ev_per_atom_per_decade"]}), VERDICTS[line["verdict"]]]
+        [
+            line["composition"],
+            line["rates"],
+            line["glasses"],
+            with_error({**line, "mean": line["slope_ev_per_atom_per_decade"]}),
+            VERDICTS[line["verdict"]],
+        ]
         for line in energies
-    ]  # fmt: skip
-    return template.table(
-        ["Alloy", "Rates", "Glasses", "Energy per decade of the rate (eV/atom)", "Energy"], cells
-    )
+    ]
+    return template.table(["Alloy", "Rates", "Glasses", "Energy per decade of the rate (eV/atom)", "Energy"], cells)
 
 
 def _gallery(*pictures: str) -> str:
@@ -271,9 +294,11 @@ def _g_total(specimens) -> str:
     axes.set_xlim(1.5, None)
     axes.legend()
     return _picture(
-        "g-total", figure, "Radial distribution of all atoms",
+        "g-total",
+        figure,
+        "Radial distribution of all atoms",
         "Undeformed glass. A glass has a split second peak and fades to 1; a crystal keeps sharp peaks.",
-    )  # fmt: skip
+    )
 
 
 @styled
@@ -282,18 +307,10 @@ def _g_partial(specimens) -> str:
     axes.axhline(1.0, color=GREY, linewidth=0.8)
     g = specimens[0]["g"]
     for k, pair in enumerate(g["pair"].values.tolist()):
-        axes.plot(
-            g["r"].values,
-            g["partial"].values[k],
-            color=_COLOURS[k % len(_COLOURS)],
-            label=pair,
-            linewidth=1.1,
-        )
+        axes.plot(g["r"].values, g["partial"].values[k], color=_COLOURS[k % len(_COLOURS)], label=pair, linewidth=1.1)
     axes.set_xlim(1.5, None)
     axes.legend()
-    return _picture(
-        "g-partial", figure, "Radial distribution by species", f"Undeformed glass {specimens[0]['name']}."
-    )
+    return _picture("g-partial", figure, "Radial distribution by species", f"Undeformed glass {specimens[0]['name']}.")
 
 
 @styled
@@ -307,25 +324,25 @@ def _stress(specimens) -> str:
     axes.axhline(0.0, color=GREY, linewidth=0.8)
     axes.legend()
     return _picture(
-        "stress-strain", figure, "Stress and strain",
+        "stress-strain",
+        figure,
+        "Stress and strain",
         "Positive with the load, in compression and in tension. Runs and replicas look alike.",
-    )  # fmt: skip
+    )
 
 
 @styled
 def _quench(specimens) -> str:
     figure, axes = _panel("Temperature (K)", "Potential energy (eV/atom)")
     for s in specimens:
-        axes.plot(
-            s["quench"]["temperature_kelvin"],
-            s["quench"]["energy_ev_per_atom"],
-            **_styles(specimens)[s["name"]],
-        )
+        axes.plot(s["quench"]["temperature_kelvin"], s["quench"]["energy_ev_per_atom"], **_styles(specimens)[s["name"]])
     axes.legend()
     return _picture(
-        "quench", figure, "Energy during melt, quench and relaxation",
+        "quench",
+        figure,
+        "Energy during melt, quench and relaxation",
         "A liquid that becomes a glass bends; one that crystallises falls in a step.",
-    )  # fmt: skip
+    )
 
 
 @styled
@@ -339,21 +356,25 @@ def _energies(glasses, groups) -> str:
         rate = [row["rate_kelvin_per_second"] for row in mine]
         axes.plot(rate, [row["energy_ev_per_atom"] for row in mine], "o", color=GREY, markersize=3.5)
         # Loadings of a glass share its energy.
-        means = {
-            g["rate_kelvin_per_second"]: g["energy_ev_per_atom"] for g in groups if g["composition"] == alloy
-        }
+        means = {g["rate_kelvin_per_second"]: g["energy_ev_per_atom"] for g in groups if g["composition"] == alloy}
         axes.errorbar(
-            list(means), [m["mean"] for m in means.values()], [m["error"] for m in means.values()],
-            color=_COLOURS[k % len(_COLOURS)], capsize=3.0, linewidth=1.1,
-        )  # fmt: skip
+            list(means),
+            [m["mean"] for m in means.values()],
+            [m["error"] for m in means.values()],
+            color=_COLOURS[k % len(_COLOURS)],
+            capsize=3.0,
+            linewidth=1.1,
+        )
         axes.set_xscale("log")
         axes.set_title(alloy, fontsize="medium", loc="left")
     every[-1].set_xlabel("Quench rate (K/s)")
     figure.supylabel("Energy of the glass (eV/atom)", fontsize="medium")
     return _picture(
-        "energy-rate", figure, "Energy after the quench",
+        "energy-rate",
+        figure,
+        "Energy after the quench",
         "Each point a glass; lines and bars their means with standard errors. Slower quenches should lie lower.",
-    )  # fmt: skip
+    )
 
 
 @styled
@@ -368,6 +389,8 @@ def _curves(groups, loading: str) -> str:
     axes.axhline(0.0, color=GREY, linewidth=0.8)
     axes.legend()
     return _picture(
-        f"stress-strain-{loading}", figure, f"Mean stress in {loading}",
+        f"stress-strain-{loading}",
+        figure,
+        f"Mean stress in {loading}",
         "Means over the glasses of one alloy and quench rate; bands are standard errors, of single glasses there are none.",
-    )  # fmt: skip
+    )

@@ -175,13 +175,9 @@ def render_report(
         template.bullets("Warnings", warnings),
         template.section("Test on the set-aside glass", _scores(scores), _other_scores(scores)),
         template.section("Where plasticity happens", _gallery(_response_pictures(slice, spectrum))),
-        template.section(
-            "Spectrum of softness", _gallery(_spectrum_pictures(spectrum)), _spectrum_table(spectrum)
-        ),
+        template.section("Spectrum of softness", _gallery(_spectrum_pictures(spectrum)), _spectrum_table(spectrum)),
         template.section("Activation with strain", _gallery(_activation_pictures(activation))),
-        template.section(
-            "Model", _gallery(_model_pictures(spectrum, importance)), _facts(model, "importance")
-        ),
+        template.section("Model", _gallery(_model_pictures(spectrum, importance)), _facts(model, "importance")),
         template.section("Specimen", _columns(_facts(specimen, "excluded"), _excluded(excluded))),
         template.section("How the glass was made", _facts(making or {})),
         template.section("Stages", _stages(stages)),
@@ -223,9 +219,7 @@ def _scores(scores) -> str:
         return ""
     rows.append((f"published: {_GLASS}", _PUBLISHED_SCORES))
     cells = [[name, *(_rounded(row.get(key)) for key, _ in columns)] for name, row in rows]
-    caption = (
-        "On a glass the model has never seen, without undersampling; baselines do not look at the structure."
-    )
+    caption = "On a glass the model has never seen, without undersampling; baselines do not look at the structure."
     return template.table(["", *(name for _, name in columns)], cells, caption=caption, chief=[0])
 
 
@@ -299,10 +293,7 @@ def _activation_pictures(activation) -> list[str]:
 def _model_pictures(spectrum, importance) -> list[str]:
     shown = []
     if spectrum is not None:
-        shown += [
-            _picture("roc", figures.roc(spectrum)),
-            _picture("calibration", figures.calibration(spectrum)),
-        ]
+        shown += [_picture("roc", figures.roc(spectrum)), _picture("calibration", figures.calibration(spectrum))]
     if importance:
         shown.append(_picture("importance", figures.importance(importance)))
     return shown
@@ -320,6 +311,4 @@ def _spectrum_table(spectrum) -> str:
         ("Standard deviation of QS", f"{spectrum['qs_std'].item():.3f}", "0.230"),
         ("P(plastic | QS = 0.5) / P(plastic)", f"{spectrum['p_ratio_half'].item():.2f}", "close to 1"),
     ]
-    return template.table(
-        ["Quantity", "This glass", "Published"], rows, caption=f"Published: {_GLASS}, at 4 % strain."
-    )
+    return template.table(["Quantity", "This glass", "Published"], rows, caption=f"Published: {_GLASS}, at 4 % strain.")

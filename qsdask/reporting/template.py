@@ -33,9 +33,7 @@ def text(value: object) -> str:
 def _visible(string: str) -> str:
     """Control, surrogate and direction-changing characters as escapes; spaces of any width are harmless."""
     return "".join(
-        c
-        if c.isprintable() or c == "\n" or unicodedata.category(c) == "Zs"
-        else c.encode("unicode_escape").decode()
+        c if c.isprintable() or c == "\n" or unicodedata.category(c) == "Zs" else c.encode("unicode_escape").decode()
         for c in string
     )
 
@@ -94,9 +92,7 @@ def table(
     titles = "".join(cell("th", title, k, ' scope="col"') for k, title in enumerate(head))
     body = []
     for number, row in enumerate(rows):
-        cells = cell("th", row[0], 0, ' scope="row"') + "".join(
-            cell("td", v, k) for k, v in enumerate(row[1:], 1)
-        )
+        cells = cell("th", row[0], 0, ' scope="row"') + "".join(cell("td", v, k) for k, v in enumerate(row[1:], 1))
         marked = ' class="chief"' if number in chief else ""
         body.append(f"<tr{marked}>{cells}</tr>")
     said = f"<caption>{text(caption)}</caption>" if caption else ""
@@ -116,9 +112,7 @@ def facts(pairs: Mapping[str, object], *, caption: str = "") -> str:
 
 def figure(picture: Picture, caption: Caption) -> str:
     """A picture with its caption and, where there is one, the published value to stand beside."""
-    beside = (
-        f'<span class="published">Published: {text(caption.published)}</span>' if caption.published else ""
-    )
+    beside = f'<span class="published">Published: {text(caption.published)}</span>' if caption.published else ""
     size = f'width="{picture.width}" height="{picture.height}"'
     return (
         f'<figure><img src="{picture.uri}" {size} alt="{text(caption.alt)}">'
@@ -128,9 +122,7 @@ def figure(picture: Picture, caption: Caption) -> str:
 
 def tiles(items: Sequence[tuple[str, object, str]]) -> str:
     """The few numbers a reader looks for first: name, value, remark."""
-    cells = "".join(
-        f"<div><dt>{text(a)}</dt><dd>{text(b)}<small>{text(c)}</small></dd></div>" for a, b, c in items
-    )
+    cells = "".join(f"<div><dt>{text(a)}</dt><dd>{text(b)}<small>{text(c)}</small></dd></div>" for a, b, c in items)
     return f'<dl class="tiles">{cells}</dl>'
 
 

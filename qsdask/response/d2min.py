@@ -61,8 +61,14 @@ class D2Min(AtomQuantity):
             raise InternalError("D2min was given a block without a deformed frame", code="E-BLOCK")
         shell = block.shells["cutoff"]
         value, _ = d2min(
-            block.position, block.current, block.n_owned, shell.neighbour, shell.count,
-            cell_reference=block.box.cell, cell_current=block.current_box.cell,
-            periodic=np.asarray(block.box.periodic, dtype=bool), mean=self.normalise == "mean",
-        )  # fmt: skip
+            block.position,
+            block.current,
+            block.n_owned,
+            shell.neighbour,
+            shell.count,
+            cell_reference=block.box.cell,
+            cell_current=block.current_box.cell,
+            periodic=np.asarray(block.box.periodic, dtype=bool),
+            mean=self.normalise == "mean",
+        )
         return value[:, None]

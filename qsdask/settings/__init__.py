@@ -9,13 +9,7 @@ from __future__ import annotations
 from qsdask.settings.base import Settings, validated
 from qsdask.settings.describe import as_toml, first_line
 from qsdask.settings.recipe import Recipe, SpecimenSettings
-from qsdask.settings.simulation import (
-    AlloySettings,
-    DeformSettings,
-    EnsembleSettings,
-    QuenchSettings,
-    SimulateRecipe,
-)
+from qsdask.settings.simulation import AlloySettings, DeformSettings, EnsembleSettings, QuenchSettings, SimulateRecipe
 from qsdask.settings.stages import (
     FeatureSettings,
     IngestSettings,

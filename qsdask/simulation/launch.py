@@ -23,8 +23,7 @@ _FOREIGN = ("PMI_", "PMIX_", "HYDI_", "HYDRA_", "OMPI_", "MPI_LOCAL")
 _SIGNALS = {
     signal.SIGKILL: "when nobody killed it, the machine ran out of memory: make fewer specimens at once, with --workers",
     **dict.fromkeys(
-        (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT),
-        "LAMMPS crashed: the end of log.txt in this folder may say why",
+        (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT), "LAMMPS crashed: the end of log.txt in this folder may say why"
     ),
 }
 
@@ -58,8 +57,11 @@ def launch(folder: str | Path) -> Iterator[dict]:
     with (folder / "log.txt").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "qsdask.simulation", str(folder.absolute())],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=environment,
+        )
     try:
         for line in process.stdout:
             said = _event(line)
@@ -73,9 +75,12 @@ def launch(folder: str | Path) -> Iterator[dict]:
         process.stdout.close()
     if status < 0:
         raise ResumableError(
-            f"the simulation was stopped by signal {-status}", code="E-STOPPED", file=folder, why=_SIGNALS.get(-status),
+            f"the simulation was stopped by signal {-status}",
+            code="E-STOPPED",
+            file=folder,
+            why=_SIGNALS.get(-status),
             hint="run the same command again: it goes on from its last checkpoint",
-        )  # fmt: skip
+        )
     if status:
         raise _error(said, status, folder)
 
@@ -130,8 +135,10 @@ def _error(said: dict, status: int, folder: Path) -> QSDaskError:
     kinds = {kind.exit_status: kind for kind in QSDaskError.__subclasses__()}
     if "code" not in said:
         return InternalError(
-            f"the simulation ended with status {status} and no word", code="E-CHILD", file=folder / "log.txt",
+            f"the simulation ended with status {status} and no word",
+            code="E-CHILD",
+            file=folder / "log.txt",
             hint="look at the end of this log",
-        )  # fmt: skip
+        )
     message, code = said.pop("message"), said.pop("code")
     return kinds.get(status, InternalError)(message, code=code, **said)

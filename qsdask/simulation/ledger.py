@@ -74,9 +74,11 @@ class Ledger:
         ledger = cls(**stored)
         if ledger.plan_sha256 != digest(plan):
             raise CannotCreateError(
-                "the specimen was begun with another plan", code="E-CHANGED", file=folder,
+                "the specimen was begun with another plan",
+                code="E-CHANGED",
+                file=folder,
                 hint="choose another folder, or make it anew with --overwrite",
-            )  # fmt: skip
+            )
         return ledger
 
 
@@ -124,15 +126,13 @@ def refuse_changed(plan: SpecimenPlan, place: Path) -> None:
     if not (place / "plan.json").exists() or digest(begun := read_plan(place)) == digest(plan):
         return
     old, new = _flat(begun.model_dump(mode="json")), _flat(plan.model_dump(mode="json"))
-    rows = [
-        f"{name}: {old.get(name)} -> {new.get(name)}"
-        for name in {**old, **new}
-        if old.get(name) != new.get(name)
-    ]
+    rows = [f"{name}: {old.get(name)} -> {new.get(name)}" for name in {**old, **new} if old.get(name) != new.get(name)]
     raise CannotCreateError(
-        f"a specimen of this name was planned otherwise: {'; '.join(rows)}", code="E-CHANGED", file=place,
+        f"a specimen of this name was planned otherwise: {'; '.join(rows)}",
+        code="E-CHANGED",
+        file=place,
         hint="choose another folder with --folder, or make it anew with --overwrite",
-    )  # fmt: skip
+    )
 
 
 def _flat(table: dict, before: str = "") -> dict[str, object]:
@@ -157,14 +157,18 @@ def read_plan(folder: Path) -> SpecimenPlan:
         return SpecimenPlan.model_validate_json((folder / "plan.json").read_bytes())
     except FileNotFoundError:
         raise NoInputError(
-            "no plan.json: this is not the folder of a specimen", code="E-NO-PLAN", file=folder,
+            "no plan.json: this is not the folder of a specimen",
+            code="E-NO-PLAN",
+            file=folder,
             hint="plan specimens with: qsdask simulate RECIPE",
-        ) from None  # fmt: skip
+        ) from None
     except ValueError as error:
         raise BadDataError(
-            f"not a plan of a specimen: {str(error).splitlines()[0]}", code="E-PLAN", file=folder / "plan.json",
+            f"not a plan of a specimen: {str(error).splitlines()[0]}",
+            code="E-PLAN",
+            file=folder / "plan.json",
             hint="remove the folder and run the recipe again",
-        ) from None  # fmt: skip
+        ) from None
 
 
 @contextmanager
@@ -182,5 +186,5 @@ def locked(folder: Path) -> Iterator[None]:
         except OSError:
             raise ResumableError(
                 "another process works on this specimen", code="E-LOCKED", file=folder, hint="wait for it, or stop it"
-            ) from None  # fmt: skip
+            ) from None
         yield

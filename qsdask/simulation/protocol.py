@@ -18,10 +18,19 @@ __all__ = ["QUANTITIES", "Glass", "Outcome", "start", "travel"]
 #: Columns that every table ends with. Stresses are positive in tension; of a leg they, temperature and energy are
 #: averages over its second half, of a minimisation values at its end; the box and what follows from it are those at the end.
 QUANTITIES = (
-    "temperature_kelvin", "energy_ev_per_atom",
-    "stress_xx_gpa", "stress_yy_gpa", "stress_zz_gpa", "stress_xy_gpa", "stress_xz_gpa", "stress_yz_gpa",
-    "lx_angstrom", "ly_angstrom", "lz_angstrom", "density_g_per_cm3",
-)  # fmt: skip
+    "temperature_kelvin",
+    "energy_ev_per_atom",
+    "stress_xx_gpa",
+    "stress_yy_gpa",
+    "stress_zz_gpa",
+    "stress_xy_gpa",
+    "stress_xz_gpa",
+    "stress_yz_gpa",
+    "lx_angstrom",
+    "ly_angstrom",
+    "lz_angstrom",
+    "density_g_per_cm3",
+)
 _THERMO = ("temp", "pe", "pxx", "pyy", "pzz", "pxy", "pxz", "pyz")
 _AVERAGED = "c_thermo_temp c_thermo_pe " + " ".join(f"c_thermo_press[{i}]" for i in range(1, 7))
 #: Times of the thermostat and barostat in timesteps, as LAMMPS' manual advises.
@@ -103,7 +112,7 @@ def start(lammps: Lammps, plan: SpecimenPlan, potential: str, restart: str | Non
         "neighbor 0.6 bin",
         "neigh_modify delay 0 every 1 check yes",
         f"timestep {plan.quench.timestep_fs / 1000.0!r}",
-    )  # fmt: skip
+    )
 
 
 def travel(lammps: Lammps, plan: SpecimenPlan, segment: Segment, glass: Glass | None) -> Outcome:
@@ -139,9 +148,7 @@ def travel(lammps: Lammps, plan: SpecimenPlan, segment: Segment, glass: Glass | 
     done = 0
     for leg in legs:
         if leg.strain is not None and leg.kind in ("jump", "minimise"):
-            lammps(
-                f"change_box all {plan.deform.axis} final {_target(plan, segment, leg, glass)} remap units box"
-            )
+            lammps(f"change_box all {plan.deform.axis} final {_target(plan, segment, leg, glass)} remap units box")
         if leg.kind == "ramp":
             lammps(
                 f"fix load all deform 1 {plan.deform.axis} final {_target(plan, segment, leg, glass)} units box remap x"

@@ -102,9 +102,7 @@ def timing(plan: SpecimenPlan) -> float:
     with tempfile.TemporaryDirectory() as plain, Lammps(plan.threads) as lammps:
         start(lammps, plan, shutil.copy(file, f"{plain}/potential"), None, "none")
         first = schedule(plan)[0]
-        lammps(
-            f"velocity all create {first.legs[0].kelvin[0]!r} {first.seed}", "fix md all nve", f"run {steps}"
-        )
+        lammps(f"velocity all create {first.legs[0].kelvin[0]!r} {first.seed}", "fix md all nve", f"run {steps}")
         # Processor time: a busy machine must not look like a dear simulation.
         begin = time.process_time()
         lammps(f"run {steps} pre no post no")
@@ -122,9 +120,11 @@ def _work(plan: SpecimenPlan, ledger: Ledger | None, report: Callable[[dict], No
     else:
         if ledger.lammps != version:
             raise CannotCreateError(
-                f"begun with LAMMPS {ledger.lammps}, and this is {version}", code="E-CHANGED", file=Path().absolute(),
+                f"begun with LAMMPS {ledger.lammps}, and this is {version}",
+                code="E-CHANGED",
+                file=Path().absolute(),
                 hint="install that version, or remove the folder and begin again",
-            )  # fmt: skip
+            )
         at = {"phase": segments[min(ledger.segments_done, len(segments) - 1)].phase}
         ledger.resumed_at.append({**at, "segment": ledger.segments_done, "step": ledger.steps_done})
     Path("checkpoint").mkdir(exist_ok=True)
@@ -220,11 +220,15 @@ def _metadata(plan: SpecimenPlan, ledger: Ledger) -> dict:
         "seed": plan.seed,
         "quench": "quench.csv",
         "deformations": [
-            {"loading": loading, "run": run, "dump": f"{track_name(loading, run)}.dump.zst",
-             "thermo": f"{track_name(loading, run)}.thermo.csv"}
+            {
+                "loading": loading,
+                "run": run,
+                "dump": f"{track_name(loading, run)}.dump.zst",
+                "thermo": f"{track_name(loading, run)}.thermo.csv",
+            }
             for loading, run in tracks
         ],
-    }  # fmt: skip
+    }
 
 
 def _checked_potential(plan: SpecimenPlan) -> Path:
@@ -236,18 +240,24 @@ def _checked_potential(plan: SpecimenPlan) -> Path:
     path = find_potential(str(path), "/", plan.alloy.elements)
     if sha256_of(path) != plan.potential_sha256:
         raise CannotCreateError(
-            "the potential's file was changed since the specimen was planned", code="E-CHANGED", file=path,
+            "the potential's file was changed since the specimen was planned",
+            code="E-CHANGED",
+            file=path,
             hint="put the old file back, or plan the specimens anew in another folder",
-        )  # fmt: skip
+        )
     return path
 
 
 def _report(report: Callable[[dict], None], ledger: Ledger, speed: float) -> None:
     """One event; no speed before there is one."""
     report(
-        {"phase": ledger.phase, "done": ledger.steps_done, "total": ledger.steps,
-         "steps_per_second": None if math.isnan(speed) else round(speed, 3)}
-    )  # fmt: skip
+        {
+            "phase": ledger.phase,
+            "done": ledger.steps_done,
+            "total": ledger.steps,
+            "steps_per_second": None if math.isnan(speed) else round(speed, 3),
+        }
+    )
 
 
 def _checkpoint(number: int) -> str:

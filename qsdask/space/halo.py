@@ -33,9 +33,7 @@ def widened(bounds: np.ndarray, reach: float, box: Box) -> np.ndarray:
     return np.stack([bounds[0] - margin, bounds[1] + margin])
 
 
-def halo_domains(
-    bounds: np.ndarray, domain: int, reach: float, box: Box
-) -> list[tuple[int, tuple[int, int, int]]]:
+def halo_domains(bounds: np.ndarray, domain: int, reach: float, box: Box) -> list[tuple[int, tuple[int, int, int]]]:
     """Domains and periodic images that can hold atoms within reach of a domain.
 
     Parameters

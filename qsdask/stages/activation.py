@@ -113,16 +113,21 @@ def softness_group(path: Path, model: str | Path) -> str:
     group = f"softness/{Path(model).stem}"
     if ledger.read(path, group) is None:
         raise NoInputError(
-            f"the model {Path(model).stem} has not been applied to this store", code="E-STAGE-MISSING", file=path,
+            f"the model {Path(model).stem} has not been applied to this store",
+            code="E-STAGE-MISSING",
+            file=path,
             hint=f"qsdask predict {path} --model {model}",
-        )  # fmt: skip
+        )
     applied = ledger.require(path, group).settings["model_digest"]
     # A name is enough to look at what was predicted; the model itself must be the one that predicted it.
     if Path(model).is_dir() and loaded(str(model)).digest() != applied:
         raise BadDataError(
-            f"the softness in this store is that of another model named {Path(model).stem}", code="E-MODEL-CHANGED",
-            file=path, why="the model was trained again", hint=f"qsdask predict {path} --model {model} --overwrite",
-        )  # fmt: skip
+            f"the softness in this store is that of another model named {Path(model).stem}",
+            code="E-MODEL-CHANGED",
+            file=path,
+            why="the model was trained again",
+            hint=f"qsdask predict {path} --model {model} --overwrite",
+        )
     return group
 
 
@@ -146,8 +151,10 @@ def label_step(path: Path, strain: float) -> int:
     if step == 0:
         raise BadDataError(
             f"no deformed frame was stored at strain {strain:g}, the nearest is the undeformed one at {there:g}",
-            code="E-STRAIN", file=path, hint="choose a stored strain with --strain, or ingest with the right --strain-step",
-        )  # fmt: skip
+            code="E-STRAIN",
+            file=path,
+            hint="choose a stored strain with --strain, or ingest with the right --strain-step",
+        )
     return step
 
 
@@ -171,13 +178,13 @@ def _activation_of_domain(path: str, domain: int, *, group: str, label: dict, th
     )
 
 
-def _spectrum_of_domain(
-    path: str, domain: int, *, group: str, label: dict, step: int, threshold: float
-) -> xr.Dataset:
+def _spectrum_of_domain(path: str, domain: int, *, group: str, label: dict, step: int, threshold: float) -> xr.Dataset:
     root = StoreReader(path)
     rows = root.rows(domain)
     return at_strain.partial(
-        usable_softness(root, domain, group, label), root["response/d2min/d2min"][step, rows],
-        root["response/d2min/valid"][step, rows], threshold,
+        usable_softness(root, domain, group, label),
+        root["response/d2min/d2min"][step, rows],
+        root["response/d2min/valid"][step, rows],
+        threshold,
         strain=float(root["frames/strain"][step]),
-    )  # fmt: skip
+    )

@@ -19,14 +19,7 @@ from qsdask.radii import radius_of
 from qsdask.space.box import Box
 from qsdask.stages.ingest import continued_cells
 from qsdask.stages.rowtable import RowTable
-from qsdask.stages.scatter import (
-    Policy,
-    box_of,
-    count_warnings,
-    far_outside,
-    lost_atoms_error,
-    rows_of_piece,
-)
+from qsdask.stages.scatter import Policy, box_of, count_warnings, far_outside, lost_atoms_error, rows_of_piece
 from qsdask.stages.specimen import making_of, refuse_flat, refuse_overlap, species_of
 
 __all__ = ["Findings", "check"]
@@ -108,9 +101,16 @@ def check(
 
     try:
         source = open_trajectory(
-            trajectory, boundary=boundary, topology=topology, columns=columns, strict=strict, skip_bad_frames=skip_bad_frames,
-            assume_order=assume_order, restart_overlap=restart_overlap, on_bad=None if skip_bad_frames else collect,
-        )  # fmt: skip
+            trajectory,
+            boundary=boundary,
+            topology=topology,
+            columns=columns,
+            strict=strict,
+            skip_bad_frames=skip_bad_frames,
+            assume_order=assume_order,
+            restart_overlap=restart_overlap,
+            on_bad=None if skip_bad_frames else collect,
+        )
         found.warnings.extend(source.warnings)
         found.frames = len(source)
         known = species or {int(k): v for k, v in making_of(trajectory).get("species", {}).items()} or None
@@ -167,12 +167,7 @@ def _check_frames(source: Trajectory, species, lost, only, progress, found, coll
 
 
 def _check_frame(
-    source: Trajectory,
-    step: int,
-    pieces: Iterable[FramePiece],
-    table: RowTable,
-    policy: Policy,
-    ids: np.ndarray,
+    source: Trajectory, step: int, pieces: Iterable[FramePiece], table: RowTable, policy: Policy, ids: np.ndarray
 ) -> tuple[int, int]:
     """The atoms of a frame are those of the first one, each once; how many are lost, and far outside of the box."""
     place = source.frames[step]

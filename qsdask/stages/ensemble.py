@@ -10,14 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskProgressColumn,
-    TextColumn,
-)
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn, TextColumn
 from rich.text import Text
 
 from qsdask.settings import SimulateRecipe
@@ -142,9 +135,12 @@ class Board(Progress):
         self._steps = {plan.name: cost(plan) for plan in plans}
         self._phases = {plan.name: [segment.phase for segment in schedule(plan)] for plan in plans}
         columns = (
-            TextColumn("{task.description}"), TextColumn("{task.fields[phase]}"), BarColumn(), TaskProgressColumn(),
+            TextColumn("{task.description}"),
+            TextColumn("{task.fields[phase]}"),
+            BarColumn(),
+            TaskProgressColumn(),
             _Speed(),
-        )  # fmt: skip
+        )
         super().__init__(*columns, console=console, disable=not show, refresh_per_second=1)
         done = {name: progress_of(place).get("steps_done", 0) for name, place in self._places.items()}
         title = f"{len(plans)} specimens"

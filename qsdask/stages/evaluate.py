@@ -63,8 +63,7 @@ def evaluate(store: str | Path, *, model: str | Path, run: Run | None = None) ->
     with run.connected() as client:
         part = partial(_scores_of_domain, group=group, model=str(Path(model).resolve()), step=step)
         parts = sorted(
-            run_tasks(client, part, domains, label="evaluate", progress=run.progress),
-            key=lambda p: p["domain"],
+            run_tasks(client, part, domains, label="evaluate", progress=run.progress), key=lambda p: p["domain"]
         )
     y = np.concatenate([p["y"] for p in parts])
     qs = np.concatenate([p["qs"] for p in parts])
@@ -98,9 +97,7 @@ def _scores_of_domain(path: str, domain: int, *, group: str, model: str, step: i
     root = StoreReader(path)
     found = loaded(model)
     rows = root.rows(domain)
-    labelled = labelled_rows(
-        root, domain, found.definition["features"]["set"], found.columns, step, found.label
-    )
+    labelled = labelled_rows(root, domain, found.definition["features"]["set"], found.columns, step, found.label)
     qs = root[f"{group}/qs"][rows]
     mask = labelled.mask & np.isfinite(qs)
     each = probabilities(found, labelled.value[mask])

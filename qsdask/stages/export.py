@@ -35,12 +35,7 @@ _MAKES = {
 
 
 def export(
-    store: str | Path,
-    out: str | Path,
-    *,
-    step: int = 0,
-    columns: Sequence[str] = (),
-    model: str | None = None,
+    store: str | Path, out: str | Path, *, step: int = 0, columns: Sequence[str] = (), model: str | None = None
 ) -> Path:
     """Write one frame and chosen per-atom columns to a file that OVITO opens.
 
@@ -77,29 +72,36 @@ def export(
     if unknown:
         plain = {column: column.removeprefix("step_") for column in unknown}
         stages = {
-            _MAKES[name] + f" --step {step}" * (name != column)
-            for column, name in plain.items()
-            if name in _MAKES
+            _MAKES[name] + f" --step {step}" * (name != column) for column, name in plain.items() if name in _MAKES
         }
         why = f"qsdask {' and '.join(sorted(stages))} must come first" if stages else None
         near = list(dict.fromkeys(n for c in unknown for n in get_close_matches(c, found, n=3, cutoff=0.5)))
         raise UsageError(
-            f"no column {', '.join(unknown)} in this store", code="E-COLUMN", file=path,
+            f"no column {', '.join(unknown)} in this store",
+            code="E-COLUMN",
+            file=path,
             why=why or (f"these are alike: {', '.join(near)}" if near else None),
             hint=f"'qsdask export {path} --step {step} --list' prints all {len(found)} columns",
-        )  # fmt: skip
+        )
     box = read_box(root, step)
     with open_writer(
-        Path(out), natoms=root["atoms/id"].shape[0], cell=box.cell, origin=box.origin, periodic=box.periodic,
-        species=root.names("atoms/species_name"), columns={name: found[name][0].dtype for name in columns},
+        Path(out),
+        natoms=root["atoms/id"].shape[0],
+        cell=box.cell,
+        origin=box.origin,
+        periodic=box.periodic,
+        species=root.names("atoms/species_name"),
+        columns={name: found[name][0].dtype for name in columns},
         timestep=int(root["frames/timestep"][step]),
-    ) as writer:  # fmt: skip
+    ) as writer:
         for first, stop in root.domain_rows.tolist():
             rows = slice(first, stop)
             writer.write(
-                root["atoms/id"][rows], root["atoms/species"][rows], root["frames/position"][step, rows],
+                root["atoms/id"][rows],
+                root["atoms/species"][rows],
+                root["frames/position"][step, rows],
                 {name: _read(found[name], rows) for name in columns},
-            )  # fmt: skip
+            )
     return Path(out)
 
 
@@ -125,9 +127,7 @@ def exportable(store: str | Path, *, step: int = 0, model: str | None = None) ->
     return list(_columns(path, StoreReader(path), step, model))
 
 
-def _columns(
-    path: Path, root: StoreReader, step: int, model: str | None
-) -> dict[str, tuple[zarr.Array, tuple]]:
+def _columns(path: Path, root: StoreReader, step: int, model: str | None) -> dict[str, tuple[zarr.Array, tuple]]:
     """Arrays of the complete stages by column name, with the index that comes before or after the rows."""
     found: dict[str, tuple[zarr.Array, tuple]] = {}
     places = [frame_of(record.key) for record in ledger.records(path) if record.complete]
@@ -135,9 +135,7 @@ def _columns(
         {name.split("/")[1] for frame, name in places if name.startswith("softness/") and frame in (0, step)}
     )
     if model is not None and model not in softness:
-        raise UsageError(
-            f"no softness named {model!r}", code="E-MODEL-NAME", hint=f"choose from {', '.join(softness)}"
-        )
+        raise UsageError(f"no softness named {model!r}", code="E-MODEL-NAME", hint=f"choose from {', '.join(softness)}")
     if model is None and len(softness) == 1:
         model = softness[0]
     for record in ledger.records(path):

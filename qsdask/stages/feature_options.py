@@ -52,6 +52,8 @@ def refuse_unused(text: str | None, settings: Mapping[str, object]) -> None:
             option = setting.removesuffix("_angstrom").replace("_", "-")
             those = [name for name in feature_sets() if setting in settings_of(name)]
             raise UsageError(
-                f"--{option} changes nothing in {', '.join(names)}", code="E-OPTION-UNUSED",
-                why=f"it is a setting of {', '.join(those)}", hint=f"leave it out, or add --set {those[0]}",
-            )  # fmt: skip
+                f"--{option} changes nothing in {', '.join(names)}",
+                code="E-OPTION-UNUSED",
+                why=f"it is a setting of {', '.join(those)}",
+                hint=f"leave it out, or add --set {those[0]}",
+            )

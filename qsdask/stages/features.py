@@ -171,24 +171,16 @@ def facts_of(root: StoreReader) -> dict[str, tuple]:
     names = root.names("atoms/species_name")
     species = root["atoms/species"]
     # Counts add up chunk by chunk: the driver never holds all atoms.
-    count = sum(
-        np.bincount(species[root.rows(domain)], minlength=len(names)) for domain in range(root.n_domain)
-    )
+    count = sum(np.bincount(species[root.rows(domain)], minlength=len(names)) for domain in range(root.n_domain))
     return named_facts(names, count, root["atoms/radius"][:].tolist())
 
 
 def named_facts(names: Sequence[str], count: np.ndarray, radius: Sequence[float]) -> dict[str, tuple]:
     """Symbols, numbers of atoms and radii of the species, under the names by which feature sets ask for them."""
-    return {
-        "species": tuple(names),
-        "composition": tuple((count / count.sum()).tolist()),
-        "radius": tuple(radius),
-    }
+    return {"species": tuple(names), "composition": tuple((count / count.sum()).tolist()), "radius": tuple(radius)}
 
 
-def quantity_of(
-    name: str, settings: FeatureSettings, facts: Mapping[str, object] | None = None
-) -> AtomQuantity:
+def quantity_of(name: str, settings: FeatureSettings, facts: Mapping[str, object] | None = None) -> AtomQuantity:
     """A feature set with those settings, and those facts of the specimen, that it knows."""
     kind = feature_sets()[name]
     stored = {key: tuple(v) if isinstance(v, list) else v for key, v in settings.stored().items()}
@@ -224,9 +216,7 @@ def _features_of_domain(
         writer.write(group, "value", (root.rows(domain), columns), value)
 
 
-def _taken_around(
-    root: StoreReader, domain: int, quantity: AtomQuantity, around: Around, frame: int
-) -> np.ndarray:
+def _taken_around(root: StoreReader, domain: int, quantity: AtomQuantity, around: Around, frame: int) -> np.ndarray:
     """Statistics over a surrounding of the atoms of a domain, from stored columns."""
     if around.radius:
         near = halo_block(root, domain, around.radius, frame)
@@ -264,9 +254,14 @@ def _template(path: Path, quantity: AtomQuantity, group: str) -> None:
     sizes = {"atom": atoms.shape[0], "feature": len(columns)}
     create_group(path, group, sizes, {"atom": atoms.chunks[0], "feature": _chunk(quantity)}, {})
     write_whole(
-        path, group,
-        {"feature": [c.name for c in columns], "unit": [c.unit for c in columns], "meaning": [c.meaning for c in columns]},
-    )  # fmt: skip
+        path,
+        group,
+        {
+            "feature": [c.name for c in columns],
+            "unit": [c.unit for c in columns],
+            "meaning": [c.meaning for c in columns],
+        },
+    )
 
 
 def _compile(quantity: AtomQuantity) -> None:

@@ -70,7 +70,7 @@ def check_glasses(folder: str | Path) -> list[dict]:
     if not places:
         raise NoInputError(
             "no finished specimen here", code="E-NO-GLASSES", file=folder, hint="make them with: qsdask simulate RECIPE"
-        )  # fmt: skip
+        )
     found = [_specimen(place) for place in places]
     rows = [row for specimen in found for row in specimen["rows"]]
     _compare_rates(rows)
@@ -79,27 +79,31 @@ def check_glasses(folder: str | Path) -> list[dict]:
     rows = [_plain(row) for row in rows]
     together, energies = replicas.groups(rows), replicas.energy_against_rate(rows)
     unfinished = sorted(
-        file.parent.name
-        for file in folder.glob("*/plan.json")
-        if not (file.parent / "specimen.json").is_file()
+        file.parent.name for file in folder.glob("*/plan.json") if not (file.parent / "specimen.json").is_file()
     )
-    known = sorted(
-        {text for specimen in found for pair, text in _KNOWN.items() if pair == specimen["elements"]}
-    )
+    known = sorted({text for specimen in found for pair, text in _KNOWN.items() if pair == specimen["elements"]})
     with storage_errors(folder):
         write_durable(folder / "checks.csv", [_csv(rows)])
         content = {
             "expected": {n: {"low": e.low, "high": e.high, "why": e.why} for n, e in glass.EXPECTED.items()},
-            "known": known, "rows": rows, "groups": _plain(together), "energy_against_rate": _plain(energies),
+            "known": known,
+            "rows": rows,
+            "groups": _plain(together),
+            "energy_against_rate": _plain(energies),
             "unfinished": unfinished,
-        }  # fmt: skip
+        }
         text = json.dumps(content, indent=1, allow_nan=False) + "\n"
         write_durable(folder / "checks.json", [text.encode()])
     write_glass_page(
-        folder / "glasses.html", rows=rows, known=known, specimens=found, energies=energies, unfinished=unfinished,
+        folder / "glasses.html",
+        rows=rows,
+        known=known,
+        specimens=found,
+        energies=energies,
+        unfinished=unfinished,
         groups=[{**group, "curve": _mean_curve(group, found)} for group in together],
         expected=[(n, e.title, e.low, e.high, e.why) for n, e in glass.EXPECTED.items()],
-    )  # fmt: skip
+    )
     return rows
 
 
@@ -115,10 +119,7 @@ def told(rows: list[dict]) -> list[str]:
     -------
     list of str
     """
-    lines = [
-        f"{row['specimen']} {_deformation(row)}: " + ("; ".join(row["remarks"]) or "as expected")
-        for row in rows
-    ]
+    lines = [f"{row['specimen']} {_deformation(row)}: " + ("; ".join(row["remarks"]) or "as expected") for row in rows]
     for group in replicas.groups(rows):
         number = group["replicas"]
         lines.append(
@@ -168,18 +169,32 @@ def _specimen(place: Path) -> dict:
             strain, stress = _strain(place, thermo, facts), _stress(thermo, facts, one["loading"])
             curves[label] = (strain, stress)
             rows.append(
-                {**prepared, "loading": one["loading"], "run": one["run"],
-                 "strain_rate_per_second": facts["strain_rate_per_second"],
-                 **glass.stress_strain(strain, stress), **_kept(thermo, facts),
-                 **_plastic(reference, current, facts)}
-            )  # fmt: skip
+                {
+                    **prepared,
+                    "loading": one["loading"],
+                    "run": one["run"],
+                    "strain_rate_per_second": facts["strain_rate_per_second"],
+                    **glass.stress_strain(strain, stress),
+                    **_kept(thermo, facts),
+                    **_plastic(reference, current, facts),
+                }
+            )
     except (ValueError, LookupError, TypeError, AttributeError, FileNotFoundError) as error:
         raise BadDataError(
-            f"the files of this specimen cannot be read: {type(error).__name__}: {error}", code="E-SPECIMEN", file=place,
+            f"the files of this specimen cannot be read: {type(error).__name__}: {error}",
+            code="E-SPECIMEN",
+            file=place,
             hint="remove the folder and run 'qsdask simulate' again",
-        ) from None  # fmt: skip
+        ) from None
     heat = {name: quench[name] for name in ("time_ps", "temperature_kelvin", "energy_ev_per_atom")}
-    return {"name": facts["name"], "elements": frozenset(elements), "rows": rows, "g": g, "quench": heat, "loading": curves}  # fmt: skip
+    return {
+        "name": facts["name"],
+        "elements": frozenset(elements),
+        "rows": rows,
+        "g": g,
+        "quench": heat,
+        "loading": curves,
+    }
 
 
 def _table(path: Path) -> dict[str, np.ndarray]:
@@ -198,9 +213,7 @@ def _frames(path: Path, facts: Mapping) -> tuple[Frame, Frame | None]:
 
 
 def _g(frame: Frame, elements: list[str]) -> xr.Dataset:
-    return glass.radial_distribution(
-        frame.position, frame.cell, frame.origin, frame.periodic, frame.type - 1, elements
-    )
+    return glass.radial_distribution(frame.position, frame.cell, frame.origin, frame.periodic, frame.type - 1, elements)
 
 
 def _prepared(facts: Mapping, elements: list[str], quench: Mapping, thermo: Mapping, g: xr.Dataset) -> dict:
@@ -226,7 +239,7 @@ def _prepared(facts: Mapping, elements: list[str], quench: Mapping, thermo: Mapp
             quench["temperature_kelvin"][cooling], quench["energy_ev_per_atom"][cooling]
         ),
         **glass.structure(g),
-    }  # fmt: skip
+    }
 
 
 def _strain(place: Path, thermo: Mapping, facts: Mapping) -> np.ndarray:

@@ -128,14 +128,24 @@ def ingest(
     """
     path, run = Path(store), run or Run()
     settings = validated(
-        IngestSettings, species=species, strain_step=strain_step, chunk=chunk, boundary=boundary,
-        radius_angstrom=radius, name=name, lost_atoms=lost_atoms,
-    )  # fmt: skip
+        IngestSettings,
+        species=species,
+        strain_step=strain_step,
+        chunk=chunk,
+        boundary=boundary,
+        radius_angstrom=radius,
+        name=name,
+        lost_atoms=lost_atoms,
+    )
     _refuse_other_content(path)
     reading = {
-        "topology": None if topology is None else str(topology), "columns": columns, "strict": strict, "skip_bad_frames": skip_bad_frames,
-        "assume_order": assume_order, "restart_overlap": restart_overlap,
-    }  # fmt: skip
+        "topology": None if topology is None else str(topology),
+        "columns": columns,
+        "strict": strict,
+        "skip_bad_frames": skip_bad_frames,
+        "assume_order": assume_order,
+        "restart_overlap": restart_overlap,
+    }
     source = open_trajectory(trajectory, boundary=settings.boundary, **reading)
     timesteps = [frame.timestep for frame in source.frames]
     made = making_of(trajectory)
@@ -151,8 +161,11 @@ def ingest(
     order = bisect(position, first.id, box, settings.chunk)
     rows = domain_rows(len(order), settings.chunk)
     kept = {
-        **settings.stored(), "name": settings.name or path.stem, "reference_hash": first.digest, "timestep": timesteps,
-    }  # fmt: skip
+        **settings.stored(),
+        "name": settings.name or path.stem,
+        "reference_hash": first.digest,
+        "timestep": timesteps,
+    }
     record = Record(KEY, ("atoms", "frames", "domains"), kept, {}, (1, len(timesteps), 1), len(rows) + 6)
     if not run.overwrite:
         _refuse_other_frames(path, record, source)
@@ -162,16 +175,20 @@ def ingest(
 
     def template() -> None:
         sizes = {
-            "step": len(timesteps), "atom": len(order), "xyz": 3, "vector": 3, "kind": len(names), "domain": len(rows),
-            "side": 2, "word": 2,
-        }  # fmt: skip
+            "step": len(timesteps),
+            "atom": len(order),
+            "xyz": 3,
+            "vector": 3,
+            "kind": len(names),
+            "domain": len(rows),
+            "side": 2,
+            "word": 2,
+        }
         path.mkdir(parents=True, exist_ok=True)
         for group in ("atoms", "frames", "domains"):
             create_group(path, group, sizes, {"step": 1, "atom": min(settings.chunk, len(order))}, {})
         write_whole(path, "atoms", atoms)
-        write_whole(
-            path, "frames", {"periodic": first.periodic, "xyz": ["x", "y", "z"], "timestep": timesteps}
-        )
+        write_whole(path, "frames", {"periodic": first.periodic, "xyz": ["x", "y", "z"], "timestep": timesteps})
         write_whole(path, "domains", {"row": rows})
 
     def prepare() -> None:
@@ -179,12 +196,7 @@ def ingest(
 
     def conclude() -> dict:
         shutil.rmtree(scratch, ignore_errors=True)
-        notes = [
-            *source.warnings,
-            *flips,
-            *warnings_of_reference(first, kind),
-            *contradictions(settings, made),
-        ]
+        notes = [*source.warnings, *flips, *warnings_of_reference(first, kind), *contradictions(settings, made)]
         found = _provenance(path, source, settings, atoms, position[order], notes)
         return {**found, "reading": reading, **({"simulated": made} if made else {})}
 
@@ -193,10 +205,7 @@ def ingest(
         plan_stage("ingest", Size(len(order), len(timesteps), settings.chunk, tuple(box.height.tolist()))),
         template,
         partial(
-            scatter_steps,
-            source=source,
-            policy=Policy(kinds, tuple(names), cells, lost_atoms),
-            scratch=str(scratch),
+            scatter_steps, source=source, policy=Policy(kinds, tuple(names), cells, lost_atoms), scratch=str(scratch)
         ),
         _nothing,
         steps_per_unit=_steps_per_unit(source, run),
@@ -213,10 +222,7 @@ def _refuse_other_content(path: Path) -> None:
         return
     if not path.is_dir() or any(not found.name.startswith(".") for found in path.iterdir()):
         raise CannotCreateError(
-            "something that is not a store is here",
-            code="E-NOT-A-STORE",
-            file=path,
-            hint="choose another name",
+            "something that is not a store is here", code="E-NOT-A-STORE", file=path, hint="choose another name"
         )
 
 
@@ -240,9 +246,12 @@ def _refuse_other_frames(path: Path, record: Record, source: Trajectory) -> None
 def other_input(path: Path, hint: str) -> BadDataError:
     """``E-OTHER-INPUT`` for a trajectory that is not that of the store."""
     return BadDataError(
-        "this is not the trajectory that the store was made from", code="E-OTHER-INPUT", file=path,
-        why="its frames have other content than those ingested", hint=hint,
-    )  # fmt: skip
+        "this is not the trajectory that the store was made from",
+        code="E-OTHER-INPUT",
+        file=path,
+        why="its frames have other content than those ingested",
+        hint=hint,
+    )
 
 
 def continued_cells(source: Trajectory) -> tuple[tuple[np.ndarray | None, ...], list[ReadWarning]]:

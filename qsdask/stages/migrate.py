@@ -203,9 +203,7 @@ def _named(root: Path, key: str, task: Task, words: np.ndarray, chunks: list[str
                 named[file] = (*found, name_word(file))
     if [word[:3] for word in named.values()] != wanted:
         at = tuple(map(int, task))
-        raise damaged(
-            root, key, f"the files of the task (part, step, domain) = {at} are not what its receipt says"
-        )
+        raise damaged(root, key, f"the files of the task (part, step, domain) = {at} are not what its receipt says")
     return named
 
 

@@ -80,9 +80,7 @@ def _known(job: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path) -
         names, count = zip(
             *sorted(zip(plan.composition, counts(plan.composition, atoms_of(plan)), strict=True)), strict=True
         )
-        size = Size(
-            atoms_of(plan), plan.deform.steps // plan.deform.every + 1, job.ingest.chunk, tuple(length)
-        )
+        size = Size(atoms_of(plan), plan.deform.steps // plan.deform.every + 1, job.ingest.chunk, tuple(length))
         return size, _facts(job, list(names), np.array(count))
     trajectory = open_trajectory(files, boundary=job.ingest.boundary)
     first = next(iter(trajectory.read(0, 1)))

@@ -23,9 +23,7 @@ from qsdask.store.template import create_group
 __all__ = ["loaded", "predict"]
 
 
-def predict(
-    store: str | Path, *, model: str | Path, step: int | Sequence[int] = 0, run: Run | None = None
-) -> Path:
+def predict(store: str | Path, *, model: str | Path, step: int | Sequence[int] = 0, run: Run | None = None) -> Path:
     """Give every atom of a glass its quench-in softness (QS), or the softness of the structure it has at a strain.
 
     Parameters
@@ -82,11 +80,7 @@ def _predict_frame(path: Path, frame: int, found: Model, model: Path, run: Run) 
         2,
     )
     strangers = found.outside_domain(root.names("atoms/species_name"))
-    warnings = (
-        [{"code": "W-OUT-OF-DOMAIN", "text": f"the model never saw {', '.join(strangers)}"}]
-        if strangers
-        else []
-    )
+    warnings = [{"code": "W-OUT-OF-DOMAIN", "text": f"the model never saw {', '.join(strangers)}"}] if strangers else []
     course = Course(
         record,
         plan_stage("predict", size_of(root), n_column=len(columns)),
@@ -114,15 +108,7 @@ def _load_here(path: str) -> None:
 
 
 def _predict_domain(
-    path: str,
-    part: int,
-    domain: int,
-    steps: list[int],
-    *,
-    group: str,
-    source: str,
-    model: str,
-    index: np.ndarray,
+    path: str, part: int, domain: int, steps: list[int], *, group: str, source: str, model: str, index: np.ndarray
 ) -> None:
     root = StoreReader(path)
     found = loaded(model)

@@ -75,8 +75,13 @@ def propensity(path: Path, runs: Sequence[str | Path], threshold: float | None, 
         other = path.parent / name
         _refuse_unlike(path, other)
         if earlier := seen.get(_input(other)):
-            raise UsageError("a run is given twice", code="E-RUN-TWICE", file=other, why=f"it is also in {earlier}",
-                             hint="every run needs velocities of its own")  # fmt: skip
+            raise UsageError(
+                "a run is given twice",
+                code="E-RUN-TWICE",
+                file=other,
+                why=f"it is also in {earlier}",
+                hint="every run needs velocities of its own",
+            )
         seen[_input(other)] = other
         inputs[f"run {name}"] = f"{ledger.require(other, 'response/d2min').digest} {_input(other)}"
     size = size_of(StoreReader(path))
@@ -101,8 +106,12 @@ def _names(path: Path, runs: Sequence[str | Path]) -> list[str]:
     for given in runs:
         place = next((p for p in (Path(given), home / given) if p.is_dir()), None)
         if place is None:
-            raise NoInputError("no store of a run here", code="E-NO-STORE", file=given,
-                               hint=f"make it with: qsdask ingest DUMP {given}")  # fmt: skip
+            raise NoInputError(
+                "no store of a run here",
+                code="E-NO-STORE",
+                file=given,
+                hint=f"make it with: qsdask ingest DUMP {given}",
+            )
         found.add(Path(os.path.relpath(place.resolve(), home)).as_posix())
     return sorted(found)
 
@@ -144,10 +153,7 @@ def _average_of_domain(path: str, part: int, domain: int, steps: list[int], *, s
     others = [StoreReader(Path(path).parent / name) for name in chosen.runs]
     places = [_rows_of(other, ids, domain) for other in others]
     for step in steps:
-        runs = [
-            read_rows(o["response/d2min/d2min"], row, step=step)
-            for o, row in zip(others, places, strict=True)
-        ]
+        runs = [read_rows(o["response/d2min/d2min"], row, step=step) for o, row in zip(others, places, strict=True)]
         d2 = np.stack([root["response/d2min/d2min"][step, rows], *runs])
         known = np.isfinite(d2)
         with np.errstate(invalid="ignore"):
@@ -168,9 +174,7 @@ def _rows_of(root: StoreReader, ids: np.ndarray, domain: int) -> np.ndarray:
     row = np.full(len(ids), -1, dtype=np.int64)
     for other in sorted(range(root.n_domain), key=lambda d: abs(d - domain)):
         theirs = root.rows(other)
-        _, mine, place = np.intersect1d(
-            ids, root["atoms/id"][theirs], assume_unique=True, return_indices=True
-        )
+        _, mine, place = np.intersect1d(ids, root["atoms/id"][theirs], assume_unique=True, return_indices=True)
         row[mine] = theirs.start + place
         if (row >= 0).all():
             break
@@ -180,9 +184,7 @@ def _rows_of(root: StoreReader, ids: np.ndarray, domain: int) -> np.ndarray:
 def _template(path: Path) -> None:
     root = StoreReader(path)
     n_step, n_atom, _ = root["frames/position"].shape
-    create_group(
-        path, KEY, {"step": n_step, "atom": n_atom}, {"step": 1, "atom": root["atoms/id"].chunks[0]}, {}
-    )
+    create_group(path, KEY, {"step": n_step, "atom": n_atom}, {"step": 1, "atom": root["atoms/id"].chunks[0]}, {})
     write_whole(path, KEY, {"strain": root["frames/strain"][:]})
 
 

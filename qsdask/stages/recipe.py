@@ -52,19 +52,17 @@ def load_recipe(path: str | Path, changes: Sequence[str] = (), kind: type[S] = R
     if shipped and not file.is_file():
         names = sorted(other.stem for other in file.parent.glob("*.toml"))
         raise NoInputError(
-            f"no recipe {path} comes with qsdask", code="E-NO-FILE",
+            f"no recipe {path} comes with qsdask",
+            code="E-NO-FILE",
             hint=f"one of {', '.join(SHIPPED + name for name in names)}",
-        )  # fmt: skip
+        )
     text = _table(file)
     if kind is Recipe and isinstance(text.get("simulate"), str):
         text["simulate"] = _glasses(file.parent / text["simulate"])
     for other, section in (("run", "specimen"), ("simulate", "ensemble")):
         if section in text and (kind is Recipe) != (other == "run"):
             raise UsageError(
-                f"this is a recipe of 'qsdask {other}'",
-                code="E-RECIPE",
-                file=file,
-                hint=f"qsdask {other} {path}",
+                f"this is a recipe of 'qsdask {other}'", code="E-RECIPE", file=file, hint=f"qsdask {other} {path}"
             )
     for change in changes:
         _apply(text, change)
@@ -107,9 +105,11 @@ def _table(file: Path) -> dict:
         raise BadDataError(f"the recipe is not TOML: {error}", code="E-RECIPE", file=file) from None
     except UnicodeDecodeError:
         raise BadDataError(
-            "a recipe is a text file in TOML, and this is binary", code="E-RECIPE", file=file,
+            "a recipe is a text file in TOML, and this is binary",
+            code="E-RECIPE",
+            file=file,
             hint="'qsdask run --settings' prints what stands in a recipe; 'qsdask ingest' takes a trajectory",
-        ) from None  # fmt: skip
+        ) from None
 
 
 def _glasses(file: Path) -> dict:

@@ -41,7 +41,8 @@ def sets_of(job: Recipe) -> list[str]:
     set_names(job.train.set)
     if job.train.set not in names:
         raise UsageError(
-            f"train.set is {job.train.set!r}, and features.set makes {', '.join(names)} only", code="E-SETTING",
+            f"train.set is {job.train.set!r}, and features.set makes {', '.join(names)} only",
+            code="E-SETTING",
             hint=f"--set features.set={','.join([*names, job.train.set])}, or --set train.set={names[0]}",
-        )  # fmt: skip
+        )
     return names

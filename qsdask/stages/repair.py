@@ -100,9 +100,11 @@ def repair(
         work = _work(root, found)
         if "ingest" in work and files is None:
             raise NoInputError(
-                "the ingested numbers are damaged; only the trajectory can bring them back", code="E-NO-SOURCE",
-                file=root, hint=f"qsdask repair {root} --source DUMP",
-            )  # fmt: skip
+                "the ingested numbers are damaged; only the trajectory can bring them back",
+                code="E-NO-SOURCE",
+                file=root,
+                hint=f"qsdask repair {root} --source DUMP",
+            )
         _discard_whole(root, [w for key, w in work.items() if w.whole and key != "ingest"])
         for one in work.values():
             done += _compute(root, one, run, files)
@@ -111,8 +113,10 @@ def repair(
     if left:
         raise StoreIOError(
             f"{len(left)} damaged files are left, among them {left[0]}; done so far: {'; '.join(done) or 'nothing'}",
-            code="E-STORE-DAMAGED", file=root, hint=_advice(root, left[0]),
-        )  # fmt: skip
+            code="E-STORE-DAMAGED",
+            file=root,
+            hint=_advice(root, left[0]),
+        )
     return done
 
 
@@ -120,9 +124,7 @@ def _mend_metadata(root: Path, found: list[Damage]) -> list[str]:
     """Write anew what follows from what is still whole."""
     states = {key: state_of(root, key) for key in keys(root)}
     store, done = DurableStore(root), []
-    for file in dict.fromkeys(
-        d.file for d in found if d.kind not in ("leftover", "foreign", "extra", "orphan")
-    ):
+    for file in dict.fromkeys(d.file for d in found if d.kind not in ("leftover", "foreign", "extra", "orphan")):
         text = _derived(root, file, states)
         if text is not None:
             store.put(file, text)
@@ -263,9 +265,11 @@ def _compute(root: Path, one: _Work, run: Run, source: Sequence[str | Path] | No
                 raise _other_input(root) from None
             raise
     total = int(np.prod(record.shape))
-    how = f"all of it computed again, because of {one.whole}" if one.whole else (
-        f"{len(one.tasks)} of {total} tasks computed again"
-    )  # fmt: skip
+    how = (
+        f"all of it computed again, because of {one.whole}"
+        if one.whole
+        else (f"{len(one.tasks)} of {total} tasks computed again")
+    )
     return [f"{key}: {how}", *_compared(root, one)]
 
 

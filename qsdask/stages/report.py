@@ -84,11 +84,7 @@ def report(
         by_strain = activation(path, model=model, run=here)
         at_strain = spectrum(path, model=model, run=here)
         cut = partial(
-            _slice_of_domain,
-            group=group,
-            model=str(Path(model).resolve()),
-            axis=slice_axis,
-            thickness=slice_thickness,
+            _slice_of_domain, group=group, model=str(Path(model).resolve()), axis=slice_axis, thickness=slice_thickness
         )
         domains = [(str(path), d) for d in range(StoreReader(path).n_domain)]
         parts = dict(run_tasks(client, cut, domains, label="slice", progress=run.progress))
@@ -107,11 +103,17 @@ def report(
         },
         model={
             "name": Path(model).stem,
-            "trained on": ", ".join(f"{s.name} ({s.n_atoms:,} atoms, {s.n_plastic:,} plastic)" for s in found.specimens),
+            "trained on": ", ".join(
+                f"{s.name} ({s.n_atoms:,} atoms, {s.n_plastic:,} plastic)" for s in found.specimens
+            ),
             "models": len(found.trees),
             "features": f"{found.definition['features']['set']}, {len(found.columns)} columns",
             "label": f"D2min > {found.label['threshold']:g} Å² at strain {found.label['strain']:g}"
-            + (f", in more than {found.label['frequency']:g} of the isoconfigurational runs" if "frequency" in found.label else ""),
+            + (
+                f", in more than {found.label['frequency']:g} of the isoconfigurational runs"
+                if "frequency" in found.label
+                else ""
+            ),
             "cross-validated AUC": f"{found.scores['mean']['auc']:.3f} ± {found.scores['mean']['auc_std']:.3f}",
             "importance": _importance(found),
         },
@@ -121,7 +123,11 @@ def report(
             "average_precision": scores["average_precision"],
             "recall": scores["recall"],
             "baselines": {
-                name.replace("_", " "): {"auc_roc": s["auc"], "average_precision": s["average_precision"], "recall": s["recall"]}
+                name.replace("_", " "): {
+                    "auc_roc": s["auc"],
+                    "average_precision": s["average_precision"],
+                    "recall": s["recall"],
+                }
                 for name, s in scores["baselines"].items()
             },
             "mean AUC of the single models": scores["auc_models_mean"],
@@ -134,9 +140,8 @@ def report(
         activation=by_strain,
         spectrum=at_strain,
         slice=slab.finalise(slab.join([parts[d] for d in sorted(parts)])),
-        warnings=[
-            f"{w['code']}: {w['text']}" for s in about["stages"] for w in s["provenance"].get("warnings", [])
-        ] + [*found.warnings, *scores["notes"]],
+        warnings=[f"{w['code']}: {w['text']}" for s in about["stages"] for w in s["provenance"].get("warnings", [])]
+        + [*found.warnings, *scores["notes"]],
         provenance={
             "input": ", ".join(about["stages"][0]["provenance"]["input"]),
             "input hash (BLAKE2b)": about["stages"][0]["provenance"]["input_hash"],
@@ -152,7 +157,7 @@ def report(
             f"qsdask activation {path} --model {model}",
             f"qsdask export {path} --step {label_step(path, found.label['strain'])} --columns qs,d2min --out {path.stem}.extxyz",
         ],
-    )  # fmt: skip
+    )
 
 
 def _making(simulated: Mapping) -> dict[str, object]:
@@ -171,9 +176,13 @@ def _making(simulated: Mapping) -> dict[str, object]:
         "potential": f"{simulated['potential']} ({simulated['pair_style']}), SHA-256 {simulated['potential_sha256']}",
         "seed": str(simulated["seed"]),
         "LAMMPS": str(simulated["lammps"]),
-        **{title: f"{checks[name]:.4g} {unit}".strip() for name, title, unit in _CHECKED if checks.get(name) is not None},
+        **{
+            title: f"{checks[name]:.4g} {unit}".strip()
+            for name, title, unit in _CHECKED
+            if checks.get(name) is not None
+        },
         **({"remarks": "; ".join(checks["remarks"]) or "none"} if checks else {}),
-    }  # fmt: skip
+    }
 
 
 def _importance(model: Model) -> list[tuple[str, float]]:
@@ -193,12 +202,19 @@ def _slice_of_domain(
     d2 = np.where(root["response/d2min/valid"][step, rows], root["response/d2min/d2min"][step, rows], np.nan)
     radius = root["atoms/radius"][:][root["atoms/species"][rows]]
     return domain, slab.cut_slab(
-        root["frames/position"][0, rows], box.cell, box.origin, box.periodic, usable_softness(root, domain, group, label), d2, radius,
-        axis=axis, thickness=thickness, strain=float(root["frames/strain"][step]), threshold=float(label["threshold"]),
-    )  # fmt: skip
+        root["frames/position"][0, rows],
+        box.cell,
+        box.origin,
+        box.periodic,
+        usable_softness(root, domain, group, label),
+        d2,
+        radius,
+        axis=axis,
+        thickness=thickness,
+        strain=float(root["frames/strain"][step]),
+        threshold=float(label["threshold"]),
+    )
 
 
 def _settings(settings: Mapping) -> str:
-    return ", ".join(
-        f"{key} = {value}" for key, value in settings.items() if not isinstance(value, list | dict)
-    )
+    return ", ".join(f"{key} = {value}" for key, value in settings.items() if not isinstance(value, list | dict))

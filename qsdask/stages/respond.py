@@ -101,9 +101,7 @@ def _respond_of_domain(path: str, part: int, domain: int, steps: list[int], *, s
     chosen = RespondSettings(**settings)
     root = StoreReader(path)
     block = halo_block(root, domain, chosen.cutoff_angstrom)
-    pairs = neighbour_shell(
-        block.position, block.order, block.n_owned, chosen.cutoff_angstrom, measured=False
-    )
+    pairs = neighbour_shell(block.position, block.order, block.n_owned, chosen.cutoff_angstrom, measured=False)
     block = replace(block, shells={"cutoff": Shell(pairs.neighbour, pairs.count)})
     quantity = D2Min(chosen.normalise)
     rows = root.rows(domain)
@@ -117,9 +115,7 @@ def _respond_of_domain(path: str, part: int, domain: int, steps: list[int], *, s
 def _template(path: Path) -> None:
     root = StoreReader(path)
     n_step, n_atom, _ = root["frames/position"].shape
-    create_group(
-        path, KEY, {"step": n_step, "atom": n_atom}, {"step": 1, "atom": root["atoms/id"].chunks[0]}, {}
-    )
+    create_group(path, KEY, {"step": n_step, "atom": n_atom}, {"step": 1, "atom": root["atoms/id"].chunks[0]}, {})
     # The strain coordinate is one small chunk, not one a step.
     write_whole(path, KEY, {"strain": root["frames/strain"][:]})
 

@@ -84,9 +84,7 @@ def run(
         here = replace(where, cluster=client)
         job = _Job(here)
         if names:
-            job.do(
-                "simulate", lambda r: simulate(plan.simulate, base=base, folder=glasses, only=names, run=r)
-            )
+            job.do("simulate", lambda r: simulate(plan.simulate, base=base, folder=glasses, only=names, run=r))
         chosen = plan.features.stored()
         if "convention" not in plan.features.model_fields_set:
             del chosen["convention"]  # that of the shells
@@ -108,10 +106,15 @@ def run(
             reports[name] = job.do(
                 "report",
                 lambda r, p=store, o=out: report(
-                    p, model=model, out=o, slice_axis=plan.report.slice_axis,
-                    slice_thickness=plan.report.slice_thickness_angstrom, stages=job.rows(), run=r,
+                    p,
+                    model=model,
+                    out=o,
+                    slice_axis=plan.report.slice_axis,
+                    slice_thickness=plan.report.slice_thickness_angstrom,
+                    stages=job.rows(),
+                    run=r,
                 ),
-            )  # fmt: skip
+            )
     return {
         "folder": home,
         "model": model,
@@ -170,25 +173,20 @@ def glasses_of(plan: Recipe, base: Path, home: Path) -> tuple[list[str], Path]:
     UsageError
         ``E-SETTING`` when a trajectory names a specimen, and the recipe does not make it.
     """
-    named = [
-        track[0]
-        for specimen in plan.specimen
-        for one in (specimen, *_runs(specimen))
-        if (track := _track(one))
-    ]
+    named = [track[0] for specimen in plan.specimen for one in (specimen, *_runs(specimen)) if (track := _track(one))]
     named = list(dict.fromkeys(named))
     if not named:
         return [], home
     if plan.simulate is None:
-        raise UsageError(
-            f"trajectory '{SIMULATED}{named[0]}': the recipe has no section [simulate]", code="E-SETTING"
-        )
+        raise UsageError(f"trajectory '{SIMULATED}{named[0]}': the recipe has no section [simulate]", code="E-SETTING")
     known = [each.name for each in planned(plan.simulate, base)]
     if unknown := sorted(set(named) - set(known)):
         raise UsageError(
-            f"[simulate] makes no specimen {', '.join(unknown)}", code="E-SETTING",
-            why=f"it makes {', '.join(known)}", hint=f"trajectory = '{SIMULATED}{known[0]}'",
-        )  # fmt: skip
+            f"[simulate] makes no specimen {', '.join(unknown)}",
+            code="E-SETTING",
+            why=f"it makes {', '.join(known)}",
+            hint=f"trajectory = '{SIMULATED}{known[0]}'",
+        )
     return named, home / plan.simulate.folder
 
 
@@ -234,9 +232,7 @@ def _track(specimen: SpecimenSettings) -> tuple[str, str] | None:
     return name, deformation
 
 
-def _ingest(
-    plan: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path, store: Path, here: Run
-) -> Path:
+def _ingest(plan: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path, store: Path, here: Run) -> Path:
     settings = {**_short(plan.ingest.stored()), "name": specimen.name, "species": plan.ingest.species}
     return ingest(sources(plan, specimen, base, glasses), store, **settings, run=here)
 
@@ -246,9 +242,7 @@ def _runs(specimen: SpecimenSettings) -> list[SpecimenSettings]:
     return [specimen.model_copy(update={"trajectory": file, "runs": []}) for file in specimen.runs]
 
 
-def _other_runs(
-    plan: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path, store: Path, job: _Job
-) -> None:
+def _other_runs(plan: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path, store: Path, job: _Job) -> None:
     """Response of the other runs of a glass, each in a store of its own, and the average of all."""
     if not specimen.runs:
         return

@@ -178,13 +178,7 @@ def _scatter_frame(
 
 
 def _grouped_pieces(
-    pieces: Iterable[FramePiece],
-    rows: np.ndarray,
-    table: RowTable,
-    policy: Policy,
-    waiting: Path,
-    file: str,
-    step: int,
+    pieces: Iterable[FramePiece], rows: np.ndarray, table: RowTable, policy: Policy, waiting: Path, file: str, step: int
 ) -> tuple[list[GroupedPiece], FramePiece]:
     """All pieces domain by domain, and the last one as it was read; a single piece stays in memory."""
     held: list[GroupedPiece] = []
@@ -323,10 +317,14 @@ def lost_atoms_error(ids: np.ndarray, place: FrameLocation, step: int) -> BadDat
     """
     return BadDataError(
         f"{len(ids)} atoms of the first frame are missing; ids {_few(ids)}",
-        code="E-LOST-ATOMS", file=place.path, frame=step, timestep=place.timestep, atom_id=int(ids[0]),
+        code="E-LOST-ATOMS",
+        file=place.path,
+        frame=step,
+        timestep=place.timestep,
+        atom_id=int(ids[0]),
         why="atoms left through a free surface, or frames of different systems were mixed",
         hint="--lost-atoms mask keeps the frame, with NaN for them",
-    )  # fmt: skip
+    )
 
 
 def _refuse_strangers(piece: FramePiece, row: np.ndarray, file: str, step: int) -> None:
@@ -335,15 +333,18 @@ def _refuse_strangers(piece: FramePiece, row: np.ndarray, file: str, step: int) 
         ids = piece.id[new]
         raise BadDataError(
             f"{len(ids)} atoms are not in the first frame; ids {_few(ids)}",
-            code="E-LOST-ATOMS", file=file, frame=step, timestep=piece.header.timestep, line=piece.line_of(int(new[0])),
-            atom_id=int(ids[0]), why="atoms were added, or frames of different systems were mixed",
+            code="E-LOST-ATOMS",
+            file=file,
+            frame=step,
+            timestep=piece.header.timestep,
+            line=piece.line_of(int(new[0])),
+            atom_id=int(ids[0]),
+            why="atoms were added, or frames of different systems were mixed",
             hint="ingest only frames of one system with all its atoms",
-        )  # fmt: skip
+        )
 
 
-def _refuse_changed_species(
-    piece: FramePiece, expected: np.ndarray, policy: Policy, file: str, step: int
-) -> None:
+def _refuse_changed_species(piece: FramePiece, expected: np.ndarray, policy: Policy, file: str, step: int) -> None:
     changed = np.zeros(len(expected), dtype=bool)
     if piece.type is not None and policy.kinds:
         known = np.array(sorted(policy.kinds))
@@ -352,17 +353,19 @@ def _refuse_changed_species(
         changed |= np.where(known[place] == piece.type, species[place], -1) != expected
     if piece.element is not None and policy.names:
         index = {name: k for k, name in enumerate(policy.names)}
-        changed |= (
-            np.array([index.get(name, -1) for name in piece.element.name])[piece.element.code] != expected
-        )
+        changed |= np.array([index.get(name, -1) for name in piece.element.name])[piece.element.code] != expected
     wrong = np.flatnonzero(changed)
     if len(wrong):
         raise BadDataError(
             f"{len(wrong)} atoms have another type or element than in the first frame",
-            code="E-TYPE-CHANGE", file=file, frame=step, timestep=piece.header.timestep,
-            line=piece.line_of(int(wrong[0])), atom_id=int(piece.id[wrong[0]]),
+            code="E-TYPE-CHANGE",
+            file=file,
+            frame=step,
+            timestep=piece.header.timestep,
+            line=piece.line_of(int(wrong[0])),
+            atom_id=int(piece.id[wrong[0]]),
             why="species are taken to be fixed; files of two systems may have been mixed",
-        )  # fmt: skip
+        )
 
 
 def _few(ids: np.ndarray) -> str:

@@ -93,9 +93,13 @@ def shells(
     """
     path, run = Path(store), run or Run()
     given = validated(
-        ShellSettings, cutoff_angstrom=cutoff, convention=convention, facet_fraction=facet_fraction,
-        open_radius_angstrom=open_radius, tessellation=tessellation,
-    )  # fmt: skip
+        ShellSettings,
+        cutoff_angstrom=cutoff,
+        convention=convention,
+        facet_fraction=facet_fraction,
+        open_radius_angstrom=open_radius,
+        tessellation=tessellation,
+    )
     steps = chosen_steps(path, step)
     with shared(run, len(steps)) as together:
         for frame in steps:
@@ -242,20 +246,14 @@ def tessellated(
             },
         )
         voronoi = shell if voronoi is None or select is None else _merged(voronoi, shell, select)
-        select = (
-            (found.state & UNCERTIFIED) != 0
-            if select is None
-            else select & ((found.state & UNCERTIFIED) != 0)
-        )
+        select = (found.state & UNCERTIFIED) != 0 if select is None else select & ((found.state & UNCERTIFIED) != 0)
         if not select.any() or reach >= enough:
             return voronoi, cutoff
         reach = min(reach * 1.6, enough)
         block = load(reach)
 
 
-def _shells_of_domain(
-    path: str, part: int, domain: int, steps: list[int], *, frame: int, settings: dict
-) -> None:
+def _shells_of_domain(path: str, part: int, domain: int, steps: list[int], *, frame: int, settings: dict) -> None:
     root = StoreReader(path)
     load = partial(halo_block, root, domain, step=frame)
     voronoi, cutoff = tessellated(load, ShellSettings(**settings), root["atoms/radius"][:], frame)

@@ -172,27 +172,28 @@ def estimate(
         steps = cost(plan) if where.overwrite else steps_left(plan, place)
         begun = "" if where.overwrite else where_it_is(plan, place)
         guess = "minimisations: a guess" if plan.deform.mode == "quasistatic" else ""
-        rows.append({
-            "specimen": plan.name, "atoms": atoms_of(plan), "steps": steps, "steps_per_second": 1.0 / seconds[kind],
-            "core_hours": steps * seconds[kind] * job.threads / 3600.0,
-            "status": "; ".join(filter(None, (begun, guess))) if steps else "done",
-        })  # fmt: skip
+        rows.append(
+            {
+                "specimen": plan.name,
+                "atoms": atoms_of(plan),
+                "steps": steps,
+                "steps_per_second": 1.0 / seconds[kind],
+                "core_hours": steps * seconds[kind] * job.threads / 3600.0,
+                "status": "; ".join(filter(None, (begun, guess))) if steps else "done",
+            }
+        )
     at_once = _at_once(job, _threads(where))
     busy = [0.0] * at_once
     for row in sorted(rows, key=lambda row: -row["core_hours"]):
         heapq.heapreplace(busy, busy[0] + row["core_hours"] / job.threads)
-    return {
-        "rows": rows, "core_hours": sum(row["core_hours"] for row in rows), "at_once": at_once, "hours": max(busy)
-    }  # fmt: skip
+    return {"rows": rows, "core_hours": sum(row["core_hours"] for row in rows), "at_once": at_once, "hours": max(busy)}
 
 
 def _loaded(
     recipe: str | Path | SimulateRecipe, base: str | Path | None, changes: Sequence[str]
 ) -> tuple[SimulateRecipe, Path]:
     job, beside = (
-        (recipe, Path.cwd())
-        if isinstance(recipe, SimulateRecipe)
-        else load_recipe(recipe, changes, SimulateRecipe)
+        (recipe, Path.cwd()) if isinstance(recipe, SimulateRecipe) else load_recipe(recipe, changes, SimulateRecipe)
     )
     return job, Path(base or beside)
 
@@ -203,9 +204,10 @@ def _chosen(plans: list[SpecimenPlan], only: Sequence[str]) -> list[SpecimenPlan
     for pattern in only:
         if not any(fnmatch.fnmatchcase(plan.name, pattern) for plan in plans):
             raise UsageError(
-                f"no specimen of the recipe is called {pattern!r}", code="E-NO-SPECIMEN",
+                f"no specimen of the recipe is called {pattern!r}",
+                code="E-NO-SPECIMEN",
                 why=f"there are {', '.join(plan.name for plan in plans)}",
-            )  # fmt: skip
+            )
     return [plan for plan in plans if any(fnmatch.fnmatchcase(plan.name, pattern) for pattern in only)]
 
 
@@ -247,9 +249,7 @@ def _make(
         for name, error in results:
             if error:
                 failed[name] = error
-            again = "".join(
-                f", went on at {each['phase']}" for each in progress_of(home / name).get("resumed_at", [])
-            )
+            again = "".join(f", went on at {each['phase']}" for each in progress_of(home / name).get("resumed_at", []))
             console.print(f"{name}: {error.code if error else f'done{again}'}", markup=False)
     return True
 
@@ -326,7 +326,5 @@ def _together(failed: dict[str, QSDaskError], number: int) -> QSDaskError:
         code=first.code if alike else "E-SPECIMENS",
         file=first.file if alike else None,
         why=first.why if alike else None,
-        hint=first.hint
-        if alike
-        else "run the same command again: what is made stays; --only NAME makes one of them",
+        hint=first.hint if alike else "run the same command again: what is made stays; --only NAME makes one of them",
     )

@@ -69,9 +69,11 @@ def making_of(trajectory: str | Path | Sequence[str | Path]) -> dict:
         return {**found, **mine[0], "name": name, **checks}
     except (ValueError, LookupError, TypeError, AttributeError):
         raise BadDataError(
-            "not the metadata of a simulated specimen", code="E-SPECIMEN", file=place,
+            "not the metadata of a simulated specimen",
+            code="E-SPECIMEN",
+            file=place,
             hint="remove it, and give --species and --strain-step instead",
-        ) from None  # fmt: skip
+        ) from None
 
 
 def _checks(file: Path, specimen: str, deformation: Mapping) -> dict:
@@ -105,9 +107,7 @@ def completed(settings: IngestSettings, made: Mapping, timesteps: Sequence[int |
         update={
             "species": settings.species or {int(kind): name for kind, name in made["species"].items()},
             "name": settings.name or made["name"],
-            "strain_step": made["strain_step"]
-            if settings.strain_step is None and regular
-            else settings.strain_step,
+            "strain_step": made["strain_step"] if settings.strain_step is None and regular else settings.strain_step,
         }
     )
 
@@ -124,9 +124,7 @@ def contradictions(settings: IngestSettings, made: Mapping) -> list[ReadWarning]
     """
     told = {int(kind): name for kind, name in made.get("species", {}).items()}
     other = {k: name for k, name in settings.species.items() if told.get(k, name) != name}
-    text = "; ".join(
-        f"type {k} is taken as {name}, the glass was made with {told[k]}" for k, name in other.items()
-    )
+    text = "; ".join(f"type {k} is taken as {name}, the glass was made with {told[k]}" for k, name in other.items())
     return [ReadWarning("W-SPECIES", text)] if other else []
 
 
@@ -161,10 +159,13 @@ def species_of(frame: Frame, given: Mapping[int, str], path: str) -> tuple[np.nd
     if frame.type is None or missing:
         raise BadDataError(
             f"the element of atom type {', '.join(map(str, missing)) or '?'} is not known",
-            code="E-SPECIES", file=path, frame=0, timestep=frame.timestep,
+            code="E-SPECIES",
+            file=path,
+            frame=0,
+            timestep=frame.timestep,
             why="a LAMMPS type is a number; which element it is, the file does not tell",
             hint="give all of them, for example --species " + ",".join(f"{t}=Cu" for t in types or [1]),
-        )  # fmt: skip
+        )
     names = sorted({given[t] for t in types})
     lookup = np.zeros(max(types) + 1, dtype=np.int16)
     for t in types:
@@ -177,8 +178,12 @@ def species_of(frame: Frame, given: Mapping[int, str], path: str) -> tuple[np.nd
             at = differs[0]
             raise BadDataError(
                 f"--species says {names[kind[at]]}, the element column says {written[at]}",
-                code="E-SPECIES", file=path, frame=0, timestep=frame.timestep, atom_id=int(frame.id[at]),
-            )  # fmt: skip
+                code="E-SPECIES",
+                file=path,
+                frame=0,
+                timestep=frame.timestep,
+                atom_id=int(frame.id[at]),
+            )
     return kind, names
 
 
@@ -233,9 +238,12 @@ def refuse_flat(frame: Frame, path: str) -> None:
     for axis in np.flatnonzero(np.ptp(frame.position, axis=0) == 0.0):
         raise BadDataError(
             f"all atoms have {'xyz'[axis]} = {frame.position[0, axis]:g}",
-            code="E-2D", file=path, frame=0, timestep=frame.timestep,
+            code="E-2D",
+            file=path,
+            frame=0,
+            timestep=frame.timestep,
             why="2D systems are not supported: their atoms have no Voronoi cells in three dimensions",
-        )  # fmt: skip
+        )
 
 
 def refuse_overlap(frame: Frame, path: str) -> None:
@@ -274,7 +282,11 @@ def refuse_overlap(frame: Frame, path: str) -> None:
             pair = sorted((int(frame.id[a[k]]), int(frame.id[b[k]])))
             raise BadDataError(
                 f"atoms {pair[0]} and {pair[1]} are {distance[k]:.3g} angstrom apart",
-                code="E-OVERLAP", file=path, frame=0, timestep=frame.timestep, atom_id=pair[1],
+                code="E-OVERLAP",
+                file=path,
+                frame=0,
+                timestep=frame.timestep,
+                atom_id=pair[1],
                 why="two atoms at one place have no Voronoi cells of their own",
                 hint="remove the copy from the first frame",
-            )  # fmt: skip
+            )

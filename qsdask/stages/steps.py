@@ -49,8 +49,9 @@ def chosen_steps(path: Path, step: int | Sequence[int]) -> list[int]:
         if not -len(strain) <= k < len(strain):
             raise UsageError(
                 f"step is {k}, the store has the steps 0 to {len(strain) - 1}, at strains {strain[0]:g} to {strain[-1]:g}",
-                code="E-STEP", file=path,
-            )  # fmt: skip
+                code="E-STEP",
+                file=path,
+            )
     return list(dict.fromkeys(int(k) % len(strain) for k in asked))
 
 
@@ -71,8 +72,10 @@ def step_near(store: str | Path, strain: float) -> tuple[int, float]:
     if abs(stored[step] - strain) > NEAR:
         raise BadDataError(
             f"no frame was stored at strain {strain:g}; the store holds {len(stored)} frames from {stored.min():g} to {stored.max():g}",
-            code="E-STRAIN", file=path, hint="choose a stored strain with --strain, or ingest with the right --strain-step",
-        )  # fmt: skip
+            code="E-STRAIN",
+            file=path,
+            hint="choose a stored strain with --strain, or ingest with the right --strain-step",
+        )
     return step, float(stored[step])
 
 

@@ -48,9 +48,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     rows : sequence of sequences
         Cells; floats are shown with four digits.
     """
-    table = Table(
-        title=title, title_justify="left", title_style="bold", header_style="", show_header=any(columns)
-    )
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="", show_header=any(columns))
     for i, name in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[i], int | float) or row[i] is None for row in rows)
         # Names stand first, and may be copied: they stay in one piece as long as there is room.
@@ -97,10 +95,7 @@ def print_scores(scores: Mapping) -> None:
     """Print what `qsdask.evaluate` found."""
     rows = [
         ("atoms", f"{scores['atoms']:,} ({scores['usable']:,} usable)"),
-        (
-            "plastic",
-            f"{scores['plastic']:,} ({scores['plastic_fraction']:.2%}) at strain {scores['strain']:g}",
-        ),
+        ("plastic", f"{scores['plastic']:,} ({scores['plastic_fraction']:.2%}) at strain {scores['strain']:g}"),
         (
             "AUC-ROC",
             f"{scores['auc_roc']:.3f} (single models {scores['auc_models_mean']:.3f} ± {scores['auc_models_std']:.3f})",
@@ -120,15 +115,7 @@ def print_scores(scores: Mapping) -> None:
 
 def print_activation(found: xr.Dataset) -> None:
     """Print what `qsdask.activation` found, a row per strain."""
-    names = (
-        "n_plastic",
-        "n_newly",
-        "n_activated",
-        "qs_mean_plastic",
-        "qs_mean_newly",
-        "qs_mean_activated",
-        "auc",
-    )
+    names = ("n_plastic", "n_newly", "n_activated", "qs_mean_plastic", "qs_mean_newly", "qs_mean_activated", "auc")
     # Eight columns just fit into 80 characters.
     heads = ("strain", "plastic", "newly", "activated", "QS\nplastic", "QS\nnewly", "QS\nactivated", "AUC")
     columns = [found["strain"].values, *(found[name].values for name in names)]
@@ -195,19 +182,23 @@ def print_plan(plans: Mapping) -> None:
     for name, stages in plans.items():
         rows = [(s.stage, s.tasks, s.ghosts, size(s.bytes_written), size(s.bytes_memory)) for s in stages]
         print_table(
-            f"{name}: cost, estimated",
-            ("stage", "tasks", "ghosts per domain", "disk", "memory per worker"),
-            rows,
+            f"{name}: cost, estimated", ("stage", "tasks", "ghosts per domain", "disk", "memory per worker"), rows
         )
 
 
 def print_estimate(found: Mapping) -> None:
     """Print what `qsdask.stages.simulate.estimate` found."""
     rows = [
-        (row["specimen"], row["atoms"], f"{row['steps']:,}", f"{row['steps_per_second']:,.0f}", f"{row['core_hours']:.3g}",
-         row["status"])
+        (
+            row["specimen"],
+            row["atoms"],
+            f"{row['steps']:,}",
+            f"{row['steps_per_second']:,.0f}",
+            f"{row['core_hours']:.3g}",
+            row["status"],
+        )
         for row in found["rows"]
-    ]  # fmt: skip
+    ]
     heads = ("specimen", "atoms", "MD steps left", "steps/s", "core-hours", "so far")
     print_table("specimens: cost, estimated from a short timing here", heads, rows)
     counted = (
@@ -223,9 +214,7 @@ def print_estimate(found: Mapping) -> None:
 
 def print_specimens(done: Mapping) -> None:
     """Print what `qsdask.simulate` made, and what to type next."""
-    rows = [
-        (row["specimen"], row["atoms"], row["loading"], row["run"], row["status"]) for row in done["rows"]
-    ]
+    rows = [(row["specimen"], row["atoms"], row["loading"], row["run"], row["status"]) for row in done["rows"]]
     print_table(str(done["folder"]), ("specimen", "atoms", "loading", "run", "status"), rows)
     console = Console(highlight=False)
     console.print(f"physics checks: {done['folder'] / 'glasses.html'}", markup=False, soft_wrap=True)
@@ -282,7 +271,5 @@ def _cell(value: object) -> str:
 
 
 def _settings(settings: Mapping) -> str:
-    shown = {
-        k: v for k, v in settings.items() if isinstance(v, str | int | float) and k not in ("reference_hash",)
-    }
+    shown = {k: v for k, v in settings.items() if isinstance(v, str | int | float) and k not in ("reference_hash",)}
     return ", ".join(f"{k.removesuffix('_angstrom')} {v}" for k, v in shown.items())

@@ -39,9 +39,18 @@ def toy_block(reach: float, shells: Sequence[str] = (), rings: int = 1) -> Block
     row = np.arange(n_local)
     box = Box(np.eye(3) * 60.0, np.full(3, -30.0), np.array([True, True, True]))
     block = Block(
-        n_owned, row, np.zeros((n_local, 3), dtype=np.int8), position, row, np.zeros(n_local, dtype=np.int16),
-        np.full(n_local, 1.3), box, reach, current=position, current_box=box,
-    )  # fmt: skip
+        n_owned,
+        row,
+        np.zeros((n_local, 3), dtype=np.int8),
+        position,
+        row,
+        np.zeros(n_local, dtype=np.int16),
+        np.full(n_local, 1.3),
+        box,
+        reach,
+        current=position,
+        current_box=box,
+    )
     # The 125 atoms of the inner cube hold all neighbours of the owned ones.
     shelled = n_owned if rings == 1 else 125
     made: dict[str, Shell] = {}

@@ -27,11 +27,7 @@ __all__ = ["train"]
 
 
 def train(
-    stores: str | Path | Sequence[str | Path],
-    *,
-    model: str | Path,
-    run: Run | None = None,
-    **settings: object,
+    stores: str | Path | Sequence[str | Path], *, model: str | Path, run: Run | None = None, **settings: object
 ) -> Path:
     """Learn quench-in softness from one or more deformed glasses.
 
@@ -74,35 +70,23 @@ def train(
     _refuse_twice(paths)
     label, definition = _agreed(paths, chosen)
     with run.connected() as client:
-        label_of = [
-            (str(p), d, label_step(p, chosen.strain)) for p in paths for d in range(StoreReader(p).n_domain)
-        ]
+        label_of = [(str(p), d, label_step(p, chosen.strain)) for p in paths for d in range(StoreReader(p).n_domain)]
         counted = list(
             run_tasks(
-                client,
-                partial(_count, chosen=chosen, label=label),
-                label_of,
-                label="label",
-                progress=run.progress,
+                client, partial(_count, chosen=chosen, label=label), label_of, label="label", progress=run.progress
             )
         )
         specimens = _told_apart({str(path): _specimen(path, counted) for path in paths})
-        gather = partial(
-            _gather, chosen=chosen, label=label, share=_share(specimens, chosen), specimens=specimens
-        )
+        gather = partial(_gather, chosen=chosen, label=label, share=_share(specimens, chosen), specimens=specimens)
         parts = list(run_tasks(client, gather, label_of, label="gather", progress=run.progress))
-        quantiles = np.quantile(
-            np.concatenate([c["d2_quantiles"] for c in counted]), [0, 0.25, 0.5, 0.75, 1]
-        ).tolist()
+        quantiles = np.quantile(np.concatenate([c["d2_quantiles"] for c in counted]), [0, 0.25, 0.5, 0.75, 1]).tolist()
         threads = run.workers or len(psutil.Process().cpu_affinity())
         with progress_bar("train", chosen.draws * chosen.folds, show=run.progress) as advance:
             made = learn.train(
                 learn.concatenate(parts),
                 definition=definition,
                 label=label,
-                settings=learn.Settings(
-                    n_trees=chosen.trees, depth=chosen.depth, learning_rate=chosen.learning_rate
-                ),
+                settings=learn.Settings(n_trees=chosen.trees, depth=chosen.depth, learning_rate=chosen.learning_rate),
                 draws=chosen.draws,
                 n_folds=chosen.folds,
                 folds=chosen.fold_kind,
@@ -116,9 +100,11 @@ def train(
         if learn.load_model(target).digest() == made.digest():
             return target
         raise CannotCreateError(
-            "another model is here, learned from other numbers or with other settings", code="E-EXISTS", file=target,
+            "another model is here, learned from other numbers or with other settings",
+            code="E-EXISTS",
+            file=target,
             hint="choose another --model, or add --overwrite",
-        )  # fmt: skip
+        )
     made.save(target, overwrite=run.overwrite)
     return target
 
@@ -136,8 +122,10 @@ def _agreed(paths: Sequence[Path], chosen: TrainSettings) -> tuple[dict, dict]:
             raise BadDataError(
                 f"features or response were defined otherwise than in {paths[0]}: "
                 f"{definition} and {response} against {definitions[0]} and {responses[0]}",
-                code="E-FEATURES-DIFFER", file=path, hint="compute one of them again with --overwrite",
-            )  # fmt: skip
+                code="E-FEATURES-DIFFER",
+                file=path,
+                hint="compute one of them again with --overwrite",
+            )
     label = {
         "strain": chosen.strain,
         "surface_margin_angstrom": chosen.surface_margin_angstrom,
@@ -186,9 +174,7 @@ def _told_apart(specimens: dict[str, Specimen]) -> dict[str, Specimen]:
     """Glasses of the same ids and species have one key, by which atoms are drawn; their fingerprints tell them apart."""
     keys = Counter(specimen.key for specimen in specimens.values())
     return {
-        path: replace(
-            specimen, key=f"{specimen.key}:{definition_digest({'distances': specimen.fingerprint})[:16]}"
-        )
+        path: replace(specimen, key=f"{specimen.key}:{definition_digest({'distances': specimen.fingerprint})[:16]}")
         if keys[specimen.key] > 1
         else specimen
         for path, specimen in specimens.items()
@@ -238,8 +224,7 @@ def _gather(
     rare = plastic * 2 <= sum(s.n_usable for s in specimens.values())
     minority = found.y if rare else ~found.y
     lowest = np.min(
-        [learn.identity_hash(chosen.seed, "undersample", draw, me.key, ids) for draw in range(chosen.draws)],
-        axis=0,
+        [learn.identity_hash(chosen.seed, "undersample", draw, me.key, ids) for draw in range(chosen.draws)], axis=0
     )
     keep = found.mask & (minority | (share >= 1.0) | (lowest.astype(np.float64) < share * 2.0**64))
     block = None
@@ -252,11 +237,5 @@ def _gather(
             origin=root["frames/origin"][0],
         )[keep]
     return Table(
-        (me,),
-        np.zeros(int(keep.sum()), dtype=np.int64),
-        ids[keep],
-        found.value[keep],
-        found.y[keep],
-        columns,
-        block,
+        (me,), np.zeros(int(keep.sum()), dtype=np.int64), ids[keep], found.value[keep], found.y[keep], columns, block
     )

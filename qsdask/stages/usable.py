@@ -112,15 +112,15 @@ def check_response(path: Path, label: Mapping, *, averaged: bool = False) -> Non
         ``E-RESPONSE-DIFFERS``.
     """
     here = response_of(path, averaged=averaged)
-    rows = [
-        f"{name}: {label[name]} -> {value}" for name, value in here.items() if label.get(name, value) != value
-    ]
+    rows = [f"{name}: {label[name]} -> {value}" for name, value in here.items() if label.get(name, value) != value]
     if rows:
         raise BadDataError(
             f"the response in this store was measured otherwise than that of the model's label: {'; '.join(rows)}",
-            code="E-RESPONSE-DIFFERS", file=path, why="plastic atoms of one measure are not those of another",
+            code="E-RESPONSE-DIFFERS",
+            file=path,
+            why="plastic atoms of one measure are not those of another",
             hint=f"measure it again with --overwrite: qsdask respond {path}",
-        )  # fmt: skip
+        )
 
 
 def labelled_rows(
@@ -162,22 +162,21 @@ def labelled_rows(
     if host is not None and host not in names:
         raise UsageError(f"host is {host!r}, the store holds {', '.join(names)}", code="E-HOST")
     mask, excluded = usable(
-        value, known,
-        surface_distance=surface_distance(root, rows), margin=margin,
-        species=root["atoms/species"][rows], host=None if host is None else names.index(host),
-    )  # fmt: skip
+        value,
+        known,
+        surface_distance=surface_distance(root, rows),
+        margin=margin,
+        species=root["atoms/species"][rows],
+        host=None if host is None else names.index(host),
+    )
     return LabelledRows(value, y, mask, excluded, d2)
 
 
-def _labels(
-    root: StoreReader, rows: slice, step: int, label: Mapping
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _labels(root: StoreReader, rows: slice, step: int, label: Mapping) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """D2min, label, and where there is one: of this run, or of all isoconfigurational runs for a model of those."""
     if "frequency" in label:
         runs = "response/propensity"
-        return root[f"{runs}/d2min_mean"][step, rows], *often(
-            root[f"{runs}/frequency"][step, rows], label["frequency"]
-        )
+        return root[f"{runs}/d2min_mean"][step, rows], *often(root[f"{runs}/frequency"][step, rows], label["frequency"])
     d2 = root["response/d2min/d2min"][step, rows]
     valid = root["response/d2min/valid"][step, rows]
     return d2, *plastic(np.where(valid, d2, np.nan), label["threshold"])

@@ -22,13 +22,7 @@ from qsdask.stages.damage import Damage
 from qsdask.store.durable import name_word
 from qsdask.store.ledger import Record, Task, receipt_key
 from qsdask.store.lock import is_lock_file
-from qsdask.store.manifest import (
-    Manifest,
-    folder_text,
-    folders_of,
-    root_text,
-    sound_text,
-)
+from qsdask.store.manifest import Manifest, folder_text, folders_of, root_text, sound_text
 from qsdask.store.reader import StoreReader
 from qsdask.store.record import keys, require_store, stage_groups
 from qsdask.store.state import StageState, state_of
@@ -157,9 +151,7 @@ class _Survey:
                 self._without_receipt(record, lost, expected)
         return expected
 
-    def _receipted(
-        self, record: Record, manifest: Manifest | None
-    ) -> tuple[dict[str, _Expected], list[Task]]:
+    def _receipted(self, record: Record, manifest: Manifest | None) -> tuple[dict[str, _Expected], list[Task]]:
         """Files that a stage's receipts name, and tasks whose receipt is damaged."""
         key = record.key
         lost: list[Task] = []
@@ -189,24 +181,14 @@ class _Survey:
                     continue
                 file = name_of.get(name)
                 if file is None:
-                    self._add(
-                        "missing",
-                        receipt_key(key, task),
-                        "it names a file that cannot be",
-                        stage=key,
-                        task=task,
-                    )
+                    self._add("missing", receipt_key(key, task), "it names a file that cannot be", stage=key, task=task)
                     continue
                 expected[file] = _Expected(length, f"{high:016x}{low:016x}", key, task)
                 if wrong and not self._fits(file, record, task):
                     misplaced = True
-                    self._add(
-                        "content", receipt_key(key, task), "the receipt of another task", stage=key, task=task
-                    )
+                    self._add("content", receipt_key(key, task), "the receipt of another task", stage=key, task=task)
         if wrong and not misplaced:
-            self._add(
-                "content", f"ledger/{key}/receipt", "the receipts together are not those written", stage=key
-            )
+            self._add("content", f"ledger/{key}/receipt", "the receipts together are not those written", stage=key)
         return expected, lost
 
     def _without_receipt(self, record: Record, lost: list[Task], expected: dict[str, _Expected]) -> None:
@@ -258,10 +240,7 @@ class _Survey:
         if not self.deep:
             return
         batches = [same[i : i + BATCH] for i in range(0, len(same), BATCH)]
-        with (
-            progress_bar("verify", len(same), show=self.progress) as advance,
-            ThreadPoolExecutor(THREADS) as pool,
-        ):
+        with progress_bar("verify", len(same), show=self.progress) as advance, ThreadPoolExecutor(THREADS) as pool:
             for batch, digests in zip(batches, pool.map(self._digests, batches), strict=True):
                 for file, digest in zip(batch, digests, strict=True):
                     if digest != expected[file].digest:
@@ -311,9 +290,7 @@ class _Survey:
                     text = sound_text(self.root, state.manifest, file)
                     if text is None:
                         if "zarr.json" in self.sizes:
-                            self._add(
-                                "content", "zarr.json", f"it does not remember {file} as it was written"
-                            )
+                            self._add("content", "zarr.json", f"it does not remember {file} as it was written")
                         return None
                     shown[file.removesuffix("/zarr.json")] = json.loads(text)
         return root_text(shown)
@@ -337,13 +314,9 @@ class _Survey:
         """Whether a task of this step and domain can have written the file."""
         place = self._place(file)
         step, domain = place.get("step"), place.get("domain")
-        return (record.shape[1] == 1 or step in (None, task[1])) and (
-            record.shape[2] == 1 or domain in (None, task[2])
-        )
+        return (record.shape[1] == 1 or step in (None, task[1])) and (record.shape[2] == 1 or domain in (None, task[2]))
 
-    def _add(
-        self, kind: str, file: str, text: str, stage: str | None = None, task: Task | None = None
-    ) -> None:
+    def _add(self, kind: str, file: str, text: str, stage: str | None = None, task: Task | None = None) -> None:
         self.found.append(Damage(kind, file, text, stage, task, **self._place(file, ids=True)))
 
     def _place(self, file: str, ids: bool = False) -> dict:
@@ -389,10 +362,7 @@ def _is_stage_group(file: str) -> bool:
 def _refuse_other_format(root: Path) -> None:
     """Refuse a store of another format; a single changed digit is damage, and found as such."""
     formats = set()
-    for file, lost in (
-        ("zarr.json", {"format": 1}),
-        *((f"ledger/{key}/zarr.json", {}) for key in keys(root)),
-    ):
+    for file, lost in (("zarr.json", {"format": 1}), *((f"ledger/{key}/zarr.json", {}) for key in keys(root))):
         try:
             mark = metadata(root, file)["attributes"].get("qsdask", lost)
             formats.add(mark.get("format"))

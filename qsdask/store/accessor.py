@@ -137,9 +137,7 @@ class SoftnessAccessor:
     def _deformed(atoms: xr.Dataset) -> xr.Dataset:
         """The atoms, when their response has been measured."""
         if "d2min" not in atoms:
-            raise NoInputError(
-                "no response in this store", code="E-STAGE-MISSING", hint="qsdask respond STORE"
-            )
+            raise NoInputError("no response in this store", code="E-STAGE-MISSING", hint="qsdask respond STORE")
         return atoms
 
     @staticmethod

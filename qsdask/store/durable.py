@@ -77,10 +77,7 @@ class DurableStore(LocalStore):
     def sync_directories(self) -> None:
         """Make the names of all files written so far durable."""
         directories = {
-            parent
-            for key in self.written
-            for parent in (self.root / key).parents
-            if self.root in parent.parents
+            parent for key in self.written for parent in (self.root / key).parents if self.root in parent.parents
         }
         for directory in sorted({*directories, self.root}):
             sync_directory(directory)

@@ -171,9 +171,7 @@ def committing(path: Path, key: str, task: Task) -> Iterator[TaskWriter]:
     store.sync_directories()
 
 
-def begin(
-    path: Path, record: Record, template: Callable[[], None], *, overwrite: bool = False
-) -> list[Record]:
+def begin(path: Path, record: Record, template: Callable[[], None], *, overwrite: bool = False) -> list[Record]:
     """Open a stage for work: anew, or where it was left.
 
     Parameters
@@ -245,8 +243,10 @@ def finish(path: Path, key: str, provenance: dict) -> Record:
     if missing:
         raise ResumableError(
             f"{key} is incomplete: {len(missing)} of {int(np.prod(old.shape))} tasks missing",
-            code="E-INCOMPLETE", file=path, hint=f"resume with '{command_of(path, key)}'",
-        )  # fmt: skip
+            code="E-INCOMPLETE",
+            file=path,
+            hint=f"resume with '{command_of(path, key)}'",
+        )
     done = replace(old, complete=True, provenance={"versions": _versions(), **provenance})
     complete(path, done)
     return done
@@ -314,9 +314,7 @@ def discard(path: Path, record: Record) -> None:
     # Groups above that hold nothing but their own metadata go too.
     for node in (f"ledger/{record.key}", *record.groups):
         for folder in reversed(folders_of(node)):
-            if (root / folder).is_dir() and {file.name for file in (root / folder).iterdir()} <= {
-                "zarr.json"
-            }:
+            if (root / folder).is_dir() and {file.name for file in (root / folder).iterdir()} <= {"zarr.json"}:
                 shutil.rmtree(root / folder, ignore_errors=True)
 
 
@@ -339,11 +337,7 @@ def _differences(old: Record, new: Record) -> str:
         for n in names
         if old.settings.get(n) != new.settings.get(n)
     ]
-    rows += [
-        f"{n} was computed again"
-        for n in sorted(old.inputs)
-        if old.inputs[n] != new.inputs.get(n, old.inputs[n])
-    ]
+    rows += [f"{n} was computed again" for n in sorted(old.inputs) if old.inputs[n] != new.inputs.get(n, old.inputs[n])]
     rows += (
         [f"{old.shape[1]} steps in {old.shape[2]} domains -> {new.shape[1]} in {new.shape[2]}"]
         if old.shape[1:] != new.shape[1:]

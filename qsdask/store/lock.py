@@ -76,9 +76,7 @@ def writing(path: str | Path) -> Iterator[None]:
         yield
         return
     if owner is not None:
-        raise _locked(
-            Path(home), {"host": socket.gethostname(), "pid": os.getpid(), "command": "another thread"}
-        )
+        raise _locked(Path(home), {"host": socket.gethostname(), "pid": os.getpid(), "command": "another thread"})
     try:
         with _locked_file(Path(home)):
             yield
@@ -220,6 +218,8 @@ def _locked(root: Path, owner: dict) -> ResumableError:
     who = f"process {owner.get('pid', '?')} on {owner.get('host', '?')}"
     return ResumableError(
         f"another process writes into this store: {who}, started {_time(owner.get('start'))} ({owner.get('command', '?')})",
-        code="E-LOCKED", file=root, why="two writers would mix their numbers",
+        code="E-LOCKED",
+        file=root,
+        why="two writers would mix their numbers",
         hint=f"wait until it has ended; if it is gone and no qsdask runs anywhere on this store, remove {root / LOCK}",
-    )  # fmt: skip
+    )

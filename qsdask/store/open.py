@@ -58,9 +58,7 @@ def open_store(path: str | Path, *, partial: bool = False) -> xr.DataTree:
         else:
             check_group(root, name, found)
     groups = xr.open_groups(store, engine="zarr", chunks={}, consolidated=not partial)
-    return xr.DataTree.from_dict(
-        {name: group for name, group in groups.items() if not name.startswith("/ledger")}
-    )
+    return xr.DataTree.from_dict({name: group for name, group in groups.items() if not name.startswith("/ledger")})
 
 
 def _contents(root: Path) -> dict[str, dict]:

@@ -79,9 +79,7 @@ def record_from(fields: dict) -> Record:
 
 def record_text(record: Record, manifest: str | None) -> bytes:
     """Metadata file of a ledger; `manifest` is the checksum of the manifest, None while the stage is unfinished."""
-    content = {
-        "format": schema.FORMAT_VERSION, "digest": record.digest, "record": asdict(record), "manifest": manifest
-    }  # fmt: skip
+    content = {"format": schema.FORMAT_VERSION, "digest": record.digest, "record": asdict(record), "manifest": manifest}
     # Sorted, so that the record gives the same bytes when it comes from the manifest.
     content = json.loads(json.dumps(content, sort_keys=True))
     return folder_text({"qsdask": {**content, "checksum": checksum(content)}})

@@ -18,11 +18,7 @@ __all__ = ["create_array", "create_group", "write_whole"]
 
 
 def create_group(
-    path: Path,
-    group: str,
-    sizes: Mapping[str, int],
-    chunks: Mapping[str, int],
-    attributes: Mapping[str, object],
+    path: Path, group: str, sizes: Mapping[str, int], chunks: Mapping[str, int], attributes: Mapping[str, object]
 ) -> None:
     """Create a group and the complete template of its arrays, replacing what was there.
 
@@ -38,19 +34,13 @@ def create_group(
         Attributes of the group.
     """
     put_folders(Path(path), group)
-    zarr.create_group(
-        DurableStore(path), path=group, zarr_format=3, overwrite=True, attributes=dict(attributes)
-    )
+    zarr.create_group(DurableStore(path), path=group, zarr_format=3, overwrite=True, attributes=dict(attributes))
     for variable in schema.variables_of(group):
         create_array(path, group, variable, sizes, chunks)
 
 
 def create_array(
-    path: Path,
-    group: str,
-    variable: schema.Variable,
-    sizes: Mapping[str, int],
-    chunks: Mapping[str, int],
+    path: Path, group: str, variable: schema.Variable, sizes: Mapping[str, int], chunks: Mapping[str, int]
 ) -> None:
     """Create one registered array; see `create_group`."""
     marks = {"units": variable.units, "long_name": variable.long_name}
@@ -64,8 +54,7 @@ def create_array(
         shape=tuple(sizes[d] for d in variable.dims),
         # Coordinates are read whole, so they are one chunk.
         chunks=tuple(
-            max(1, sizes[d] if variable.coordinate else min(chunks.get(d, sizes[d]), sizes[d]))
-            for d in variable.dims
+            max(1, sizes[d] if variable.coordinate else min(chunks.get(d, sizes[d]), sizes[d])) for d in variable.dims
         ),
         dtype=str if variable.dtype == "string" else variable.dtype,
         dimension_names=variable.dims,

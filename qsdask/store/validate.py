@@ -55,9 +55,12 @@ KNOWN_FEATURES: frozenset[str] = frozenset()
 
 def _refusal(code: str, why: str, file: Path, key: str, text: str) -> StoreIOError:
     return StoreIOError(
-        f"{key}: {text}", code=code, file=file,
-        why=why, hint=f"'qsdask verify {file}' tells all that is wrong, 'qsdask repair {file}' mends it",
-    )  # fmt: skip
+        f"{key}: {text}",
+        code=code,
+        file=file,
+        why=why,
+        hint=f"'qsdask verify {file}' tells all that is wrong, 'qsdask repair {file}' mends it",
+    )
 
 
 #: ``damaged(store, key, text)``: the refusal of a file that is not what was written.
@@ -179,8 +182,10 @@ def check_requires(root: Path, mark: dict) -> None:
     if not isinstance(requires, list) or not set(map(str, requires)) <= KNOWN_FEATURES:
         raise BadDataError(
             f"the store needs {requires}, which qsdask {__version__} does not know",
-            code="E-FORMAT-VERSION", file=root, hint="use a newer qsdask",
-        )  # fmt: skip
+            code="E-FORMAT-VERSION",
+            file=root,
+            hint="use a newer qsdask",
+        )
 
 
 def check_format(root: Path, number: object) -> None:
@@ -192,9 +197,10 @@ def check_format(root: Path, number: object) -> None:
         raise BadDataError(
             f"the store has format {number}, this is qsdask {__version__} and "
             f"{'knows <=' if newer else 'writes'} {schema.FORMAT_VERSION}",
-            code="E-FORMAT-VERSION", file=root,
+            code="E-FORMAT-VERSION",
+            file=root,
             hint="use a newer qsdask" if newer else f"qsdask migrate {root}",
-        )  # fmt: skip
+        )
 
 
 def array_metadata(root: Path, name: str) -> dict:
@@ -308,9 +314,18 @@ def _is_our_blosc(codec: dict, width: int) -> bool:
 
 
 _FIELDS = {
-    "shape", "data_type", "chunk_grid", "chunk_key_encoding", "fill_value", "codecs", "attributes", "dimension_names",
-    "zarr_format", "node_type", "storage_transformers",
-}  # fmt: skip
+    "shape",
+    "data_type",
+    "chunk_grid",
+    "chunk_key_encoding",
+    "fill_value",
+    "codecs",
+    "attributes",
+    "dimension_names",
+    "zarr_format",
+    "node_type",
+    "storage_transformers",
+}
 
 _KEYS = {"name": "default", "configuration": {"separator": "/"}}
 

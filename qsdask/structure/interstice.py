@@ -16,22 +16,10 @@ __all__ = ["FEATURE_SET", "Interstice"]
 _NO_HULL = "fewer than 4 neighbours, a flat hull, or an atom outside its hull"
 
 _KINDS = (
-    (
-        "distance",
-        "voro",
-        "voronoi",
-        "empty share of the bonds to the Voronoi neighbours",
-        "no Voronoi neighbour",
-    ),
+    ("distance", "voro", "voronoi", "empty share of the bonds to the Voronoi neighbours", "no Voronoi neighbour"),
     ("area", "voro", "voronoi", "empty share of the triangles of the neighbours' hull", _NO_HULL),
     ("volume", "voro", "voronoi", "empty share of the tetrahedra of atom and hull triangle", _NO_HULL),
-    (
-        "distance",
-        "cutoff",
-        "cutoff",
-        "empty share of the bonds within the cut-off",
-        "no neighbour within the cut-off",
-    ),
+    ("distance", "cutoff", "cutoff", "empty share of the bonds within the cut-off", "no neighbour within the cut-off"),
 )
 
 
@@ -65,11 +53,7 @@ class Interstice(AtomQuantity):
     cost: ClassVar[float] = 3.0
     columns: ClassVar[tuple[Column, ...]] = tuple(
         Column(
-            column_name("sro", f"interstice_{kind}", short, statistic),
-            "1",
-            f"{statistic} of the {meaning}",
-            nan,
-            shell,
+            column_name("sro", f"interstice_{kind}", short, statistic), "1", f"{statistic} of the {meaning}", nan, shell
         )
         for kind, short, shell, meaning, nan in _KINDS
         for statistic in STATISTICS

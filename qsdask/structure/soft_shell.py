@@ -102,9 +102,16 @@ class SoftShell(AtomQuantity):
         shell = block.shells["voronoi"]
         weight = relative_areas(shell)
         short = soft_shell(
-            block.position, block.radius, block.species, len(self.species), len(weight), shell.neighbour,
-            shell.count, weight, contact=self.convention == "amlearn",
-        )  # fmt: skip
+            block.position,
+            block.radius,
+            block.species,
+            len(self.species),
+            len(weight),
+            shell.neighbour,
+            shell.count,
+            weight,
+            contact=self.convention == "amlearn",
+        )
         average = averaged_components(short, block.n_owned, shell.neighbour, shell.count, weight)
         return np.concatenate([short[: block.n_owned], average], axis=1)
 

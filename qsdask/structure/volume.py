@@ -46,10 +46,7 @@ class Volume(AtomQuantity):
             "fewer than 3 or more than 24 neighbours",
         ),
         Column(
-            "sro__atomic_volume_share__voro",
-            "1",
-            "volume of the atom over that of its Voronoi cell",
-            "no Voronoi cell",
+            "sro__atomic_volume_share__voro", "1", "volume of the atom over that of its Voronoi cell", "no Voronoi cell"
         ),
     )
 
@@ -67,9 +64,7 @@ class Volume(AtomQuantity):
             Unit: 1.
         """
         shell = block.shells["voronoi"]
-        return packing(
-            block.position, block.radius, block.n_owned, shell.neighbour, shell.count, shell.cell_volume
-        )
+        return packing(block.position, block.radius, block.n_owned, shell.neighbour, shell.count, shell.cell_volume)
 
 
 FEATURE_SET = Volume

@@ -41,12 +41,7 @@ class VoronoiIndex(AtomQuantity):
     follows_deformation: ClassVar[bool] = False
     cost: ClassVar[float] = 0.03
     columns: ClassVar[tuple[Column, ...]] = tuple(
-        Column(
-            f"sro__voronoi_index_n{i}__voro",
-            "1",
-            f"number of Voronoi facets with {i} edges",
-            "no Voronoi cell",
-        )
+        Column(f"sro__voronoi_index_n{i}__voro", "1", f"number of Voronoi facets with {i} edges", "no Voronoi cell")
         for i in range(3, 8)
     )
 

@@ -207,9 +207,7 @@ def block_of(
     for name, shell in stored.items():
         named = _around(shell.neighbour, entry[:n_shelled])
         place = sorter[np.searchsorted(entry, np.where(named < 0, entry[0], named), sorter=sorter)]
-        held = {
-            key: value[entry[:n_shelled] >> 24] for key, value in vars(shell).items() if value is not None
-        }
+        held = {key: value[entry[:n_shelled] >> 24] for key, value in vars(shell).items() if value is not None}
         made[name] = Shell(**{**held, "neighbour": np.where(named < 0, -1, place).astype(np.int32)})
     row = entry >> 24
     image = ((entry[:, None] >> np.array([16, 8, 0]) & 255) - 128).astype(np.int8)
@@ -218,9 +216,7 @@ def block_of(
 
 def _block(specimen, n_owned, row, image, position, order, reach, shells) -> Block:
     species = specimen.species[row]
-    return Block(
-        n_owned, row, image, position, order, species, specimen.radius[species], specimen.box, reach, shells
-    )
+    return Block(n_owned, row, image, position, order, species, specimen.radius[species], specimen.box, reach, shells)
 
 
 def _stored(name, whole, cutoff, fraction, more_slots) -> Shell:

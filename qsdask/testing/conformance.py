@@ -22,14 +22,7 @@ from unittest import SkipTest
 import numpy as np
 
 from qsdask.errors import InternalError
-from qsdask.quantity import (
-    KNOWN_STATISTICS,
-    AtomQuantity,
-    coarsened,
-    medium_range,
-    parse_column,
-    surroundings,
-)
+from qsdask.quantity import KNOWN_STATISTICS, AtomQuantity, coarsened, medium_range, parse_column, surroundings
 from qsdask.space.block import Block
 from qsdask.space.box import Box
 from qsdask.testing.blocks import Specimen, block_of, gas, lattice, specimen
@@ -38,9 +31,7 @@ from qsdask.testing.lattices import random_rotation
 __all__ = ["FeatureSetTests"]
 
 #: What `AtomQuantity` asks for.
-CONTRACT = (
-    "name", "columns", "shells", "follows_deformation", "rings", "reach", "statistics", "compute"
-)  # fmt: skip
+CONTRACT = ("name", "columns", "shells", "follows_deformation", "rings", "reach", "statistics", "compute")
 SHELLS = {"voronoi", "cutoff"}
 #: Atoms of which most tests compute the values; the surroundings are those of all.
 SOME = np.arange(30)
@@ -126,9 +117,7 @@ class FeatureSetTests:
         assert len(surroundings(further)) >= len(surroundings(self.quantity))
         for column in made:
             assert parse_column(column.name)[0].startswith("mro"), column.name
-            assert column.shell in self.quantity.shells, (
-                f"{column.name}: the set asks for no {column.shell} shell"
-            )
+            assert column.shell in self.quantity.shells, f"{column.name}: the set asks for no {column.shell} shell"
 
     def test_columns_follow_the_number_of_species(self) -> None:
         """One, two or three kinds of atoms."""
@@ -187,9 +176,9 @@ class FeatureSetTests:
                 if other == where:
                     found = value[names.index(name)]
                     message = f"{name} in {where}: {found!r}, expected {expected!r}"
-                    assert np.isclose(
-                        found, expected, rtol=self.tolerance, atol=self.tolerance, equal_nan=True
-                    ), message
+                    assert np.isclose(found, expected, rtol=self.tolerance, atol=self.tolerance, equal_nan=True), (
+                        message
+                    )
 
     # What must not matter.
 
@@ -224,9 +213,7 @@ class FeatureSetTests:
         """Each atom keeps its id and gets another row."""
         found = specimen("glass")
         mixed = np.random.default_rng(3).permutation(len(found.id))
-        permuted = found._replace(
-            position=found.position[mixed], species=found.species[mixed], id=found.id[mixed]
-        )
+        permuted = found._replace(position=found.position[mixed], species=found.species[mixed], id=found.id[mixed])
         place = np.argsort(mixed)[SOME]
         expected = self._values(found, owned=SOME)
         self._equal(self._values(permuted, owned=place), expected, self._cut, "with other rows")
@@ -250,10 +237,7 @@ class FeatureSetTests:
         """Without a shell, without the shells of neighbours, or with a smaller halo: an error, no numbers."""
         found, quantity = specimen("glass"), self.quantity
         whole = self._block(found, quantity, owned=SOME)
-        less = [
-            replace(whole, shells={k: s for k, s in whole.shells.items() if k != name})
-            for name in quantity.shells
-        ]
+        less = [replace(whole, shells={k: s for k, s in whole.shells.items() if k != name}) for name in quantity.shells]
         if quantity.rings == 2:
             less.append(self._block(found, quantity, owned=SOME, rings=1))
         if quantity.reach:
@@ -302,9 +286,7 @@ class FeatureSetTests:
         block, twin = (self._block(found, self.quantity, owned=SOME) for _ in range(2))
         first = self._compute(block, self.quantity).copy()
         for name, array in _arrays(block).items():
-            assert np.array_equal(array, _arrays(twin)[name], equal_nan=array.dtype.kind == "f"), (
-                f"{name} was modified"
-            )
+            assert np.array_equal(array, _arrays(twin)[name], equal_nan=array.dtype.kind == "f"), f"{name} was modified"
         self._equal(self._compute(block, self.quantity), first, 0.0, "the second time")
 
     def test_it_can_be_sent_to_workers(self) -> None:
@@ -316,9 +298,7 @@ class FeatureSetTests:
         assert hash(returned) == hash(self.quantity)
         assert returned.columns == self.quantity.columns
         block = self._block(specimen("thin"), self.quantity, owned=SOME)
-        self._equal(
-            self._compute(block, returned), self._compute(block, self.quantity), 0.0, "of the returned set"
-        )
+        self._equal(self._compute(block, returned), self._compute(block, self.quantity), 0.0, "of the returned set")
 
     # How the tests above are made.
 
@@ -381,8 +361,5 @@ def _rotation_about(axis: str, angle: float) -> np.ndarray:
 
 def _arrays(block: Block) -> dict[str, np.ndarray]:
     """Every array of a block, by name."""
-    held = {
-        **vars(block),
-        **{f"{name}.{key}": v for name, s in block.shells.items() for key, v in vars(s).items()},
-    }
+    held = {**vars(block), **{f"{name}.{key}": v for name, s in block.shells.items() for key, v in vars(s).items()}}
     return {name: value for name, value in held.items() if isinstance(value, np.ndarray)}

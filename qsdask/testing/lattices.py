@@ -209,9 +209,7 @@ def random_gas(n_atom: int, cell, seed: int = 0, origin=(0.0, 0.0, 0.0)) -> np.n
     float64 array, shape (n_atom, 3)
         Unit: angstrom.
     """
-    return np.asarray(origin) + np.random.default_rng(seed).random((n_atom, 3)) @ np.asarray(
-        cell, dtype=np.float64
-    )
+    return np.asarray(origin) + np.random.default_rng(seed).random((n_atom, 3)) @ np.asarray(cell, dtype=np.float64)
 
 
 def perturbed(position, amplitude: float, seed: int = 0) -> np.ndarray:

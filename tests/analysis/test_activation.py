@@ -57,9 +57,7 @@ def test_words_on_a_hand_made_glass():
 
 
 def test_threshold_is_exclusive():
-    result = activation.partial(
-        np.array([0.5, 0.5]), np.array([[5.0, 5.0 + 1e-12]]), np.ones((1, 2)), [0.04], 5.0
-    )
+    result = activation.partial(np.array([0.5, 0.5]), np.array([[5.0, 5.0 + 1e-12]]), np.ones((1, 2)), [0.04], 5.0)
     assert int(result["plastic_count"].sum()) == 1
 
 
@@ -68,9 +66,7 @@ def test_auc_within_the_stated_resolution_of_sklearn():
     qs = rng.beta(2.0, 2.5, 3000)
     d2 = rng.lognormal(0.0, 1.0, (5, 3000)) * np.exp(2.0 * qs) * np.array([0.5, 1, 2, 3, 5])[:, None]
     for n_fine in (200, 4000):
-        part = activation.partial(
-            qs, d2, np.ones_like(d2, bool), np.arange(5) * 0.02, THRESHOLD, n_fine=n_fine
-        )
+        part = activation.partial(qs, d2, np.ones_like(d2, bool), np.arange(5) * 0.02, THRESHOLD, n_fine=n_fine)
         result = activation.finalise(part)
         exact = np.array([roc_auc_score(row > THRESHOLD, qs) for row in d2])
         assert (np.abs(result["auc"] - exact) <= result["auc_resolution"]).all()
@@ -94,9 +90,7 @@ def test_quantiles_and_deciles_follow_the_sorted_values():
     d2 = np.where(rng.random((1, qs.size)) < qs, 9.0, 0.0)
     result = activation.finalise(activation.partial(qs, d2, np.ones_like(d2, bool), [0.04], THRESHOLD))
     exact = np.quantile(qs[d2[0] > 5.0], activation.QUANTILES)
-    np.testing.assert_allclose(
-        result["qs_quantile_plastic"][0], exact, atol=2 * result.attrs["qs_resolution"]
-    )
+    np.testing.assert_allclose(result["qs_quantile_plastic"][0], exact, atol=2 * result.attrs["qs_resolution"])
     np.testing.assert_allclose(result["decile_count"], 2000, atol=12)
     np.testing.assert_allclose(result["decile_upper"][:9], np.quantile(qs, np.arange(1, 10) / 10), atol=5e-4)
     np.testing.assert_allclose(result["activated_fraction"][0], np.arange(10) / 10 + 0.05, atol=0.04)

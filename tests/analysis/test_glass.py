@@ -124,9 +124,7 @@ def test_a_shipped_glass_is_a_glass(shipped):
 
     frames = open_trajectory(shipped / "cu65_a.dump.gz")
     first = next(frames.read(0, 1))
-    g = radial_distribution(
-        first.position, first.cell, first.origin, first.periodic, first.type - 1, ["Cu", "Zr"]
-    )
+    g = radial_distribution(first.position, first.cell, first.origin, first.periodic, first.type - 1, ["Cu", "Zr"])
     found = structure(g)
     assert not found["crystalline"]
     assert remarks(found) == []

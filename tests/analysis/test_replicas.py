@@ -13,10 +13,17 @@ from qsdask.analysis.replicas import VALUES, energy_against_rate, groups, mean_a
 
 def row(specimen, energy=-4.9, rate=1e13, *, alloy="Cu65 Zr35", loading="compression", peak=0.06, **values):
     return {
-        "specimen": specimen, "composition": alloy, "rate_kelvin_per_second": rate, "loading": loading,
-        "strain_rate_per_second": 1e9, "last_strain": 0.1, **dict.fromkeys(VALUES, 1.0), "energy_ev_per_atom": energy,
-        "yield_strain": peak, **values,
-    }  # fmt: skip
+        "specimen": specimen,
+        "composition": alloy,
+        "rate_kelvin_per_second": rate,
+        "loading": loading,
+        "strain_rate_per_second": 1e9,
+        "last_strain": 0.1,
+        **dict.fromkeys(VALUES, 1.0),
+        "energy_ev_per_atom": energy,
+        "yield_strain": peak,
+        **values,
+    }
 
 
 def test_the_error_is_that_of_the_mean_of_independent_glasses():
@@ -29,12 +36,8 @@ def test_the_error_is_that_of_the_mean_of_independent_glasses():
 
 
 def test_alloys_rates_and_loadings_stand_apart_the_fastest_first():
-    rows = [
-        row("a", rate=1e12), row("b"), row("c"), row("b", loading="tension"), row("d", alloy="Al90 Sm10"),
-    ]  # fmt: skip
-    found = [
-        (g["composition"], g["rate_kelvin_per_second"], g["loading"], g["specimens"]) for g in groups(rows)
-    ]
+    rows = [row("a", rate=1e12), row("b"), row("c"), row("b", loading="tension"), row("d", alloy="Al90 Sm10")]
+    found = [(g["composition"], g["rate_kelvin_per_second"], g["loading"], g["specimens"]) for g in groups(rows)]
     assert found == [
         ("Al90 Sm10", 1e13, "compression", ["d"]),
         ("Cu65 Zr35", 1e13, "compression", ["b", "c"]),
@@ -60,8 +63,10 @@ def test_a_stress_that_still_rises_is_no_yield():
 def test_the_verdict_needs_more_than_the_scatter_of_replicas():
     def verdict(*energies):
         rows = [
-            row(f"{rate}-{k}", e, rate) for rate, of in zip((1e14, 1e13), energies, strict=True) for k, e in enumerate(of)
-        ]  # fmt: skip
+            row(f"{rate}-{k}", e, rate)
+            for rate, of in zip((1e14, 1e13), energies, strict=True)
+            for k, e in enumerate(of)
+        ]
         return energy_against_rate(rows)[0]
 
     falls = verdict((-4.80, -4.81), (-4.90, -4.91))

@@ -22,8 +22,7 @@ def atoms(n, seed=0, cell=TILTED):
 def test_touching_slices_tile_the_box():
     position, *_ = atoms(500)
     masks = [
-        slab.slab_mask(position, TILTED, ORIGIN, PERIODIC, axis="z", centre=c, thickness=3.0)
-        for c in (0.0, 3.0, 6.0)
+        slab.slab_mask(position, TILTED, ORIGIN, PERIODIC, axis="z", centre=c, thickness=3.0) for c in (0.0, 3.0, 6.0)
     ]
     np.testing.assert_array_equal(np.sum(masks, axis=0), 1)
 
@@ -48,11 +47,7 @@ def test_free_sides_do_not_wrap():
     assert mask.tolist() == [True, False, False]
     mask = slab.slab_mask(position, cell, np.zeros(3), PERIODIC, centre=0.0, thickness=1.0)
     assert mask.tolist() == [True, True, False]
-    assert slab.slab_mask(position, cell, np.zeros(3), PERIODIC, thickness=50.0).tolist() == [
-        True,
-        True,
-        False,
-    ]
+    assert slab.slab_mask(position, cell, np.zeros(3), PERIODIC, thickness=50.0).tolist() == [True, True, False]
 
 
 def test_distances_in_the_plane_are_kept():
@@ -71,9 +66,7 @@ def test_chunks_join_to_the_whole():
     settings = {"axis": 1, "thickness": 3.0, "strain": 0.04, "threshold": 5.0}
 
     def cut(a, b):
-        return slab.cut_slab(
-            position[a:b], TILTED, ORIGIN, PERIODIC, qs[a:b], d2[a:b], radius[a:b], **settings
-        )
+        return slab.cut_slab(position[a:b], TILTED, ORIGIN, PERIODIC, qs[a:b], d2[a:b], radius[a:b], **settings)
 
     whole = cut(0, 200)
     joined = slab.join([cut(0, 70), cut(70, 70), cut(70, 200)])

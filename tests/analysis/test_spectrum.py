@@ -100,11 +100,7 @@ def test_equal_softness_has_no_spread():
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    n_atom=st.integers(0, 80),
-    seed=st.integers(0, 2**32 - 1),
-    cuts=st.lists(st.integers(0, 80), max_size=5),
-)
+@given(n_atom=st.integers(0, 80), seed=st.integers(0, 2**32 - 1), cuts=st.lists(st.integers(0, 80), max_size=5))
 def test_the_cut_into_chunks_changes_nothing(n_atom, seed, cuts):
     qs, d2, valid = glass(n_atom, seed)
     edge = sorted({0, n_atom, *(min(cut, n_atom) for cut in cuts)})
@@ -122,8 +118,7 @@ def test_the_cut_into_chunks_changes_nothing(n_atom, seed, cuts):
 def test_monoid_laws():
     qs, d2, valid = glass(90, 7)
     a, b, c, empty = (
-        spectrum.partial(qs[s], d2[s], valid[s], 5.0)
-        for s in (slice(0, 20), slice(20, 55), slice(55, 90), slice(0, 0))
+        spectrum.partial(qs[s], d2[s], valid[s], 5.0) for s in (slice(0, 20), slice(20, 55), slice(55, 90), slice(0, 0))
     )
     combine = spectrum.combine
     xr.testing.assert_identical(combine(combine(a, b), c), combine(a, combine(b, c)))

@@ -97,9 +97,7 @@ def main():
     series_of = {name: name.endswith("frames") for name in seconds}
     for many, title in ((False, "one frame"), (True, f"a series of {STEPS_PER_UNIT} frames")):
         chosen = {name: times for name, times in seconds.items() if series_of[name] is many}
-        glass_input.print_table(
-            f"D2min, {len(frame.position)} atoms, one thread, {title}", chosen, next(iter(chosen))
-        )
+        glass_input.print_table(f"D2min, {len(frame.position)} atoms, one thread, {title}", chosen, next(iter(chosen)))
 
 
 if __name__ == "__main__":

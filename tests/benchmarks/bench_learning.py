@@ -51,9 +51,14 @@ def peer(source: Table, test: Table, seed: int, draws: int) -> float:
         fold = stratified(chosen.y, chosen.specimen, chosen.hashes(seed, "fold", draw), 5)
         for k in range(5):
             model = GradientBoostingClassifier(
-                n_estimators=300, max_depth=2, learning_rate=0.1, max_features="sqrt", min_samples_leaf=0.001,
-                min_samples_split=0.001, random_state=seed * 100 + draw * 10 + k,
-            )  # fmt: skip
+                n_estimators=300,
+                max_depth=2,
+                learning_rate=0.1,
+                max_features="sqrt",
+                min_samples_leaf=0.001,
+                min_samples_split=0.001,
+                random_state=seed * 100 + draw * 10 + k,
+            )
             model.fit(chosen.X[fold != k], chosen.y[fold != k])
             probability.append(model.predict_proba(test.X)[:, 1])
     return auc_roc(test.y, np.mean(probability, axis=0))
@@ -61,9 +66,7 @@ def peer(source: Table, test: Table, seed: int, draws: int) -> float:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--draws", type=int, nargs="+", default=[1, 3])
     options = parser.parse_args()

@@ -27,14 +27,10 @@ def write_dump(path: Path, n_atom: int) -> int:
             frame = glass_input.glass(n_atom, seed=step)
             n = len(frame.position)
             box = "".join(f"0.0 {edge:.16e}\n" for edge in np.diag(frame.cell))
-            file.write(
-                f"ITEM: TIMESTEP\n{step}\nITEM: NUMBER OF ATOMS\n{n}\nITEM: BOX BOUNDS pp pp pp\n{box}"
-            )
+            file.write(f"ITEM: TIMESTEP\n{step}\nITEM: NUMBER OF ATOMS\n{n}\nITEM: BOX BOUNDS pp pp pp\n{box}")
             file.write("ITEM: ATOMS id type x y z\n")
             columns = [range(1, n + 1), frame.type.tolist(), *frame.position.T.tolist()]
-            file.writelines(
-                f"{i} {t} {x:.5f} {y:.5f} {z:.5f}\n" for i, t, x, y, z in zip(*columns, strict=True)
-            )
+            file.writelines(f"{i} {t} {x:.5f} {y:.5f} {z:.5f}\n" for i, t, x, y, z in zip(*columns, strict=True))
     return n
 
 
@@ -67,11 +63,7 @@ def ovito(path):
 def main():
     """Print the tables."""
     options = glass_input.options(__doc__)
-    contestants = {
-        "qsdask": ours,
-        "qsdask without digests": partial(ours, digest=False),
-        "MDAnalysis": mdanalysis,
-    }
+    contestants = {"qsdask": ours, "qsdask without digests": partial(ours, digest=False), "MDAnalysis": mdanalysis}
     if find_spec("ovito"):
         contestants["OVITO"] = ovito
     else:

@@ -51,9 +51,7 @@ def kernel_seconds(root: StoreReader, quantity, domains: int = 3) -> float:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tiles", type=int, nargs=3, default=(5, 5, 2))
     parser.add_argument("--chunk", type=int, default=28800)
     parser.add_argument("--workers", type=int, default=2)
@@ -69,9 +67,7 @@ def main() -> None:
     root = StoreReader(store)
     facts = facts_of(root)
     print(f"{n_atom:,} atoms, {root.n_domain} domains, {options.workers} workers")
-    print(
-        f"{'set':<22}{'columns':>8}{'seconds':>9}{'kernel, us':>12}{'share':>7}{'memory, MB':>12}{'budget, MB':>12}"
-    )
+    print(f"{'set':<22}{'columns':>8}{'seconds':>9}{'kernel, us':>12}{'share':>7}{'memory, MB':>12}{'budget, MB':>12}")
     peak = Peak()
     peak.start()
     for name in set_names(options.set, {"facet_fraction": options.facet_fraction}):

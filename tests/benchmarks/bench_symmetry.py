@@ -22,9 +22,17 @@ def radial(frame):
     """The 100 radial functions of every atom from wrapped positions, ghosts included."""
     block = glass_input.block_of(frame, REACH)
     return symmetry_functions(
-        block.position, block.order, frame.type[block.row] - 1, block.n_owned, 2, step=0.1 * SIGMA, n_grid=N_GRID,
-        radial_cutoff=REACH, angular_cutoff=0.5 * REACH, sets=angular_sets([], [], []),
-    )  # fmt: skip
+        block.position,
+        block.order,
+        frame.type[block.row] - 1,
+        block.n_owned,
+        2,
+        step=0.1 * SIGMA,
+        n_grid=N_GRID,
+        radial_cutoff=REACH,
+        angular_cutoff=0.5 * REACH,
+        sets=angular_sets([], [], []),
+    )
 
 
 def everything(frame):
@@ -34,7 +42,7 @@ def everything(frame):
     box = Box(frame.cell, np.zeros(3), np.ones(3, dtype=bool))
     block = Block(
         local.n_owned, local.row, local.image, local.position, local.order, species, frame.radius[local.row], box, REACH
-    )  # fmt: skip
+    )
     return QUANTITY.compute(block)
 
 
@@ -45,10 +53,7 @@ def dscribe_radial(frame):
 
     eta = 1 / (2 * (0.1 * SIGMA) ** 2)
     acsf = ACSF(
-        species=["Cu", "Zr"],
-        r_cut=REACH,
-        g2_params=[[eta, 0.1 * SIGMA * k] for k in range(N_GRID)],
-        periodic=True,
+        species=["Cu", "Zr"], r_cut=REACH, g2_params=[[eta, 0.1 * SIGMA * k] for k in range(N_GRID)], periodic=True
     )
     atoms = Atoms(np.where(frame.type == 1, "Cu", "Zr"), positions=frame.position, cell=frame.cell, pbc=True)
     return lambda: acsf.create(atoms, centers=list(range(THEIRS)), n_jobs=1)
@@ -69,9 +74,7 @@ def main():
     print(f"Symmetry functions, {len(frame.position)} atoms (dscribe {THEIRS}), one thread")
     for name, times in each.items():
         ratio = statistics.median(t / own for t, own in zip(times, each["qsdask, radial"], strict=True))
-        print(
-            f"  {name:20} {statistics.median(times):10.1f} ns a value, ratio to qsdask, radial {ratio:8.2f}"
-        )
+        print(f"  {name:20} {statistics.median(times):10.1f} ns a value, ratio to qsdask, radial {ratio:8.2f}")
 
 
 if __name__ == "__main__":

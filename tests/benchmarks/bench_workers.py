@@ -25,9 +25,7 @@ from qsdask.engine.stage import Run
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tiles", type=int, nargs=3, default=(5, 5, 2))
     parser.add_argument("--chunk", type=int, default=28800)
     parser.add_argument("--repeat", type=int, default=5)
@@ -37,11 +35,7 @@ def main() -> None:
     store = folder / "big.zarr"
     seconds: dict[tuple[str, int], list[float]] = {}
     qsdask.ingest(
-        folder / "big.dump",
-        store,
-        species={1: "Cu", 2: "Zr"},
-        chunk=options.chunk,
-        run=Run("local", 2, progress=False),
+        folder / "big.dump", store, species={1: "Cu", 2: "Zr"}, chunk=options.chunk, run=Run("local", 2, progress=False)
     )
     for _ in range(options.repeat):
         for workers in (1, 2):
@@ -52,9 +46,7 @@ def main() -> None:
     print(f"{n_atom:,} atoms, {-(-n_atom // options.chunk)} domains, medians of {options.repeat}")
     for name in ("shells", "features"):
         single, double = (statistics.median(seconds[name, workers]) for workers in (1, 2))
-        print(
-            f"{name:<10} 1 worker {single:6.2f} s   2 workers {double:6.2f} s   ratio {single / double:.2f}"
-        )
+        print(f"{name:<10} 1 worker {single:6.2f} s   2 workers {double:6.2f} s   ratio {single / double:.2f}")
     shutil.rmtree(folder)
 
 

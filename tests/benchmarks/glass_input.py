@@ -15,13 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 # Everybody gets one thread. These must stand in the environment before the packages are loaded.
-THREADS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-    "OVITO_THREAD_COUNT",
-)
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "OVITO_THREAD_COUNT")
 os.environ.update(dict.fromkeys(THREADS, "1"))
 
 import numpy as np  # noqa: E402

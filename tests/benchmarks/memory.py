@@ -34,16 +34,12 @@ def measured(folder: Path, tiles: tuple[int, int, int], options: argparse.Namesp
     dump, store = folder / "big.dump", folder / "big.zarr"
     shutil.rmtree(store, ignore_errors=True)
     # In a process of its own: what writing the dump takes is not the driver's.
-    writer = multiprocessing.get_context("spawn").Process(
-        target=write_dump, args=(dump, tiles, options.frames)
-    )
+    writer = multiprocessing.get_context("spawn").Process(target=write_dump, args=(dump, tiles, options.frames))
     writer.start()
     writer.join()
     run = Run("local", options.workers, False, False, options.memory_limit)
     stages = {
-        "ingest": lambda: qsdask.ingest(
-            dump, store, species={1: "Cu", 2: "Zr"}, chunk=options.chunk, run=run
-        ),
+        "ingest": lambda: qsdask.ingest(dump, store, species={1: "Cu", 2: "Zr"}, chunk=options.chunk, run=run),
         "shells": lambda: qsdask.shells(store, run=run),
         "features": lambda: qsdask.features(store, run=run),
         "respond": lambda: qsdask.respond(store, run=run),
@@ -67,24 +63,15 @@ def measured(folder: Path, tiles: tuple[int, int, int], options: argparse.Namesp
             budget = plan_features(size, feature_sets()["interstice"]()).bytes_memory
         else:
             budget = plan_stage(name, size, **FACTS.get(name, {})).bytes_memory
-        print(
-            f"{name:<10}{seconds:>9.1f}{worker / 1e6:>12.0f}{budget / 1e6:>12.0f}{driver / 1e6:>12.0f}",
-            flush=True,
-        )
+        print(f"{name:<10}{seconds:>9.1f}{worker / 1e6:>12.0f}{budget / 1e6:>12.0f}{driver / 1e6:>12.0f}", flush=True)
     return found
 
 
 def main() -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--tiles",
-        type=int,
-        nargs=3,
-        action="append",
-        help="copies of the 6,912-atom frame; may be given again",
+        "--tiles", type=int, nargs=3, action="append", help="copies of the 6,912-atom frame; may be given again"
     )
     parser.add_argument("--frames", type=int, default=3)
     parser.add_argument("--chunk", type=int, default=65536)

@@ -52,9 +52,7 @@ def write_dump(path: Path, repeat: tuple[int, int, int], n_frame: int) -> int:
             strain = 0.00125 * frame
             scale = np.array([1 + 0.4 * strain, 1 + 0.4 * strain, 1 - strain])
             now = (reference - bounds[:, 0]) * scale + bounds[:, 0] + 0.35 * np.sqrt(strain / 0.04) * unit
-            file.write(
-                f"ITEM: TIMESTEP\n{frame}\nITEM: NUMBER OF ATOMS\n{len(now)}\nITEM: BOX BOUNDS pp pp pp\n"
-            )
+            file.write(f"ITEM: TIMESTEP\n{frame}\nITEM: NUMBER OF ATOMS\n{len(now)}\nITEM: BOX BOUNDS pp pp pp\n")
             for axis in range(3):
                 file.write(
                     f"{bounds[axis, 0]!r} {bounds[axis, 0] + size[axis] * scale[axis]!r}\n".replace(
@@ -90,9 +88,7 @@ class Peak(threading.Thread):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeat", type=int, nargs=3, default=(5, 5, 2))
     parser.add_argument("--frames", type=int, default=33)
     parser.add_argument("--workers", type=int, default=2)

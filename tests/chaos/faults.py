@@ -148,14 +148,23 @@ def _cluster(folder: Path) -> Iterator[tuple[str, subprocess.Popen, subprocess.P
     scheduler = subprocess.Popen(
         [sys.executable, "-m", "distributed.cli.dask_scheduler", *loop, "--port", "0", "--scheduler-file", str(file)],
         **quiet,
-    )  # fmt: skip
+    )
     workers = [
         subprocess.Popen(
-            [sys.executable, "-m", "distributed.cli.dask_worker", *loop, "--nthreads", "1", "--scheduler-file", str(file)],
+            [
+                sys.executable,
+                "-m",
+                "distributed.cli.dask_worker",
+                *loop,
+                "--nthreads",
+                "1",
+                "--scheduler-file",
+                str(file),
+            ],
             **quiet,
         )
         for _ in range(2)
-    ]  # fmt: skip
+    ]
     try:
         for _ in range(300):
             if file.exists() and file.stat().st_size:
@@ -183,9 +192,7 @@ def crash_point(bench: Bench, operation: str, nth: int) -> Outcome:
     inject += ("-e", f"inject={operation}:signal=KILL:when={nth}")
     job = start(bench.dump, store, "threads", inject)
     said = job.communicate(timeout=300)[1]
-    return bench.resumed(
-        store, said, disturbed=job.returncode != 0, status=job.returncode, told=_readable(said)
-    )
+    return bench.resumed(store, said, disturbed=job.returncode != 0, status=job.returncode, told=_readable(said))
 
 
 def full_disk(bench: Bench, limit: str) -> Outcome:

@@ -54,12 +54,7 @@ def start(
     """The job in a process of its own, stopped by `kill` and its like."""
     command = [*prefix, sys.executable, "-m", "tests.chaos.job", str(dump), str(store), cluster, memory_limit]
     return subprocess.Popen(
-        command,
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
 
 
@@ -74,9 +69,7 @@ def contents(store: Path) -> dict[str, str]:
 
 def run(dump: str, store: str, cluster: str = "local", memory_limit: str = "") -> int:
     """All stages, until one does not succeed."""
-    return next(
-        (status for words in stages(dump, store, cluster, memory_limit) if (status := main(words))), 0
-    )
+    return next((status for words in stages(dump, store, cluster, memory_limit) if (status := main(words))), 0)
 
 
 if __name__ == "__main__":

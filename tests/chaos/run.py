@@ -58,17 +58,13 @@ def print_table(outcomes: dict[str, list[Outcome]]) -> None:
     """One row per kind of fault."""
     print(f"\n{'fault':<24}{'tried':>7}{'disturbed':>11}{'finished':>10}{'identical':>11}{'one message':>13}")
     for name, found in outcomes.items():
-        counts = [
-            sum(getattr(o, key) for o in found) for key in ("disturbed", "finished", "identical", "told")
-        ]
+        counts = [sum(getattr(o, key) for o in found) for key in ("disturbed", "finished", "identical", "told")]
         print(f"{name:<24}{len(found):>7}{counts[0]:>11}{counts[1]:>10}{counts[2]:>11}{counts[3]:>13}")
 
 
 def main() -> int:
     """Run the suite; status 1 when something was lost or differed."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--crash-points", type=int, default=100)
     parser.add_argument("--disk", type=int, default=25)

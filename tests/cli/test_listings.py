@@ -89,9 +89,7 @@ def test_the_heads_of_activation_stay_whole_on_a_narrow_terminal(capsys, monkeyp
     names = ("plastic", "newly", "activated")
     values = {f"n_{name}": ("step", [12345]) for name in names}
     values |= {f"qs_mean_{name}": ("step", [0.123456]) for name in names}
-    found = xr.Dataset(
-        values | {"auc": ("step", [0.76543]), "strain": ("step", [0.0123]), "qs_mean_all": 0.5}
-    )
+    found = xr.Dataset(values | {"auc": ("step", [0.76543]), "strain": ("step", [0.0123]), "qs_mean_all": 0.5})
     monkeypatch.setattr(tables, "Console", lambda: Console(force_terminal=True, width=80))
     tables.print_activation(found)
     shown = capsys.readouterr().out
@@ -100,8 +98,6 @@ def test_the_heads_of_activation_stay_whole_on_a_narrow_terminal(capsys, monkeyp
 
 
 def test_the_estimate_says_what_is_counted(capsys):
-    row = {
-        "specimen": "a", "atoms": 500, "steps": 10, "steps_per_second": 2.0, "core_hours": 0.1, "status": ""
-    }  # fmt: skip
+    row = {"specimen": "a", "atoms": 500, "steps": 10, "steps_per_second": 2.0, "core_hours": 0.1, "status": ""}
     tables.print_estimate({"rows": [row], "core_hours": 0.1, "at_once": 1, "hours": 0.1})
     assert "not counted: start of LAMMPS" in capsys.readouterr().out

@@ -100,18 +100,16 @@ def test_a_setting_that_no_chosen_set_knows_is_refused(own, said):
         assert status == 64
         assert "E-OPTION-UNUSED" in error
     assert "it is a setting of bond_order" in said("features", own / "tiny.zarr", "--facets", "soft")[2]
-    assert "changes nothing in symmetry_function" in said(
-        "features", own / "tiny.zarr", "--set", "symmetry_function", "--coarsen", "2"
-    )[2]  # fmt: skip
+    assert (
+        "changes nothing in symmetry_function"
+        in said("features", own / "tiny.zarr", "--set", "symmetry_function", "--coarsen", "2")[2]
+    )
 
 
 def test_what_comes_next_is_what_the_store_lacks(own, said):
     store, fast = own / "tiny.zarr", ("--cluster", "threads", "--quiet")
     assert said("shells", store, *fast)[1].endswith(f"Next: qsdask evaluate {store} --model MODEL\n")
-    assert (
-        f"evaluate {store} --model {own / 'tiny.qs'}"
-        in said("predict", store, "--model", own / "tiny.qs", *fast)[1]
-    )
+    assert f"evaluate {store} --model {own / 'tiny.qs'}" in said("predict", store, "--model", own / "tiny.qs", *fast)[1]
     for gone, following in (
         ("softness", "qsdask train"),
         ("response", "qsdask respond"),
@@ -149,9 +147,7 @@ def test_a_pattern_that_no_file_fits_is_told(said, tmp_path):
 
 
 def test_one_error_is_counted_as_one(said, tmp_path):
-    assert said("check", tmp_path / "none.dump", "--quiet")[1].endswith(
-        "0 frames of 0 atoms: 1 error, 0 warnings\n"
-    )
+    assert said("check", tmp_path / "none.dump", "--quiet")[1].endswith("0 frames of 0 atoms: 1 error, 0 warnings\n")
 
 
 def test_steps_counted_from_the_end_are_known_for_what_comes_next(own, said):
@@ -180,20 +176,7 @@ def test_a_model_is_not_learned_for_a_place_that_is_taken(own, said):
 
 def test_what_training_and_prediction_accept_is_said(own, said):
     fast = ("--cluster", "threads", "--quiet")
-    few = (
-        "--strain",
-        0.01,
-        "--threshold",
-        0.3,
-        "--folds",
-        2,
-        "--draws",
-        1,
-        "--trees",
-        5,
-        "--surface-margin",
-        0,
-    )
+    few = ("--strain", 0.01, "--threshold", 0.3, "--folds", 2, "--draws", 1, "--trees", 5, "--surface-margin", 0)
     _, _, error = said("train", own / "tiny.zarr", "--model", own / "new.qs", *few, *fast)
     assert "qsdask: warning W-FEW-PLASTIC" in error
     dump = own / "tiny.dump"

@@ -38,34 +38,29 @@ def _flipped(data, at):
 def _gzip(make):
     packed, due = _packed(WHOLE), refuse("E-GZIP")
     make.add("A5-gzip", packed, read(FRAMES), file="in.dump.gz")
-    make.add(
-        "A5-gzip-in-members", b"".join(_packed(p.encode()) for p in PARTS), read(FRAMES), file="in.dump.gz"
-    )
+    make.add("A5-gzip-in-members", b"".join(_packed(p.encode()) for p in PARTS), read(FRAMES), file="in.dump.gz")
     make.add("A5-gzip-without-its-name", packed, read(FRAMES), policy=True)
     make.add("A5-plain-named-gz", WHOLE, read(FRAMES), file="in.dump.gz", policy=True)
     make.add("A5-gzip-cut", packed[: len(packed) * 2 // 3], due, file="in.dump.gz")
     make.add("A5-gzip-cut-in-its-header", packed[:7], due, file="in.dump.gz")
     make.add("A5-gzip-without-checksum", packed[:-8], due, file="in.dump.gz")
     make.add("A5-gzip-wrong-checksum", _flipped(packed, len(packed) - 6), due, file="in.dump.gz")
-    make.add("A5-gzip-bit-flipped", _flipped(packed, len(packed) // 2), refuse("E-GZIP", "E-NUMBER", "E-LINE"),
-             file="in.dump.gz")  # fmt: skip
-    make.add("A5-gzip-second-member-cut", _packed(WHOLE) + _packed(WHOLE)[:40], due, file="in.dump.gz")
-    make.add("A5-gzip-garbage-behind", packed + b"and more", due, file="in.dump.gz")
     make.add(
-        "A5-gzip-of-a-cut-dump",
-        _packed(WHOLE[:-1] + b"9"),
-        warn("W-TRUNCATED", FRAMES[:2]),
+        "A5-gzip-bit-flipped",
+        _flipped(packed, len(packed) // 2),
+        refuse("E-GZIP", "E-NUMBER", "E-LINE"),
         file="in.dump.gz",
     )
+    make.add("A5-gzip-second-member-cut", _packed(WHOLE) + _packed(WHOLE)[:40], due, file="in.dump.gz")
+    make.add("A5-gzip-garbage-behind", packed + b"and more", due, file="in.dump.gz")
+    make.add("A5-gzip-of-a-cut-dump", _packed(WHOLE[:-1] + b"9"), warn("W-TRUNCATED", FRAMES[:2]), file="in.dump.gz")
 
 
 def _other_containers(make):
     packed = bz2.compress(WHOLE)
     make.add("A5-bzip2", packed, read(FRAMES), file="in.dump.bz2")
     make.add("A5-bzip2-cut", packed[: len(packed) // 2], refuse("E-BZIP2"), file="in.dump.bz2")
-    make.add(
-        "A5-bzip2-bit-flipped", _flipped(packed, len(packed) // 2), refuse("E-BZIP2"), file="in.dump.bz2"
-    )
+    make.add("A5-bzip2-bit-flipped", _flipped(packed, len(packed) // 2), refuse("E-BZIP2"), file="in.dump.bz2")
     try:
         import zstandard
     except ImportError:
@@ -76,9 +71,7 @@ def _other_containers(make):
     make.add("A5-zstd-in-frames", b"".join(pack(p.encode()) for p in PARTS), read(FRAMES), file="in.dump.zst")
     make.add("A5-zstd-cut", packed[: len(packed) // 2], refuse("E-ZSTD"), file="in.dump.zst")
     make.add("A5-zstd-without-checksum", packed[:-4], refuse("E-ZSTD"), file="in.dump.zst")
-    make.add(
-        "A5-zstd-wrong-checksum", _flipped(packed, len(packed) - 2), refuse("E-ZSTD"), file="in.dump.zst"
-    )
+    make.add("A5-zstd-wrong-checksum", _flipped(packed, len(packed) - 2), refuse("E-ZSTD"), file="in.dump.zst")
 
 
 def _no_dumps(make):
@@ -103,8 +96,11 @@ def _no_dumps(make):
         "xz": lzma.compress(WHOLE),
     }.items():
         make.add(f"A20-{name}", data, due)
-    make.add("A20-other-dump", b"ITEM: TIMESTEP\n0\nITEM: NUMBER OF ENTRIES\n1\nITEM: ENTRIES c_1\n5\n",
-             refuse("E-HEADER", line=3))  # fmt: skip
+    make.add(
+        "A20-other-dump",
+        b"ITEM: TIMESTEP\n0\nITEM: NUMBER OF ENTRIES\n1\nITEM: ENTRIES c_1\n5\n",
+        refuse("E-HEADER", line=3),
+    )
     (make.folder / "A20-folder" / "in.dump").mkdir(parents=True)
     for name in ("folder", "not-there"):
         files = (make.folder / f"A20-{name}" / "in.dump",)
@@ -114,36 +110,54 @@ def _no_dumps(make):
 def _hostile(make):
     """A21: what must not take memory, time, or the terminal."""
     part, atoms = PARTS[0], "ITEM: ATOMS id type x y z"
-    make.add(
-        "A21-endless-first-line", b"ITEM: TIMESTEP" + b" " * (8 << 20), refuse("E-FORMAT", "E-TRUNCATED")
-    )
-    make.add(
-        "A21-endless-atom-line", replaced(part, 30, "1 " * (2 << 20)), refuse("E-LINE", "E-FORMAT", line=30)
-    )
+    make.add("A21-endless-first-line", b"ITEM: TIMESTEP" + b" " * (8 << 20), refuse("E-FORMAT", "E-TRUNCATED"))
+    make.add("A21-endless-atom-line", replaced(part, 30, "1 " * (2 << 20)), refuse("E-LINE", "E-FORMAT", line=30))
     many = " ".join(f"c{k}" for k in range(4000))
     make.add("A21-too-many-columns", part.replace(atoms, f"{atoms} {many}"), refuse("E-COLUMN", line=HEADER))
     for name, letter in {"blank-lines": b"\n", "comments": b"#\n"}.items():
         make.add(f"A21-{name}", WHOLE + letter * (1 << 22), refuse("E-FORMAT", line=ANY_LINE), policy=True)
-    make.add("A21-bzip2-bomb", bz2.compress(b"ITEM: TIMESTEP\n0\n" + bytes(1 << 28)), refuse("E-FORMAT", "E-NUL"),
-             file="in.dump.bz2")  # fmt: skip
+    make.add(
+        "A21-bzip2-bomb",
+        bz2.compress(b"ITEM: TIMESTEP\n0\n" + bytes(1 << 28)),
+        refuse("E-FORMAT", "E-NUL"),
+        file="in.dump.bz2",
+    )
     make.add("A21-bomb-of-letters", _bomb(b"a"), refuse("E-FORMAT", "E-GZIP"), file="in.dump.gz")
     make.add("A21-bomb-of-zeros", _bomb(b"\0"), refuse("E-FORMAT", "E-NUL"), file="in.dump.gz")
-    make.add("A21-bomb-behind-a-frame", _packed(WHOLE) + _bomb(b"a"), refuse("E-FORMAT", "E-COUNT", line=ANY_LINE),
-             file="in.dump.gz")  # fmt: skip
-    make.add("A21-bomb-of-blank-lines", _packed(WHOLE) + _bomb(b"\n"), refuse("E-FORMAT", "E-COUNT", line=ANY_LINE),
-             file="in.dump.gz")  # fmt: skip
+    make.add(
+        "A21-bomb-behind-a-frame",
+        _packed(WHOLE) + _bomb(b"a"),
+        refuse("E-FORMAT", "E-COUNT", line=ANY_LINE),
+        file="in.dump.gz",
+    )
+    make.add(
+        "A21-bomb-of-blank-lines",
+        _packed(WHOLE) + _bomb(b"\n"),
+        refuse("E-FORMAT", "E-COUNT", line=ANY_LINE),
+        file="in.dump.gz",
+    )
     steer = "\x1b[2J\x1b[31m"
-    make.add("A21-terminal-escape-in-a-column", part.replace(" x y", f" {steer} y"),
-             refuse("E-COLUMN", "E-HEADER", line=HEADER))  # fmt: skip
-    make.add("A21-terminal-escape-in-an-item", part.replace("BOX BOUNDS", steer),
-             refuse("E-HEADER", "E-BOX", line=5))  # fmt: skip
+    make.add(
+        "A21-terminal-escape-in-a-column",
+        part.replace(" x y", f" {steer} y"),
+        refuse("E-COLUMN", "E-HEADER", line=HEADER),
+    )
+    make.add("A21-terminal-escape-in-an-item", part.replace("BOX BOUNDS", steer), refuse("E-HEADER", "E-BOX", line=5))
     make.add("A21-terminal-escape-in-a-number", token(part, 30, 2, steer), refuse("E-NUMBER", line=30))
-    make.add("A21-terminal-escape-in-a-file-name", token(part, 30, 2, "word"), refuse("E-NUMBER", line=30),
-             file=f"{steer}.dump")  # fmt: skip
+    make.add(
+        "A21-terminal-escape-in-a-file-name",
+        token(part, 30, 2, "word"),
+        refuse("E-NUMBER", line=30),
+        file=f"{steer}.dump",
+    )
     named = {"element": [NAMES[t - 1] for t in FRAMES[0].type]}
     named["element"][3] = "Unobtainium"
-    make.add("A21-long-element", text(FRAMES[0], "id element x y z", more=named),
-             refuse("E-NAME", "E-SPECIES", line=HEADER + 4), blind=("MDAnalysis",))  # fmt: skip
+    make.add(
+        "A21-long-element",
+        text(FRAMES[0], "id element x y z", more=named),
+        refuse("E-NAME", "E-SPECIES", line=HEADER + 4),
+        blind=("MDAnalysis",),
+    )
 
 
 def _bomb(byte):

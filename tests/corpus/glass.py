@@ -115,11 +115,16 @@ def text(
         low, high = picture.origin, picture.origin + np.diag(picture.cell)
         bounds = "\n".join(f"{a:.16e} {b:.16e}" for a, b in zip(low, high, strict=True))
     cells = {
-        "id": picture.id, "type": picture.type, "element": [NAMES[t - 1] for t in picture.type],
-        **{axis + suffix: list(map(number, values)) for suffix in ("", "u", "s", "su")
-           for axis, values in zip("xyz", picture.position.T, strict=True)},
+        "id": picture.id,
+        "type": picture.type,
+        "element": [NAMES[t - 1] for t in picture.type],
+        **{
+            axis + suffix: list(map(number, values))
+            for suffix in ("", "u", "s", "su")
+            for axis, values in zip("xyz", picture.position.T, strict=True)
+        },
         **(more or {}),
-    }  # fmt: skip
+    }
     rows = zip(*(cells[name] for name in columns.split()), strict=True)
     body = "".join(" ".join(map(str, row)) + "\n" for row in rows)
     n = len(picture.id) if count is None else count

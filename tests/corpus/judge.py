@@ -30,13 +30,12 @@ def faults(case: Case, answer: Answer) -> list[str]:
     if answer.kind == "refused":
         return _faults_of_refusal(case, error)
     if due.verdict == "refuse":
-        return [f"accepted silently: {due.codes} is due" if not answer.codes else
-                f"accepted with {sorted(answer.codes)}: {due.codes} is due"]  # fmt: skip
-    found = (
-        [f"warnings are {sorted(answer.codes)}, due are {due.codes}"]
-        if answer.codes != set(due.codes)
-        else []
-    )
+        return [
+            f"accepted silently: {due.codes} is due"
+            if not answer.codes
+            else f"accepted with {sorted(answer.codes)}: {due.codes} is due"
+        ]
+    found = [f"warnings are {sorted(answer.codes)}, due are {due.codes}"] if answer.codes != set(due.codes) else []
     if len(answer.frames) != len(due.frames):
         return [*found, f"{len(answer.frames)} frames, {len(due.frames)} are due"]
     for k, (got, wanted) in enumerate(zip(answer.frames, due.frames, strict=True)):

@@ -78,8 +78,7 @@ def read_with_ase(paths, options, stored):
 
     images = [image for path in paths for image in read(path, index=":", format="lammps-dump-text")]
     return [
-        {"id": None, "position": image.positions.tolist(), "cell": image.cell.array.tolist()}
-        for image in images
+        {"id": None, "position": image.positions.tolist(), "cell": image.cell.array.tolist()} for image in images
     ], set()
 
 

@@ -124,17 +124,10 @@ def main() -> None:
             print(f"\n{title}\n\n{table(cases, scores, which, columns)}")
         if options.list:
             for case in cases:
-                print(
-                    case.name,
-                    *(f"{name}: {found.get(case.name, '-')}" for name, found in scores.items()),
-                    sep=" | ",
-                )
+                print(case.name, *(f"{name}: {found.get(case.name, '-')}" for name, found in scores.items()), sep=" | ")
         if "qsdask" in scores:
             right, wrong = score_of_all(cases)
-            print(
-                f"\nqsdask, with policy cases, codes, lines and arrays: {right} of {len(cases)} as due",
-                *wrong,
-            )
+            print(f"\nqsdask, with policy cases, codes, lines and arrays: {right} of {len(cases)} as due", *wrong)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,12 @@ from tests.corpus.worker import Answer, Reader
 
 ROWS = (
     *(f"A{k}" for k in range(1, 22) if k != 19),  # A19 needs a file that changes: below
-    *(f"B{k}" for k in range(1, 15)), "C1", "C2", "C4", "C7",
-)  # fmt: skip
+    *(f"B{k}" for k in range(1, 15)),
+    "C1",
+    "C2",
+    "C4",
+    "C7",
+)
 PATIENCE, MEMORY = 5.0, 300  # seconds; MiB above what the first case needs
 
 
@@ -28,9 +32,7 @@ def cases(tmp_path_factory):
 @pytest.fixture(scope="module")
 def reader(cases):
     """qsdask in its process, kernels loaded, and the memory that this takes."""
-    with Reader(
-        "qsdask", PATIENCE, next(c for c in cases if c.stored and c.due.verdict == "read")
-    ) as started:
+    with Reader("qsdask", PATIENCE, next(c for c in cases if c.stored and c.due.verdict == "read")) as started:
         assert started.first.kind == "read", started.first.error
         yield started, started.first.peak
 
@@ -95,11 +97,17 @@ def test_the_judge_sees_what_is_wrong(cases):
     case = next(c for c in cases if c.name == "A1-within-a-line")
     frames = [
         {
-            "timestep": f.timestep, "id": f.id.tolist(), "type": f.type.tolist(), "element": None, "cell": f.cell.tolist(),
-            "position": f.position.tolist(), "origin": f.origin.tolist(), "boundary": list(f.boundary),
+            "timestep": f.timestep,
+            "id": f.id.tolist(),
+            "type": f.type.tolist(),
+            "element": None,
+            "cell": f.cell.tolist(),
+            "position": f.position.tolist(),
+            "origin": f.origin.tolist(),
+            "boundary": list(f.boundary),
         }
         for f in case.due.frames
-    ]  # fmt: skip
+    ]
 
     def judged(change=None, codes=("W-TRUNCATED",)):
         changed = [dict(frame) for frame in frames]
@@ -112,9 +120,13 @@ def test_the_judge_sees_what_is_wrong(cases):
     position = [row[:] for row in frames[1]["position"]]
     position[3][1] += 1e-15
     for change in (
-        {"timestep": 1}, {"position": position}, {"id": [1] * 64}, {"type": [1] * 64}, {"origin": [1, 0, 0]},
+        {"timestep": 1},
+        {"position": position},
+        {"id": [1] * 64},
+        {"type": [1] * 64},
+        {"origin": [1, 0, 0]},
         {"boundary": ["ff"] * 3},
-    ):  # fmt: skip
+    ):
         assert judged(change) == [f"frame 1: {next(iter(change))} differs"]
     assert "frames" in faults(case, Answer("read", frames[:1], {"W-TRUNCATED"}))[0]
     assert faults(case, Answer("hang")) == ["hang"]

@@ -22,8 +22,9 @@ def told(frames, *, turn=None, shift=0.0):
     turn = np.eye(3) if turn is None else turn
     frames = [f.only(np.argsort(f.id)) for f in frames]
     return [
-        {"id": None, "position": ((f.position + shift) @ turn).tolist(), "cell": (f.cell @ turn).tolist()} for f in frames
-    ]  # fmt: skip
+        {"id": None, "position": ((f.position + shift) @ turn).tolist(), "cell": (f.cell @ turn).tolist()}
+        for f in frames
+    ]
 
 
 @pytest.mark.parametrize(
@@ -60,12 +61,7 @@ def test_a_peer_may_turn_and_shift_a_frame_but_not_change_it():
     assert outcome(ODD, Answer("read", told(FRAMES, turn=turn, shift=3.0)), set()) == "read right"
     wrong = told(FRAMES)
     wrong[1]["position"][3][0] += 0.01
-    for frames in (
-        wrong,
-        told(FRAMES[:1]),
-        told([FRAMES[1], FRAMES[0]]),
-        [{**f, "cell": None} for f in told(FRAMES)],
-    ):
+    for frames in (wrong, told(FRAMES[:1]), told([FRAMES[1], FRAMES[0]]), [{**f, "cell": None} for f in told(FRAMES)]):
         assert outcome(ODD, Answer("read", frames), set()) == "read wrong"
 
 

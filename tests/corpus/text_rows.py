@@ -56,19 +56,26 @@ def _half_frames(make):
     # The new run goes on in the middle of the old line: its first line is part of it.
     make.add("A4-half-frame-within-a-line", PARTS[0] + half + PARTS[2], refuse("E-COUNT", line=ANY_LINE))
     make.add(
-        "A4-header-only", PARTS[0] + "ITEM: TIMESTEP\n1000\nITEM: NUMBER OF ATOMS\n" + PARTS[2],
+        "A4-header-only",
+        PARTS[0] + "ITEM: TIMESTEP\n1000\nITEM: NUMBER OF ATOMS\n" + PARTS[2],
         refuse("E-HEADER", "E-COUNT", line=ANY_LINE),
-    )  # fmt: skip
+    )
     make.add("A4-written-again", PARTS[0] + at_end + PARTS[1] + PARTS[2], refuse("E-COUNT", line=n))
     for name, damaged in {"": at_end, "-within-a-line": half}.items():
         make.add(
-            f"A4-skip-half-frame{name}", PARTS[0] + damaged + PARTS[2] + text(FRAMES[2].but(timestep=3000)),
-            warn("W-BAD-FRAME", [FRAMES[0], FRAMES[2], FRAMES[2].but(timestep=3000)]), policy=True, skip_bad_frames=True,
-        )  # fmt: skip
+            f"A4-skip-half-frame{name}",
+            PARTS[0] + damaged + PARTS[2] + text(FRAMES[2].but(timestep=3000)),
+            warn("W-BAD-FRAME", [FRAMES[0], FRAMES[2], FRAMES[2].but(timestep=3000)]),
+            policy=True,
+            skip_bad_frames=True,
+        )
     make.add(
-        "A4-skip-bad-number", token(WHOLE, LINES + 30, 2, "nan"), warn("W-BAD-FRAME", [FRAMES[0], FRAMES[2]]),
-        policy=True, skip_bad_frames=True,
-    )  # fmt: skip
+        "A4-skip-bad-number",
+        token(WHOLE, LINES + 30, 2, "nan"),
+        warn("W-BAD-FRAME", [FRAMES[0], FRAMES[2]]),
+        policy=True,
+        skip_bad_frames=True,
+    )
 
 
 def _zeros(make):
@@ -85,9 +92,7 @@ def _zeros(make):
     make.add("A6-over-the-end", zeroed(len(WHOLE) - 700, 700), refuse("E-NUL", line=ANY_LINE))
     make.add("A6-behind-the-end", WHOLE.encode() + bytes(4096), refuse("E-NUL", line=3 * LINES + 1))
     title = WHOLE.index("ITEM: ATOMS", len(PARTS[0])) + len("ITEM: ATOMS id typ")
-    make.add(
-        "A6-in-a-column-name", zeroed(title, 1), refuse("E-NUL", "E-HEADER", "E-COLUMN", line=LINES + HEADER)
-    )
+    make.add("A6-in-a-column-name", zeroed(title, 1), refuse("E-NUL", "E-HEADER", "E-COLUMN", line=LINES + HEADER))
     make.add("A6-all", bytes(20000), refuse("E-FORMAT", "E-NUL"))
 
 
@@ -96,22 +101,39 @@ def _blanks(make):
     make.add("A7-crlf", WHOLE.replace("\n", "\r\n"), read(FRAMES))
     make.add("A7-bom", b"\xef\xbb\xbf" + WHOLE.encode(), read(FRAMES))
     make.add("A7-trailing-blanks", WHOLE.replace("\n", " \t \n"), read(FRAMES))
-    make.add("A7-tabs", WHOLE.replace("ITEM: ", "ITEM:@").replace(" ", "\t").replace("@", " ")
-             .replace("NUMBER\tOF\tATOMS", "NUMBER OF ATOMS").replace("BOX\tBOUNDS\t", "BOX BOUNDS ")
-             .replace("ATOMS\tid", "ATOMS id"), read(FRAMES))  # fmt: skip
-    make.add("A7-leading-blanks", "".join(
-        part[: part.index("z\n") + 2] + "".join("   " + row + "\n" for row in part[part.index("z\n") + 2 :].splitlines())
-        for part in PARTS), read(FRAMES))  # fmt: skip
+    make.add(
+        "A7-tabs",
+        WHOLE.replace("ITEM: ", "ITEM:@")
+        .replace(" ", "\t")
+        .replace("@", " ")
+        .replace("NUMBER\tOF\tATOMS", "NUMBER OF ATOMS")
+        .replace("BOX\tBOUNDS\t", "BOX BOUNDS ")
+        .replace("ATOMS\tid", "ATOMS id"),
+        read(FRAMES),
+    )
+    make.add(
+        "A7-leading-blanks",
+        "".join(
+            part[: part.index("z\n") + 2]
+            + "".join("   " + row + "\n" for row in part[part.index("z\n") + 2 :].splitlines())
+            for part in PARTS
+        ),
+        read(FRAMES),
+    )
     make.add("A7-lone-cr", WHOLE.replace("\n", "\r"), refuse("E-FORMAT", "E-HEADER", "E-TRUNCATED"))
     make.add("A8-blank-between", "\n\n".join(PARTS) + "\n", read(FRAMES))
     make.add("A8-comments-between", "# one\n" + "# two\n\n#three\n".join(PARTS) + "# end", read(FRAMES))
+    make.add("A8-blank-among-atoms", inserted(WHOLE, LINES + 30, ""), refuse("E-LINE", "E-COUNT", line=ANY_LINE))
     make.add(
-        "A8-blank-among-atoms", inserted(WHOLE, LINES + 30, ""), refuse("E-LINE", "E-COUNT", line=ANY_LINE)
+        "A8-comment-among-atoms",
+        inserted(WHOLE, LINES + 30, "# restarted here"),
+        refuse("E-LINE", "E-NUMBER", "E-COUNT", line=ANY_LINE),
     )
-    make.add("A8-comment-among-atoms", inserted(WHOLE, LINES + 30, "# restarted here"),
-             refuse("E-LINE", "E-NUMBER", "E-COUNT", line=ANY_LINE))  # fmt: skip
-    make.add("A8-atom-commented-out", replaced(WHOLE, LINES + 30, "# 1 1 1.0 1.0 1.0"),
-             refuse("E-LINE", "E-NUMBER", line=LINES + 30))  # fmt: skip
+    make.add(
+        "A8-atom-commented-out",
+        replaced(WHOLE, LINES + 30, "# 1 1 1.0 1.0 1.0"),
+        refuse("E-LINE", "E-NUMBER", line=LINES + 30),
+    )
 
 
 def _numbers(make):
@@ -135,10 +157,16 @@ def _numbers(make):
         "lost-letter-e": "1.5-03",
     }.items():
         make.add(f"A9-{name}", token(WHOLE, line, 2, bad), refuse("E-NUMBER", line=line))
-    make.add("A9-comma-for-all-points", dump(FRAMES, number=lambda x: f"{x:.6f}".replace(".", ",")),
-             refuse("E-NUMBER", line=HEADER + 1))  # fmt: skip
-    make.add("A9-fortran-exponent-everywhere", dump(FRAMES, number=lambda x: f"{x:.9e}".replace("e", "D")),
-             refuse("E-NUMBER", line=HEADER + 1))  # fmt: skip
+    make.add(
+        "A9-comma-for-all-points",
+        dump(FRAMES, number=lambda x: f"{x:.6f}".replace(".", ",")),
+        refuse("E-NUMBER", line=HEADER + 1),
+    )
+    make.add(
+        "A9-fortran-exponent-everywhere",
+        dump(FRAMES, number=lambda x: f"{x:.9e}".replace("e", "D")),
+        refuse("E-NUMBER", line=HEADER + 1),
+    )
 
 
 def _odd_number(x):
@@ -151,19 +179,22 @@ def _headers(make):
     """A10: units and time."""
     head = "ITEM: UNITS\nmetal\nITEM: TIME\n0.5\n"
     make.add("A10-units-and-time", text(FRAMES[0], head=head) + PARTS[1] + PARTS[2], read(FRAMES))
-    make.add("A10-time-in-every-frame",
-             "".join(text(f, head=f"ITEM: TIME\n{f.timestep / 1000}\n") for f in FRAMES), read(FRAMES))  # fmt: skip
-    make.add("A10-units-in-every-frame",
-             "".join(text(f, head="ITEM: UNITS\nmetal\n") for f in FRAMES), read(FRAMES), policy=True)  # fmt: skip
+    make.add(
+        "A10-time-in-every-frame",
+        "".join(text(f, head=f"ITEM: TIME\n{f.timestep / 1000}\n") for f in FRAMES),
+        read(FRAMES),
+    )
+    make.add(
+        "A10-units-in-every-frame",
+        "".join(text(f, head="ITEM: UNITS\nmetal\n") for f in FRAMES),
+        read(FRAMES),
+        policy=True,
+    )
     changed = "".join(
         text(f, head=f"ITEM: UNITS\n{u}\n") for f, u in zip(FRAMES, ("metal", "metal", "lj"), strict=True)
     )
     make.add("A10-units-change", changed, refuse("E-UNITS", line=ANY_LINE))
-    make.add(
-        "A10-units-unknown",
-        text(FRAMES[0], head="ITEM: UNITS\nmetl\n"),
-        refuse("E-UNITS", "E-HEADER", line=2),
-    )
+    make.add("A10-units-unknown", text(FRAMES[0], head="ITEM: UNITS\nmetl\n"), refuse("E-UNITS", "E-HEADER", line=2))
     for style in ("lj", "si", "cgs", "electron", "micro", "nano"):
         whole = "".join(text(f, head=f"ITEM: UNITS\n{style}\n") for f in FRAMES)
         make.add(f"A10-lengths-of-{style}", whole, refuse("E-UNITS", line=1), policy=True)

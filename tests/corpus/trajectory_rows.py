@@ -42,16 +42,17 @@ def _ids(make):
     in_order = [_sorted(f) for f in FRAMES]
     make.add("B2-one-frame", text(in_order[0], "type x y z"), read(in_order[:1]), policy=True)
     make.add("B2-trajectory", dump(in_order, "type x y z"), refuse("E-NO-ID", line=ANY_LINE), policy=True)
-    make.add("B2-assume-order", dump(in_order, "type x y z"), warn("W-ASSUMED-ORDER", in_order), policy=True,
-             assume_order=True)  # fmt: skip
+    make.add(
+        "B2-assume-order",
+        dump(in_order, "type x y z"),
+        warn("W-ASSUMED-ORDER", in_order),
+        policy=True,
+        assume_order=True,
+    )
     other = WHOLE.splitlines()[MIDDLE - 6].split()[0]
     make.add("B3-id-twice", token(WHOLE, MIDDLE, 0, other), refuse("E-DUP-ID", line=MIDDLE))
     make.add("B3-atom-twice", text(ONE.only([*range(64), 5])), refuse("E-DUP-ID", line=LINES + 1))
-    make.add(
-        "B3-all-ids-one",
-        dump([f.but(id=np.ones(64, int)) for f in FRAMES]),
-        refuse("E-DUP-ID", line=HEADER + 2),
-    )
+    make.add("B3-all-ids-one", dump([f.but(id=np.ones(64, int)) for f in FRAMES]), refuse("E-DUP-ID", line=HEADER + 2))
     for name, change in {
         "gaps": lambda i: 7 * i + 1000,
         "from-zero": lambda i: i - 1,
@@ -77,18 +78,19 @@ def _lost_atoms(make):
         stored=True,
     )
     make.add("B5-lost-and-back", PARTS[0] + text(lost) + PARTS[2], due, policy=True, stored=True)
-    make.add("B5-lost-masked", PARTS[0] + text(lost) + PARTS[2], warn("W-LOST-ATOMS", [ONE, lost, THREE]),
-             policy=True, stored=True, lost_atoms="mask")  # fmt: skip
+    make.add(
+        "B5-lost-masked",
+        PARTS[0] + text(lost) + PARTS[2],
+        warn("W-LOST-ATOMS", [ONE, lost, THREE]),
+        policy=True,
+        stored=True,
+        lost_atoms="mask",
+    )
     make.add("B5-one-added", text(ONE.only(ONE.id != 9)) + PARTS[1], due, policy=True, stored=True)
     renamed = TWO.but(id=np.where(TWO.id == 9, 99, TWO.id))
     make.add("B5-one-lost-and-one-new", PARTS[0] + text(renamed), due, policy=True, stored=True)
     make.add(
-        "B5-one-lost-and-one-new-masked",
-        PARTS[0] + text(renamed),
-        due,
-        policy=True,
-        stored=True,
-        lost_atoms="mask",
+        "B5-one-lost-and-one-new-masked", PARTS[0] + text(renamed), due, policy=True, stored=True, lost_atoms="mask"
     )
 
 
@@ -121,17 +123,22 @@ def _species(make):
     make.add("B7-type-negative", token(WHOLE, MIDDLE, 1, "-1"), refuse("E-TYPE", line=MIDDLE), blind=types)
     make.add("B7-type-real", token(WHOLE, MIDDLE, 1, "1.5"), refuse("E-NUMBER", line=MIDDLE), blind=types)
     other = TWO.but(type=np.where(TWO.id == 9, 3 - TWO.type, TWO.type))
+    make.add("B7-type-changes", PARTS[0] + text(other) + PARTS[2], refuse("E-TYPE-CHANGE"), policy=True, stored=True)
     make.add(
-        "B7-type-changes",
-        PARTS[0] + text(other) + PARTS[2],
-        refuse("E-TYPE-CHANGE"),
+        "B7-element-changes",
+        text(ONE, columns) + text(TWO, columns, more={"element": [NAMES[t - 1] for t in other.type]}),
+        refuse("E-TYPE-CHANGE", "E-SPECIES"),
         policy=True,
         stored=True,
     )
-    make.add("B7-element-changes", text(ONE, columns) + text(TWO, columns, more={"element": [NAMES[t - 1] for t in other.type]}),
-             refuse("E-TYPE-CHANGE", "E-SPECIES"), policy=True, stored=True)  # fmt: skip
-    make.add("C7-unknown-element", WHOLE, refuse("E-RADIUS", "E-SPECIES"), policy=True, stored=True,
-             species={1: "Cu", 2: "Xx"})  # fmt: skip
+    make.add(
+        "C7-unknown-element",
+        WHOLE,
+        refuse("E-RADIUS", "E-SPECIES"),
+        policy=True,
+        stored=True,
+        species={1: "Cu", 2: "Xx"},
+    )
 
 
 def _steps(make):
@@ -140,54 +147,82 @@ def _steps(make):
     make.add("B8-written-twice", again, warn("W-DUP-STEP", FRAMES), policy=True)
     make.add("B8-last-written-twice", WHOLE + PARTS[2], warn("W-DUP-STEP", FRAMES), policy=True)
     other = TWO.but(position=TWO.position + 0.25).rounded(6)
-    make.add("B8-same-step-other-data", PARTS[0] + PARTS[1] + text(other) + PARTS[2],
-             refuse("E-STEP-ORDER", line=2 * LINES + 1), policy=True)  # fmt: skip
+    make.add(
+        "B8-same-step-other-data",
+        PARTS[0] + PARTS[1] + text(other) + PARTS[2],
+        refuse("E-STEP-ORDER", line=2 * LINES + 1),
+        policy=True,
+    )
     for name, (first, second) in {
         "boundary": (TWO, TWO.but(boundary=("pp", "pp", "ff"))),
         "side": (TWO.but(boundary=("pp", "pp", "fs")), TWO.but(boundary=("pp", "pp", "ss"))),
     }.items():
-        make.add(f"B8-same-step-other-{name}", text(first) + text(second),
-                 refuse("E-STEP-ORDER", line=LINES + 1), policy=True)  # fmt: skip
+        make.add(
+            f"B8-same-step-other-{name}",
+            text(first) + text(second),
+            refuse("E-STEP-ORDER", line=LINES + 1),
+            policy=True,
+        )
     styles = [text(TWO, head=f"ITEM: UNITS\n{style}\n") for style in ("metal", "real")]
     make.add(
-        "B8-same-step-other-units",
-        "".join(styles),
-        refuse("E-STEP-ORDER", "E-UNITS", line=LINES + 3),
+        "B8-same-step-other-units", "".join(styles), refuse("E-STEP-ORDER", "E-UNITS", line=LINES + 3), policy=True
+    )
+    make.add("B8-goes-back", PARTS[0] + PARTS[2] + PARTS[1], refuse("E-STEP-ORDER", line=2 * LINES + 1), policy=True)
+    make.add(
+        "B8-all-steps-zero",
+        dump([f.but(timestep=0) for f in FRAMES]),
+        refuse("E-STEP-ORDER", line=LINES + 1),
         policy=True,
+    )
+    last = THREE.but(timestep=3000)
+    make.add(
+        "B8-restart",
+        PARTS[0] + PARTS[1] + PARTS[2] + text(other) + text(THREE.but(position=THREE.position)) + text(last),
+        warn("W-OVERLAP", [ONE, other, THREE, last]),
+        policy=True,
+        restart_overlap="last",
     )
     make.add(
-        "B8-goes-back",
-        PARTS[0] + PARTS[2] + PARTS[1],
-        refuse("E-STEP-ORDER", line=2 * LINES + 1),
+        "B8-restart-in-two-files",
+        {"a.dump": WHOLE, "b.dump": text(other) + text(THREE.but(timestep=2500))},
+        warn("W-OVERLAP", [ONE, other, THREE.but(timestep=2500)]),
+        policy=True,
+        restart_overlap="last",
+    )
+    make.add(
+        "B8-restart-unasked",
+        {"a.dump": WHOLE, "b.dump": text(other) + text(last)},
+        refuse("E-STEP-ORDER", line=ANY_LINE),
         policy=True,
     )
-    make.add("B8-all-steps-zero", dump([f.but(timestep=0) for f in FRAMES]), refuse("E-STEP-ORDER", line=LINES + 1),
-             policy=True)  # fmt: skip
-    last = THREE.but(timestep=3000)
-    make.add("B8-restart", PARTS[0] + PARTS[1] + PARTS[2] + text(other) + text(THREE.but(position=THREE.position)) + text(last),
-             warn("W-OVERLAP", [ONE, other, THREE, last]), policy=True, restart_overlap="last")  # fmt: skip
-    make.add("B8-restart-in-two-files", {"a.dump": WHOLE, "b.dump": text(other) + text(THREE.but(timestep=2500))},
-             warn("W-OVERLAP", [ONE, other, THREE.but(timestep=2500)]), policy=True, restart_overlap="last")  # fmt: skip
-    make.add("B8-restart-unasked", {"a.dump": WHOLE, "b.dump": text(other) + text(last)},
-             refuse("E-STEP-ORDER", line=ANY_LINE), policy=True)  # fmt: skip
     far = [f.but(timestep=2**40 + f.timestep) for f in FRAMES]
     make.add("B8-large-steps", dump(far), read(far))
 
 
 def _conventions(make):
     """B9."""
-    reduced = {
-        axis + "s": [f"{x:.12f}" for x in ONE.position[:, k] / ONE.cell[k, k]] for k, axis in enumerate("xyz")
-    }
+    reduced = {axis + "s": [f"{x:.12f}" for x in ONE.position[:, k] / ONE.cell[k, k]] for k, axis in enumerate("xyz")}
     images = {axis: ["1", "-1"] * 32 for axis in ("ix", "iy", "iz")}
     make.add("B9-unwrapped", dump(FRAMES, "id type xu yu zu"), read(FRAMES))
     make.add("B9-scaled", text(ONE, "id type xs ys zs", more=reduced), read([ONE]), tolerance=1e-9)
-    make.add("B9-scaled-beyond-all-measure", text(ONE, "id type xs ys zs", more=reduced | {"zs": ["1.7e308"] * 64}),
-             refuse("E-NUMBER", line=HEADER + 1))  # fmt: skip
-    make.add("B9-scaled-then-not", text(ONE, "id type xs ys zs", more=reduced) + PARTS[1] + PARTS[2],
-             warn("W-COLUMNS", FRAMES), tolerance=1e-9, policy=True)  # fmt: skip
-    make.add("B9-wrapped-then-not", PARTS[0] + text(TWO, "id type xu yu zu") + PARTS[2],
-             refuse("E-CONVENTION", line=ANY_LINE), policy=True)  # fmt: skip
+    make.add(
+        "B9-scaled-beyond-all-measure",
+        text(ONE, "id type xs ys zs", more=reduced | {"zs": ["1.7e308"] * 64}),
+        refuse("E-NUMBER", line=HEADER + 1),
+    )
+    make.add(
+        "B9-scaled-then-not",
+        text(ONE, "id type xs ys zs", more=reduced) + PARTS[1] + PARTS[2],
+        warn("W-COLUMNS", FRAMES),
+        tolerance=1e-9,
+        policy=True,
+    )
+    make.add(
+        "B9-wrapped-then-not",
+        PARTS[0] + text(TWO, "id type xu yu zu") + PARTS[2],
+        refuse("E-CONVENTION", line=ANY_LINE),
+        policy=True,
+    )
     make.add("B9-image-flags", dump(FRAMES, "id type x y z ix iy iz", more=images), read(FRAMES))
 
 
@@ -202,20 +237,20 @@ def _places(make):
     make.add("B10-boxes-away", dump(away), warn("W-OUTSIDE", away), policy=True)
     coarse = [f.rounded(1) for f in FRAMES]
     make.add("B11-one-decimal", dump(coarse, number="{:.1f}".format), warn("W-ROUNDING", coarse), policy=True)
-    make.add("B11-six-digits", dump(FRAMES, number="{:g}".format),
-             read([f.but(position=np.vectorize(lambda x: float(f"{x:g}"))(f.position)) for f in FRAMES]))  # fmt: skip
+    make.add(
+        "B11-six-digits",
+        dump(FRAMES, number="{:g}".format),
+        read([f.but(position=np.vectorize(lambda x: float(f"{x:g}"))(f.position)) for f in FRAMES]),
+    )
     make.add("B12-no-z", dump(FRAMES, "id type x y"), refuse("E-2D", "E-COLUMN", line=HEADER), policy=True)
     make.add("B12-no-thickness", replaced(WHOLE, 8, "0.0 0.0"), refuse("E-BOX", "E-2D", line=8))
-    flat = [f.but(position=f.position * [1, 1, 0], cell=np.diag([*np.diag(f.cell)[:2], 1.0]), origin=np.array([0, 0, -0.5]))
-            for f in FRAMES]  # fmt: skip
+    flat = [
+        f.but(position=f.position * [1, 1, 0], cell=np.diag([*np.diag(f.cell)[:2], 1.0]), origin=np.array([0, 0, -0.5]))
+        for f in FRAMES
+    ]
     make.add("B12-flat", dump(flat), refuse("E-2D"), policy=True)
     make.add(
-        "B13-other-strain-than-the-box",
-        WHOLE,
-        warn("W-STRAIN", FRAMES),
-        policy=True,
-        stored=True,
-        strain_step=0.05,
+        "B13-other-strain-than-the-box", WHOLE, warn("W-STRAIN", FRAMES), policy=True, stored=True, strain_step=0.05
     )
     make.add("B13-strain-of-the-box", WHOLE, read(FRAMES), policy=True, stored=True, strain_step=0.01)
     make.add("B14-replicated", text(_replicated(ONE)), warn("W-REPLICATED", [_replicated(ONE)]), policy=True)
@@ -224,9 +259,13 @@ def _places(make):
 def _replicated(frame):
     """Two by one by one copies."""
     return Picture(
-        frame.timestep, np.append(frame.id, frame.id + 64), np.tile(frame.type, 2),
-        np.vstack([frame.position, frame.position + [11.0, 0, 0]]), frame.cell * [[2], [1], [1]], frame.origin,
-    ).rounded(6)  # fmt: skip
+        frame.timestep,
+        np.append(frame.id, frame.id + 64),
+        np.tile(frame.type, 2),
+        np.vstack([frame.position, frame.position + [11.0, 0, 0]]),
+        frame.cell * [[2], [1], [1]],
+        frame.origin,
+    ).rounded(6)
 
 
 def _geometry(make):
@@ -236,13 +275,8 @@ def _geometry(make):
         twin[7] = twin[30] + [distance, 0, 0]
         make.add(f"C1-{name}", text(ONE.but(position=twin)), refuse("E-OVERLAP"), policy=True, stored=True)
     grid = np.stack(np.meshgrid(*[np.arange(4)] * 3, indexing="ij"), -1).reshape(-1, 3)
-    site = (
-        np.vstack([grid + corner for corner in ([0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0])])
-        * 3.6
-    )
-    fcc = Picture(0, np.arange(256) + 1, 1 + np.arange(256) % 2, site, np.eye(3) * 14.4, np.zeros(3)).rounded(
-        6
-    )
+    site = np.vstack([grid + corner for corner in ([0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0])]) * 3.6
+    fcc = Picture(0, np.arange(256) + 1, 1 + np.arange(256) % 2, site, np.eye(3) * 14.4, np.zeros(3)).rounded(6)
     make.add("C4-perfect-fcc", text(fcc), warn("W-REPLICATED", [fcc]), policy=True, stored=True)
     hollow = ONE.but(cell=np.diag([60.0, 60.0, 60.0]), boundary=("ff", "ff", "ff"))
     make.add("C2-droplet-in-vacuum", text(hollow), read([hollow]), stored=True)
@@ -252,5 +286,9 @@ def _geometry(make):
     make.add("C2-atom-alone", text(alone), read([alone]), stored=True)
     two = hollow.only(slice(0, 2))
     make.add("C2-two-atoms", text(two), read([two]), stored=True)
-    make.add("C2-one-atom", replaced(text(two), 4, "1").rpartition("\n")[0].rpartition("\n")[0] + "\n",
-             read([two.only(slice(0, 1))]), stored=True)  # fmt: skip
+    make.add(
+        "C2-one-atom",
+        replaced(text(two), 4, "1").rpartition("\n")[0].rpartition("\n")[0] + "\n",
+        read([two.only(slice(0, 1))]),
+        stored=True,
+    )

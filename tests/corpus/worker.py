@@ -88,8 +88,11 @@ class Reader:
     def _start(self):
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.corpus.worker", self.name],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
         self.first = self._ask(self.warm, START)
 
     def _stop(self):
@@ -132,9 +135,7 @@ def _answer(reader, paths, options, stored) -> Answer:
         return Answer("refused", error={"class": type(error).__name__, **told})
     except Exception as error:  # whatever a reader raises
         last = traceback.format_exc()[-2000:]
-        return Answer(
-            "refused", error={"class": type(error).__name__, "text": str(error)[:2000], "traceback": last}
-        )
+        return Answer("refused", error={"class": type(error).__name__, "text": str(error)[:2000], "traceback": last})
 
 
 def main() -> None:

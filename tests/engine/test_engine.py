@@ -25,12 +25,7 @@ from qsdask.quantity import feature_sets
 def listening() -> set[str]:
     """Addresses on which this process and its children listen."""
     me = psutil.Process()
-    return {
-        c.laddr.ip
-        for p in [me, *me.children(recursive=True)]
-        for c in p.net_connections()
-        if c.status == "LISTEN"
-    }
+    return {c.laddr.ip for p in [me, *me.children(recursive=True)] for c in p.net_connections() if c.status == "LISTEN"}
 
 
 @pytest.mark.parametrize("cluster", ["local", "threads"])
@@ -61,9 +56,7 @@ def nothing() -> None:
 def test_results_come_and_refusals_travel():
     with connect("threads", 2) as client:
         warm_up(client, nothing)
-        assert sorted(
-            run_tasks(client, refuse, [(i,) for i in range(3)], label="squares", progress=False)
-        ) == [0, 1, 4]
+        assert sorted(run_tasks(client, refuse, [(i,) for i in range(3)], label="squares", progress=False)) == [0, 1, 4]
         with pytest.raises(BadDataError, match="E-THREE") as refusal:
             list(run_tasks(client, refuse, [(i,) for i in range(5)], label="squares", progress=False))
         assert refusal.value.atom_id == 3
@@ -77,10 +70,15 @@ def test_a_task_that_kills_its_workers_is_named():
 def test_a_task_that_kills_its_workers_need_not_end_the_others():
     with connect("local", 2) as client:
         found = run_tasks(
-            client, vanish, [("x", i) for i in range(4)], label="vanish", progress=False,
+            client,
+            vanish,
+            [("x", i) for i in range(4)],
+            label="vanish",
+            progress=False,
             # One at a time: Dask blames all tasks that a lost worker had.
-            at_once=1, instead=lambda name, i, error: (name, i, error.code),
-        )  # fmt: skip
+            at_once=1,
+            instead=lambda name, i, error: (name, i, error.code),
+        )
         assert sorted(found, key=str) == [("x", 1, "E-WORKER-LOST"), 0, 2, 3]
 
 
@@ -106,13 +104,7 @@ def test_plan_names_every_stage():
     made = [plan_stage(name, size, reach=6.0, n_column=80) for name in names[:-1]]
     made.append(plan_features(size, feature_sets()["interstice"]()))
     assert [s.stage for s in made] == names
-    assert {s.stage: s.tasks for s in made} == {
-        "ingest": 33,
-        "shells": 6,
-        "features": 12,
-        "respond": 198,
-        "predict": 6,
-    }
+    assert {s.stage: s.tasks for s in made} == {"ingest": 33, "shells": 6, "features": 12, "respond": 198, "predict": 6}
     assert all(s.bytes_memory > 1e8 for s in made)
 
 
@@ -128,8 +120,10 @@ def test_a_cluster_behind_tls_is_reached_with_dasks_own_certificates(tmp_path):
     security = Security.temporary()
     tls = {}
     for name, text in {
-        "ca-file": security.tls_ca_file, "cert": security.tls_scheduler_cert, "key": security.tls_scheduler_key
-    }.items():  # fmt: skip
+        "ca-file": security.tls_ca_file,
+        "cert": security.tls_scheduler_cert,
+        "key": security.tls_scheduler_key,
+    }.items():
         tls[name] = tmp_path / f"{name}.pem"
         tls[name].write_text(text)
     certificates = {
@@ -138,21 +132,15 @@ def test_a_cluster_behind_tls_is_reached_with_dasks_own_certificates(tmp_path):
         "distributed.comm.tls.client.key": str(tls["key"]),
     }
     with (
-        LocalCluster(
-            1, threads_per_worker=1, security=security, host="127.0.0.1", dashboard_address=None
-        ) as cluster,
+        LocalCluster(1, threads_per_worker=1, security=security, host="127.0.0.1", dashboard_address=None) as cluster,
         dask.config.set(certificates),
         connect(cluster.scheduler_address) as client,
     ):
         assert cluster.scheduler_address.startswith("tls://")
-        assert sorted(run_tasks(client, refuse, [(i,) for i in range(3)], label="squares", progress=False)) == [
-            0, 1, 4
-        ]  # fmt: skip
+        assert sorted(run_tasks(client, refuse, [(i,) for i in range(3)], label="squares", progress=False)) == [0, 1, 4]
 
 
-@pytest.mark.parametrize(
-    "error", [CommClosedError("in <TCP>: Stream is closed"), FutureCancelledError("key", None)]
-)
+@pytest.mark.parametrize("error", [CommClosedError("in <TCP>: Stream is closed"), FutureCancelledError("key", None)])
 def test_a_lost_scheduler_is_not_taken_for_a_full_disk(error):
     with pytest.raises(ResumableError, match="E-CLUSTER-LOST"), cluster_errors():
         raise error

@@ -22,24 +22,15 @@ NAMES = ["Zr", "Cu", "Cu", "Al", "Zr"]
 POSITION = np.random.default_rng(0).uniform(0, 8, (5, 3))
 
 
-def extxyz(
-    step=0,
-    *,
-    head='pbc="T T F"',
-    properties="species:S:1:pos:R:3:id:I:1",
-    rows=None,
-    count=None,
-    lattice=True,
-):
+def extxyz(step=0, *, head='pbc="T T F"', properties="species:S:1:pos:R:3:id:I:1", rows=None, count=None, lattice=True):
     if rows is None:
         rows = [
             f"{n} {x!r} {y!r} {z!r} {10 + k}"
             for k, (n, (x, y, z)) in enumerate(zip(NAMES, POSITION.tolist(), strict=True))
         ]
     cell = f'Lattice="{" ".join(map(repr, CELL.ravel().tolist()))}" ' if lattice else ""
-    return (
-        f"{len(rows) if count is None else count}\n{cell}{head} Timestep={step} Properties={properties}\n"
-        + "".join(row + "\n" for row in rows)
+    return f"{len(rows) if count is None else count}\n{cell}{head} Timestep={step} Properties={properties}\n" + "".join(
+        row + "\n" for row in rows
     )
 
 
@@ -108,10 +99,7 @@ def test_what_qsdask_writes_is_read_back(tmp_path):
 def test_same_as_ase(tmp_path):
     path = tmp_path / "run.extxyz"
     rng = np.random.default_rng(2)
-    images = [
-        ase.Atoms("Cu3Zr2", rng.random((5, 3)), cell=CELL * (1 + k), pbc=[True, False, True])
-        for k in range(4)
-    ]
+    images = [ase.Atoms("Cu3Zr2", rng.random((5, 3)), cell=CELL * (1 + k), pbc=[True, False, True]) for k in range(4)]
     ase_io.write(path, images)
     trajectory = open_trajectory(path, assume_order=True)
     assert codes(trajectory) == ["W-NO-STEP", "W-ASSUMED-ORDER"]
@@ -177,7 +165,7 @@ ROWS = [f"Cu {k} 1 2 {k}" for k in range(5)]
         (extxyz(0) + extxyz(1).replace("Timestep=1", ""), "E-HEADER: the frame has no Timestep"),
         ("", "E-FORMAT"),
     ],
-)  # fmt: skip
+)
 def test_broken_extended_xyz(write, text, match):
     with pytest.raises(BadDataError, match=match) as caught:
         list(open_trajectory(write(text, "glass.extxyz")).read())
@@ -264,11 +252,7 @@ def test_xdatcar_keeps_its_order(write):
         (POSCAR.replace("8 0 0", "0 0 0"), "POSCAR.x", "E-BOX|E-FORMAT"),
         ("nonsense\n", "POSCAR.x", "E-FORMAT"),
         (XDATCAR[:-1], "XDATCAR.x", "E-TRUNCATED"),
-        (
-            XDATCAR.replace("configuration=     2", "?"),
-            "XDATCAR.x",
-            "E-COUNT: 1 frames are read; 1 are announced",
-        ),
+        (XDATCAR.replace("configuration=     2", "?"), "XDATCAR.x", "E-COUNT: 1 frames are read; 1 are announced"),
         (XDATCAR + "Direct configuration=     3\n0.1 0.2 0.3\n", "XDATCAR.x", r"E-FORMAT|E-COUNT"),
         (XDATCAR[:-12], "XDATCAR.x", "E-"),
         ("nonsense\n", "glass.cif", "E-FORMAT"),

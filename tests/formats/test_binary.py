@@ -74,15 +74,25 @@ def test_opened_by_content():
     assert [f.timestep for f in whole.read(1)] == [10, 20]
 
 
-def old(revision=0, *, order="<", columns=b"id type x y z", rows=((1, 2, 0.5, 1.5, 2.5), (7, 1, 3.0, 4.0, 5.0)),
-        chunks=None, natoms=None, step=5, magic=b"DUMPCUSTOM"):  # fmt: skip
+def old(
+    revision=0,
+    *,
+    order="<",
+    columns=b"id type x y z",
+    rows=((1, 2, 0.5, 1.5, 2.5), (7, 1, 3.0, 4.0, 5.0)),
+    chunks=None,
+    natoms=None,
+    step=5,
+    magic=b"DUMPCUSTOM",
+):
     """A frame as LAMMPS before 2020, or with magic string, writes it."""
     table = np.array(rows, float)
     data = b""
     if revision:
         data += struct.pack(order + "q", -len(magic)) + magic + struct.pack(order + "ii", 1, revision)
-    data += struct.pack(order + "qqi6i6d", step, len(rows) if natoms is None else natoms, 0, *[0] * 4, 1, 1,
-                        0, 10, 0, 10, 0, 10)  # fmt: skip
+    data += struct.pack(
+        order + "qqi6i6d", step, len(rows) if natoms is None else natoms, 0, *[0] * 4, 1, 1, 0, 10, 0, 10, 0, 10
+    )
     data += struct.pack(order + "i", table.shape[1])
     if revision == 2:
         data += struct.pack(order + "ibi", 0, 0, len(columns)) + columns
@@ -166,7 +176,7 @@ def test_every_cut_is_told(write):
         (old(2, columns=b"id type x y q"), "E-COLUMN: column 'z' is missing|E-2D"),
         (old(3), "E-FORMAT: no header of a frame is here, or one of a revision"),
     ],
-)  # fmt: skip
+)
 def test_damaged_structure(write, data, match):
     with pytest.raises(BadDataError, match=match) as caught:
         index_binary(write(data))

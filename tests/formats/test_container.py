@@ -113,9 +113,7 @@ def test_no_frame_of_a_damaged_file_is_trusted(put, container, byte):
 @pytest.mark.parametrize("container", sorted(set(PACKED) - {"gzip"}))
 def test_something_behind_the_last_stream_is_damage(put, container):
     path = put(PACK[container](frame(0)) + b"something")
-    with pytest.raises(
-        BadDataError, match=rf"{CODE[container]}: .* is damaged.*frame 0 is the last whole one"
-    ):
+    with pytest.raises(BadDataError, match=rf"{CODE[container]}: .* is damaged.*frame 0 is the last whole one"):
         open_trajectory(path)
 
 

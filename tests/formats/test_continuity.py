@@ -10,12 +10,7 @@ import pytest
 
 from qsdask.errors import BadDataError
 from qsdask.formats import open_trajectory
-from qsdask.formats.continuity import (
-    replicated,
-    rounding_noise,
-    unflipped,
-    warnings_of_reference,
-)
+from qsdask.formats.continuity import replicated, rounding_noise, unflipped, warnings_of_reference
 from qsdask.formats.frame import Frame
 from qsdask.space.box import Box
 
@@ -198,9 +193,7 @@ def test_rounding_noise_as_drawn(n):
     assert total / shells == pytest.approx(rounding_noise(r, n), rel=0.03)
 
 
-@pytest.mark.parametrize(
-    ("resolution", "warned"), [(0.1, True), (0.07, True), (0.05, False), (np.nan, False)]
-)
+@pytest.mark.parametrize(("resolution", "warned"), [(0.1, True), (0.07, True), (0.05, False), (np.nan, False)])
 def test_coarse_rounding_is_warned_of(resolution, warned):
     position = np.random.default_rng(0).uniform(0, 10, (50, 3))
     one = replace(frame(np.arange(1, 51), position=position), resolution=resolution)

@@ -17,9 +17,7 @@ N = 5
 POSITION = np.array([[0.5, 1.5, 2.5], [9.25, 0.125, 3.0], [4.0, 5.0, 6.0], [7.5, 7.5, 7.5], [1e-3, 2.0, 9.0]])
 
 
-def frame(
-    step=0, *, flags=" pp pp pp", box="0 10\n0 10\n0 10", columns="id type x y z", rows=None, count=None
-):
+def frame(step=0, *, flags=" pp pp pp", box="0 10\n0 10\n0 10", columns="id type x y z", rows=None, count=None):
     if rows is None:
         rows = [f"{i + 1} {1 + i % 2} {x!r} {y!r} {z!r}" for i, (x, y, z) in enumerate(POSITION.tolist())]
     count = len(rows) if count is None else count
@@ -111,12 +109,17 @@ def test_line_ends_bom_and_text_between_frames(write, newline, bom):
 
 
 def test_tabs_and_blanks_before_and_behind(write):
-    one, two = read(write((frame(0) + frame(1)).replace(" ", "\t").replace("ITEM:\t", "ITEM: ").replace(
-        "NUMBER\tOF\tATOMS", "NUMBER OF ATOMS").replace("BOX\tBOUNDS", "BOX BOUNDS")))  # fmt: skip
-    np.testing.assert_array_equal(one.position, POSITION)
-    padded = "".join(
-        f"  {line} \n" if not line.startswith("ITEM") else line + "  \n" for line in frame(7).splitlines()
+    one, two = read(
+        write(
+            (frame(0) + frame(1))
+            .replace(" ", "\t")
+            .replace("ITEM:\t", "ITEM: ")
+            .replace("NUMBER\tOF\tATOMS", "NUMBER OF ATOMS")
+            .replace("BOX\tBOUNDS", "BOX BOUNDS")
+        )
     )
+    np.testing.assert_array_equal(one.position, POSITION)
+    padded = "".join(f"  {line} \n" if not line.startswith("ITEM") else line + "  \n" for line in frame(7).splitlines())
     (three,) = read(write(padded))
     assert (two.timestep, three.timestep) == (1, 7)
     np.testing.assert_array_equal(three.position, POSITION)
@@ -515,9 +518,7 @@ def test_gzip_cut_or_damaged(write, tmp_path):
     rng = np.random.default_rng(0)
     frames = []
     for step in range(3):
-        rows = [
-            f"{i + 1} 1 {x:.5f} {y:.5f} {z:.5f}" for i, (x, y, z) in enumerate(rng.random((9000, 3)) * 10)
-        ]
+        rows = [f"{i + 1} 1 {x:.5f} {y:.5f} {z:.5f}" for i, (x, y, z) in enumerate(rng.random((9000, 3)) * 10)]
         frames.append(frame(step, rows=rows))
     packed = gzip.compress("".join(frames).encode())
     whole = len("".join(frames[:2]))
@@ -546,9 +547,7 @@ def test_compression_is_told_by_content(tmp_path):
     assert read(path)[0].timestep == 3
 
 
-@pytest.mark.parametrize(
-    "change", [lambda t: t[:-40], lambda t: t.replace("\n5\n", "\n6\n"), lambda t: "x" * len(t)]
-)
+@pytest.mark.parametrize("change", [lambda t: t[:-40], lambda t: t.replace("\n5\n", "\n6\n"), lambda t: "x" * len(t)])
 def test_file_changed_after_it_was_indexed(write, change):
     trajectory = open_trajectory(write(frame(5)))
     write(change(frame(5)))

@@ -136,10 +136,7 @@ ONE_EACH = sorted(set(BAD) - {"header twice", "only zeros", "zeros for the heade
 
 
 @settings(max_examples=100, deadline=None)
-@given(
-    st.lists(st.one_of(st.none(), st.sampled_from(ONE_EACH)), max_size=8),
-    st.sampled_from([64, 100, 1 << 18]),
-)
+@given(st.lists(st.one_of(st.none(), st.sampled_from(ONE_EACH)), max_size=8), st.sampled_from([64, 100, 1 << 18]))
 def test_any_mixture(tmp_path_factory, damages, block):
     """Every good frame is found, every bad one reported once, ordinals count both."""
     path = tmp_path_factory.mktemp("mixture") / "in.dump"

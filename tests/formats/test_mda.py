@@ -137,8 +137,20 @@ def test_not_finite_frame_can_be_left_out(tmp_path, data):
 
 @pytest.mark.parametrize(
     ("name", "known"),
-    [("a.dcd", True), ("a.data", True), ("A.XYZ.gz", True), ("a.gsd", True), ("a.dump", False), ("a.lammpstrj.gz", False),
-     ("dump.1000", False), ("a.gz", False), ("a", False), ("data.d/run", False), ("a.bin", False), ("a.nothing", False)],
-)  # fmt: skip
+    [
+        ("a.dcd", True),
+        ("a.data", True),
+        ("A.XYZ.gz", True),
+        ("a.gsd", True),
+        ("a.dump", False),
+        ("a.lammpstrj.gz", False),
+        ("dump.1000", False),
+        ("a.gz", False),
+        ("a", False),
+        ("data.d/run", False),
+        ("a.bin", False),
+        ("a.nothing", False),
+    ],
+)
 def test_known_by_name(name, known):
     assert is_known(name) == known

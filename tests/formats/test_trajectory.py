@@ -56,10 +56,7 @@ def test_files_are_ordered_by_the_timestep_within(files, tmp_path):
         ([frame(0) + frame(5), frame(4) + frame(6)], "E-STEP-ORDER: timestep 4 goes back"),
         ([frame(0), frame(1, columns="id type xu yu zu")], "E-CONVENTION: coordinates are unwrapped"),
         ([frame(0), frame(1, flags="pp ff pp")], "E-BOUNDARY: the boundary is pp ff pp"),
-        (
-            [frame(0, head="ITEM: UNITS\nmetal\n"), frame(1, head="ITEM: UNITS\nlj\n")],
-            "E-UNITS: units are 'lj'",
-        ),
+        ([frame(0, head="ITEM: UNITS\nmetal\n"), frame(1, head="ITEM: UNITS\nlj\n")], "E-UNITS: units are 'lj'"),
         # The same atoms at the same places are no copy in another box.
         ([frame(0) + frame(5) + frame(5, flags="pp ff pp")], "E-STEP-ORDER: timestep 5 appears twice"),
         ([frame(0) + frame(5), frame(5, flags="pp pp pp", columns="id type xu yu zu")], "E-STEP-ORDER"),

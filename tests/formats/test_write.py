@@ -6,14 +6,7 @@ import numpy as np
 import pytest
 
 from qsdask.errors import CannotCreateError, UsageError
-from qsdask.formats import (
-    DumpWriter,
-    ExtxyzWriter,
-    open_trajectory,
-    open_writer,
-    write_extxyz,
-    write_lammps_dump,
-)
+from qsdask.formats import DumpWriter, ExtxyzWriter, open_trajectory, open_writer, write_extxyz, write_lammps_dump
 
 RNG = np.random.default_rng(3)
 N = 200
@@ -40,9 +33,7 @@ def atoms(cell, origin=(1.0, -2.0, 0.25)):
 def test_dump_is_read_back(tmp_path, cell):
     path = tmp_path / "out.dump"
     given = atoms(cell)
-    write_lammps_dump(
-        path, **given, timestep=42, columns={"qs": RNG.random(N), "plastic": RNG.random(N) < 0.5}
-    )
+    write_lammps_dump(path, **given, timestep=42, columns={"qs": RNG.random(N), "plastic": RNG.random(N) < 0.5})
     (got,) = open_trajectory(path).read()
     np.testing.assert_array_equal(got.position, given["position"])
     np.testing.assert_array_equal(got.id, given["identity"])
@@ -79,9 +70,7 @@ def test_values_of_columns(tmp_path):
 def test_extxyz_header(tmp_path):
     path = tmp_path / "out.extxyz"
     given = atoms(CELLS["triclinic"])
-    write_extxyz(
-        path, **given, timestep=7, columns={"qs": np.zeros(N), "n": np.zeros(N, int), "b": np.zeros(N, bool)}
-    )
+    write_extxyz(path, **given, timestep=7, columns={"qs": np.zeros(N), "n": np.zeros(N, int), "b": np.zeros(N, bool)})
     lines = path.read_text().splitlines()
     assert lines[0] == str(N)
     assert lines[1] == (
@@ -108,13 +97,7 @@ def test_chunks_make_the_same_file(tmp_path, writer):
 
 
 def settings():
-    return {
-        "cell": np.eye(3),
-        "origin": np.zeros(3),
-        "periodic": [True] * 3,
-        "species": ["Cu"],
-        "natoms": 2,
-    }
+    return {"cell": np.eye(3), "origin": np.zeros(3), "periodic": [True] * 3, "species": ["Cu"], "natoms": 2}
 
 
 def test_nothing_is_left_of_a_file_that_was_not_finished(tmp_path):

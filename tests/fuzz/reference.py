@@ -19,18 +19,11 @@ __all__ = ["Dump", "Picture", "Refused", "read", "unpacked"]
 INTEGER = re.compile(rb"[+-]?[0-9]+\Z")
 REAL = re.compile(rb"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\Z")
 CONTROL = re.compile(rb"[\x00-\x08\x0b-\x1f]")
-VALUE_LINES = {
-    b"UNITS": 1, b"TIME": 1, b"TIMESTEP": 1, b"NUMBER OF ATOMS": 1, b"BOX BOUNDS": 3, b"ATOMS": 0,
-}  # fmt: skip
+VALUE_LINES = {b"UNITS": 1, b"TIME": 1, b"TIMESTEP": 1, b"NUMBER OF ATOMS": 1, b"BOX BOUNDS": 3, b"ATOMS": 0}
 NEEDED = (b"TIMESTEP", b"NUMBER OF ATOMS", b"BOX BOUNDS", b"ATOMS")
 STARTS = (b"ITEM: TIMESTEP", b"ITEM: UNITS", b"ITEM: TIME")
 STYLES = (b"lj", b"real", b"metal", b"si", b"cgs", b"electron", b"micro", b"nano")
-COORDINATES = (
-    ("", False, "wrapped"),
-    ("u", False, "unwrapped"),
-    ("s", True, "wrapped"),
-    ("su", True, "unwrapped"),
-)
+COORDINATES = (("", False, "wrapped"), ("u", False, "unwrapped"), ("s", True, "wrapped"), ("su", True, "unwrapped"))
 LONGEST_NAME, MOST_NAMES, MOST_COLUMNS = 8, 128, 1000
 
 
@@ -78,9 +71,7 @@ class Picture:
 
         def content(picture):
             none = [None] * picture.natoms
-            atoms = zip(
-                picture.id, picture.type or none, picture.element or none, picture.position, strict=True
-            )
+            atoms = zip(picture.id, picture.type or none, picture.element or none, picture.position, strict=True)
             box = (picture.cell, picture.origin, picture.boundary, picture.convention)
             return sorted(atoms, key=lambda atom: atom[0]), box
 
@@ -130,9 +121,7 @@ def unpacked(data: bytes) -> bytes:
         if data.startswith(b"\x28\xb5\x2f\xfd"):
             import zstandard
 
-            with zstandard.ZstdDecompressor().stream_reader(
-                io.BytesIO(data), read_across_frames=True
-            ) as stream:
+            with zstandard.ZstdDecompressor().stream_reader(io.BytesIO(data), read_across_frames=True) as stream:
                 text = stream.read()
             _refuse_unended_zstd(data)
             return text
@@ -274,10 +263,21 @@ def _header(lines, units):
     names = [word.decode("utf-8", "backslashreplace") for word in items[b"ATOMS"][1].split()]
     wanted, scaled, convention = _columns(names, items[b"ATOMS"][0])
     picture = Picture(
-        timestep, natoms, cell, origin, boundary, convention, scaled, units, time,
-        id=[], has_id="id" in names, type=[] if "type" in names else None,
-        element=[] if "element" in names else None, position=[],
-    )  # fmt: skip
+        timestep,
+        natoms,
+        cell,
+        origin,
+        boundary,
+        convention,
+        scaled,
+        units,
+        time,
+        id=[],
+        has_id="id" in names,
+        type=[] if "type" in names else None,
+        element=[] if "element" in names else None,
+        position=[],
+    )
     return picture, names, wanted
 
 
@@ -346,9 +346,7 @@ def _box(here, title, lines):
         cell, origin = [[lx, 0.0, 0.0], [xy, ly, 0.0], [xz, yz, lz]], low
     (a, b, c) = cell
     volume = (
-        a[0] * (b[1] * c[2] - b[2] * c[1])
-        - a[1] * (b[0] * c[2] - b[2] * c[0])
-        + a[2] * (b[0] * c[1] - b[1] * c[0])
+        a[0] * (b[1] * c[2] - b[2] * c[1]) - a[1] * (b[0] * c[2] - b[2] * c[0]) + a[2] * (b[0] * c[1] - b[1] * c[0])
     )
     edges = math.prod(math.hypot(*row) for row in cell)
     if not (math.isfinite(edges) and volume > 1e-9 * edges > 0.0):

@@ -99,9 +99,7 @@ def campaign(
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     found: Counter = Counter()
-    crew = {
-        w.answers: w for w in (_Worker(examine, seed, k, count, workers) for k in range(min(workers, count)))
-    }
+    crew = {w.answers: w for w in (_Worker(examine, seed, k, count, workers) for k in range(min(workers, count)))}
     while crew:
         for pipe in wait(list(crew), PATIENCE) or list(crew):
             worker = crew.pop(pipe)

@@ -17,9 +17,7 @@ from tests.fuzz.run import campaign, table
 def test_two_thousand_damaged_files_are_refused_or_read_right(tmp_path):
     found = campaign(2000, 0, folder=tmp_path / "findings")
     failed = sum(n for (_, outcome), n in found.items() if outcome in subject.FAILURES)
-    said = "".join(
-        sorted(p.read_text() for p in (tmp_path / "findings").glob("*.txt") if p.name[:2] != "st")[:5]
-    )
+    said = "".join(sorted(p.read_text() for p in (tmp_path / "findings").glob("*.txt") if p.name[:2] != "st")[:5])
     assert failed == 0, f"{table(found)}\n{said}"
     assert sum(found.values()) == 2000
     # A campaign in which everything is refused, or nothing, tests nothing.

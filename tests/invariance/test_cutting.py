@@ -81,9 +81,7 @@ def test_same_numbers(plain, frames, tmp_path, chunk, workers, cluster, shuffle,
     for name in ("neighbour", "distance", "pair_distance", "edges", "d2min"):
         np.testing.assert_array_equal(other[name], plain[name], err_msg=name)
     for name in ("area", "volume"):
-        np.testing.assert_allclose(
-            other[name], plain[name], rtol=TESSELLATION, atol=TESSELLATION, err_msg=name
-        )
+        np.testing.assert_allclose(other[name], plain[name], rtol=TESSELLATION, atol=TESSELLATION, err_msg=name)
     np.testing.assert_array_equal(other["features"], plain["features"])
 
 

@@ -26,9 +26,7 @@ def test_cells_hold_every_atom_once_in_stable_sequence():
     assert cells.start[-1] == len(position)
     for first, last in zip(cells.start[:-1], cells.start[1:], strict=True):
         assert (np.diff(cells.atom[first:last].astype(int)) > 0).all()
-    np.testing.assert_array_equal(
-        np.stack([cells.x, cells.y, cells.z], axis=1)[: len(position)], position[cells.atom]
-    )
+    np.testing.assert_array_equal(np.stack([cells.x, cells.y, cells.z], axis=1)[: len(position)], position[cells.atom])
 
 
 def test_cell_count_is_capped_for_atoms_in_vacuum():
@@ -48,9 +46,7 @@ def test_shell_is_brute_force(cutoff):
         expected = expected[np.argsort(order[expected])]
         n = shell.count[i]
         np.testing.assert_array_equal(shell.neighbour[i, :n], expected)
-        np.testing.assert_array_equal(
-            shell.distance[i, :n], np.sqrt(((position[expected] - position[i]) ** 2).sum(1))
-        )
+        np.testing.assert_array_equal(shell.distance[i, :n], np.sqrt(((position[expected] - position[i]) ** 2).sum(1)))
         assert (shell.neighbour[i, n:] == -1).all()
         assert np.isnan(shell.distance[i, n:]).all()
 

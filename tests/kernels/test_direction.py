@@ -107,6 +107,4 @@ def test_without_neighbours_or_hull_there_is_no_value():
 
 def test_shapes_are_checked():
     with pytest.raises(ValueError, match="radius must have shape"):
-        directed_distance(
-            np.zeros((2, 3)), np.ones(3), 1, np.zeros((1, 1), np.int32), np.ones(1, np.int32), 2
-        )
+        directed_distance(np.zeros((2, 3)), np.ones(3), 1, np.zeros((1, 1), np.int32), np.ones(1, np.int32), 2)

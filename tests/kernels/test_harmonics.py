@@ -6,14 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import sph_harm_y
 
-from qsdask.kernels.harmonics import (
-    DEGREES,
-    LANES,
-    N_COMPONENT,
-    averaged_components,
-    bond_components,
-    bond_order,
-)
+from qsdask.kernels.harmonics import DEGREES, LANES, N_COMPONENT, averaged_components, bond_components, bond_order
 from qsdask.kernels.wigner import wigner_3j
 from qsdask.testing import lattices
 from tests.naive import bond_order as naive
@@ -38,10 +31,7 @@ KNOWN = {
     ),
     "sc": (SC, [0.763763, 0.353553, 0.718070, 0.411425, 0.159317, 0.013161, 0.058455, 0.090130]),
     "hcp": (HCP, [0.097222, 0.484762, 0.316992, 0.010169, 0.134097, -0.012442, 0.051259, -0.079851]),
-    "icosahedron": (
-        ICOSAHEDRON,
-        [0.0, 0.663325, 0.0, 0.362951, np.nan, -0.169754, np.nan, -0.093968],
-    ),
+    "icosahedron": (ICOSAHEDRON, [0.0, 0.663325, 0.0, 0.362951, np.nan, -0.169754, np.nan, -0.093968]),
 }
 
 
@@ -120,8 +110,7 @@ def test_every_row_is_that_of_the_twin(n_atom):
     np.testing.assert_allclose(bond_order(component), [naive.invariants(q) for q in own], rtol=0, atol=1e-10)
     average = averaged_components(component, n_atom, neighbour, count)
     expected = [
-        naive.invariants(naive.averaged(own[i], [own[j] for j in neighbour[i, : count[i]]]))
-        for i in range(n_atom)
+        naive.invariants(naive.averaged(own[i], [own[j] for j in neighbour[i, : count[i]]])) for i in range(n_atom)
     ]
     np.testing.assert_allclose(bond_order(average), expected, rtol=0, atol=1e-10)
 
@@ -177,9 +166,7 @@ def test_symbols_of_sympy():
         for m1 in range(-degree, degree + 1, 3):
             for m2 in range(-degree, degree + 1):
                 expected = (
-                    float(wigner.wigner_3j(degree, degree, degree, m1, m2, -m1 - m2))
-                    if abs(m1 + m2) <= degree
-                    else 0.0
+                    float(wigner.wigner_3j(degree, degree, degree, m1, m2, -m1 - m2)) if abs(m1 + m2) <= degree else 0.0
                 )
                 assert wigner_3j(degree, m1, m2) == pytest.approx(expected, rel=1e-15, abs=1e-300)
 

@@ -40,10 +40,7 @@ def test_twin_written_from_the_definition(seed, contact, smearing):
     expected = [
         histogram(values, *bounds, 12, smearing)
         for values, bounds in zip(
-            (
-                distances(point, radius[0], radius[1:], contact),
-                *areas_and_volumes(point, radius[0], radius[1:]),
-            ),
+            (distances(point, radius[0], radius[1:], contact), *areas_and_volumes(point, radius[0], radius[1:])),
             BOUNDS,
             strict=True,
         )

@@ -13,9 +13,7 @@ CUBE = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], 
 FCC = np.array([p for p in np.ndindex(3, 3, 3) if sum(k == 1 for k in p) == 1], dtype=float) - 1
 BCC14 = np.vstack([CUBE, 2 * np.eye(3), -2 * np.eye(3)])
 GOLD = (1 + 5**0.5) / 2
-ICOSAHEDRON = np.array(
-    [np.roll([0, x, y * GOLD], k) for k in range(3) for x in (-1, 1) for y in (-1, 1)], dtype=float
-)
+ICOSAHEDRON = np.array([np.roll([0, x, y * GOLD], k) for k in range(3) for x in (-1, 1) for y in (-1, 1)], dtype=float)
 OCTAHEDRON = np.vstack([np.eye(3), -np.eye(3)])
 
 
@@ -53,13 +51,7 @@ def test_random_points_agree_with_qhull(n):
 
 @pytest.mark.parametrize(
     ("point", "n_triangle", "exact_volume"),
-    [
-        (CUBE, 12, 8),
-        (FCC, 20, 20 / 3),
-        (BCC14, 24, 16),
-        (OCTAHEDRON, 8, 4 / 3),
-        (ICOSAHEDRON, 20, 20 / 3 * GOLD**2),
-    ],
+    [(CUBE, 12, 8), (FCC, 20, 20 / 3), (BCC14, 24, 16), (OCTAHEDRON, 8, 4 / 3), (ICOSAHEDRON, 20, 20 / 3 * GOLD**2)],
     ids=["bcc 8", "fcc 12", "bcc 14", "octahedron", "icosahedron"],
 )
 @pytest.mark.parametrize("decimals", [None, 5])

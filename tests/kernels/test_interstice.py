@@ -19,9 +19,7 @@ CUBE = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], 
 FCC = np.array([p for p in np.ndindex(3, 3, 3) if sum(k == 1 for k in p) == 1], dtype=float) - 1
 BCC14 = np.vstack([CUBE, 2 * np.eye(3), -2 * np.eye(3)])
 GOLD = (1 + 5**0.5) / 2
-ICOSAHEDRON = np.array(
-    [np.roll([0, x, y * GOLD], k) for k in range(3) for x in (-1, 1) for y in (-1, 1)], dtype=float
-)
+ICOSAHEDRON = np.array([np.roll([0, x, y * GOLD], k) for k in range(3) for x in (-1, 1) for y in (-1, 1)], dtype=float)
 
 
 def of_shell(point, radius=None, **options):
@@ -138,11 +136,7 @@ def test_one_tetrahedron_by_the_formula(seed):
         pa, pb, pc = point[a], point[b], point[c]
         ra, rb, rc = radius[1 + a], radius[1 + b], radius[1 + c]
         whole = np.linalg.norm(np.cross(pb - pa, pc - pa)) / 2
-        covered = (
-            ra**2 * plane_angle(pa, pb, pc)
-            + rb**2 * plane_angle(pb, pc, pa)
-            + rc**2 * plane_angle(pc, pa, pb)
-        )
+        covered = ra**2 * plane_angle(pa, pb, pc) + rb**2 * plane_angle(pb, pc, pa) + rc**2 * plane_angle(pc, pa, pb)
         area.append(1 - covered / 2 / whole)
         whole = abs(pa @ np.cross(pb, pc)) / 6
         filled = radius[0] ** 3 * solid_angle(centre, pa, pb, pc) + ra**3 * solid_angle(pa, centre, pb, pc)
@@ -168,11 +162,7 @@ def test_rotation_and_scale():
 
 @pytest.mark.parametrize(
     ("point", "flag"),
-    [
-        (CUBE[:3], FEW),
-        (CUBE[CUBE[:, 0] > 0] - [1.0, 0, 0], FLAT),
-        (CUBE + np.array([1.4, 0.1, 0]), OUTSIDE),
-    ],
+    [(CUBE[:3], FEW), (CUBE[CUBE[:, 0] > 0] - [1.0, 0, 0], FLAT), (CUBE + np.array([1.4, 0.1, 0]), OUTSIDE)],
 )
 def test_no_hull_gives_nan_and_a_flag_but_distances_stay(point, flag):
     value, state = of_shell(point, np.ones(len(point) + 1))

@@ -33,9 +33,7 @@ def glass(kind):
 
 def tessellated(position, radius, cell, periodic, reach=REACH, **more):
     block = lattices.open_block(position, cell, ORIGIN, periodic, reach)
-    return block, voronoi_shell(
-        block.position, block.order, block.n_owned, reach, radius=radius[block.row], **more
-    )
+    return block, voronoi_shell(block.position, block.order, block.n_owned, reach, radius=radius[block.row], **more)
 
 
 def wrapped(position, cell, periodic):
@@ -174,9 +172,13 @@ def test_atoms_beyond_the_security_radius_and_their_order_change_no_bit():
         np.testing.assert_array_equal(small.area[i, : small.count[i]], shell.area[i, : shell.count[i]])
     for i in range(0, len(position), 7):
         alone = voronoi_shell(
-            block.position, block.order, block.n_owned, 12.0, radius=radius[block.row],
+            block.position,
+            block.order,
+            block.n_owned,
+            12.0,
+            radius=radius[block.row],
             select=np.arange(block.n_owned) == i,
-        )  # fmt: skip
+        )
         assert alone.volume[i] == shell.volume[i]
 
 

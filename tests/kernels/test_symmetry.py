@@ -23,9 +23,7 @@ def sets(sigma=SIGMA):
 def functions(block, species, **changes):
     options = {"step": 0.1 * SIGMA, "n_grid": 50, "radial_cutoff": 5 * SIGMA, "angular_cutoff": 2.5 * SIGMA}
     options |= {"sets": sets()} | changes
-    return symmetry_functions(
-        block.position, block.order, np.asarray(species)[block.row], block.n_owned, 2, **options
-    )
+    return symmetry_functions(block.position, block.order, np.asarray(species)[block.row], block.n_owned, 2, **options)
 
 
 def periodic_block(n=40, owned=None, reach=5 * SIGMA, seed=4):
@@ -59,9 +57,7 @@ def test_one_neighbour_anywhere_between_two_grid_points():
     for distance in np.linspace(0.0, 9.99, 1234):
         one, out, place = np.full(16, distance), np.empty(16), np.empty(16, np.int32)
         density = np.zeros((1, 75))
-        fill_radial(
-            one, np.zeros(16, np.int32), np.uint64(1), 0.2, symmetry.GAUSS, out, np.empty(16), place, density
-        )
+        fill_radial(one, np.zeros(16, np.int32), np.uint64(1), 0.2, symmetry.GAUSS, out, np.empty(16), place, density)
         expected = np.exp(-0.5 * (distance / 0.2 - np.arange(50)) ** 2)
         np.testing.assert_allclose(density[0, symmetry.BEFORE :][:50], expected, rtol=2e-14, atol=4e-20)
 

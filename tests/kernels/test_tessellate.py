@@ -9,14 +9,7 @@ import pytest
 from scipy.spatial import ConvexHull, Voronoi
 from scipy.spatial.transform import Rotation
 
-from qsdask.kernels.tessellate import (
-    COINCIDENT,
-    DEGENERATE,
-    OPEN,
-    UNCERTIFIED,
-    keep_facets,
-    voronoi_shell,
-)
+from qsdask.kernels.tessellate import COINCIDENT, DEGENERATE, OPEN, UNCERTIFIED, keep_facets, voronoi_shell
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 
@@ -49,9 +42,7 @@ def lattice(name, radius=13.0):
 def with_images(position, box, halo):
     """Owned atoms and every periodic image within `halo` of the box; order by (row, image)."""
     times = np.ceil(halo / np.asarray(box)).astype(int)
-    images = np.stack(np.meshgrid(*[np.arange(-t, t + 1) for t in times], indexing="ij"), axis=-1).reshape(
-        -1, 3
-    )
+    images = np.stack(np.meshgrid(*[np.arange(-t, t + 1) for t in times], indexing="ij"), axis=-1).reshape(-1, 3)
     images = images[np.lexsort((*images.T, np.abs(images).sum(1)))]
     every = (position[None] + (images * box)[:, None]).reshape(-1, 3)
     row = np.tile(np.arange(len(position)), len(images))
@@ -102,9 +93,7 @@ def _ordered(position):
     return position, np.arange(len(position))
 
 
-@pytest.mark.parametrize(
-    ("name", "n_kept"), [("sc", 6), ("bcc", 14), ("fcc", 12), ("hcp", 12), ("diamond", 16)]
-)
+@pytest.mark.parametrize(("name", "n_kept"), [("sc", 6), ("bcc", 14), ("fcc", 12), ("hcp", 12), ("diamond", 16)])
 def test_kept_facets_of_lattices_rounded_in_a_text_file(name, n_kept):
     """Rounding opens tiny facets at vertices of more than three planes; the filter takes them away."""
     position, _ = lattice(name)
@@ -146,9 +135,7 @@ def test_glass_agrees_with_qhull(glass):
     for i in range(n):
         corners = qhull.vertices[qhull.regions[qhull.point_region[i]]]
         assert shell.volume[i] == pytest.approx(ConvexHull(corners).volume, rel=1e-10)
-        assert shell.vertex_radius[i] == pytest.approx(
-            np.linalg.norm(corners - every[i], axis=1).max(), rel=1e-10
-        )
+        assert shell.vertex_radius[i] == pytest.approx(np.linalg.norm(corners - every[i], axis=1).max(), rel=1e-10)
         assert set(shell.neighbour[i, : shell.count[i]]) == set(ridges[i])
         for k in range(shell.count[i]):
             ring = qhull.vertices[ridges[i][shell.neighbour[i, k]]]

@@ -34,9 +34,7 @@ decimals = st.builds(
     st.text("0123456789", min_size=1, max_size=24),
     st.just("."),
     st.text("0123456789", max_size=24),
-    st.one_of(
-        st.just(""), st.integers(-330, 300).map("e{}".format), st.integers(-9, 9).map("E{:+03d}".format)
-    ),
+    st.one_of(st.just(""), st.integers(-330, 300).map("e{}".format), st.integers(-9, 9).map("E{:+03d}".format)),
 )
 numbers = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False).map(repr),
@@ -52,21 +50,9 @@ numbers = st.one_of(
 @given(st.lists(numbers, min_size=1, max_size=30))
 @example(["0", "-0", "-0.0", ".5", "5.", "+1.5", "00000000000000000000001.5", "0.00000000000000000000001"])
 @example(["9007199254740993", "9007199254740992.5", "9007199254740993.0000000000000000000001"])  # half way
-@example(
-    ["2.2250738585072011e-308", "4.9e-324", "2.4703282292062327e-324", "1e-400", "1.7976931348623157e308"]
-)
+@example(["2.2250738585072011e-308", "4.9e-324", "2.4703282292062327e-324", "1e-400", "1.7976931348623157e308"])
 @example(["1e22", "1e23", "123456789012345678e-4", "18446744073709551615", "9999999999999999999e-5"])
-@example(
-    [
-        "12345678",
-        "1234567.8",
-        "123456789.12345678",
-        "1.12345678",
-        "12345678.1",
-        "999999.99",
-        "7205759403792793e1",
-    ]
-)
+@example(["12345678", "1234567.8", "123456789.12345678", "1.12345678", "12345678.1", "999999.99", "7205759403792793e1"])
 def test_floats_are_bitwise_those_of_python(tokens):
     tokens = [token for token in tokens if np.isfinite(float(token))]
     rows = floats(tokens)
@@ -89,9 +75,7 @@ def test_integers(values):
     assert rows.integer[0].tolist() == values
 
 
-@pytest.mark.parametrize(
-    "token", ["9223372036854775808", "-9223372036854775808", "1" * 30, "18446744073709551617"]
-)
+@pytest.mark.parametrize("token", ["9223372036854775808", "-9223372036854775808", "1" * 30, "18446744073709551617"])
 def test_integers_beyond_int64(token):
     rows = parse(f"1\n{token}\n".encode(), 2, [INT])
     assert (rows.kind, rows.line, rows.column) == (text.INT_RANGE, 1, 0)

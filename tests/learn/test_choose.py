@@ -28,9 +28,7 @@ def make_table(key="0a", n=200, seed=0, n_feature=3, block=None):
     y = rng.random(n) < 0.2
     X = rng.normal(size=(n, n_feature)).astype(np.float32)
     columns = tuple(f"c{k}" for k in range(n_feature))
-    return Table(
-        (Specimen(key, f"glass {key}", n),), np.zeros(n, int), rng.permutation(n) + 1, X, y, columns, block
-    )
+    return Table((Specimen(key, f"glass {key}", n),), np.zeros(n, int), rng.permutation(n) + 1, X, y, columns, block)
 
 
 def test_plastic_is_above_the_threshold_and_needs_a_value():
@@ -73,13 +71,7 @@ def test_usable_refuses_rules_without_their_data():
 
 
 #: Computed with `slow_hash`: change the hash and every stored model changes.
-GOLDEN = [
-    13813673425593748060,
-    2635301295679349077,
-    14866839008956649248,
-    15249812358124287079,
-    2072991922031731517,
-]
+GOLDEN = [13813673425593748060, 2635301295679349077, 14866839008956649248, 15249812358124287079, 2072991922031731517]
 
 
 def slow_hash(seed, purpose, draw, key, number):
@@ -88,9 +80,7 @@ def slow_hash(seed, purpose, draw, key, number):
 
     def words(text):
         raw = text.encode()
-        return [len(raw)] + [
-            int.from_bytes(raw[i : i + 8].ljust(8, b"\0"), "little") for i in range(0, len(raw), 8)
-        ]
+        return [len(raw)] + [int.from_bytes(raw[i : i + 8].ljust(8, b"\0"), "little") for i in range(0, len(raw), 8)]
 
     state = 0
     for word in [*words(purpose), seed, draw, *words(key), number]:
@@ -108,9 +98,7 @@ def test_identity_hash_golden():
     assert got.tolist() == GOLDEN
 
 
-@given(
-    st.integers(-(2**70), 2**70), st.text(max_size=20), st.integers(0, 9), st.integers(-(2**63), 2**63 - 1)
-)
+@given(st.integers(-(2**70), 2**70), st.text(max_size=20), st.integers(0, 9), st.integers(-(2**63), 2**63 - 1))
 @settings(max_examples=50, deadline=None)
 def test_identity_hash_equals_its_formula(seed, text, draw, number):
     assert int(identity_hash(seed, text, draw, "ab", np.array([number]))[0]) == slow_hash(
@@ -151,8 +139,14 @@ def test_table_refuses_what_is_no_table():
     parts = {f.name: getattr(good, f.name) for f in fields(good)}
     nan = good.X.copy()
     nan[1, 1] = np.nan
-    for change in ({"X": nan}, {"X": good.X[:3]}, {"y": good.y.astype(int)}, {"columns": ("a", "a", "b")},
-                   {"specimen": good.specimen + 1}, {"X": good.X.astype(np.float16)}):  # fmt: skip
+    for change in (
+        {"X": nan},
+        {"X": good.X[:3]},
+        {"y": good.y.astype(int)},
+        {"columns": ("a", "a", "b")},
+        {"specimen": good.specimen + 1},
+        {"X": good.X.astype(np.float16)},
+    ):
         with pytest.raises(BadDataError, match="E-TABLE"):
             Table(**{**parts, **change})
     with pytest.raises(BadDataError, match="E-DUP-ROW"):
@@ -226,12 +220,8 @@ def test_blocks_tile_a_tilted_cell():
     height = 1 / np.linalg.norm(np.linalg.inv(cell), axis=0)
     assert set(block) == set(range(int(np.prod(np.floor(height / 10)))))
     image = rng.integers(-2, 3, (2000, 3)) @ cell
-    np.testing.assert_array_equal(
-        blocks(position + image, cell, np.ones(3, bool), 10.0, origin=origin), block
-    )
-    np.testing.assert_array_equal(
-        blocks(position[7:8], cell, np.ones(3, bool), 10.0, origin=origin), block[7:8]
-    )
+    np.testing.assert_array_equal(blocks(position + image, cell, np.ones(3, bool), 10.0, origin=origin), block)
+    np.testing.assert_array_equal(blocks(position[7:8], cell, np.ones(3, bool), 10.0, origin=origin), block[7:8])
 
 
 def test_blocks_keep_atoms_outside_a_free_side_in_the_outer_blocks():
@@ -245,10 +235,12 @@ def test_blocks_keep_atoms_outside_a_free_side_in_the_outer_blocks():
 
 def test_spatial_block_folds_hold_blocks_together_and_balance_plastic_atoms():
     rng = np.random.default_rng(5)
-    table = concatenate([
-        make_table("0a", n=2000, seed=1, block=rng.integers(0, 40, 2000)),
-        make_table("0b", n=1500, seed=2, block=rng.integers(0, 30, 1500)),
-    ])  # fmt: skip
+    table = concatenate(
+        [
+            make_table("0a", n=2000, seed=1, block=rng.integers(0, 40, 2000)),
+            make_table("0b", n=1500, seed=2, block=rng.integers(0, 30, 1500)),
+        ]
+    )
     keys = ("0a", "0b")
     fold = spatial_block(table.y, table.specimen, keys, table.block, seed=1)
     for k in range(2):

@@ -31,9 +31,12 @@ from qsdask.learn.score import auc_roc
 
 FEW = Settings(n_trees=20)
 DEFINITION = {
-    "set": "interstice", "convention": "paper", "cutoff_angstrom": 4.0, "facet_fraction": 0.05,
+    "set": "interstice",
+    "convention": "paper",
+    "cutoff_angstrom": 4.0,
+    "facet_fraction": 0.05,
     "radii": {"Cu": 1.26, "Zr": 1.58},
-}  # fmt: skip
+}
 LABEL = {"strain": 0.04, "threshold": 5.0, "normalise": "sum", "cutoff_angstrom": 4.0}
 
 
@@ -115,13 +118,20 @@ def test_auc_stands_beside_scikit_learn():
     peer = np.mean(
         [
             GradientBoostingClassifier(
-                n_estimators=300, max_depth=2, learning_rate=0.1, max_features="sqrt",
-                min_samples_leaf=0.001, min_samples_split=0.001, random_state=k,
-            ).fit(train_on.X[rows[fold != k]], train_on.y[rows[fold != k]]).predict_proba(test_on.X)[:, 1]
+                n_estimators=300,
+                max_depth=2,
+                learning_rate=0.1,
+                max_features="sqrt",
+                min_samples_leaf=0.001,
+                min_samples_split=0.001,
+                random_state=k,
+            )
+            .fit(train_on.X[rows[fold != k]], train_on.y[rows[fold != k]])
+            .predict_proba(test_on.X)[:, 1]
             for k in range(5)
         ],
         axis=0,
-    )  # fmt: skip
+    )
     # Two undersamplings differ by more than two libraries do; over seeds the difference is nil.
     assert auc_roc(test_on.y, qs) > auc_roc(test_on.y, peer) - 0.02
     assert auc_roc(test_on.y, qs) > 0.7
@@ -131,9 +141,7 @@ def test_auc_stands_beside_scikit_learn():
 def test_one_library_against_the_other_on_the_same_rows():
     train_on, test_on = glass("0a", n=4000, seed=3), glass("0b", n=12_000, seed=4)
     rng = np.random.default_rng(1)
-    rows = np.concatenate(
-        [np.flatnonzero(train_on.y), rng.choice(np.flatnonzero(~train_on.y), 320, replace=False)]
-    )
+    rows = np.concatenate([np.flatnonzero(train_on.y), rng.choice(np.flatnonzero(~train_on.y), 320, replace=False)])
     X, y = train_on.X[rows], train_on.y[rows]
     from qsdask.learn.gbdt import load, probability
 
@@ -142,9 +150,14 @@ def test_one_library_against_the_other_on_the_same_rows():
         booster = load(train_one(X, y, train_on.columns, seed=k), train_on.columns)
         ours.append(auc_roc(test_on.y, probability(booster, test_on.X)))
         sklearn_model = GradientBoostingClassifier(
-            n_estimators=300, max_depth=2, learning_rate=0.1, max_features="sqrt",
-            min_samples_leaf=0.001, min_samples_split=0.001, random_state=k,
-        ).fit(X, y)  # fmt: skip
+            n_estimators=300,
+            max_depth=2,
+            learning_rate=0.1,
+            max_features="sqrt",
+            min_samples_leaf=0.001,
+            min_samples_split=0.001,
+            random_state=k,
+        ).fit(X, y)
         peer.append(auc_roc(test_on.y, sklearn_model.predict_proba(test_on.X)[:, 1]))
     assert np.mean(ours) > np.mean(peer) - 0.01
 
@@ -229,15 +242,11 @@ def test_the_folder_returns_the_same_model(model, folder, tables):
     assert loaded.trees == model.trees
     assert loaded.specimens == model.specimens
     assert loaded.columns == model.columns
-    np.testing.assert_array_equal(
-        quench_in_softness(loaded, tables[0].X), quench_in_softness(model, tables[0].X)
-    )
+    np.testing.assert_array_equal(quench_in_softness(loaded, tables[0].X), quench_in_softness(model, tables[0].X))
     assert sorted(os.listdir(folder)) == sorted(["model.json", *model.names()])
     assert os.listdir(folder.parent) == ["m.qs"]
     travelled = pickle.loads(pickle.dumps(loaded))
-    np.testing.assert_array_equal(
-        quench_in_softness(travelled, tables[0].X), quench_in_softness(model, tables[0].X)
-    )
+    np.testing.assert_array_equal(quench_in_softness(travelled, tables[0].X), quench_in_softness(model, tables[0].X))
 
 
 def test_the_record_holds_what_is_needed(folder):

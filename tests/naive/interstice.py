@@ -76,6 +76,4 @@ def _solid_angle(corner, p, q, r):
     """Solid angle of a tetrahedron at `corner` (van Oosterom and Strackee)."""
     a, b, c = p - corner, q - corner, r - corner
     la, lb, lc = np.linalg.norm(a), np.linalg.norm(b), np.linalg.norm(c)
-    return 2.0 * np.arctan2(
-        abs(a @ np.cross(b, c)), la * lb * lc + (a @ b) * lc + (b @ c) * la + (c @ a) * lb
-    )
+    return 2.0 * np.arctan2(abs(a @ np.cross(b, c)), la * lb * lc + (a @ b) * lc + (b @ c) * la + (c @ a) * lb)

@@ -17,9 +17,7 @@ def explicit_images(position, cell, periodic, reach):
     spread = np.ptp(position @ inverse, axis=0)
     # Planes of one lattice direction stand 1/|reciprocal vector| apart.
     turns = np.where(periodic, np.ceil(spread + reach * np.linalg.norm(inverse, axis=0)), 0).astype(int)
-    images = sorted(
-        product(*(range(-n, n + 1) for n in turns)), key=lambda image: (image != (0, 0, 0), image)
-    )
+    images = sorted(product(*(range(-n, n + 1) for n in turns)), key=lambda image: (image != (0, 0, 0), image))
     low = position.min(axis=0) - reach
     high = position.max(axis=0) + reach
     point, row, shift = [], [], []

@@ -25,9 +25,7 @@ class RadicalCell(NamedTuple):
 def radical_cells(position, radius, cell, periodic, reach, open_radius=8.0):
     """Cell of every atom by ``|x - x_i|**2 - R_i**2``: a `RadicalCell`, or "open", or "empty"."""
     point, row, image = explicit_images(position, cell, periodic, reach)
-    return [
-        _cell(i, point, np.asarray(radius)[row], row, image, reach, open_radius) for i in range(len(position))
-    ]
+    return [_cell(i, point, np.asarray(radius)[row], row, image, reach, open_radius) for i in range(len(position))]
 
 
 def _cell(i, point, radius, row, image, reach, open_radius):
@@ -59,12 +57,7 @@ def _cell(i, point, radius, row, image, reach, open_radius):
     facets = sorted(facet for facet in facets if facet[4] > 1e-10 * surface)
     away, heights, areas = np.array([facet[2:] for facet in facets]).T
     return RadicalCell(
-        [facet[:2] for facet in facets],
-        away,
-        heights,
-        areas,
-        float((areas * heights).sum() / 3),
-        float(vertex_radius),
+        [facet[:2] for facet in facets], away, heights, areas, float((areas * heights).sum() / 3), float(vertex_radius)
     )
 
 

@@ -26,9 +26,7 @@ def found(position, cell, periodic, cutoff, **options):
         slots = shell.neighbour[i, :n]
         assert (np.diff(block.order[slots]) > 0).all()
         images = map(tuple, block.image[slots].tolist())
-        lists.append(
-            list(zip(block.row[slots].tolist(), images, shell.distance[i, :n].tolist(), strict=True))
-        )
+        lists.append(list(zip(block.row[slots].tolist(), images, shell.distance[i, :n].tolist(), strict=True)))
     return lists
 
 
@@ -56,10 +54,8 @@ TILTED = np.array([[9.0, 0.0, 0.0], [3.5, 8.0, 0.0], [-2.0, 3.0, 10.0]])
         (np.diag([2.0, 2.5, 3.0]), 1, (1, 1, 1), 5.0),
         (TILTED / 3.0, 4, (1, 1, 1), 6.0),
     ],
-    ids=[
-        "cube", "slab", "droplet", "tilted", "turned", "thin", "rod", "own images only", "thin and tilted",
-    ],
-)  # fmt: skip
+    ids=["cube", "slab", "droplet", "tilted", "turned", "thin", "rod", "own images only", "thin and tilted"],
+)
 def test_brute_force(cell, n_atom, periodic, cutoff):
     position = lattices.random_gas(n_atom, cell, seed=n_atom)
     expected = neighbours(position, cell, periodic, cutoff)
@@ -75,9 +71,7 @@ def test_slots_follow_ids_not_rows():
     by_id = found(position, np.diag(length), (1, 1, 1), 4.0, id=ids)
     for mine, other in zip(by_id, by_row, strict=True):
         assert sorted(mine) == sorted(other)
-        assert [(ids[row], image) for row, image, _ in mine] == sorted(
-            (ids[row], image) for row, image, _ in mine
-        )
+        assert [(ids[row], image) for row, image, _ in mine] == sorted((ids[row], image) for row, image, _ in mine)
 
 
 @pytest.mark.parametrize("cutoff", [2.5, 4.0, 7.9])

@@ -61,9 +61,7 @@ def test_ovito_volumes_indices_and_neighbours(glass, pair):
     # In tilted cells OVITO squares the radii in single precision too.
     np.testing.assert_allclose(data.particles["Atomic Volume"], shell.volume, rtol=1e-7 if tilted else 1e-12)
     index = np.array(data.particles["Voronoi Index"])
-    mine = np.array(
-        [np.bincount(e[:n], minlength=40)[1:] for e, n in zip(shell.edges, shell.count, strict=True)]
-    )
+    mine = np.array([np.bincount(e[:n], minlength=40)[1:] for e, n in zip(shell.edges, shell.count, strict=True)])
     np.testing.assert_array_equal(index, mine[:, : index.shape[1]])
     pairs = np.sort(np.array(data.particles.bonds["Topology"]), axis=1)
     centre, slot = np.nonzero(shell.neighbour >= 0)
@@ -82,9 +80,7 @@ def test_neighbours_are_the_edges_of_the_lower_hull_of_the_lifted_points(glass, 
     lift = (point**2).sum(axis=1) - radius[block.row] ** 2
     hull = ConvexHull(np.c_[point, lift])
     lower = hull.simplices[hull.equations[:, 3] < 0]
-    edges = np.unique(
-        np.concatenate([lower[:, [i, j]] for i in range(4) for j in range(4) if i != j]), axis=0
-    )
+    edges = np.unique(np.concatenate([lower[:, [i, j]] for i in range(4) for j in range(4) if i != j]), axis=0)
     inner = edges[edges[:, 0] < block.n_owned]
     mine = np.array([(i, shell.neighbour[i, slot]) for i, n in enumerate(shell.count) for slot in range(n)])
     np.testing.assert_array_equal(inner, mine[np.lexsort((mine[:, 1], mine[:, 0]))])

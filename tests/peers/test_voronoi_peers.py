@@ -152,8 +152,6 @@ def test_ovito_voronoi_index(tilted):
     data.apply(VoronoiAnalysisModifier(compute_indices=True, edge_threshold=0.0, face_threshold=0.0))
     _, shell = tessellated(position, cell)
     index = np.array(data.particles["Voronoi Index"])
-    mine = np.array(
-        [np.bincount(e[:n], minlength=40)[1:] for e, n in zip(shell.edges, shell.count, strict=True)]
-    )
+    mine = np.array([np.bincount(e[:n], minlength=40)[1:] for e, n in zip(shell.edges, shell.count, strict=True)])
     np.testing.assert_allclose(data.particles["Atomic Volume"], shell.volume, rtol=1e-9)
     np.testing.assert_array_equal(index, mine[:, : index.shape[1]])

@@ -21,14 +21,19 @@ def analysed(n_atom: int, n_step: int = 9, *, plastic: bool = True, known: bool 
     step = min(4, n_step - 1)
     cell, origin, periodic = np.diag([30.0, 40.0, 25.0]), np.zeros(3), np.array([True, False, True])
     cut = slab.cut_slab(
-        rng.random((n_atom, 3)) @ cell, cell, origin, periodic, qs, d2[step], np.full(n_atom, 1.3),
-        strain=strain[step], threshold=THRESHOLD,
-    )  # fmt: skip
+        rng.random((n_atom, 3)) @ cell,
+        cell,
+        origin,
+        periodic,
+        qs,
+        d2[step],
+        np.full(n_atom, 1.3),
+        strain=strain[step],
+        threshold=THRESHOLD,
+    )
     return {
         "activation": activation.finalise(activation.partial(qs, d2, valid, strain, THRESHOLD)),
-        "spectrum": spectrum.finalise(
-            spectrum.partial(qs, d2[step], valid[step], THRESHOLD, strain=strain[step])
-        ),
+        "spectrum": spectrum.finalise(spectrum.partial(qs, d2[step], valid[step], THRESHOLD, strain=strain[step])),
         "slice": slab.finalise(cut),
     }
 

@@ -40,16 +40,12 @@ def content(picture):
 def test_every_axis_names_its_quantity_and_unit(glass, name):
     figure = DRAWINGS[name](glass)
     assert isinstance(figure, Figure)
-    unit = re.compile(
-        r"\((Å|Å²|fraction|no unit|ratio|%|per unit QS|fraction of decile|share of total gain)\)"
-    )
+    unit = re.compile(r"\((Å|Å²|fraction|no unit|ratio|%|per unit QS|fraction of decile|share of total gain)\)")
     for number, axes in enumerate(figure.axes):
         labels = [axes.get_ylabel() or axes.get_xlabel()] if axes.get_label() == "<colorbar>" else []
         if not labels:
             shared = number < len(figure.axes) - 1 and name == "activation_auc"
-            labels = ([] if shared else [axes.get_xlabel()]) + (
-                [] if name == "importance" else [axes.get_ylabel()]
-            )
+            labels = ([] if shared else [axes.get_xlabel()]) + ([] if name == "importance" else [axes.get_ylabel()])
         for label in labels:
             assert unit.search(label), (name, label)
 

@@ -21,14 +21,17 @@ PAGE = {
     "specimen": {"name": "glass 7", "atoms": 2000, "excluded": {"open Voronoi cell": 12, "singular fit": 3}},
     "model": {"folder": "cuzr.qs", "models": 5, "importance": [("sro__interstice_area__voro__std", 0.2)]},
     "scores": {
-        "auc_roc": 0.7123, "average_precision": 0.104, "recall": np.float64(0.68), "seeds": [1, 2],
+        "auc_roc": 0.7123,
+        "average_precision": 0.104,
+        "recall": np.float64(0.68),
+        "seeds": [1, 2],
         "baselines": {"minority": BASELINE},
     },
     "stages": [{"stage": "ingest", "seconds": 1.25}, {"stage": "shells", "seconds": 2.5, "tasks": 3}],
     "warnings": ["12 atoms were wrapped"],
     "provenance": {"qsdask": "0.1.0", "input digest": "sha256:abc"},
-    "next_commands": ["qsdask info glass7.zarr", "qsdask export glass7.zarr --step 3 && echo \"done\""],
-}  # fmt: skip
+    "next_commands": ["qsdask info glass7.zarr", 'qsdask export glass7.zarr --step 3 && echo "done"'],
+}
 
 
 class Reader(html.parser.HTMLParser):
@@ -92,10 +95,22 @@ def test_page_is_whole_in_itself(tmp_path, glass):
 def test_page_says_what_it_must(tmp_path, glass):
     text = written(tmp_path / "report.html", glass).text
     for words in (
-        "0.7123", "minority", "Average precision", "0.771", "0.742", "open Voronoi cell", "12", "ingest",
-        "1.25", "12 atoms were wrapped", "sha256:abc", '--step 3 && echo "done"', "0.55 Å²", "0.230",
+        "0.7123",
+        "minority",
+        "Average precision",
+        "0.771",
+        "0.742",
+        "open Voronoi cell",
+        "12",
+        "ingest",
+        "1.25",
+        "12 atoms were wrapped",
+        "sha256:abc",
+        '--step 3 && echo "done"',
+        "0.55 Å²",
+        "0.230",
         "doi:10.1038/s41467-019-13511-9",
-    ):  # fmt: skip
+    ):
         assert words in text, words
 
 
@@ -158,9 +173,7 @@ def test_little_or_nothing_to_show(tmp_path, odd_glass):
 
 def test_parts_that_are_missing_are_left_out(tmp_path):
     nothing = {"activation": None, "spectrum": None, "slice": None}
-    reader = written(
-        tmp_path / "bare.html", nothing, specimen={}, model={}, scores={}, stages=[], warnings=[]
-    )
+    reader = written(tmp_path / "bare.html", nothing, specimen={}, model={}, scores={}, stages=[], warnings=[])
     assert "img" not in reader.tags
     assert "Warnings" not in reader.text
     assert "Activation" not in reader.text

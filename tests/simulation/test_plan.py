@@ -31,23 +31,30 @@ def potential(tmp_path):
 @pytest.fixture
 def small(potential):
     """A function that plans with it, so that no LAMMPS is needed."""
-    return lambda **changes: plan(
-        **{**changes, "alloy": {"potential": str(potential), **changes.get("alloy", {})}}
-    )
+    return lambda **changes: plan(**{**changes, "alloy": {"potential": str(potential), **changes.get("alloy", {})}})
 
 
 def test_specimens_are_every_composition_at_every_rate_with_every_replica(potential):
     found = specimens(
         recipe(
-            alloy={"potential": potential.name}, composition=[{"Cu": 0.65, "Zr": 0.35}, {"Cu": 1.0}],
-            rate_kelvin_per_second=[2e13, 5.5e12], replicas=2, loading=["compression", "tension"],
+            alloy={"potential": potential.name},
+            composition=[{"Cu": 0.65, "Zr": 0.35}, {"Cu": 1.0}],
+            rate_kelvin_per_second=[2e13, 5.5e12],
+            replicas=2,
+            loading=["compression", "tension"],
         ),
         potential.parent,
-    )  # fmt: skip
+    )
     assert [p.name for p in found] == [
-        "cu65zr35-2e13-r1", "cu65zr35-2e13-r2", "cu65zr35-5.5e12-r1", "cu65zr35-5.5e12-r2",
-        "cu100-2e13-r1", "cu100-2e13-r2", "cu100-5.5e12-r1", "cu100-5.5e12-r2",
-    ]  # fmt: skip
+        "cu65zr35-2e13-r1",
+        "cu65zr35-2e13-r2",
+        "cu65zr35-5.5e12-r1",
+        "cu65zr35-5.5e12-r2",
+        "cu100-2e13-r1",
+        "cu100-2e13-r2",
+        "cu100-5.5e12-r1",
+        "cu100-5.5e12-r2",
+    ]
     assert len({p.seed for p in found}) == 8
     assert {p.loadings for p in found} == {("compression", "tension")}
 
@@ -151,9 +158,7 @@ def test_a_slab_has_its_shape(small):
     assert unit_cells(small(atoms=4 * 5 * 1 * 10 * 27, shape=[5, 1, 10])) == (15, 3, 30)
 
 
-@pytest.mark.parametrize(
-    ("lattice", "neighbours", "edge"), [("fcc", 12, math.sqrt(0.5)), ("bcc", 8, math.sqrt(0.75))]
-)
+@pytest.mark.parametrize(("lattice", "neighbours", "edge"), [("fcc", 12, math.sqrt(0.5)), ("bcc", 8, math.sqrt(0.75))])
 def test_the_lattice_is_the_lattice(small, lattice, neighbours, edge):
     one = small(atoms=108, alloy={"lattice": lattice, "lattice_angstrom": 4.0})
     position, length = sites(one)
@@ -201,19 +206,12 @@ def test_the_quench_is_one_ramp_at_the_given_rate(small):
 def test_every_loading_and_run_begins_from_the_one_glass(small):
     segments = schedule(small(loading=["compression", "tension"], deform={"runs": 2}))
     starts = [(s.track, s.seed is not None) for s in segments if s.start == "glass"]
-    assert starts == [
-        ("compression", False),
-        ("compression-run2", True),
-        ("tension", False),
-        ("tension-run2", True),
-    ]
+    assert starts == [("compression", False), ("compression-run2", True), ("tension", False), ("tension-run2", True)]
     assert [s.start for s in segments].count("lattice") == 1
     assert len({s.seed for s in segments if s.seed}) == 3
 
 
-@pytest.mark.parametrize(
-    "mode", [{}, {"mode": "rate", "strain_rate_per_second": 1e11}, {"mode": "quasistatic"}]
-)
+@pytest.mark.parametrize("mode", [{}, {"mode": "rate", "strain_rate_per_second": 1e11}, {"mode": "quasistatic"}])
 @pytest.mark.parametrize("most", [7, 60, 10_000])
 def test_every_strain_step_ends_at_its_strain_wherever_it_is_cut(small, mode, most):
     one = small(deform={**mode, "every": 2}, checkpoint_steps=most)

@@ -35,9 +35,15 @@ def frames(place, track="compression"):
 
 def test_files_of_a_specimen(plain):
     assert sorted(p.name for p in plain.iterdir() if p.name[0] != ".") == [
-        "compression.dump.zst", "compression.thermo.csv", "glass.restart", "log.txt", "plan.json", "progress.json",
-        "quench.csv", "specimen.json",
-    ]  # fmt: skip
+        "compression.dump.zst",
+        "compression.thermo.csv",
+        "glass.restart",
+        "log.txt",
+        "plan.json",
+        "progress.json",
+        "quench.csv",
+        "specimen.json",
+    ]
     ledger = json.loads((plain / "progress.json").read_text())
     assert ledger["finished"]
     assert ledger["resumed_at"] == []
@@ -110,9 +116,7 @@ def test_a_signal_is_told_as_resumable(tmp_path):
 
 
 def test_a_finished_specimen_is_left_alone(plain):
-    before = {
-        p.name: p.stat().st_mtime_ns for p in plain.iterdir() if p.suffix != ".txt" and p.name != ".lock"
-    }
+    before = {p.name: p.stat().st_mtime_ns for p in plain.iterdir() if p.suffix != ".txt" and p.name != ".lock"}
     (event,) = launch(plain)
     assert event["done"] == event["total"]
     assert before == {p.name: p.stat().st_mtime_ns for p in plain.iterdir() if p.name in before}
@@ -148,9 +152,14 @@ def test_what_was_dumped_is_ingested(plain, tmp_path, few):
     told = json.loads((plain / "specimen.json").read_text())
     species = {int(k): v for k, v in told["species"].items()}
     store = ingest(
-        plain / "compression.dump.zst", tmp_path / "a.zarr", species=species, strain_step=told["strain_step"],
-        name=told["name"], chunk=64, run=few,
-    )  # fmt: skip
+        plain / "compression.dump.zst",
+        tmp_path / "a.zarr",
+        species=species,
+        strain_step=told["strain_step"],
+        name=told["name"],
+        chunk=64,
+        run=few,
+    )
     stored = xr.open_zarr(store, group="frames")
     assert stored.strain.values == pytest.approx(told["strain"])
     assert stored.periodic.values.all()
@@ -212,9 +221,12 @@ def test_free_surfaces_keep_their_vacuum_and_are_told(tmp_path):
 
 def test_the_glass_has_the_density_of_cu_zr_and_no_lateral_pressure(tmp_path):
     one = plan(
-        atoms=500, rate_kelvin_per_second=[4e15], quench={"melt_ps": 0.3, "relax_ps": 0.6},
-        deform={"steps": 2, "relax_ps": 0.3, "strain_step": 0.00125}, checkpoint_steps=5000,
-    )  # fmt: skip
+        atoms=500,
+        rate_kelvin_per_second=[4e15],
+        quench={"melt_ps": 0.3, "relax_ps": 0.6},
+        deform={"steps": 2, "relax_ps": 0.3, "strain_step": 0.00125},
+        checkpoint_steps=5000,
+    )
     rows = table(made(one, tmp_path) / "compression.thermo.csv")
     assert rows["density_g_per_cm3"][0] == pytest.approx(7.2, rel=0.1)
     for name in ("stress_xx_gpa", "stress_yy_gpa"):
@@ -229,9 +241,7 @@ def test_an_alloy_of_another_potential_begins_on_bcc(tmp_path):
 
 
 def test_a_run_that_blows_up_says_where_and_what_to_do(tmp_path):
-    with pytest.raises(
-        BadDataError, match=r"(?s)E-BLOWN-UP.*specimen cu65zr35-1e16-r1, phase melt.*timestep_fs"
-    ):
+    with pytest.raises(BadDataError, match=r"(?s)E-BLOWN-UP.*specimen cu65zr35-1e16-r1, phase melt.*timestep_fs"):
         made(plan(quench={"timestep_fs": 300.0, "melt_ps": 60.0}), tmp_path)
 
 

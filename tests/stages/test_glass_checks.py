@@ -27,9 +27,19 @@ def stored(path: Path, columns: tuple[str, ...], rows) -> None:
 
 
 def made(
-    home: Path, name: str, *, rate=1e13, energy=-4.9, stress=1.6, kelvin=50.0, loading="compression", boundary="ppp",
-    frames=True, replica=1, mode="step",
-) -> Path:  # fmt: skip
+    home: Path,
+    name: str,
+    *,
+    rate=1e13,
+    energy=-4.9,
+    stress=1.6,
+    kelvin=50.0,
+    loading="compression",
+    boundary="ppp",
+    frames=True,
+    replica=1,
+    mode="step",
+) -> Path:
     """A specimen of 256 atoms on a crystal with a little disorder; between frames one atom in sixteen jumps."""
     place = home / name
     place.mkdir(parents=True)
@@ -59,16 +69,30 @@ def made(
     # Before it a crystal that has not molten yet, after it a relaxation: neither is a part of the quench.
     course = [(2000.0, -6.0), *cooling, (50.0, -5.5)]
     stored(
-        place / "quench.csv", ("time_ps",),
+        place / "quench.csv",
+        ("time_ps",),
         [[float(k), t, e, 0, 0, 0, 0, 0, 0, *edges, density] for k, (t, e) in enumerate(course)],
-    )  # fmt: skip
+    )
     write_json(
         place / "specimen.json",
-        {"name": name, "species": {"1": "Cu", "2": "Zr"}, "composition": {"Cu": 166 / 256, "Zr": 90 / 256}, "n_atom": 256,
-         "replica": replica, "rate_kelvin_per_second": rate, "kelvin": 50.0, "cooling_ps": [0.0, 8.0], "boundary": boundary,
-         "mode": mode, "axis": "z", "strain": kept, "strain_rate_per_second": 1e9, "quench": "quench.csv",
-         "deformations": [{"loading": loading, "run": 1, "dump": "a.dump.zst", "thermo": "a.thermo.csv"}]},
-    )  # fmt: skip
+        {
+            "name": name,
+            "species": {"1": "Cu", "2": "Zr"},
+            "composition": {"Cu": 166 / 256, "Zr": 90 / 256},
+            "n_atom": 256,
+            "replica": replica,
+            "rate_kelvin_per_second": rate,
+            "kelvin": 50.0,
+            "cooling_ps": [0.0, 8.0],
+            "boundary": boundary,
+            "mode": mode,
+            "axis": "z",
+            "strain": kept,
+            "strain_rate_per_second": 1e9,
+            "quench": "quench.csv",
+            "deformations": [{"loading": loading, "run": 1, "dump": "a.dump.zst", "thermo": "a.thermo.csv"}],
+        },
+    )
     return place
 
 
@@ -149,9 +173,13 @@ def test_stress_at_a_constant_rate_belongs_to_the_strains_over_which_it_was_aver
     strain = np.arange(0.0, 0.0801, 0.01)
     late = np.where(strain > 0, strain - 0.01 / 2 / 4, 0.0)
     stored(
-        place / "a.thermo.csv", ("step", "strain"),
-        [[k, e, 50.0, -4.9, 0, 0, -80.0 * x, 0, 0, 0, 16, 16, 16, 7.0] for k, (e, x) in enumerate(zip(strain, late, strict=True))],
-    )  # fmt: skip
+        place / "a.thermo.csv",
+        ("step", "strain"),
+        [
+            [k, e, 50.0, -4.9, 0, 0, -80.0 * x, 0, 0, 0, 16, 16, 16, 7.0]
+            for k, (e, x) in enumerate(zip(strain, late, strict=True))
+        ],
+    )
     (row,) = check_glasses(tmp_path)
     assert row["modulus_gpa"] == pytest.approx(80.0)
     assert row["last_strain"] == pytest.approx(0.07875)
@@ -232,9 +260,15 @@ def test_the_report_of_a_simulated_glass_tells_how_it_was_made(tmp_path):
     place = made(tmp_path, "one")
     (row,) = check_glasses(tmp_path)
     facts = {
-        **json.loads((place / "specimen.json").read_text()), "run": 1, "loading": "compression", "seed": 7, "lammps": 20250722,
-        "potential": "CuZr_mm.eam.fs", "pair_style": "eam/fs", "potential_sha256": "ab",
-    }  # fmt: skip
+        **json.loads((place / "specimen.json").read_text()),
+        "run": 1,
+        "loading": "compression",
+        "seed": 7,
+        "lammps": 20250722,
+        "potential": "CuZr_mm.eam.fs",
+        "pair_style": "eam/fs",
+        "potential_sha256": "ab",
+    }
     making = _making(facts)
     assert making["quench"] == "1e+13 K/s to 50 K"
     assert making["load"] == "compression along z, mode step, 1e+09 per second"

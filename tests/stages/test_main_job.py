@@ -117,9 +117,7 @@ def test_export_holds_what_the_store_holds(job, tmp_path, name):
     start, key = (2, 4) if name.endswith("extxyz") else (9, 0)
     rows = [line.split() for line in lines[start:]]
     tree = qsdask.open_store(store)
-    expected = dict(
-        zip(tree["atoms"].ds["id"].values.tolist(), tree["softness/cu65"].ds["qs"].values, strict=True)
-    )
+    expected = dict(zip(tree["atoms"].ds["id"].values.tolist(), tree["softness/cu65"].ds["qs"].values, strict=True))
     assert len(rows) == 6912
     assert all(float(row[-2]) == expected[int(row[key])] for row in rows)
 

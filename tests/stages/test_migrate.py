@@ -80,8 +80,7 @@ def test_computed_parts_of_a_migrated_store_can_be_mended(old, few):
 
 
 @pytest.mark.parametrize(
-    "file",
-    ["features/interstice/value/c/1/2", "response/d2min/valid/c/0/1", "ledger/shells/receipt/c/0/0/1/0/0"],
+    "file", ["features/interstice/value/c/1/2", "response/d2min/valid/c/0/1", "ledger/shells/receipt/c/0/0/1/0/0"]
 )
 def test_a_damaged_old_store_is_refused(old, file):
     data = bytearray((old / file).read_bytes())

@@ -58,10 +58,7 @@ def test_frequency_and_mean_are_those_of_each_atom_whatever_the_row_order(runs, 
     response = [by_id(runs / f"{name}.zarr", "response/d2min/d2min") for name in "abc"]
     frequency = by_id(runs / "a.zarr", "response/propensity/frequency")
     mean = by_id(runs / "a.zarr", "response/propensity/d2min_mean")
-    assert (
-        StoreReader(runs / "a.zarr")["atoms/id"][:].tolist()
-        != StoreReader(runs / "c.zarr")["atoms/id"][:].tolist()
-    )
+    assert StoreReader(runs / "a.zarr")["atoms/id"][:].tolist() != StoreReader(runs / "c.zarr")["atoms/id"][:].tolist()
     seen = set()
     for atom in frequency:
         for step in range(2):

@@ -38,9 +38,7 @@ def recipe(own):
         (["features.set=nothing"], "E-FEATURE-SET"),
     ],
 )
-def test_sets_that_the_shells_or_the_learning_rule_out_are_refused_and_nothing_is_made(
-    recipe, few, changes, code
-):
+def test_sets_that_the_shells_or_the_learning_rule_out_are_refused_and_nothing_is_made(recipe, few, changes, code):
     with pytest.raises(UsageError, match=code):
         qsdask.plan(recipe, changes=changes)
     with pytest.raises(UsageError, match=code):

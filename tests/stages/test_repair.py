@@ -36,9 +36,13 @@ CASES = [
     ("flip", "ledger/shells/receipt/zarr.json", "ledger/shells/receipt/zarr.json: written anew"),
     ("delete", "ledger/features/zarr.json", "ledger/features/zarr.json: written anew"),
     ("stranger", "frames/position/c/9", "frames/position/c/9: removed"),
-    ("flip", "response/d2min/strain/c/0", "response/d2min: all of it computed again, because of response/d2min/strain/c/0"),
+    (
+        "flip",
+        "response/d2min/strain/c/0",
+        "response/d2min: all of it computed again, because of response/d2min/strain/c/0",
+    ),
     ("cut", "atoms/id/c/0", "ingest: all of it computed again, because of atoms/id/c/0"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("kind", "file", "line"), CASES, ids=lambda v: str(v)[:40])
@@ -100,9 +104,7 @@ def test_another_trajectory_is_refused_and_nothing_wrong_is_shown(own, few, file
     if not ledger.read(store, "ingest").complete:
         import qsdask
 
-        qsdask.ingest(
-            own / "tiny.dump", store, species={1: "Cu", 2: "Zr"}, strain_step=0.01, chunk=24, run=few
-        )
+        qsdask.ingest(own / "tiny.dump", store, species={1: "Cu", 2: "Zr"}, strain_step=0.01, chunk=24, run=few)
     assert files_of(store) == before
 
 

@@ -119,4 +119,4 @@ def times(folder: Path) -> dict[str, list]:
     places = [folder / "model.qs", *(folder / "aside.zarr").glob("[a-z]*")]
     return {
         p.relative_to(folder).as_posix(): sorted((str(f), f.stat().st_mtime_ns) for f in p.rglob("*")) for p in places
-    }  # fmt: skip
+    }

@@ -42,18 +42,14 @@ def test_pieces_do_not_change_a_byte(tmp_path, frames, few, monkeypatch, atoms):
     qsdask.ingest(dump, stores[0], species=SPECIES, chunk=2304, name="glass", run=few)
     monkeypatch.setattr(scatter, "PIECE_ATOMS", atoms)
     qsdask.ingest(dump, stores[1], species=SPECIES, chunk=2304, name="glass", run=few)
-    whole, pieces = (
-        {str(f.relative_to(s)): f.read_bytes() for f in s.rglob("*") if f.is_file()} for s in stores
-    )
+    whole, pieces = ({str(f.relative_to(s)): f.read_bytes() for f in s.rglob("*") if f.is_file()} for s in stores)
     assert whole == pieces
 
 
 @pytest.mark.parametrize("atoms", [1000, scatter.PIECE_ATOMS])
 def test_an_id_that_stands_twice_is_named_with_both_lines(tmp_path, frames, few, monkeypatch, atoms):
     monkeypatch.setattr(scatter, "PIECE_ATOMS", atoms)
-    twice = changed(
-        frames[1], lambda body: [*body[:5000], renamed(body[5000], id=body[10].split()[0]), *body[5001:]]
-    )
+    twice = changed(frames[1], lambda body: [*body[:5000], renamed(body[5000], id=body[10].split()[0]), *body[5001:]])
     dump = written(tmp_path, [frames[0], twice])
     with pytest.raises(BadDataError, match="E-DUP-ID") as refusal:
         qsdask.ingest(dump, tmp_path / "x.zarr", species=SPECIES, run=few)
@@ -66,10 +62,7 @@ def test_a_stranger_and_a_changed_type_are_named(tmp_path, frames, few):
     start = frames[0].count("\n") + 10
     for change, code in (
         (lambda body: [*body[:7], renamed(body[7], id=99999), *body[8:]], "E-LOST-ATOMS"),
-        (
-            lambda body: [*body[:7], renamed(body[7], type=3 - int(body[7].split()[1])), *body[8:]],
-            "E-TYPE-CHANGE",
-        ),
+        (lambda body: [*body[:7], renamed(body[7], type=3 - int(body[7].split()[1])), *body[8:]], "E-TYPE-CHANGE"),
         (lambda body: [*body[:7], renamed(body[7], type=10**18), *body[8:]], "E-TYPE-CHANGE"),
     ):
         dump = written(tmp_path, [frames[0], changed(frames[1], change)])
@@ -114,19 +107,23 @@ def test_a_flip_of_the_box_changes_no_d2min(tmp_path, few):
         low, high = min(0.0, xy), edge + max(0.0, xy)
         rows = [f"{i + 1} 1 {a!r} {b!r} {c!r}" for i, (a, b, c) in enumerate(x.tolist())]
         head = [
-            "ITEM: TIMESTEP", str(step), "ITEM: NUMBER OF ATOMS", str(len(s)), "ITEM: BOX BOUNDS xy xz yz pp pp pp",
-            f"{low!r} {high!r} {xy!r}", f"0 {edge} 0", f"0 {edge} 0", "ITEM: ATOMS id type x y z",
-        ]  # fmt: skip
+            "ITEM: TIMESTEP",
+            str(step),
+            "ITEM: NUMBER OF ATOMS",
+            str(len(s)),
+            "ITEM: BOX BOUNDS xy xz yz pp pp pp",
+            f"{low!r} {high!r} {xy!r}",
+            f"0 {edge} 0",
+            f"0 {edge} 0",
+            "ITEM: ATOMS id type x y z",
+        ]
         return "\n".join(head + rows) + "\n"
 
     # Tilt 0.45 -> 0.55 of the edge; flipped it is -0.45, and every atom's first coordinate gains its second.
     flipped = moved.copy()
     flipped[:, 0] += flipped[:, 1]
     found = {}
-    for name, second in (
-        ("straight", frame(1, moved, 0.55 * edge)),
-        ("flipped", frame(1, flipped, -0.45 * edge)),
-    ):
+    for name, second in (("straight", frame(1, moved, 0.55 * edge)), ("flipped", frame(1, flipped, -0.45 * edge))):
         dump = written(tmp_path, [frame(0, reduced, 0.45 * edge), second], name)
         store = tmp_path / f"{name}.zarr"
         qsdask.ingest(dump, store, species={1: "Cu"}, run=few)

@@ -286,17 +286,7 @@ def test_another_plan_is_refused_and_overwritten_when_asked(made, recipe, tmp_pa
 
 def test_a_dry_run_tells_the_cost_and_writes_nothing(recipe, tmp_path, capsys):
     folder = tmp_path / "none"
-    typed = [
-        "simulate",
-        str(recipe),
-        "--folder",
-        str(folder),
-        "--workers",
-        "2",
-        "--set",
-        "threads=2",
-        "--dry-run",
-    ]
+    typed = ["simulate", str(recipe), "--folder", str(folder), "--workers", "2", "--set", "threads=2", "--dry-run"]
     assert main(typed) == 0
     shown = capsys.readouterr().out
     assert all(name in shown for name in NAMES)

@@ -78,9 +78,7 @@ def structure(store, step: int) -> dict[str, np.ndarray]:
 
 def computed(text: str, place, few, *, chunk: int, step: int = 0, **more):
     place.with_suffix(".dump").write_text(text)
-    qsdask.ingest(
-        place.with_suffix(".dump"), place, species=SPECIES, chunk=chunk, strain_step=0.01, run=few, **more
-    )
+    qsdask.ingest(place.with_suffix(".dump"), place, species=SPECIES, chunk=chunk, strain_step=0.01, run=few, **more)
     qsdask.shells(place, step=step, run=few)
     qsdask.features(place, set=SETS, reach_kind="amlearn", step=step, run=few)
     return place
@@ -101,9 +99,7 @@ def test_a_frame_of_a_thin_tilted_box_has_the_bits_of_a_store_of_its_own(tmp_pat
     assert found["shells/voronoi/neighbour"].max() == 3 * 119 + 1
     for name, value in alone.items():
         narrow = min(value.shape[1:2], found[name].shape[1:2])
-        np.testing.assert_array_equal(
-            found[name][:, : narrow[0]] if narrow else found[name], value, err_msg=name
-        )
+        np.testing.assert_array_equal(found[name][:, : narrow[0]] if narrow else found[name], value, err_msg=name)
 
 
 def test_lost_atoms_are_nan_and_nobodys_neighbours(tmp_path, few):
@@ -187,18 +183,17 @@ def test_step_0_keeps_its_bytes_and_the_store_is_whole(pair, tiny):
     assert verify(store, progress=False) == []
     stages = {s["stage"]: s["step"] for s in qsdask.info(store)["stages"]}
     assert {k: v for k, v in stages.items() if v} == {
-        "steps/1/shells": 1, "steps/1/features/interstice": 1, "steps/1/softness/tiny": 1
-    }  # fmt: skip
+        "steps/1/shells": 1,
+        "steps/1/features/interstice": 1,
+        "steps/1/softness/tiny": 1,
+    }
     assert list(stages)[1:3] == ["shells", "steps/1/shells"]
 
 
 @pytest.mark.parametrize(
     ("file", "line"),
     [
-        (
-            "steps/1/features/interstice/value/c/1/0",
-            "steps/1/features/interstice: 1 of 4 tasks computed again",
-        ),
+        ("steps/1/features/interstice/value/c/1/0", "steps/1/features/interstice: 1 of 4 tasks computed again"),
         ("steps/1/shells/voronoi/neighbour/c/0/0", "steps/1/shells: 1 of 2 tasks computed again"),
         ("steps/1/softness/tiny/qs/c/1", "steps/1/softness/tiny: 1 of 2 tasks computed again"),
         ("steps/1/zarr.json", "steps/1/zarr.json: written anew"),
@@ -220,9 +215,7 @@ def test_an_interrupted_step_goes_on_where_it_was(pair, few):
     store, before = pair
     record = ledger.require(store, "steps/1/features/interstice")
     ledger.reopen(store, record, [(1, 0, 1)])
-    with pytest.raises(
-        qsdask.QSDaskError, match=r"(?s)E-INCOMPLETE.*qsdask features \S+ --set interstice --step 1"
-    ):
+    with pytest.raises(qsdask.QSDaskError, match=r"(?s)E-INCOMPLETE.*qsdask features \S+ --set interstice --step 1"):
         ledger.require(store, record.key)
     (store / "steps/1/features/interstice/value/c/1/1").unlink()
     kept = (store / "steps/1/features/interstice/value/c/0/0").stat().st_mtime_ns
@@ -252,9 +245,7 @@ def test_new_shells_of_step_0_leave_those_of_other_frames(pair, few):
     store, before = pair
     assert command("shells", store, "--cutoff", "3.6", "--overwrite") == 0
     after = files_of(store)
-    assert {k: v for k, v in after.items() if "steps/" in k} == {
-        k: v for k, v in before.items() if "steps/" in k
-    }
+    assert {k: v for k, v in after.items() if "steps/" in k} == {k: v for k, v in before.items() if "steps/" in k}
     assert verify(store, progress=False) == []
 
 

@@ -16,10 +16,7 @@ def test_a_signal_stops_a_job_cleanly(tmp_path, number):
     folder = tmp_path / "a job"
     typed = ["quickstart", "--folder", str(folder), "--workers", "2"]
     job = subprocess.Popen(
-        [sys.executable, "-m", "qsdask", *typed],
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
+        [sys.executable, "-m", "qsdask", *typed], stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     begun = folder / "cu65_a.zarr" / "ledger" / "shells"
     deadline = time.monotonic() + 120

@@ -62,9 +62,7 @@ def test_symmetry_functions_with_another_reference_element_are_defined_otherwise
     dump = small_dump(golden, tmp_path / "a.dump", 0.3)
     told = []
     for name, species in (("cu", SPECIES), ("zr", {1: "Zr", 2: "Cu"})):
-        store = qsdask.ingest(
-            dump, tmp_path / f"{name}.zarr", species=species, strain_step=0.01, chunk=24, run=few
-        )
+        store = qsdask.ingest(dump, tmp_path / f"{name}.zarr", species=species, strain_step=0.01, chunk=24, run=few)
         qsdask.features(store, set="symmetry_function", run=few)
         told.append(definition_of(store, "symmetry_function")["features"]["reference"])
     assert told == ["Cu", "Zr"]
@@ -135,16 +133,12 @@ def test_glasses_of_the_same_ids_and_species_are_told_apart(tmp_path, golden, fe
     lines = first.read_text().splitlines()
     for start in (9, 66):
         atoms = [line.split() for line in lines[start : start + 48]]
-        lines[start : start + 48] = [
-            " ".join([*atom[:2], *atoms[(k + 17) % 48][2:]]) for k, atom in enumerate(atoms)
-        ]
+        lines[start : start + 48] = [" ".join([*atom[:2], *atoms[(k + 17) % 48][2:]]) for k, atom in enumerate(atoms)]
     second = tmp_path / "2.dump"
     second.write_text("\n".join(lines) + "\n")
     stores = []
     for dump in (first, second):
-        store = qsdask.ingest(
-            dump, dump.with_suffix(".zarr"), species={1: "Cu", 2: "Cu"}, strain_step=0.01, run=few
-        )
+        store = qsdask.ingest(dump, dump.with_suffix(".zarr"), species={1: "Cu", 2: "Cu"}, strain_step=0.01, run=few)
         for stage in (qsdask.shells, qsdask.features, qsdask.respond):
             stage(store, run=few)
         stores.append(store)
@@ -169,11 +163,7 @@ def crystal_dump(path: Path, boundary: str, *, kept: float = 1.0) -> Path:
     text = ""
     for step, there in enumerate((position[:, 0] > 0, position[:, 0] <= kept * length)):
         rows = [f"{i + 1} 1 {x:.5f} {y:.5f} {z:.5f}" for i, (x, y, z) in enumerate(position) if there[i]]
-        head = [
-            f"ITEM: TIMESTEP\n{step}",
-            f"ITEM: NUMBER OF ATOMS\n{len(rows)}",
-            f"ITEM: BOX BOUNDS {boundary}",
-        ]
+        head = [f"ITEM: TIMESTEP\n{step}", f"ITEM: NUMBER OF ATOMS\n{len(rows)}", f"ITEM: BOX BOUNDS {boundary}"]
         text += "\n".join([*head, *[f"0 {length}"] * 3, "ITEM: ATOMS id type x y z", *rows]) + "\n"
     path.write_text(text)
     return path
@@ -208,9 +198,7 @@ def test_one_stage_that_is_refused_does_not_cost_the_others(crystal, few, capsys
 
 def test_a_cluster_in_one_domain_has_no_ghosts_and_every_feature(tmp_path, few):
     dump = crystal_dump(tmp_path / "free.dump", "ff ff ff")
-    store = qsdask.ingest(
-        dump, tmp_path / "free.zarr", species={1: "Cu"}, strain_step=0.01, chunk=4096, run=few
-    )
+    store = qsdask.ingest(dump, tmp_path / "free.zarr", species={1: "Cu"}, strain_step=0.01, chunk=4096, run=few)
     qsdask.shells(store, run=few)
     qsdask.features(store, set="bond_order", run=few)
     value = qsdask.open_store(store)["features/bond_order"].ds["value"].values
@@ -221,7 +209,7 @@ def test_a_domain_that_has_lost_all_its_atoms_holds_no_numbers(tmp_path, few):
     dump = crystal_dump(tmp_path / "lost.dump", "pp pp pp", kept=0.2)
     store = qsdask.ingest(
         dump, tmp_path / "lost.zarr", species={1: "Cu"}, strain_step=0.01, chunk=36, lost_atoms="mask", run=few
-    )  # fmt: skip
+    )
     qsdask.shells(store, step=1, run=few)
     qsdask.features(store, set="coordination", step=1, coarsen_radius=[4.5], run=few)
     tree = qsdask.open_store(store)

@@ -39,9 +39,16 @@ def tiny(tmp_path_factory, golden, few) -> Path:
     qsdask.features(store, run=few)
     qsdask.respond(store, run=few)
     model = qsdask.train(
-        [store], model=home / "tiny.qs", strain=0.01, threshold=0.3, folds=2, draws=1, trees=5, surface_margin=0.0,
+        [store],
+        model=home / "tiny.qs",
+        strain=0.01,
+        threshold=0.3,
+        folds=2,
+        draws=1,
+        trees=5,
+        surface_margin=0.0,
         run=few,
-    )  # fmt: skip
+    )
     qsdask.predict(store, model=model, run=few)
     return home
 

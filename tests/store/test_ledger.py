@@ -61,9 +61,7 @@ def test_a_second_run_changes_nothing(copy, few):
         ("response/d2min", (0, 2, 0), "response/d2min", qsdask.respond),
     ],
 )
-def test_an_unfinished_stage_is_refused_hidden_and_resumed_to_the_same_bytes(
-    copy, few, key, task, group, command
-):
+def test_an_unfinished_stage_is_refused_hidden_and_resumed_to_the_same_bytes(copy, few, key, task, group, command):
     before = files_of(copy)
     lose(copy, key, task)
     with pytest.raises(ResumableError, match="E-INCOMPLETE") as refusal:
@@ -85,9 +83,7 @@ def test_changed_settings_are_refused_and_overwriting_takes_dependents_along(cop
     qsdask.shells(copy, cutoff=3.6, run=Run("threads", 2, True, False))
     new = qsdask.open_store(copy)["features/interstice"].ds["value"].values
     assert not np.array_equal(old, new)
-    assert (
-        ledger.require(copy, "features/interstice").inputs["shells"] == ledger.require(copy, "shells").digest
-    )
+    assert ledger.require(copy, "features/interstice").inputs["shells"] == ledger.require(copy, "shells").digest
     ledger.require(copy, "response/d2min")
 
 

@@ -38,8 +38,10 @@ def start():
     def start(path) -> subprocess.Popen:
         one = subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(HOLD), str(path)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         running.append(one)
         return one
 

@@ -26,7 +26,13 @@ def change(store, key, **values) -> None:
     [
         {"codecs": [{"name": "bytes", "configuration": {"endian": "little"}}]},
         {"codecs": [{"name": "pickle"}, {"name": "crc32c"}]},
-        {"codecs": [{"name": "bytes"}, {"name": "blosc", "configuration": {"cname": "zlib", "typesize": 8}}, {"name": "crc32c"}]},
+        {
+            "codecs": [
+                {"name": "bytes"},
+                {"name": "blosc", "configuration": {"cname": "zlib", "typesize": 8}},
+                {"name": "crc32c"},
+            ]
+        },
         {"codecs": [{"name": "bytes"}, {"name": "numcodecs.fletcher32"}, {"name": "crc32c"}]},
         {"shape": [2, 10**15, 3]},
         {"shape": [2, -48, 3]},
@@ -47,7 +53,7 @@ def change(store, key, **values) -> None:
         {"attributes": []},
         {"something": "else"},
     ],
-)  # fmt: skip
+)
 def test_metadata_that_qsdask_never_writes_are_refused_before_the_array_opens(own, values):
     store = own / "tiny.zarr"
     change(store, POSITION, **values)
@@ -129,10 +135,7 @@ def test_chunks_full_of_fill_values_are_files_too(tiny):
 def test_a_store_that_needs_unknown_features_or_a_newer_format_is_refused(own):
     store = own / "tiny.zarr"
     root = json.loads((store / "zarr.json").read_text())
-    for mark, text in (
-        ({"format": 2, "requires": ["sharding"]}, "needs .*sharding"),
-        ({"format": 3}, "knows <= 2.*"),
-    ):
+    for mark, text in (({"format": 2, "requires": ["sharding"]}, "needs .*sharding"), ({"format": 3}, "knows <= 2.*")):
         root["attributes"]["qsdask"] = mark
         (store / "zarr.json").write_text(json.dumps(root))
         with pytest.raises(BadDataError, match=rf"(?s)E-FORMAT-VERSION.*{text}.*newer qsdask"):

@@ -83,11 +83,18 @@ def block_of(specimen: Glass, fraction: float = 0.05, rings: int = 1, owned=None
     n_atom = len(specimen.position)
     made = blocks.block_of(
         blocks.Specimen(
-            specimen.position, Box(specimen.cell, np.zeros(3), specimen.periodic), specimen.species.astype(np.int16),
-            np.ones(specimen.species.max() + 1), np.arange(n_atom),
+            specimen.position,
+            Box(specimen.cell, np.zeros(3), specimen.periodic),
+            specimen.species.astype(np.int16),
+            np.ones(specimen.species.max() + 1),
+            np.arange(n_atom),
         ),
-        ("voronoi", "cutoff"), rings=rings, owned=owned, cutoff=CUTOFF, fraction=fraction,
-    )  # fmt: skip
+        ("voronoi", "cutoff"),
+        rings=rings,
+        owned=owned,
+        cutoff=CUTOFF,
+        fraction=fraction,
+    )
     return replace(made, radius=specimen.radius[made.row])
 
 
@@ -99,11 +106,17 @@ def shell_of(point, radius) -> Block:
     distance = np.linalg.norm(point, axis=1)[None]
     shell = Shell(neighbour, count, distance, cell_volume=np.array([np.nan]))
     return Block(
-        1, np.arange(n + 1), np.zeros((n + 1, 3), dtype=np.int8), position, np.arange(n + 1),
-        np.zeros(n + 1, dtype=np.int16), np.broadcast_to(radius, n + 1).astype(float),
-        Box(np.eye(3) * 99.0, np.full(3, -49.5), np.zeros(3, dtype=bool)), 8.0,
+        1,
+        np.arange(n + 1),
+        np.zeros((n + 1, 3), dtype=np.int8),
+        position,
+        np.arange(n + 1),
+        np.zeros(n + 1, dtype=np.int16),
+        np.broadcast_to(radius, n + 1).astype(float),
+        Box(np.eye(3) * 99.0, np.full(3, -49.5), np.zeros(3, dtype=bool)),
+        8.0,
         {"voronoi": shell, "cutoff": shell},
-    )  # fmt: skip
+    )
 
 
 def cell_of(edges, area=None) -> Block:

@@ -48,13 +48,9 @@ def test_caesium_chloride(rule, deviation):
     specimen = of_lattice(made, species)
     value = Chemistry(rule).compute(block_of(specimen))
     shell = np.array([6, 8, *deviation[::-1]])
-    np.testing.assert_allclose(
-        value[species == 0], np.tile([0, *shell, *shell], (len(species) // 2, 1)), rtol=1e-13
-    )
+    np.testing.assert_allclose(value[species == 0], np.tile([0, *shell, *shell], (len(species) // 2, 1)), rtol=1e-13)
     shell = np.array([8, 6, *deviation])
-    np.testing.assert_allclose(
-        value[species == 1], np.tile([1, *shell, *shell], (len(species) // 2, 1)), rtol=1e-13
-    )
+    np.testing.assert_allclose(value[species == 1], np.tile([1, *shell, *shell], (len(species) // 2, 1)), rtol=1e-13)
 
 
 def test_an_atom_alone_has_no_cell_and_zero_within_the_cutoff():
@@ -81,11 +77,15 @@ def test_columns_follow_the_species():
     binary = Chemistry(species=("Cu", "Zr"))
     assert [c.name for c in binary.columns] == [
         "sro__species",
-        "sro__number_of_cu__voro", "sro__number_of_zr__voro",
-        "sro__deviation_of_cu__voro", "sro__deviation_of_zr__voro",
-        "sro__number_of_cu__cutoff", "sro__number_of_zr__cutoff",
-        "sro__deviation_of_cu__cutoff", "sro__deviation_of_zr__cutoff",
-    ]  # fmt: skip
+        "sro__number_of_cu__voro",
+        "sro__number_of_zr__voro",
+        "sro__deviation_of_cu__voro",
+        "sro__deviation_of_zr__voro",
+        "sro__number_of_cu__cutoff",
+        "sro__number_of_zr__cutoff",
+        "sro__deviation_of_cu__cutoff",
+        "sro__deviation_of_zr__cutoff",
+    ]
     assert [c.shell for c in binary.columns[1:]] == ["voronoi"] * 4 + ["cutoff"] * 4
     assert len(medium_range(binary)) == 32
     assert len(Chemistry(species=("Cu", "Zr", "Al"), composition=(0.5, 0.3, 0.2)).columns) == 13

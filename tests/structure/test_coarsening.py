@@ -89,9 +89,7 @@ def test_the_cut_into_domains_changes_no_bit(whole, tmp_path, few, chunk):
     assert tree["domains"].ds.sizes["domain"] > 2
     for name in sets:
         before = one[f"features/{name}"].ds["value"].values[by_id]
-        np.testing.assert_array_equal(
-            tree[f"features/{name}"].ds["value"].values[order], before, err_msg=name
-        )
+        np.testing.assert_array_equal(tree[f"features/{name}"].ds["value"].values[order], before, err_msg=name)
 
 
 def test_the_first_medium_range_stays_what_it_was(whole, tmp_path, few):

@@ -81,9 +81,14 @@ GOLDEN: dict[str, dict[tuple[str, str], float]] = {
 
 #: Fields that offer another definition, and that definition.
 OTHER = {
-    "convention": "amlearn", "motif": "strict", "facet_weight": "volume", "deviation": "warren_cowley",
-    "reach_kind": "amlearn", "smearing": 0.05, "axis": "x",
-}  # fmt: skip
+    "convention": "amlearn",
+    "motif": "strict",
+    "facet_weight": "volume",
+    "deviation": "warren_cowley",
+    "reach_kind": "amlearn",
+    "smearing": 0.05,
+    "axis": "x",
+}
 
 
 def _tested(kind: type[AtomQuantity], **values) -> type:
@@ -132,18 +137,14 @@ def test_neighbours_in_blocks_stand_where_their_shells_say(name, rings):
     block = block_of(found, ("voronoi", "cutoff"), rings=rings, owned=owned, spare=True, more_slots=2)
     np.testing.assert_array_equal(block.row[:3], owned)
     assert not block.image[:3].any()
-    assert len({(row, *image) for row, image in zip(block.row, block.image.tolist(), strict=True)}) == len(
-        block.row
-    )
+    assert len({(row, *image) for row, image in zip(block.row, block.image.tolist(), strict=True)}) == len(block.row)
     turns = (block.position - found.position[block.row]) @ found.box.inverse
     np.testing.assert_allclose(turns, np.round(turns), atol=1e-9)
     for shell in block.shells.values():
         filled = shell.neighbour >= 0
         np.testing.assert_array_equal(filled.sum(axis=1), shell.count)
         bond = block.position[shell.neighbour] - block.position[: len(filled), None]
-        np.testing.assert_allclose(
-            np.linalg.norm(bond, axis=2)[filled], shell.distance[filled], rtol=0, atol=1e-9
-        )
+        np.testing.assert_allclose(np.linalg.norm(bond, axis=2)[filled], shell.distance[filled], rtol=0, atol=1e-9)
         assert (len(filled) > 3) == (rings == 2)
     distance = np.linalg.norm(block.position[None] - block.position[:3, None], axis=2)
     near = (distance > 0.0) & (distance < 4.0)
@@ -162,14 +163,7 @@ def dumped(found, file):
         f"{i} {kind + 1} {x:.6f} {y:.6f} {z:.6f}"
         for i, kind, (x, y, z) in zip(found.id, found.species, found.position, strict=True)
     ]
-    head = [
-        "ITEM: TIMESTEP",
-        "0",
-        "ITEM: NUMBER OF ATOMS",
-        str(len(atoms)),
-        "ITEM: BOX BOUNDS pp pp pp",
-        *bounds,
-    ]
+    head = ["ITEM: TIMESTEP", "0", "ITEM: NUMBER OF ATOMS", str(len(atoms)), "ITEM: BOX BOUNDS pp pp pp", *bounds]
     file.write_text("\n".join([*head, "ITEM: ATOMS id type x y z", *atoms]) + "\n")
     return file
 
@@ -188,9 +182,7 @@ def test_blocks_for_tests_give_what_a_store_gives(tmp_path, few, facet_fraction)
     for name, kind in made.items():
         known = {f.name for f in fields(kind)}
         quantity = kind(**{key: value for key, value in facts.items() if key in known})
-        block = block_of(
-            found, quantity.shells, rings=quantity.rings, reach=quantity.reach, fraction=facet_fraction
-        )
+        block = block_of(found, quantity.shells, rings=quantity.rings, reach=quantity.reach, fraction=facet_fraction)
         place = np.argsort(found.id)[tree["atoms"].ds["id"].values - 1]
         stored = tree[f"features/{name}"].ds["value"].values[:, : len(quantity.columns)]
         np.testing.assert_array_equal(stored, quantity.compute(block)[place].astype(np.float32), err_msg=name)
@@ -204,9 +196,7 @@ class Right(AtomQuantity):
     shells: ClassVar[tuple[str, ...]] = ("cutoff",)
     follows_deformation: ClassVar[bool] = False
     columns: ClassVar[tuple[Column, ...]] = (
-        Column(
-            "sro__nearest__cutoff", "angstrom", "distance of the nearest neighbour", "no neighbour", "cutoff"
-        ),
+        Column("sro__nearest__cutoff", "angstrom", "distance of the nearest neighbour", "no neighbour", "cutoff"),
     )
 
     def compute(self, block):
@@ -233,9 +223,7 @@ class Wide(Right):
     reach: ClassVar[float] = 4.0
     shells: ClassVar[tuple[str, ...]] = ()
     columns: ClassVar[tuple[Column, ...]] = (
-        Column(
-            "sro__nearest__cutoff", "angstrom", "distance of the nearest atom", "no neighbour", medium=False
-        ),
+        Column("sro__nearest__cutoff", "angstrom", "distance of the nearest atom", "no neighbour", medium=False),
     )
 
     def compute(self, block):
@@ -304,9 +292,7 @@ class Species(Right):
         return np.where(kind < 2, kind + 1.0, np.nan)
 
 
-def column(
-    name="sro__nearest__cutoff", unit="1", meaning="a number", nan="no neighbour", shell="cutoff", **more
-):
+def column(name="sro__nearest__cutoff", unit="1", meaning="a number", nan="no neighbour", shell="cutoff", **more):
     return Column(name, unit, meaning, nan, shell, **more)
 
 
@@ -328,7 +314,8 @@ WRONG = {
     "names no order": (wrong(columns=(column("nearest__cutoff"),)), "columns_are_named_and_explained"),
     "coarsens twice": (wrong(columns=(column("mro__nearest__cutoff"),)), "columns_are_named_and_explained"),
     "coarsens over a shell it has not": (
-        wrong(columns=(column(shell="voronoi"),)), "medium_range_columns_follow_the_grammar",
+        wrong(columns=(column(shell="voronoi"),)),
+        "medium_range_columns_follow_the_grammar",
     ),
     "takes the name of a medium-range column": (
         wrong(columns=(column(), column("mro__nearest__cutoff__std", medium=False))),
@@ -336,28 +323,35 @@ WRONG = {
     ),
     "knows two species": (Species(), "columns_follow_the_number_of_species"),
     "is single precision": (
-        wrong(lambda value, block: value.astype(np.float32)), "values_are_float64_one_row_per_owned_atom",
+        wrong(lambda value, block: value.astype(np.float32)),
+        "values_are_float64_one_row_per_owned_atom",
     ),
     "has rows for ghosts": (
-        wrong(lambda value, block: np.full((len(block.row), 1), 1.0)), "values_are_float64_one_row_per_owned_atom",
+        wrong(lambda value, block: np.full((len(block.row), 1), 1.0)),
+        "values_are_float64_one_row_per_owned_atom",
     ),
     "is flat": (wrong(lambda value, block: value[:, 0]), "values_are_float64_one_row_per_owned_atom"),
     "is infinite alone": (
-        wrong(lambda value, block: np.nan_to_num(value, nan=np.inf)), "values_are_float64_one_row_per_owned_atom",
+        wrong(lambda value, block: np.nan_to_num(value, nan=np.inf)),
+        "values_are_float64_one_row_per_owned_atom",
     ),
-    "is NaN against its word": (
-        wrong(columns=(column(nan="never"),)), "values_are_float64_one_row_per_owned_atom",
-    ),
+    "is NaN against its word": (wrong(columns=(column(nan="never"),)), "values_are_float64_one_row_per_owned_atom"),
     "is NaN in the bulk": (
-        wrong(lambda value, block: np.where(value < 2.4, np.nan, value)), "atoms_in_the_bulk_have_values",
+        wrong(lambda value, block: np.where(value < 2.4, np.nan, value)),
+        "atoms_in_the_bulk_have_values",
     ),
     "is zero-filled": (wrong(lambda value, block: np.nan_to_num(value)), "an_isolated_atom_has_no_value"),
     "sees where it is": (
-        wrong(lambda value, block: value + owned(block.position, block)[:, :1]), "translation_changes_nothing",
+        wrong(lambda value, block: value + owned(block.position, block)[:, :1]),
+        "translation_changes_nothing",
     ),
     "sees the axes": (
-        wrong(lambda value, block: value + (block.position[block.shells["cutoff"].neighbour[:, 0], :1]
-                                            - owned(block.position, block)[:, :1])),
+        wrong(
+            lambda value, block: (
+                value
+                + (block.position[block.shells["cutoff"].neighbour[:, 0], :1] - owned(block.position, block)[:, :1])
+            )
+        ),
         "rotation_changes_nothing",
     ),
     "sees the image": (
@@ -365,31 +359,39 @@ WRONG = {
         "the_periodic_image_changes_nothing",
     ),
     "sees the row": (
-        wrong(lambda value, block: value + owned(block.row, block)[:, None]), "the_order_of_the_rows_changes_nothing",
+        wrong(lambda value, block: value + owned(block.row, block)[:, None]),
+        "the_order_of_the_rows_changes_nothing",
     ),
     "depends on the other atoms of its domain": (
-        wrong(lambda value, block: value - value.mean()), "the_decomposition_changes_nothing",
+        wrong(lambda value, block: value - value.mean()),
+        "the_decomposition_changes_nothing",
     ),
     "depends in the last bit on its domain": (
-        wrong(lambda value, block: value * (1.0 + 1e-15 * block.n_owned)), "the_decomposition_changes_nothing",
+        wrong(lambda value, block: value * (1.0 + 1e-15 * block.n_owned)),
+        "the_decomposition_changes_nothing",
     ),
-    "counts ghosts": (
-        wrong(lambda value, block: value + len(block.row)), "a_larger_halo_changes_nothing",
-    ),
+    "counts ghosts": (wrong(lambda value, block: value + len(block.row)), "a_larger_halo_changes_nothing"),
     "counts slots": (
-        wrong(lambda value, block: value * block.shells["cutoff"].neighbour.shape[1]), "empty_slots_change_nothing",
+        wrong(lambda value, block: value * block.shells["cutoff"].neighbour.shape[1]),
+        "empty_slots_change_nothing",
     ),
     "takes less than it asks for": (
-        wrong(__call__=lambda self, block: np.zeros((block.n_owned, 1))), "a_block_that_holds_less_is_refused",
+        wrong(__call__=lambda self, block: np.zeros((block.n_owned, 1))),
+        "a_block_that_holds_less_is_refused",
     ),
     "turns with the glass about another axis only": (
-        wrong(lambda value, block: value + (block.position[block.shells["cutoff"].neighbour[:, 0], 2:]
-                                            - owned(block.position, block)[:, 2:])),
-        "rotation_changes_nothing", {"rotates": "x"},
+        wrong(
+            lambda value, block: (
+                value
+                + (block.position[block.shells["cutoff"].neighbour[:, 0], 2:] - owned(block.position, block)[:, 2:])
+            )
+        ),
+        "rotation_changes_nothing",
+        {"rotates": "x"},
     ),
     "changes the block": (wrong(spoiled), "the_block_is_not_modified_and_the_answer_is_repeated"),
     "changes its mind": (counting(), "the_block_is_not_modified_and_the_answer_is_repeated"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("fault", WRONG)
@@ -406,9 +408,7 @@ def test_a_set_that_misses_an_attribute_is_told_which():
         columns = Right.columns
 
     tests = type("Wrong", (FeatureSetTests,), {"quantity": Bare()})()
-    with pytest.raises(
-        AssertionError, match=r"lacks shells, follows_deformation, rings, reach, statistics, compute"
-    ):
+    with pytest.raises(AssertionError, match=r"lacks shells, follows_deformation, rings, reach, statistics, compute"):
         tests.test_the_contract_is_kept()
 
 
@@ -439,10 +439,11 @@ def test_a_reach_that_is_too_large_for_the_value_is_found():
 
 def test_a_set_that_may_be_turned_about_its_axis_is_right_about_that_axis_alone():
     along = wrong(
-        lambda value, block: value + np.abs(
-            block.position[block.shells["cutoff"].neighbour[:, 0], 2:] - owned(block.position, block)[:, 2:]
+        lambda value, block: (
+            value
+            + np.abs(block.position[block.shells["cutoff"].neighbour[:, 0], 2:] - owned(block.position, block)[:, 2:])
         )
-    )  # fmt: skip
+    )
     tests = type("Turned", (FeatureSetTests,), {"quantity": along, "rotates": "z"})()
     tests.test_rotation_changes_nothing()
     with pytest.raises(AssertionError, match="after a rotation"):

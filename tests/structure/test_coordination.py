@@ -24,9 +24,7 @@ def test_glass(golden, kind, fraction):
     assert np.isnan(value[:, 0]).any() == (kind == "slab")
 
 
-@pytest.mark.parametrize(
-    ("made", "near"), [(lattices.bcc(3.2), 14), (lattices.fcc(4.0), 12), (lattices.sc(2.5), 18)]
-)
+@pytest.mark.parametrize(("made", "near"), [(lattices.bcc(3.2), 14), (lattices.fcc(4.0), 12), (lattices.sc(2.5), 18)])
 def test_lattices(made, near):
     """bcc has 14 facets; the corners of fcc and sc cells open tiny facets only when atoms move."""
     n = len(made.position)

@@ -7,8 +7,15 @@ from qsdask.settings import FeatureSettings
 from qsdask.stages.features import quantity_of
 
 CONVENTIONAL = (
-    "coordination", "voronoi_index", "motif", "volume", "ifold", "weighted_ifold", "bond_order", "chemistry"
-)  # fmt: skip
+    "coordination",
+    "voronoi_index",
+    "motif",
+    "volume",
+    "ifold",
+    "weighted_ifold",
+    "bond_order",
+    "chemistry",
+)
 
 
 def counts(name: str) -> tuple[int, int]:
@@ -23,10 +30,17 @@ def counts(name: str) -> tuple[int, int]:
 
 def test_each_set_has_the_columns_of_the_paper():
     expected = {
-        "interstice": (16, 64), "coordination": (2, 8), "voronoi_index": (5, 20), "motif": (4, 12), "volume": (3, 12),
-        "ifold": (5, 25), "weighted_ifold": (5, 20), "bond_order": (16, 80), "chemistry": (9, 32),
+        "interstice": (16, 64),
+        "coordination": (2, 8),
+        "voronoi_index": (5, 20),
+        "motif": (4, 12),
+        "volume": (3, 12),
+        "ifold": (5, 25),
+        "weighted_ifold": (5, 20),
+        "bond_order": (16, 80),
+        "chemistry": (9, 32),
         "symmetry_function": (166, 0),
-    }  # fmt: skip
+    }
     assert {name: counts(name) for name in expected} == expected
 
 

@@ -79,9 +79,7 @@ def test_averages_need_the_neighbours_shells(golden):
 def test_columns():
     quantity = IFold()
     assert quantity.rings == 2
-    assert [c.name for c in quantity.columns if not c.medium] == [
-        f"mro__average_ifold_{i}__voro" for i in range(3, 8)
-    ]
+    assert [c.name for c in quantity.columns if not c.medium] == [f"mro__average_ifold_{i}__voro" for i in range(3, 8)]
     assert len(quantity.columns) == 10
     assert len(medium_range(quantity)) == len(medium_range(WeightedIFold())) == 20
 

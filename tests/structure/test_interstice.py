@@ -63,17 +63,23 @@ def test_kernels_give_the_golden_numbers(golden, name):
     pairs = neighbour_shell(local.position, local.order, local.n_owned, 4.0)
     radius = np.array([0.0, 1.26, 1.58])[kind][local.row]
     block = Block(
-        local.n_owned, local.row, local.image, local.position, local.order, kind[local.row], radius, box, reach,
+        local.n_owned,
+        local.row,
+        local.image,
+        local.position,
+        local.order,
+        kind[local.row],
+        radius,
+        box,
+        reach,
         {
             "voronoi": Shell(kept.neighbour, kept.count, kept.distance),
             "cutoff": Shell(pairs.neighbour, pairs.count, pairs.distance),
         },
-    )  # fmt: skip
+    )
     quantity = quantity_of("interstice", FeatureSettings(convention=distance))
     short = quantity.compute(block)
-    whole = np.concatenate(
-        [short, coarsened(quantity, short[local.row], block.n_owned, block.shells)], axis=1
-    )
+    whole = np.concatenate([short, coarsened(quantity, short[local.row], block.n_owned, block.shells)], axis=1)
     columns = [c.name for c in (*quantity.columns, *medium_range(quantity))]
     _, values = expected(golden, name, columns)
     np.testing.assert_allclose(whole[np.argsort(ids)], values, rtol=1e-10, atol=1e-10)

@@ -29,9 +29,7 @@ def turned(found, rotation):
 
 def test_it_has_axial_lateral_and_difference_of_four_interstices():
     assert len(NAMES) == 12
-    assert NAMES[:3] == [
-        f"sro__interstice_distance__voro__{side}" for side in ("axial", "lateral", "difference")
-    ]
+    assert NAMES[:3] == [f"sro__interstice_distance__voro__{side}" for side in ("axial", "lateral", "difference")]
     assert len(medium_range(IntersticeDirection())) == 48
 
 

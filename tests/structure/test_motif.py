@@ -51,9 +51,7 @@ def test_glass(golden, kind, rule):
 def test_a_glass_has_some_of_each_motif(golden):
     """Otherwise the comparison with the twin would compare zeros."""
     specimen = glass("bulk", golden)
-    found = {
-        rule: np.nansum(Motif(rule).compute(block_of(specimen)), axis=0) for rule in ("amlearn", "strict")
-    }
+    found = {rule: np.nansum(Motif(rule).compute(block_of(specimen)), axis=0) for rule in ("amlearn", "strict")}
     assert (found["amlearn"] > 0).all()
     assert found["amlearn"][3] > found["strict"][3] >= found["strict"][2]
 

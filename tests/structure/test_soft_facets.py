@@ -71,8 +71,7 @@ def test_against_harmonics_summed_one_by_one():
         weight = area * area.sum() / (area**2).sum()
         around = block.row[cells.neighbour[i, :n]]
         mean = {
-            k: (own[i][k] + sum(w * own[j][k] for w, j in zip(weight, around, strict=True)))
-            / (1 + weight.sum())
+            k: (own[i][k] + sum(w * own[j][k] for w, j in zip(weight, around, strict=True))) / (1 + weight.sum())
             for k in DEGREES
         }
         np.testing.assert_allclose(short[i], naive.invariants(own[i]), rtol=1e-9, atol=1e-12)
@@ -177,9 +176,7 @@ def test_pyramids_of_radical_cells_add_up_to_the_cell():
         radius=radius[block.row],
         shells={"voronoi": Shell(cells.neighbour, cells.count, cells.distance, cells.area, cells.edges)},
     )
-    found = WeightedIFold(facet_weight="volume", tessellation="radical", convention="amlearn").compute(
-        radical
-    )
+    found = WeightedIFold(facet_weight="volume", tessellation="radical", convention="amlearn").compute(radical)
     slot = cells.neighbour >= 0
     other = radius[block.row[cells.neighbour]]
     height = (cells.distance**2 + radius[:, None] ** 2 - other**2) / (2 * cells.distance)

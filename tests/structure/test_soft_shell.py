@@ -55,22 +55,14 @@ def test_equal_facets_count_one_each(name):
         assert found[f"sro__soft_interstice_distance__voro__{statistic}"][0] == pytest.approx(0.0, abs=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("convention", "gap"), [("paper", 1 - np.sqrt(0.75)), ("amlearn", np.sqrt(4 / 3) - 1)]
-)
+@pytest.mark.parametrize(("convention", "gap"), [("paper", 1 - np.sqrt(0.75)), ("amlearn", np.sqrt(4 / 3) - 1)])
 def test_bcc_weighs_squares_and_hexagons_by_their_areas(convention, gap):
     """Edges are equal: squares of area 1, hexagons of 3 sqrt(3) / 2; only the squares stand off."""
     hexagon = 1.5 * np.sqrt(3.0)
     total = 6.0 + 8.0 * hexagon
     share = 6.0 / total
     found = values(lattice("bcc"), quantity=SoftShell(convention, ("Cu", "Zr")))
-    expected = [
-        total**2 / (6.0 + 8.0 * hexagon**2),
-        gap * share,
-        gap * np.sqrt(share * (1.0 - share)),
-        1.0,
-        0.0,
-    ]
+    expected = [total**2 / (6.0 + 8.0 * hexagon**2), gap * share, gap * np.sqrt(share * (1.0 - share)), 1.0, 0.0]
     for order in ("sro__", "mro__average_"):
         names = [name for name in NAMES if name.startswith(order)]
         for name, value in zip(names, expected, strict=True):
@@ -79,9 +71,7 @@ def test_bcc_weighs_squares_and_hexagons_by_their_areas(convention, gap):
 
 def test_caesium_chloride_shares_its_area_between_hexagons_and_squares():
     found = lattice("bcc")
-    kind = (np.round(found.position @ np.linalg.inv(found.box.cell) * 8).astype(int)[:, 0] % 2).astype(
-        np.int16
-    )
+    kind = (np.round(found.position @ np.linalg.inv(found.box.cell) * 8).astype(int)[:, 0] % 2).astype(np.int16)
     mixed = found._replace(species=kind, radius=np.repeat(found.radius[:1], 2))
     square = 1.0 / (1.0 + 2.0 * np.sqrt(3.0))
     zr = values(mixed)["sro__soft_share_zr__voro"]
@@ -107,18 +97,12 @@ def test_equal_distances_have_no_spread_whatever_their_weights():
     block = blocks.shell_of(point, 1.0)
     shell = block.shells["voronoi"]
     weight = np.array([[1e-18, 3.0, 0.1, 1.0, 1.0, 0.0]])
-    value = soft_shell(
-        block.position, block.radius, block.species, 1, 1, shell.neighbour, shell.count, weight
-    )
+    value = soft_shell(block.position, block.radius, block.species, 1, 1, shell.neighbour, shell.count, weight)
     np.testing.assert_allclose(value, [[5.1, 0.2, 0.0, 1.0]], rtol=1e-15, atol=0)
     with pytest.raises(ValueError, match="species indices"):
-        soft_shell(
-            block.position, block.radius, block.species + 1, 1, 1, shell.neighbour, shell.count, weight
-        )
+        soft_shell(block.position, block.radius, block.species + 1, 1, 1, shell.neighbour, shell.count, weight)
     with pytest.raises(ValueError, match="must have shapes"):
-        soft_shell(
-            block.position, block.radius, block.species, 1, 1, shell.neighbour, shell.count, weight[:, 1:]
-        )
+        soft_shell(block.position, block.radius, block.species, 1, 1, shell.neighbour, shell.count, weight[:, 1:])
 
 
 def moved(length):
@@ -181,18 +165,14 @@ def test_statistics_over_the_neighbours_jump_where_the_average_does_not():
     assert np.abs(found[1] - found[0]).max() > 1e3 * STEEPEST * (high - low)
 
 
-def test_shells_without_their_small_facets_are_refused_and_left_out_of_all(
-    tmp_path, few, capsys, monkeypatch
-):
+def test_shells_without_their_small_facets_are_refused_and_left_out_of_all(tmp_path, few, capsys, monkeypatch):
     store = store_of(specimen("glass"), tmp_path, few)
     with pytest.raises(UsageError) as error:
         qsdask.features(store, set="soft_shell", run=few)
     assert error.value.code == "E-SOFT-FACETS"
     assert "--facet-fraction 0" in error.value.hint
     capsys.readouterr()
-    assert set_names("all", {"facet_fraction": 0.05}) == [
-        name for name in feature_sets() if name != "soft_shell"
-    ]
+    assert set_names("all", {"facet_fraction": 0.05}) == [name for name in feature_sets() if name != "soft_shell"]
     said = capsys.readouterr().err
     assert said.startswith("all is without soft_shell: soft facets need all facets")
     assert "--facet-fraction 0" in said
@@ -203,9 +183,7 @@ def test_shells_without_their_small_facets_are_refused_and_left_out_of_all(
         qsdask.features(store, set="all", facets="soft", run=few)
     assert error.value.code == "E-SOFT-FACETS"
     made = []
-    monkeypatch.setattr(
-        "qsdask.stages.features._compute_set", lambda path, frame, name, *rest: made.append(name)
-    )
+    monkeypatch.setattr("qsdask.stages.features._compute_set", lambda path, frame, name, *rest: made.append(name))
     qsdask.features(store, set="all", run=few)
     assert made == [name for name in feature_sets() if name != "soft_shell"]
 

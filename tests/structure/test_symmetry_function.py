@@ -42,9 +42,16 @@ def by_formula(quantity, found, centres=slice(None)):
     sigma = 2 * quantity.radius[0]
     far = 5 * sigma if quantity.reach_kind == "paper" else 2.5 * sigma
     return naive.symmetry_functions(
-        found.position, found.box.cell, found.box.periodic, found.species, len(quantity.species), sigma, far, 2.5 * sigma,
+        found.position,
+        found.box.cell,
+        found.box.periodic,
+        found.species,
+        len(quantity.species),
+        sigma,
+        far,
+        2.5 * sigma,
         centres,
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("name", ["tilted", "thin", "slab"])
@@ -76,9 +83,7 @@ def test_three_species_have_six_pairs():
     assert names[150 + 2 * 22] == "sro__symmetry_angular_cu_al_s00__cutoff"
     assert names[150 + 3 * 22] == "sro__symmetry_angular_zr_zr_s00__cutoff"
     expected = by_formula(quantity, found)
-    np.testing.assert_allclose(
-        compute(quantity, found), expected, rtol=1e-12, atol=1e-14 * np.abs(expected).max()
-    )
+    np.testing.assert_allclose(compute(quantity, found), expected, rtol=1e-12, atol=1e-14 * np.abs(expected).max())
 
 
 def cluster(position, species=None):
@@ -96,13 +101,9 @@ def test_right_angle_by_hand():
     columns = dict(zip((c.name for c in quantity.columns), value, strict=True))
     for k in range(50):
         expected = np.exp(-((k - 10) ** 2) / 2)
-        assert columns[f"sro__symmetry_radial_a_r{k:02d}__cutoff"] == pytest.approx(
-            expected, rel=1e-12, abs=1e-18
-        )
+        assert columns[f"sro__symmetry_radial_a_r{k:02d}__cutoff"] == pytest.approx(expected, rel=1e-12, abs=1e-18)
     for k, (xi, _, _) in enumerate(naive.SETS):
-        assert columns[f"sro__symmetry_angular_a_b_s{k:02d}__cutoff"] == pytest.approx(
-            np.exp(-10 / xi**2), rel=1e-12
-        )
+        assert columns[f"sro__symmetry_angular_a_b_s{k:02d}__cutoff"] == pytest.approx(np.exp(-10 / xi**2), rel=1e-12)
         assert columns[f"sro__symmetry_angular_a_a_s{k:02d}__cutoff"] == 0.0
 
 

@@ -16,9 +16,7 @@ FCC = np.array([p for p in np.ndindex(3, 3, 3) if sum(k == 1 for k in p) == 1], 
 
 
 @pytest.mark.parametrize(
-    ("point", "cluster", "atomic"),
-    [(BCC, 0.680174762, 0.383483), (FCC, 0.744396, 0.097887)],
-    ids=["bcc", "fcc"],
+    ("point", "cluster", "atomic"), [(BCC, 0.680174762, 0.383483), (FCC, 0.744396, 0.097887)], ids=["bcc", "fcc"]
 )
 @pytest.mark.parametrize("seed", [None, 1, 2])
 def test_touching_spheres(point, cluster, atomic, seed):
@@ -61,9 +59,7 @@ def test_coordination_beyond_the_table_has_no_ideal_ratio(n):
 
 
 @pytest.mark.parametrize(
-    "point",
-    [BCC[:3], BCC[BCC[:, 0] > 0] - [1.0, 0.0, 0.0], BCC + [1.4, 0.1, 0.0]],
-    ids=["few", "flat", "outside"],
+    "point", [BCC[:3], BCC[BCC[:, 0] > 0] - [1.0, 0.0, 0.0], BCC + [1.4, 0.1, 0.0]], ids=["few", "flat", "outside"]
 )
 def test_without_a_hull_the_cluster_has_no_packing(point):
     value = Volume().compute(shell_of(point, 1.0))[0]

@@ -27,9 +27,7 @@ def test_bcc():
     made = lattices.bcc(3.2)
     n = len(made.position)
     specimen = of_lattice(made)
-    np.testing.assert_array_equal(
-        VoronoiIndex().compute(block_of(specimen)), np.tile([0, 6, 0, 8, 0], (n, 1))
-    )
+    np.testing.assert_array_equal(VoronoiIndex().compute(block_of(specimen)), np.tile([0, 6, 0, 8, 0], (n, 1)))
 
 
 def test_icosahedron():

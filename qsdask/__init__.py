@@ -15,38 +15,43 @@ Importing the package loads neither dask, numba nor lightgbm; each name brings w
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+
+from qsdask.moved import MovedModules
 
 __version__ = "0.1.0"
 
 _WHERE = {
-    "activation": "qsdask.stages.activation",
-    "check": "qsdask.stages.check",
-    "evaluate": "qsdask.stages.evaluate",
-    "export": "qsdask.stages.export",
+    "activation": "qsdask.study.activation",
+    "check": "qsdask.care.check",
+    "evaluate": "qsdask.study.evaluate",
+    "export": "qsdask.views.export",
     "features": "qsdask.stages.features",
-    "info": "qsdask.stages.info",
+    "info": "qsdask.views.info",
     "ingest": "qsdask.stages.ingest",
-    "migrate": "qsdask.stages.migrate",
+    "migrate": "qsdask.care.migrate",
     "open_store": "qsdask.store.open",
-    "plan": "qsdask.stages.plan",
+    "plan": "qsdask.jobs.plan",
     "predict": "qsdask.stages.predict",
-    "quickstart": "qsdask.stages.quickstart",
-    "repair": "qsdask.stages.repair",
-    "report": "qsdask.stages.report",
+    "quickstart": "qsdask.jobs.quickstart",
+    "repair": "qsdask.care.repair",
+    "report": "qsdask.views.report",
     "respond": "qsdask.stages.respond",
-    "run": "qsdask.stages.run",
+    "run": "qsdask.jobs.run",
     "shells": "qsdask.stages.shells",
-    "simulate": "qsdask.stages.simulate",
-    "train": "qsdask.stages.train",
-    "verify": "qsdask.stages.verify",
+    "simulate": "qsdask.jobs.simulate",
+    "train": "qsdask.study.train",
+    "verify": "qsdask.care.verify",
     "AtomQuantity": "qsdask.quantity",
     "Column": "qsdask.quantity",
     "QSDaskError": "qsdask.errors",
-    "Run": "qsdask.engine.stage",
+    "Run": "qsdask.engine.where",
 }
 
 __all__ = ["__version__", *sorted(_WHERE)]
+
+sys.meta_path.append(MovedModules())
 
 
 def __getattr__(name: str):

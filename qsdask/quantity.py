@@ -139,8 +139,8 @@ class AtomQuantity(ABC):
     columns: ClassVar[tuple[Column, ...]]
     #: Stored shells that the block must carry.
     shells: ClassVar[tuple[str, ...]]
-    #: Whether the block must carry the deformed frame too.
-    follows_deformation: ClassVar[bool]
+    #: Whether the block must carry the deformed frame too: a response, not a feature.
+    follows_deformation: ClassVar[bool] = False
     #: Whose shells the block carries: 1, those of the owned atoms; 2, those of their neighbours too.
     rings: ClassVar[int] = 1
     #: Every atom within this distance of an owned one is wanted, for a set without stored shells. Unit: angstrom.
@@ -167,6 +167,8 @@ class AtomQuantity(ABC):
             a wrong number.
         """
         lacks = [f"the {name} shell" for name in self.shells if name not in block.shells]
+        if self.follows_deformation and block.current is None:
+            lacks.append("the deformed frame")
         if not self.shells and block.reach < self.reach:
             lacks.append(f"atoms beyond {block.reach:g} of {self.reach:g} angstrom")
         if self.rings == 2:

@@ -16,18 +16,16 @@ __all__ = [
     "VARIABLES",
     "Stage",
     "Variable",
+    "command_of",
     "frame_of",
     "group_at",
+    "groups_of",
     "stage_of",
     "variables_of",
 ]
 
 #: Version of the layout; a store with a higher one is refused, one with a lower one must be migrated.
 FORMAT_VERSION = 2
-
-
-#: Groups and ledgers of a deformed frame: the same names as for the undeformed one, below its step.
-_AT_STEP = re.compile(r"steps/([1-9][0-9]*)/((?:shells|features|softness)(?:/.*)?)")
 
 
 @dataclass(frozen=True)
@@ -76,26 +74,54 @@ class Stage:
     Attributes
     ----------
     name : str
-        The verb a user types.
+        Its module in `qsdask.stages`; progress bars carry it too.
     groups : tuple of str
         Groups it writes, ``*`` as in `Variable`.
+    command : str
+        What a user types after ``qsdask``; ``{store}`` and ``{name}``, what stands for ``*``, are filled in.
+    at_step : bool
+        Whether frames other than the undeformed one may have it.
+    optional : bool
+        Whether softness and its scores do without it.
     """
 
     name: str
     groups: tuple[str, ...]
+    command: str
+    at_step: bool = False
+    optional: bool = False
+
+    @property
+    def ledger(self) -> str:
+        """Pattern of the names of its ledgers: a stage that fills one group is called like it."""
+        return self.groups[0] if len(self.groups) == 1 else self.name
 
 
+#: In the order of computation.
 STAGES: tuple[Stage, ...] = (
-    Stage("ingest", ("atoms", "frames", "domains")),
-    Stage("shells", ("shells/voronoi", "shells/cutoff")),
-    Stage("features", ("features/*",)),
-    Stage("respond", ("response/d2min",)),
-    Stage("propensity", ("response/propensity",)),
-    Stage("predict", ("softness/*",)),
+    Stage("ingest", ("atoms", "frames", "domains"), "ingest DUMP {store}"),
+    Stage("shells", ("shells/voronoi", "shells/cutoff"), "shells {store}", at_step=True),
+    Stage("features", ("features/*",), "features {store} --set {name}", at_step=True),
+    Stage("respond", ("response/d2min",), "respond {store}"),
+    Stage("propensity", ("response/propensity",), "respond {store} --runs OTHER.zarr", optional=True),
+    Stage("predict", ("softness/*",), "predict {store} --model {name}.qs", at_step=True),
 )
 
-_INTEGER_IMAGE = "lattice vectors a, b, c to add to the neighbour's wrapped position"
-_ROW = "row of the neighbour in this store, -1 where the slot is empty"
+#: Groups and ledgers of a deformed frame: the same names as for the undeformed one, below its step.
+_OF_FRAMES = "|".join(stage.groups[0].partition("/")[0] for stage in STAGES if stage.at_step)
+_AT_STEP = re.compile(rf"steps/([1-9][0-9]*)/((?:{_OF_FRAMES})(?:/.*)?)")
+
+
+def _shell(group: str) -> tuple[Variable, ...]:
+    """What every shell of neighbours has."""
+    image = "lattice vectors a, b, c to add to the neighbour's wrapped position"
+    row = "row of the neighbour in this store, -1 where the slot is empty"
+    return (
+        Variable(group, "neighbour", ("atom", "slot"), "int64", "1", row),
+        Variable(group, "image", ("atom", "slot", "vector"), "int8", "1", image),
+        Variable(group, "distance", ("atom", "slot"), "float64", "angstrom", "distance to the neighbour"),
+    )
+
 
 VARIABLES: tuple[Variable, ...] = (
     Variable("atoms", "id", ("atom",), "int64", "1", "atom id given by the trajectory"),
@@ -121,34 +147,19 @@ VARIABLES: tuple[Variable, ...] = (
         "lowest and highest reduced coordinate of the rows of a domain",
     ),
     Variable("domains", "row", ("domain", "side"), "int64", "1", "first row of a domain and the row after its last"),
-    *(
-        variable
-        for shell, extra in (("shells/voronoi", True), ("shells/cutoff", False))
-        for variable in (
-            Variable(shell, "neighbour", ("atom", "slot"), "int64", "1", _ROW),
-            Variable(shell, "image", ("atom", "slot", "vector"), "int8", "1", _INTEGER_IMAGE),
-            Variable(shell, "distance", ("atom", "slot"), "float64", "angstrom", "distance to the neighbour"),
-            *(
-                (
-                    Variable(
-                        shell, "facet_area", ("atom", "slot"), "float64", "angstrom^2", "area of the shared facet"
-                    ),
-                    Variable(shell, "edges", ("atom", "slot"), "int16", "1", "number of edges of the shared facet"),
-                    Variable(shell, "cell_volume", ("atom",), "float64", "angstrom^3", "volume of the Voronoi cell"),
-                    Variable(
-                        shell,
-                        "flag",
-                        ("atom",),
-                        "uint8",
-                        "1",
-                        "1: cell open (free surface), 4: coincident atoms, 8: no cell for rounding, 16: no cell (radical)",
-                    ),
-                )
-                if extra
-                else ()
-            ),
-        )
+    *_shell("shells/voronoi"),
+    Variable("shells/voronoi", "facet_area", ("atom", "slot"), "float64", "angstrom^2", "area of the shared facet"),
+    Variable("shells/voronoi", "edges", ("atom", "slot"), "int16", "1", "number of edges of the shared facet"),
+    Variable("shells/voronoi", "cell_volume", ("atom",), "float64", "angstrom^3", "volume of the Voronoi cell"),
+    Variable(
+        "shells/voronoi",
+        "flag",
+        ("atom",),
+        "uint8",
+        "1",
+        "1: cell open (free surface), 4: coincident atoms, 8: no cell for rounding, 16: no cell (radical)",
     ),
+    *_shell("shells/cutoff"),
     Variable("features/*", "value", ("atom", "feature"), "float32", "1", "value of each feature column"),
     Variable("features/*", "feature", ("feature",), "string", "1", "column name", coordinate=True),
     Variable("features/*", "unit", ("feature",), "string", "1", "unit of each column", coordinate=True),
@@ -213,10 +224,32 @@ def variables_of(group: str) -> tuple[Variable, ...]:
     return tuple(v for v in VARIABLES if fnmatchcase(name, v.group))
 
 
-def stage_of(group: str) -> Stage:
-    """Stage that writes the group at `group`."""
-    name = frame_of(group)[1]
+def stage_of(name: str) -> Stage:
+    """Stage that writes the group, or has the ledger, of this name.
+
+    Raises
+    ------
+    KeyError
+        When no stage does.
+    """
+    plain = frame_of(name)[1]
     for stage in STAGES:
-        if any(fnmatchcase(name, pattern) for pattern in stage.groups):
+        if any(fnmatchcase(plain, pattern) for pattern in (stage.ledger, *stage.groups)):
             return stage
-    raise KeyError(group)
+    raise KeyError(name)
+
+
+def groups_of(key: str) -> tuple[str, ...]:
+    """Groups that the stage of a ledger fills; none for a name that no stage has."""
+    step, name = frame_of(key)
+    for stage in STAGES:
+        if fnmatchcase(name, stage.ledger):
+            return tuple(group_at(step, group) for group in (stage.groups if len(stage.groups) > 1 else (name,)))
+    return ()
+
+
+def command_of(store: object, key: str) -> str:
+    """What to type to compute the stage of a ledger, or of a group."""
+    step, name = frame_of(key)
+    typed = stage_of(name).command.format(store=store, name=name.partition("/")[2])
+    return f"qsdask {typed}" + f" --step {step}" * (step > 0)

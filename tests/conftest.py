@@ -12,6 +12,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from tests.small_store import own, tiny  # noqa: E402, F401  fixtures of many rooms
+
 SPECIES = {1: "Cu", 2: "Zr"}
 
 
@@ -30,7 +32,7 @@ def shipped() -> Path:
 @pytest.fixture(scope="session")
 def few():
     """Two threads of this process, no bars: the quickest cluster for small stores."""
-    from qsdask.engine.stage import Run
+    from qsdask.engine.where import Run
 
     return Run("threads", 2, False, False)
 

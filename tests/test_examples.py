@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from qsdask.stages.glass_checks import check_glasses
-from qsdask.stages.simulate import estimate
+from qsdask.jobs.simulate import estimate
+from qsdask.views.glasses import check_glasses
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -15,7 +15,7 @@ import pytest
 
 import qsdask
 from qsdask.quantity import AtomQuantity, feature_sets
-from tests.store.conftest import tiny
+from tests.small_store import tiny
 
 __all__ = ["tiny"]
 

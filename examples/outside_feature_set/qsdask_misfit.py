@@ -20,7 +20,6 @@ class Misfit(AtomQuantity):
     # Neighbour lists that the block shall carry; `qsdask shells` has stored them.
     shells: ClassVar[tuple[str, ...]] = ("voronoi", "cutoff")
     # Features are of the undeformed glass.
-    follows_deformation: ClassVar[bool] = False
     # Name, unit, meaning, when the value is NaN, and the shell of the medium range: mean, std, min and max of each
     # column over the neighbours are made by qsdask.
     columns: ClassVar[tuple[Column, ...]] = (

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -31,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     typed = sys.argv[1:] if arguments is None else arguments
     try:
-        with stopping_cleanly():
+        with _said(), stopping_cleanly():
             return cli.main(typed, prog_name="qsdask", standalone_mode=False) or 0
     except (Stopped, click.Abort) as stop:
         again = [word for word in typed if word != "--overwrite"]  # what is done by now is kept
@@ -46,6 +49,19 @@ def main(arguments: list[str] | None = None) -> int:
         refusal = _refusal(error)
         click.echo(f"qsdask: {refusal.render()}", err=True)
         return refusal.exit_status
+
+
+@contextmanager
+def _said() -> Iterator[None]:
+    """What the package logs goes to standard error, in the same form as the other messages."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("qsdask: %(message)s"))
+    logger = logging.getLogger("qsdask")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 def _refusal(error: Exception) -> QSDaskError:

@@ -6,8 +6,9 @@ import json
 
 import click
 
+import qsdask
 from qsdask.cli.group import CONTEXT, cli
-from qsdask.cli.options import pairs, reading, running, source_files, stage, where_to_run
+from qsdask.cli.options import pairs, reading, running, source_files, where_to_run
 
 
 @cli.command(context_settings=CONTEXT)
@@ -26,7 +27,9 @@ def check(files, species, max_errors, frame, as_json, quiet, **reading_options) 
     qsdask check run7.dump.gz --species 1=Cu,2=Zr
     qsdask check 'dump.*.zst' --max-errors 100
     """
-    found = stage("check").check(
+    from qsdask.cli.tables import print_findings
+
+    found = qsdask.check(
         source_files(files),
         species=pairs(species, int),
         max_errors=max_errors,
@@ -37,7 +40,7 @@ def check(files, species, max_errors, frame, as_json, quiet, **reading_options) 
     if as_json:
         click.echo(json.dumps(found.as_json(), indent=1))
     else:
-        stage("tables").print_findings(found)
+        print_findings(found)
     if found.errors:
         raise click.exceptions.Exit(found.errors[0].exit_status)
 
@@ -53,7 +56,7 @@ def verify(store, quiet) -> None:
     \b
     qsdask verify glass7.zarr
     """
-    damage = stage("verify").verify(store, progress=not quiet)
+    damage = qsdask.verify(store, progress=not quiet)
     for item in damage:
         click.echo(str(item))
     harm = [item for item in damage if not item.harmless]
@@ -74,7 +77,7 @@ def repair(store, source, **where) -> None:
     qsdask repair glass7.zarr
     qsdask repair glass7.zarr --source run7.dump.gz
     """
-    mended = stage("repair").repair(store, source=source_files(source) or None, run=where_to_run(**where))
+    mended = qsdask.repair(store, source=source_files(source) or None, run=where_to_run(**where))
     for line in mended:
         click.echo(line)
     click.echo(f"{store}: {'mended' if mended else 'whole, nothing to do'}.")
@@ -88,5 +91,5 @@ def migrate(store) -> None:
     \b
     qsdask migrate glass7.zarr
     """
-    stage("migrate").migrate(store)
+    qsdask.migrate(store)
     click.echo(f"{store}: has the present format.")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
+import qsdask
 from qsdask.cli.group import CONTEXT, cli
-from qsdask.cli.options import done, pairs, radii, reading, running, source_files, stage, where_to_run
+from qsdask.cli.options import done, pairs, radii, reading, running, source_files, where_to_run
 from qsdask.errors import UsageError
 
 
@@ -28,17 +29,19 @@ def _which_frames(command):
 
 def _steps(store: str, step: str, strain: float | None) -> list[int]:
     """Steps that `_which_frames` names, counted from the first; says which one a strain stands for."""
+    from qsdask.stages.steps import chosen_steps, step_near
+
     if strain is not None:
         if step != "0":
             raise UsageError("give --step or --strain, not both", code="E-SETTING")
-        near, there = stage("steps").step_near(store, strain)
+        near, there = step_near(store, strain)
         click.echo(f"step {near}, at strain {there:g}")
         return [near]
     try:
         asked = [int(text) for text in step.split(",")]
     except ValueError:
         raise UsageError(f"expected steps such as '32,40', got {step!r}", code="E-STEP") from None
-    return stage("steps").chosen_steps(Path(store), asked)
+    return chosen_steps(Path(store), asked)
 
 
 def _warn(texts: Iterable[str]) -> None:
@@ -82,7 +85,9 @@ def ingest(
     qsdask ingest run7.dump.gz glass7.zarr --species 1=Cu,2=Zr --strain-step 0.00125
     qsdask ingest 'dump.*.gz' glass7.zarr --species 1=Cu,2=Zr      # one file per frame
     """
-    made = stage("ingest").ingest(
+    from qsdask.views.info import warnings_of
+
+    made = qsdask.ingest(
         source_files(files),
         store,
         species=pairs(species, int),
@@ -100,7 +105,7 @@ def ingest(
         lost_atoms=lost_atoms,
         run=where_to_run(**where),
     )
-    _warn(stage("info").warnings_of(made, "ingest"))
+    _warn(warnings_of(made, "ingest"))
     done(made)
 
 
@@ -125,7 +130,7 @@ def shells(store, cutoff, convention, facet_fraction, open_radius, tessellation,
     qsdask shells glass7.zarr --step 32,40
     """
     steps = _steps(store, step, strain)
-    made = stage("shells").shells(
+    made = qsdask.shells(
         store,
         step=steps,
         cutoff=cutoff,
@@ -205,15 +210,18 @@ def features(store, name, listed, step, strain, cluster, workers, memory_limit, 
     qsdask features --list                       # sets, settings, cost
     qsdask features --list --set interstice      # columns, units, meaning; --set all for those of every set
     """
-    stage("feature_options").refuse_unused("all" if listed and not name else name, settings)
+    from qsdask.cli.feature_options import refuse_unused
+    from qsdask.cli.tables import print_feature_sets
+
+    refuse_unused("all" if listed and not name else name, settings)
     if listed:
-        stage("tables").print_feature_sets(name, settings)
+        print_feature_sets(name, settings)
         return
     if store is None:
         raise click.MissingParameter(param_type="argument", param_hint="'STORE'")
     steps = _steps(store, step, strain)
     where = where_to_run(cluster, workers, memory_limit, overwrite, quiet)
-    made = stage("features").features(store, set=name, step=steps, run=where, **settings)
+    made = qsdask.features(store, set=name, step=steps, run=where, **settings)
     done(made, steps)
 
 
@@ -233,7 +241,7 @@ def respond(store, cutoff, normalise, runs, threshold, **where) -> None:
     """
     if threshold is not None and not runs:
         raise UsageError("--threshold of respond is that of --runs", code="E-SETTING")
-    made = stage("respond").respond(
+    made = qsdask.respond(
         store,
         cutoff=cutoff,
         normalise=normalise,
@@ -287,14 +295,16 @@ def train(stores, model, name, cluster, workers, memory_limit, overwrite, quiet,
     qsdask train glass1.zarr glass2.zarr --model cuzr.qs --strain 0.04 --threshold 5
     qsdask train glass1.zarr glass2.zarr --model often.qs --label propensity --threshold 0.5
     """
-    made = stage("train").train(
+    from qsdask.learn import loaded
+
+    made = qsdask.train(
         list(stores),
         model=model,
         set=name,
         run=where_to_run(cluster, workers, memory_limit, overwrite, quiet),
         **settings,
     )
-    _warn(stage("predict").loaded(str(made)).warnings)
+    _warn(loaded(str(made)).warnings)
     click.echo(f"{made}: done. Next: qsdask predict OTHER.zarr --model {made}")
 
 
@@ -310,8 +320,10 @@ def predict(store, model, step, strain, **where) -> None:
     qsdask predict glass7.zarr --model cuzr.qs
     qsdask predict glass7.zarr --model cuzr.qs --step 32
     """
+    from qsdask.views.info import warnings_of
+
     steps = _steps(store, step, strain)
-    made = stage("predict").predict(store, model=model, step=steps, run=where_to_run(**where))
+    made = qsdask.predict(store, model=model, step=steps, run=where_to_run(**where))
     for k in steps:
-        _warn(stage("info").warnings_of(made, f"softness/{Path(model).stem}", k))
+        _warn(warnings_of(made, f"softness/{Path(model).stem}", k))
     done(made, steps, model)

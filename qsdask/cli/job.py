@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
+import qsdask
 from qsdask.cli.group import CONTEXT, cli
-from qsdask.cli.options import listing_settings, running, stage, where_to_run
+from qsdask.cli.options import listing_settings, running, where_to_run
 
 
 @cli.command(context_settings=CONTEXT)
@@ -24,12 +25,15 @@ def run(recipe, changes, folder, dry_run, **where) -> None:
     qsdask run shipped:demo_glass                            # from the melt to the report
     qsdask run --settings > my.toml                          # all that a recipe may hold
     """
+    from qsdask.cli.tables import print_estimate, print_plan, print_run
+    from qsdask.jobs.run import simulation
+
     if dry_run:
-        if cost := stage("run").simulation(recipe, changes=changes, folder=folder, run=where_to_run(**where)):
-            stage("tables").print_estimate(cost)
-        stage("tables").print_plan(stage("plan").plan(recipe, changes=changes, folder=folder))
+        if cost := simulation(recipe, changes=changes, folder=folder, run=where_to_run(**where)):
+            print_estimate(cost)
+        print_plan(qsdask.plan(recipe, changes=changes, folder=folder))
         return
-    stage("tables").print_run(stage("run").run(recipe, changes=changes, folder=folder, run=where_to_run(**where)))
+    print_run(qsdask.run(recipe, changes=changes, folder=folder, run=where_to_run(**where)))
 
 
 @cli.command(context_settings=CONTEXT)
@@ -41,4 +45,6 @@ def quickstart(folder, **where) -> None:
     \b
     qsdask quickstart
     """
-    stage("tables").print_run(stage("quickstart").quickstart(folder, run=where_to_run(**where)))
+    from qsdask.cli.tables import print_run
+
+    print_run(qsdask.quickstart(folder, run=where_to_run(**where)))

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
+import qsdask
 from qsdask.cli.group import CONTEXT, cli
-from qsdask.cli.options import running, stage, where_to_run
+from qsdask.cli.options import running, where_to_run
 from qsdask.errors import CannotCreateError
 
 
@@ -21,11 +22,13 @@ def info(store, as_json) -> None:
     \b
     qsdask info glass7.zarr
     """
-    found = stage("info").info(store)
+    from qsdask.cli.tables import print_info
+
+    found = qsdask.info(store)
     if as_json:
         click.echo(json.dumps(found, indent=1))
     else:
-        stage("tables").print_info(found)
+        print_info(found)
 
 
 @cli.command(context_settings=CONTEXT)
@@ -39,11 +42,13 @@ def evaluate(store, model, as_json, **where) -> None:
     \b
     qsdask evaluate glass7.zarr --model cuzr.qs --json
     """
-    scores = stage("evaluate").evaluate(store, model=model, run=where_to_run(**where))
+    from qsdask.cli.tables import print_scores
+
+    scores = qsdask.evaluate(store, model=model, run=where_to_run(**where))
     if as_json:
         click.echo(_json(scores))
     else:
-        stage("tables").print_scores(scores)
+        print_scores(scores)
 
 
 @cli.command(context_settings=CONTEXT)
@@ -59,15 +64,17 @@ def activation(store, model, threshold, as_json, out, **where) -> None:
     \b
     qsdask activation glass7.zarr --model cuzr.qs
     """
+    from qsdask.cli.tables import print_activation
+
     if out and Path(out).exists():
         raise CannotCreateError("something is there already", code="E-EXISTS", file=out, hint="choose another --out")
-    found = stage("activation").activation(store, model=model, threshold=threshold, run=where_to_run(**where))
+    found = qsdask.activation(store, model=model, threshold=threshold, run=where_to_run(**where))
     if out:
         found.to_zarr(out, mode="w-", consolidated=False)
     if as_json:
         click.echo(_json({name: found[name].values.tolist() for name in ("strain", *found.data_vars)}))
     else:
-        stage("tables").print_activation(found)
+        print_activation(found)
 
 
 @cli.command(context_settings=CONTEXT)
@@ -83,7 +90,7 @@ def report(store, model, out, slice_axis, slice_thickness, **where) -> None:
     \b
     qsdask report glass7.zarr --model cuzr.qs --out report.html
     """
-    made = stage("report").report(
+    made = qsdask.report(
         store, model=model, out=out, slice_axis=slice_axis, slice_thickness=slice_thickness, run=where_to_run(**where)
     )
     click.echo(f"{made}: written. Open it in a browser; it needs no network.")
@@ -98,11 +105,13 @@ def glasses(folder, as_json) -> None:
     \b
     qsdask glasses qsdask-glasses
     """
-    rows = stage("glass_checks").check_glasses(folder)
+    from qsdask.views.glasses import check_glasses, told
+
+    rows = check_glasses(folder)
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
-    for line in stage("glass_checks").told(rows):
+    for line in told(rows):
         click.echo(line)
     click.echo(f"{Path(folder) / 'glasses.html'}: written, with checks.csv and checks.json.")
 
@@ -123,14 +132,16 @@ def export(store, out, step, columns, model, listed) -> None:
     qsdask export glass7.zarr --step 32 --columns qs,d2min --out glass7.extxyz
     qsdask export glass7.zarr --list
     """
+    from qsdask.views.export import exportable
+
     model = None if model is None else Path(model).stem
     if listed:
-        click.echo("\n".join(stage("export").exportable(store, step=step, model=model)))
+        click.echo("\n".join(exportable(store, step=step, model=model)))
         return
     if out is None:
         raise click.MissingParameter(param_type="option", param_hint="'--out'")
     names = [c.strip() for c in columns.split(",") if c.strip()]
-    made = stage("export").export(store, out, step=step, columns=names, model=model)
+    made = qsdask.export(store, out, step=step, columns=names, model=model)
     click.echo(f"{made}: written.")
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
+import qsdask
 from qsdask.cli.group import CONTEXT, cli
-from qsdask.cli.options import listing_settings, running, stage, where_to_run
+from qsdask.cli.options import listing_settings, running, where_to_run
 
 
 @cli.command(context_settings=CONTEXT)
@@ -25,8 +26,11 @@ def simulate(recipe, changes, folder, only, dry_run, **where) -> None:
     qsdask simulate glasses.toml --set ensemble.replicas=1 --only 'cu65*'
     qsdask simulate --settings > my.toml                     # all that a recipe may hold
     """
+    from qsdask.cli.tables import print_estimate, print_specimens
+    from qsdask.jobs.simulate import estimate
+
     asked = {"changes": changes, "folder": folder, "only": only, "run": where_to_run(**where)}
     if dry_run:
-        stage("tables").print_estimate(stage("simulate").estimate(recipe, **asked))
+        print_estimate(estimate(recipe, **asked))
         return
-    stage("tables").print_specimens(stage("simulate").simulate(recipe, **asked))
+    print_specimens(qsdask.simulate(recipe, **asked))

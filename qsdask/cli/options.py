@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from pathlib import Path
 
 import click
 
+import qsdask
 from qsdask.errors import NoInputError, UsageError
 
-__all__ = ["done", "listing_settings", "pairs", "radii", "reading", "running", "source_files", "stage", "where_to_run"]
+__all__ = ["done", "listing_settings", "pairs", "radii", "reading", "running", "source_files", "where_to_run"]
 
 
 def _with(options: Sequence[Callable]) -> Callable[[Callable], Callable]:
@@ -63,8 +63,10 @@ reading = _with(
 
 def _print_settings(context: click.Context, parameter: click.Parameter, value: bool) -> None:
     """Print what a recipe may hold instead of taking one."""
+    from qsdask.jobs.recipe import settings_text
+
     if value and not context.resilient_parsing:
-        click.echo(stage("recipe").settings_text(context.info_name), nl=False)
+        click.echo(settings_text(context.info_name), nl=False)
         context.exit()
 
 
@@ -81,12 +83,7 @@ listing_settings = click.option(
 
 def where_to_run(cluster: str, workers: int | None, memory_limit: str | None, overwrite: bool, quiet: bool) -> object:
     """The `Run` that the options of `running` describe."""
-    return stage("stage", "qsdask.engine").Run(cluster, workers, overwrite, not quiet, memory_limit)
-
-
-def stage(name: str, package: str = "qsdask.stages"):
-    """Module of a stage, imported only when its command runs: `--help` stays quick."""
-    return import_module(f"{package}.{name}")
+    return qsdask.Run(cluster, workers, overwrite, not quiet, memory_limit)
 
 
 def source_files(patterns: Sequence[str]) -> list[Path]:
@@ -124,4 +121,6 @@ def radii(text: str | None) -> dict[str, float] | None:
 
 def done(store: Path, steps: Sequence[int] = (0,), model: str | None = None) -> None:
     """Say that a stage is done, and what comes next in this store."""
-    click.echo(f"{store}: done. Next: {stage('following').following(store, steps, model)}")
+    from qsdask.cli.following import following
+
+    click.echo(f"{store}: done. Next: {following(store, steps, model)}")

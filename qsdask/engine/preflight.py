@@ -9,7 +9,7 @@ from pathlib import Path
 from dask.utils import format_bytes
 from distributed import Client
 
-from qsdask.engine.plan import BASE_BYTES, StagePlan
+from qsdask.engine.cost import BASE_BYTES, StagePlan
 from qsdask.errors import ResumableError, UsageError
 
 __all__ = ["check_disk", "check_memory"]

@@ -9,7 +9,7 @@ from types import TracebackType
 import numpy as np
 
 from qsdask.errors import BadDataError, NoInputError, of_os_error
-from qsdask.formats.packing import CONTAINERS, DAMAGE_CODES, PLAIN
+from qsdask.formats.compression import CONTAINERS, DAMAGE_CODES, PLAIN
 from qsdask.formats.refusal import zeros
 from qsdask.kernels.text import PADDING, skip_lines
 

@@ -1,14 +1,15 @@
 """From labels and features to quench-in softness: choose, balance, fold, train, keep, predict, score."""
 
+from qsdask.learn.definition import definition_digest
 from qsdask.learn.folds import blocks, spatial_block, stratified
 from qsdask.learn.gbdt import Settings
 from qsdask.learn.label import often, plastic
-from qsdask.learn.model import Model, load_model, refuse_other_content
-from qsdask.learn.record import definition_digest
-from qsdask.learn.score import evaluate, fold_spread, prior_corrected
+from qsdask.learn.model import Model, load_model, loaded, refuse_other_content
+from qsdask.learn.score import evaluate, prior_corrected
 from qsdask.learn.select import usable
 from qsdask.learn.softness import probabilities, quench_in_softness, train
 from qsdask.learn.table import Specimen, Table, concatenate, identity_hash, same_glass
+from qsdask.learn.tally import Tally
 from qsdask.learn.undersample import undersample
 
 __all__ = [
@@ -16,13 +17,14 @@ __all__ = [
     "Settings",
     "Specimen",
     "Table",
+    "Tally",
     "blocks",
     "concatenate",
     "definition_digest",
     "evaluate",
-    "fold_spread",
     "identity_hash",
     "load_model",
+    "loaded",
     "often",
     "plastic",
     "prior_corrected",

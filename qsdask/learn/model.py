@@ -10,7 +10,7 @@ import shutil
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,18 @@ import numpy as np
 from qsdask import __version__
 from qsdask.errors import BadDataError, CannotCreateError, NoInputError, StoreIOError
 from qsdask.learn import gbdt
-from qsdask.learn.record import FORMAT_VERSION, canonical, definition_digest, differences, nan_for_null, parse, plain
+from qsdask.learn.definition import (
+    FORMAT_VERSION,
+    canonical,
+    definition_digest,
+    differences,
+    nan_for_null,
+    parse,
+    plain,
+)
 from qsdask.learn.table import Specimen, same_glass
 
-__all__ = ["Model", "load_model", "refuse_other_content"]
+__all__ = ["Model", "load_model", "loaded", "refuse_other_content"]
 
 _JSON = "model.json"
 _LARGEST_JSON = 16 * 2**20
@@ -383,3 +391,14 @@ def _sync_folder(path: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def loaded(path: str | Path) -> Model:
+    """Model of a folder, validated once per process and per change of its JSON; see `load_model`."""
+    file = Path(path) / _JSON
+    return _cached(str(path), file.stat().st_mtime_ns if file.is_file() else 0)
+
+
+@lru_cache(maxsize=4)
+def _cached(path: str, stamp: int) -> Model:
+    return load_model(path)

@@ -1,92 +1,67 @@
-"""Scores of a prediction: ranking, decisions, baselines, calibration."""
+"""Scores of a prediction: ranking, decisions, baselines, calibration; all from counts of atoms, see `Tally`."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
-from qsdask.errors import BadDataError, UsageError
+from qsdask.errors import UsageError
+from qsdask.learn.tally import Tally
 
-__all__ = [
-    "auc_roc",
-    "average_precision",
-    "baselines",
-    "calibration",
-    "decisions",
-    "evaluate",
-    "fold_spread",
-    "prior_corrected",
-]
+__all__ = ["auc_roc", "average_precision", "baselines", "calibration", "decisions", "evaluate", "prior_corrected"]
 
 _NAN = float("nan")
 
 
-def auc_roc(y: np.ndarray, score: np.ndarray) -> float:
+def auc_roc(tally: Tally) -> float:
     """Area under the receiver operating characteristic; equal scores count half.
 
     Parameters
     ----------
-    y : bool array, shape (n,)
-        Plastic.
-    score : float array, shape (n,)
-        Higher means more plastic. Must be finite.
+    tally : Tally
+        Atoms by score and label.
 
     Returns
     -------
     float
         NaN when all labels are equal: the area is then not defined.
-
-    Raises
-    ------
-    BadDataError
-        ``E-SCORE``: shapes differ or a score has no value.
     """
-    y, score = _checked(y, score)
-    n_true = int(np.count_nonzero(y))
-    n_false = len(y) - n_true
+    n_true, n_false = tally.n_plastic, int(tally.other.sum())
     if n_true == 0 or n_false == 0:
         return _NAN
-    # Ranks are halves of integers: their sum is exact up to 2^52.
-    return float((rankdata(score)[y].sum() - n_true * (n_true + 1) / 2) / (n_true * n_false))
+    # Twice the number of beaten opponents, a tie as one: whole numbers, exact below 4e9 atoms.
+    beaten = 2 * np.cumsum(tally.other) - tally.other
+    return float((tally.plastic * beaten).sum() / 2 / (n_true * n_false))
 
 
-def average_precision(y: np.ndarray, score: np.ndarray) -> float:
+def average_precision(tally: Tally) -> float:
     """Sum of precision times rise of recall over all thresholds; equal scores are one threshold.
 
     Parameters
     ----------
-    y, score
-        As in `auc_roc`.
+    tally : Tally
+        Atoms by score and label.
 
     Returns
     -------
     float
         NaN when all labels are equal.
-
-    Raises
-    ------
-    BadDataError
-        ``E-SCORE``.
     """
-    y, score = _checked(y, score)
-    n_true = int(np.count_nonzero(y))
-    if n_true in (0, len(y)):
+    n_true = tally.n_plastic
+    if n_true in (0, tally.n_atom):
         return _NAN
-    order = np.argsort(-score, kind="stable")
-    last = np.append(np.flatnonzero(np.diff(score[order])), len(y) - 1)
-    hits = np.cumsum(y[order])[last]
-    return float(np.sum(np.diff(hits, prepend=0) / n_true * (hits / (last + 1))))
+    hits, called = np.cumsum(tally.plastic[::-1]), np.cumsum(tally.atoms[::-1])
+    return float(np.sum(np.diff(hits, prepend=0) / n_true * (hits / called)))
 
 
-def decisions(y: np.ndarray, score: np.ndarray, threshold: float = 0.5) -> dict[str, float]:
+def decisions(tally: Tally, threshold: float = 0.5) -> dict[str, float]:
     """Recall, precision and F1 of calling ``score >= threshold`` plastic.
 
     Parameters
     ----------
-    y, score
-        As in `auc_roc`.
+    tally : Tally
+        Atoms by score and label.
     threshold : float
         Smallest score that is called plastic.
 
@@ -95,24 +70,18 @@ def decisions(y: np.ndarray, score: np.ndarray, threshold: float = 0.5) -> dict[
     dict of str to float
         ``recall``, ``precision``, ``f1``, ``called`` (fraction of atoms called plastic). NaN where the
         denominator is zero: no plastic atoms (recall), none called plastic (precision), neither (F1).
-
-    Raises
-    ------
-    BadDataError
-        ``E-SCORE``.
     """
-    y, score = _checked(y, score)
-    called = score >= threshold
-    return _rates(int(np.count_nonzero(called & y)), int(np.count_nonzero(y)), int(np.count_nonzero(called)), len(y))
+    called = tally.score >= threshold
+    return _rates(int(tally.plastic[called].sum()), tally.n_plastic, int(tally.atoms[called].sum()), tally.n_atom)
 
 
-def baselines(y: np.ndarray) -> dict[str, dict[str, float]]:
+def baselines(n: int, n_true: int) -> dict[str, dict[str, float]]:
     """Scores of the paper's three predictors that know nothing of the structure.
 
     Parameters
     ----------
-    y : bool array, shape (n,)
-        Plastic.
+    n, n_true : int
+        Atoms, and plastic ones among them.
 
     Returns
     -------
@@ -132,8 +101,6 @@ def baselines(y: np.ndarray) -> dict[str, dict[str, float]]:
     ----------
     .. [1] Q. Wang, A. Jain, Nat. Commun. 10, 5537 (2019), doi:10.1038/s41467-019-13511-9.
     """
-    y = np.asarray(y, dtype=bool)
-    n, n_true = len(y), int(np.count_nonzero(y))
     ranked = {"auc": 0.5, "average_precision": n_true / n} if 0 < n_true < n else dict.fromkeys(_RANKED, _NAN)
     nothing, everything = _rates(0, n_true, 0, n), _rates(n_true, n_true, n, n)
     plastic_is_rare = 2 * n_true <= n
@@ -189,17 +156,17 @@ def prior_corrected(probability: np.ndarray, prior: float, *, trained_prior: flo
     return plastic / (plastic + (1 - q) * ((1 - prior) / (1 - trained_prior)))
 
 
-def calibration(y: np.ndarray, probability: np.ndarray, n_bins: int = 10) -> dict[str, Any]:
+def calibration(tally: Tally, n_bins: int = 10, probability: np.ndarray | None = None) -> dict[str, Any]:
     """Compare predicted probability with observed fraction in bins of equal population.
 
     Parameters
     ----------
-    y : bool array, shape (n,)
-        Plastic.
-    probability : float array, shape (n,)
-        Predicted. Must be finite.
+    tally : Tally
+        Atoms by predicted probability and label.
     n_bins : int
         Bins wanted; equal probabilities are never divided, so there may be fewer.
+    probability : float64 array, shape (n_score,), optional
+        What the scores stand for, in their order; the scores themselves when not given.
 
     Returns
     -------
@@ -207,63 +174,29 @@ def calibration(y: np.ndarray, probability: np.ndarray, n_bins: int = 10) -> dic
         ``predicted``, ``observed`` (float64 arrays, shape (n_bin,): mean probability and plastic fraction),
         ``n`` (int64 array, shape (n_bin,)) by rising probability, and ``error``: the expected calibration
         error Σ n |observed − predicted| / Σ n, NaN without atoms.
-
-    Raises
-    ------
-    BadDataError
-        ``E-SCORE``.
     """
-    y, probability = _checked(y, probability)
-    n = len(y)
-    order = np.argsort(probability, kind="stable")
-    p, hit = probability[order], y[order]
+    p, n = tally.score if probability is None else probability, tally.n_atom
+    if n == 0:
+        return {"predicted": np.empty(0), "observed": np.empty(0), "n": np.empty(0, dtype=np.int64), "error": _NAN}
+    # Every cut moves to the first atom of its run of equal probabilities.
     wanted = np.arange(n_bins) * n // n_bins
-    # Move every cut to the first atom of its run of equal probabilities.
-    start = np.unique(np.searchsorted(p, p[wanted])) if n else np.empty(0, dtype=np.int64)
-    size = np.diff(np.append(start, n))
-    predicted = np.add.reduceat(p, start) / size if n else np.empty(0)
-    observed = np.add.reduceat(hit.astype(np.float64), start) / size if n else np.empty(0)
-    error = float(np.sum(size * np.abs(observed - predicted)) / n) if n else _NAN
-    return {"predicted": predicted, "observed": observed, "n": size.astype(np.int64), "error": error}
-
-
-def fold_spread(y: np.ndarray, probability: np.ndarray) -> dict[str, Any]:
-    """AUC of each model, their mean and spread, and the AUC of the mean probability.
-
-    Parameters
-    ----------
-    y : bool array, shape (n,)
-        Plastic.
-    probability : float array, shape (n_model, n)
-        Of each model. Must be finite.
-
-    Returns
-    -------
-    dict
-        ``auc`` (float64 array, shape (n_model,)), ``mean``, ``std`` (population), ``auc_of_mean``. NaN when
-        all labels are equal.
-
-    Raises
-    ------
-    BadDataError
-        ``E-SCORE``.
-    """
-    each = np.array([auc_roc(y, p) for p in probability])
-    mean = np.asarray(probability, dtype=np.float64).mean(axis=0)
-    return {"auc": each, "mean": float(each.mean()), "std": float(each.std()), "auc_of_mean": auc_roc(y, mean)}
+    start = np.unique(np.searchsorted(np.cumsum(tally.atoms), wanted, side="right"))
+    size = np.add.reduceat(tally.atoms, start)
+    predicted = np.add.reduceat(p * tally.atoms, start) / size
+    observed = np.add.reduceat(tally.plastic, start) / size
+    error = float(np.sum(size * np.abs(observed - predicted)) / n)
+    return {"predicted": predicted, "observed": observed, "n": size, "error": error}
 
 
 def evaluate(
-    y: np.ndarray, qs: np.ndarray, *, prior: float | None = None, trained_prior: float = 0.5, n_bins: int = 10
+    tally: Tally, *, prior: float | None = None, trained_prior: float = 0.5, n_bins: int = 10
 ) -> dict[str, Any]:
-    """Every score of a softness on a set-aside specimen.
+    """Every score of a softness on a held-out specimen.
 
     Parameters
     ----------
-    y : bool array, shape (n,)
-        Plastic.
-    qs : float array, shape (n,)
-        Softness. Atoms without value are left out and counted.
+    tally : Tally
+        Its atoms by softness and label.
     prior, trained_prior : float, optional
         Plastic fractions before and after undersampling in training, for the corrected probability; without
         `prior` there is none.
@@ -273,51 +206,34 @@ def evaluate(
     Returns
     -------
     dict
-        ``n_atoms``, ``n_plastic``, ``n_without_softness``, ``auc``, ``average_precision``, the names of
-        `decisions`, ``baselines``, ``calibration``, ``calibration_corrected`` (with `prior`), and ``notes``:
-        sentences that say which scores are not defined and why.
-
-    Raises
-    ------
-    BadDataError
-        ``E-SCORE``: shapes differ.
+        ``n_atoms``, ``n_plastic``, ``auc``, ``average_precision``, the names of `decisions`, ``baselines``,
+        ``calibration``, ``calibration_corrected`` (with `prior`), and ``notes``: sentences that say which scores are
+        not defined and why.
     """
-    y, qs = np.asarray(y, dtype=bool), np.asarray(qs, dtype=np.float64)
-    if y.shape != qs.shape or y.ndim != 1:
-        raise BadDataError(f"labels {y.shape} and softness {qs.shape} must be equal rows", code="E-SCORE")
-    known = np.isfinite(qs)
-    y, qs = y[known], qs[known]
-    n, n_true = len(y), int(np.count_nonzero(y))
+    n, n_true = tally.n_atom, tally.n_plastic
     notes = []
     if n_true in (0, n):
         notes.append(f"AUC and average precision are not defined: {n_true} of {n} atoms are plastic")
     result: dict[str, Any] = {
         "n_atoms": n,
         "n_plastic": n_true,
-        "n_without_softness": int(np.count_nonzero(~known)),
-        "auc": auc_roc(y, qs),
-        "average_precision": average_precision(y, qs),
-        **decisions(y, qs),
-        "baselines": baselines(y),
-        "calibration": calibration(y, qs, n_bins),
+        "auc": auc_roc(tally),
+        "average_precision": average_precision(tally),
+        **decisions(tally),
+        "baselines": baselines(n, n_true),
+        "calibration": calibration(tally, n_bins),
     }
-    for name in ("recall", "precision", "f1"):
-        if np.isnan(result[name]):
-            notes.append(f"{name} is not defined: {n_true} atoms are plastic, {np.count_nonzero(qs >= 0.5)} called so")
+    n_called = int(tally.atoms[tally.score >= 0.5].sum())
+    notes += [
+        f"{name} is not defined: {n_true} atoms are plastic, {n_called} called so"
+        for name in ("recall", "precision", "f1")
+        if np.isnan(result[name])
+    ]
     if prior is not None:
-        corrected = prior_corrected(qs, prior, trained_prior=trained_prior)
-        result["calibration_corrected"] = calibration(y, corrected, n_bins)
+        corrected = prior_corrected(tally.score, prior, trained_prior=trained_prior)
+        result["calibration_corrected"] = calibration(tally, n_bins, corrected)
     result["notes"] = notes
     return result
-
-
-def _checked(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    y, score = np.asarray(y, dtype=bool), np.asarray(score, dtype=np.float64)
-    if y.shape != score.shape or y.ndim != 1:
-        raise BadDataError(f"labels {y.shape} and scores {score.shape} must be equal rows", code="E-SCORE")
-    if not np.isfinite(score).all():
-        raise BadDataError(f"{int((~np.isfinite(score)).sum())} of {len(y)} scores have no value", code="E-SCORE")
-    return y, score
 
 
 def _rates(hits: float, n_true: int, n_called: float, n: int) -> dict[str, float]:

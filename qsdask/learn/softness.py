@@ -14,6 +14,7 @@ from qsdask.learn import gbdt, score
 from qsdask.learn.folds import spatial_block, stratified
 from qsdask.learn.model import Model
 from qsdask.learn.table import Table, concatenate, identity_hash
+from qsdask.learn.tally import Tally
 from qsdask.learn.undersample import undersample
 
 __all__ = ["probabilities", "quench_in_softness", "train"]
@@ -259,10 +260,11 @@ def _check_counts(table: Table, n_folds: int, d2_quantiles: Sequence[float] | No
 
 
 def _fold_scores(y: np.ndarray, q: np.ndarray) -> dict[str, float]:
-    rates = score.decisions(y, q)
+    tally = Tally.of(y, q)
+    rates = score.decisions(tally)
     return {
-        "auc": score.auc_roc(y, q),
-        "average_precision": score.average_precision(y, q),
+        "auc": score.auc_roc(tally),
+        "average_precision": score.average_precision(tally),
         **{name: rates[name] for name in ("recall", "precision", "f1")},
     }
 

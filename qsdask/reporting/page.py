@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -15,7 +17,7 @@ from qsdask.reporting import figures, template
 from qsdask.reporting.captions import CAPTIONS
 from qsdask.reporting.picture import encode
 
-__all__ = ["render_report", "write_page", "write_report"]
+__all__ = ["Report", "render", "write_page"]
 
 _PAPER = "Wang & Jain, Nat. Commun. 10, 5537 (2019), doi:10.1038/s41467-019-13511-9"
 _GLASS = "Cu65Zr35 quenched at 5e10 K/s"
@@ -30,32 +32,16 @@ _SCORES = (
     ("average_precision", "Average precision"),
     ("recall", "Recall at QS > 0.5"),
 )
-#: What the paper gives for its set-aside glass.
+#: What the paper gives for its held-out glass.
 _PUBLISHED_SCORES = {"auc_roc": 0.771, "recall": 0.742}
 
 
-def write_report(
-    path: str | os.PathLike,
-    *,
-    title: str,
-    specimen: Mapping[str, object],
-    model: Mapping[str, object],
-    scores: Mapping[str, object],
-    stages: Sequence[Mapping[str, object]],
-    activation: xr.Dataset | None,
-    spectrum: xr.Dataset | None,
-    slice: xr.Dataset | None,
-    warnings: Sequence[object],
-    provenance: Mapping[str, object],
-    next_commands: Sequence[str],
-    making: Mapping[str, object] | None = None,
-) -> Path:
-    """Write the report of one specimen as a single HTML file.
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What the report of one specimen shows.
 
-    Parameters
+    Attributes
     ----------
-    path : path-like
-        File to write; an existing one is replaced in one step, or left alone when anything fails.
     title : str
         Heading of the page.
     specimen : mapping
@@ -64,7 +50,7 @@ def write_report(
     model : mapping
         Names and values to list. The key ``"importance"``, pairs of feature and importance, is drawn.
     scores : mapping
-        ``auc_roc``, ``auc_roc_std``, ``average_precision``, ``recall`` of the set-aside glass, each optional;
+        ``auc_roc``, ``auc_roc_std``, ``average_precision``, ``recall`` of the held-out glass, each optional;
         ``"baselines"``, a mapping from name to a mapping with the same keys; anything else is listed below.
     stages : sequence of mappings
         One row each; columns are the keys in order of first appearance, e.g. ``stage``, ``seconds``,
@@ -77,38 +63,46 @@ def write_report(
         Names and values to list.
     next_commands : sequence of str
         Commands to type next.
-    making : mapping, optional
+    making : mapping
         How the glass was made: names and values to list.
-
-    Returns
-    -------
-    Path
-        The file written.
-
-    Raises
-    ------
-    CannotCreateError
-        ``E-REPORT-WRITE`` when the file cannot be written.
-
-    Notes
-    -----
-    The page holds no time, no host and no version but those it is given: the same input gives the same bytes.
     """
-    page = render_report(
-        title=title,
-        specimen=specimen,
-        model=model,
-        scores=scores,
-        stages=stages,
-        activation=activation,
-        spectrum=spectrum,
-        slice=slice,
-        warnings=warnings,
-        provenance=provenance,
-        next_commands=next_commands,
-        making=making,
-    )
-    return write_page(path, page)
+
+    title: str
+    specimen: Mapping[str, Any] = field(default_factory=dict)
+    model: Mapping[str, Any] = field(default_factory=dict)
+    scores: Mapping[str, Any] = field(default_factory=dict)
+    stages: Sequence[Mapping[str, object]] = ()
+    activation: xr.Dataset | None = None
+    spectrum: xr.Dataset | None = None
+    slice: xr.Dataset | None = None
+    warnings: Sequence[object] = ()
+    provenance: Mapping[str, object] = field(default_factory=dict)
+    next_commands: Sequence[str] = ()
+    making: Mapping[str, object] = field(default_factory=dict)
+
+
+def render(report: Report) -> str:
+    """The text of a page, whole: it opens without a network.
+
+    It holds no time, no host and no version but those it is given: the same input gives the same bytes.
+    """
+    spectrum, importance = report.spectrum, list(report.model.get("importance") or ())
+    excluded = _excluded(report.specimen.get("excluded") or {})
+    parts = [
+        _headline(report.specimen, report.scores, spectrum),
+        template.bullets("Warnings", report.warnings),
+        template.section("Test on the held-out glass", _scores(report.scores), _other_scores(report.scores)),
+        template.section("Where plasticity happens", _gallery(_response_pictures(report.slice, spectrum))),
+        template.section("Spectrum of softness", _gallery(_spectrum_pictures(spectrum)), _spectrum_table(spectrum)),
+        template.section("Activation with strain", _gallery(_activation_pictures(report.activation))),
+        template.section("Model", _gallery(_model_pictures(spectrum, importance)), _facts(report.model, "importance")),
+        template.section("Specimen", _columns(_facts(report.specimen, "excluded"), excluded)),
+        template.section("How the glass was made", _facts(report.making)),
+        template.section("Stages", _stages(report.stages)),
+        template.section("What to type next", template.commands(report.next_commands)),
+        template.section("Provenance", _facts(report.provenance)),
+    ]
+    return template.document(report.title, _LEAD, parts, f"Made by qsdask. Method and published values: {_PAPER}.")
 
 
 def write_page(path: str | os.PathLike, page: str) -> Path:
@@ -150,41 +144,6 @@ def write_page(path: str | os.PathLike, page: str) -> Path:
             hint="choose a file in a folder that exists and is writable, with --out",
         ) from error
     return path
-
-
-def render_report(
-    *,
-    title,
-    specimen,
-    model,
-    scores,
-    stages,
-    activation,
-    spectrum,
-    slice,
-    warnings,
-    provenance,
-    next_commands,
-    making=None,
-) -> str:
-    """The text of the page; parameters as in `write_report`."""
-    importance = list(model.get("importance") or ())
-    excluded = specimen.get("excluded") or {}
-    parts = [
-        _headline(specimen, scores, spectrum),
-        template.bullets("Warnings", warnings),
-        template.section("Test on the set-aside glass", _scores(scores), _other_scores(scores)),
-        template.section("Where plasticity happens", _gallery(_response_pictures(slice, spectrum))),
-        template.section("Spectrum of softness", _gallery(_spectrum_pictures(spectrum)), _spectrum_table(spectrum)),
-        template.section("Activation with strain", _gallery(_activation_pictures(activation))),
-        template.section("Model", _gallery(_model_pictures(spectrum, importance)), _facts(model, "importance")),
-        template.section("Specimen", _columns(_facts(specimen, "excluded"), _excluded(excluded))),
-        template.section("How the glass was made", _facts(making or {})),
-        template.section("Stages", _stages(stages)),
-        template.section("What to type next", template.commands(next_commands)),
-        template.section("Provenance", _facts(provenance)),
-    ]
-    return template.document(title, _LEAD, parts, f"Made by qsdask. Method and published values: {_PAPER}.")
 
 
 def _known(value: object) -> bool:

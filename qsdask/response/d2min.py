@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from qsdask.errors import InternalError
 from qsdask.kernels.affine import d2min
 from qsdask.quantity import AtomQuantity, Column
 from qsdask.space.block import Block
@@ -57,8 +56,6 @@ class D2Min(AtomQuantity):
         float64 array, shape (n_owned, 1)
             Unit: angstrom^2. NaN where the affine fit is singular.
         """
-        if block.current is None or block.current_box is None:
-            raise InternalError("D2min was given a block without a deformed frame", code="E-BLOCK")
         shell = block.shells["cutoff"]
         value, _ = d2min(
             block.position,

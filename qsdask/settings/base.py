@@ -17,7 +17,15 @@ Axis = Literal["x", "y", "z"]
 class Settings(BaseModel):
     """Base of all settings: unknown names are refused, values cannot change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    # What is stored carries its unit in its name, what is typed does not: both are understood.
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        alias_generator=lambda name: name.removesuffix("_angstrom"),
+        populate_by_name=True,
+        loc_by_alias=False,
+    )
 
     #: Later additions, stored only where they are not at their default: what was computed before stays valid.
     added: ClassVar[tuple[str, ...]] = ()
@@ -27,6 +35,10 @@ class Settings(BaseModel):
         found = self.model_dump(mode="json")
         plain = [name for name in self.added if found[name] == type(self).model_fields[name].default]
         return {name: value for name, value in found.items() if name not in plain}
+
+    def arguments(self, *, given_only: bool = False) -> dict:
+        """Settings as arguments of the public function that takes them, by their short names."""
+        return self.model_dump(by_alias=True, exclude_unset=given_only)
 
 
 S = TypeVar("S", bound=Settings)

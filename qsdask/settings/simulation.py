@@ -13,7 +13,7 @@ __all__ = ["AlloySettings", "DeformSettings", "EnsembleSettings", "QuenchSetting
 Loading = Literal["compression", "tension"]
 
 
-class AlloySettings(Settings):
+class AlloySettings(Settings, alias_generator=None):  # `lattice_angstrom` is another setting than `lattice`
     """What the specimens are made of, and what holds their atoms together."""
 
     elements: list[str] = Field(min_length=1, description="elements; atom types 1, 2, ... follow this order")

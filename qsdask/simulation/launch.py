@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from qsdask.errors import InternalError, QSDaskError, ResumableError
-from qsdask.simulation.run import run_specimen
+from qsdask.simulation.execute import run_specimen
 
 __all__ = ["child", "launch"]
 

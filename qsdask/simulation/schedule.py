@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from qsdask.simulation.plan import SpecimenPlan, seed_of
+from qsdask.simulation.specimen import SpecimenPlan, seed_of
 
 __all__ = ["PREPARATION", "Leg", "Segment", "cooling_ps", "cost", "schedule", "steps_of_a_strain_step", "track_name"]
 

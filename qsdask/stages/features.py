@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import partial
@@ -11,18 +11,18 @@ from pathlib import Path
 
 import numpy as np
 
+from qsdask.engine.cost import SLOTS, Size, StagePlan, owned_and_ghosts, plan_stage, size_of, slot_bytes
+from qsdask.engine.course import Course, run_stage
 from qsdask.engine.load import halo_block, held_rows, neighbourhood, placed, read_rows, shell_block
-from qsdask.engine.plan import plan_features, size_of
-from qsdask.engine.stage import Course, Run, run_stage
+from qsdask.engine.where import Run
 from qsdask.errors import UsageError
 from qsdask.kernels.cells import neighbour_shell
 from qsdask.quantity import Around, AtomQuantity, coarsened, feature_sets, medium_range, surroundings
-from qsdask.schema import group_at
+from qsdask.schema import frame_of, group_at
 from qsdask.settings import FeatureSettings, ShellSettings, validated
 from qsdask.space.block import Shell
-from qsdask.stages.redo import redo
 from qsdask.stages.shells import facts_of_shells
-from qsdask.stages.steps import chosen_steps, shared
+from qsdask.stages.steps import chosen_steps
 from qsdask.stages.toy import toy_block
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
@@ -30,6 +30,11 @@ from qsdask.store.record import Record, read
 from qsdask.store.template import create_group, write_whole
 
 __all__ = ["facts_of", "features", "named_facts", "quantity_of", "set_names"]
+
+_log = logging.getLogger(__name__)
+
+#: Distance within which stored Voronoi shells name neighbours. Unit: angstrom.
+SHELL_REACH = 5.0
 
 #: Part of a stage that makes the set's own columns; part n then takes its n-th surrounding.
 SHORT = 0
@@ -73,8 +78,7 @@ def features(
         When the shells are missing or incomplete, or the features were computed with other settings.
     """
     path, run = Path(store), run or Run()
-    named = {f"{k}_angstrom" if k == "coarsen_radius" else k: v for k, v in settings.items()}
-    chosen = validated(FeatureSettings, set=set, **named)
+    chosen = validated(FeatureSettings, set=set, **settings)
     steps = chosen_steps(path, step)
     facts = facts_of(StoreReader(path))
     stored = {frame: read(path, group_at(frame, "shells")) for frame in steps}
@@ -83,7 +87,7 @@ def features(
     alike = {tuple(of_shells.items()): of_shells for of_shells in known.values()}
     chosen_sets = {key: set_names(chosen.set, of_shells) for key, of_shells in alike.items()}
     names = {frame: chosen_sets[tuple(known[frame].items())] for frame in steps}
-    with shared(run, sum(map(len, names.values()))) as together:
+    with run.shared() as together:
         for frame, shells in stored.items():
             if settings.get("convention") is None and shells is not None:
                 chosen = chosen.model_copy(update={"convention": shells.settings["convention"]})
@@ -115,12 +119,42 @@ def _compute_set(path: Path, frame: int, name: str, chosen: FeatureSettings, fac
     )
     course = Course(
         record,
-        plan_features(size_of(root), quantity, cutoff=cutoff),
+        plan_of(size_of(root), quantity, cutoff),
         partial(_template, path, quantity, group),
         partial(_features_of_domain, frame=frame, settings={**given, "set": quantity.name}, facts=facts),
         partial(_compile, quantity),
     )
-    redo(path, run_stage(path, course, run), run)
+    run_stage(path, course, run)
+
+
+def plan_of(size: Size, quantity: AtomQuantity, cutoff: float = 0.0) -> StagePlan:
+    """What one feature set will cost, on a cut-off shell of this radius (angstrom)."""
+    n_own, n_medium = len(quantity.columns), len(medium_range(quantity))
+    shell_reach = max(SHELL_REACH, cutoff)
+    owned, ghosts = owned_and_ghosts(size, quantity.reach or shell_reach * quantity.rings)
+    # The shells of the ghosts are read apart and put behind those of the owned atoms: for a while they are there twice.
+    shelled = owned if quantity.rings == 1 else 1.6 * sum(owned_and_ghosts(size, shell_reach))
+    ways = surroundings(quantity)
+    width = n_medium // max(len(ways), 1)
+    repeated = 4 * width if any(way.times > 1 for way in ways) else 0
+    work = (owned + ghosts) * (110 + 8 * n_own + repeated) + owned * 16 * (n_own + width)
+    work += shelled * slot_bytes(SLOTS) if quantity.shells else ghosts * 60
+    density = size.n_atom / float(np.prod(size.height))
+    for radius in quantity.coarsen_radius_angstrom if ways else ():
+        within = owned_and_ghosts(size, radius)[1]
+        # The most crowded atom has some more neighbours than the mean.
+        slots = 1.5 * density * 4.0 / 3.0 * np.pi * radius**3
+        taken = (owned + within) * (170 + 8 * n_own) + owned * (4 * slots + 16 * (n_own + width))
+        work, ghosts = max(work, taken), max(ghosts, within)
+    tasks = (1 + len(ways)) * size.n_domain
+    return plan_stage("features", size, work=work, tasks=tasks, ghosts=ghosts, n_column=n_own + n_medium)
+
+
+def again(path: Path, record: Record, run: Run, source: object = None) -> bool:
+    """Compute features with the settings of a record; see `qsdask.engine.recompute.again`."""
+    settings = FeatureSettings(**record.settings).arguments(given_only=True)
+    features(path, step=frame_of(record.key)[0], **settings, run=run)
+    return True
 
 
 def set_names(text: str, facts: Mapping[str, object] | None = None) -> list[str]:
@@ -131,7 +165,7 @@ def set_names(text: str, facts: Mapping[str, object] | None = None) -> list[str]
     text : str
         As typed.
     facts : mapping, optional
-        Of the shells. ``all`` leaves out the sets that cannot be made on such shells, and says so on standard error.
+        Of the shells. ``all`` leaves out the sets that cannot be made on such shells, and logs a warning.
 
     Returns
     -------
@@ -161,7 +195,7 @@ def _allowed(name: str, facts: Mapping[str, object] | None) -> bool:
     try:
         quantity_of(name, FeatureSettings(), facts)
     except UsageError as error:
-        print(f"all is without {name}: {error.message} ({error.code}); {error.hint}", file=sys.stderr)
+        _log.warning("all is without %s: %s (%s); %s", name, error.message, error.code, error.hint)
         return False
     return True
 

@@ -11,22 +11,18 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from qsdask.engine.cost import Size, StagePlan, plan_stage
+from qsdask.engine.course import Course, run_stage
 from qsdask.engine.load import read_box
-from qsdask.engine.plan import Size, plan_stage
-from qsdask.engine.stage import Course, Run, run_stage
+from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, CannotCreateError
 from qsdask.formats.container import sniff
 from qsdask.formats.continuity import unflipped, warnings_of_reference
 from qsdask.formats.frame import ReadWarning
 from qsdask.formats.trajectory import Trajectory, open_trajectory
-from qsdask.radii import radius_of
-from qsdask.settings import IngestSettings, validated
-from qsdask.space.box import Box
-from qsdask.space.domains import bisect, domain_rows
-from qsdask.stages.redo import redo
-from qsdask.stages.rowtable import RowTable
-from qsdask.stages.scatter import Policy, count_warnings, hash_words, scatter_steps
-from qsdask.stages.specimen import (
+from qsdask.intake.rowtable import RowTable
+from qsdask.intake.scatter import PIECE_ATOMS, Policy, count_warnings, hash_words, scatter_steps
+from qsdask.intake.specimen import (
     completed,
     contradictions,
     fingerprint,
@@ -36,6 +32,10 @@ from qsdask.stages.specimen import (
     species_of,
     specimen_key,
 )
+from qsdask.radii import radius_of
+from qsdask.settings import IngestSettings, validated
+from qsdask.space.box import Box
+from qsdask.space.domains import bisect, domain_rows
 from qsdask.store import ledger
 from qsdask.store.ledger import Record
 from qsdask.store.reader import StoreReader
@@ -202,18 +202,35 @@ def ingest(
 
     course = Course(
         record,
-        plan_stage("ingest", Size(len(order), len(timesteps), settings.chunk, tuple(box.height.tolist()))),
+        plan_of(Size(len(order), len(timesteps), settings.chunk, tuple(box.height.tolist()))),
         template,
         partial(
             scatter_steps, source=source, policy=Policy(kinds, tuple(names), cells, lost_atoms), scratch=str(scratch)
         ),
-        _nothing,
         steps_per_unit=_steps_per_unit(source, run),
         prepare=prepare,
         conclude=conclude,
     )
-    redo(path, run_stage(path, course, run), run)
+    run_stage(path, course, run)
     return path
+
+
+def plan_of(size: Size) -> StagePlan:
+    """What ingesting a trajectory will cost."""
+    # A piece of text and its arrays; of the rows by id at most the pages that its ids need.
+    work = min(size.n_atom, PIECE_ATOMS) * 200 + size.n_atom * 16
+    return plan_stage("ingest", size, work=work, tasks=size.n_step)
+
+
+def again(path: Path, record: Record, run: Run, source: Sequence[Path] | None = None) -> bool:
+    """Ingest with the settings of a record; see `qsdask.engine.recompute.again`."""
+    if source is None:
+        return False
+    kept = {name: value for name, value in record.settings.items() if name in IngestSettings.model_fields}
+    # How its files were read decides no setting, but it must be read in that way again.
+    reading = (record.provenance or {}).get("reading", {})
+    ingest(source, path, **IngestSettings(**kept).arguments(), **reading, run=run)
+    return True
 
 
 def _refuse_other_content(path: Path) -> None:
@@ -338,7 +355,3 @@ def _steps_per_unit(source: Trajectory, run: Run) -> int:
         workers = run.workers or len(psutil.Process().cpu_affinity())
         return -(-len(source.frames) // workers)
     return 4
-
-
-def _nothing() -> None:
-    """Nothing to compile beyond what the reader compiles itself."""

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from qsdask.engine.plan import plan_stage, size_of
-from qsdask.engine.stage import Course, Run, run_stage
-from qsdask.learn import Model, load_model, quench_in_softness
-from qsdask.schema import group_at
-from qsdask.stages.redo import redo
-from qsdask.stages.steps import chosen_steps, shared
-from qsdask.stages.usable import definition_of
+from qsdask.engine.cost import Size, StagePlan, owned_and_ghosts, plan_stage, size_of
+from qsdask.engine.course import Course, run_stage
+from qsdask.engine.where import Run
+from qsdask.errors import QSDaskError
+from qsdask.learn import Model, loaded, quench_in_softness
+from qsdask.schema import frame_of, group_at
+from qsdask.stages.definition import definition_of
+from qsdask.stages.steps import chosen_steps
 from qsdask.store import ledger
 from qsdask.store.ledger import Record
 from qsdask.store.reader import StoreReader
 from qsdask.store.template import create_group
 
-__all__ = ["loaded", "predict"]
+__all__ = ["plan_of", "predict"]
 
 
 def predict(store: str | Path, *, model: str | Path, step: int | Sequence[int] = 0, run: Run | None = None) -> Path:
@@ -56,7 +57,7 @@ def predict(store: str | Path, *, model: str | Path, step: int | Sequence[int] =
     path, run = Path(store), run or Run()
     found = loaded(str(model))
     steps = chosen_steps(path, step)
-    with shared(run, len(steps)) as together:
+    with run.shared() as together:
         for frame in steps:
             _predict_frame(path, frame, found, Path(model), together)
     return path
@@ -83,24 +84,32 @@ def _predict_frame(path: Path, frame: int, found: Model, model: Path, run: Run) 
     warnings = [{"code": "W-OUT-OF-DOMAIN", "text": f"the model never saw {', '.join(strangers)}"}] if strangers else []
     course = Course(
         record,
-        plan_stage("predict", size_of(root), n_column=len(columns)),
+        plan_of(size_of(root), len(columns)),
         partial(_template, path, group),
         partial(_predict_domain, group=group, source=features.key, model=str(model.resolve()), index=index),
         partial(_load_here, str(model.resolve())),
         conclude=lambda: {"warnings": warnings},
     )
-    redo(path, run_stage(path, course, run), run)
+    run_stage(path, course, run)
 
 
-@lru_cache(maxsize=4)
-def _cached(path: str, stamp: int) -> Model:
-    return load_model(path)
+def plan_of(size: Size, n_column: int) -> StagePlan:
+    """What the softness of a frame from so many columns will cost."""
+    return plan_stage("predict", size, work=owned_and_ghosts(size, 0.0)[0] * n_column * 12)
 
 
-def loaded(path: str) -> Model:
-    """Model of a folder, validated once per process and per change of its JSON."""
-    file = Path(path) / "model.json"
-    return _cached(path, file.stat().st_mtime_ns if file.is_file() else 0)
+def again(path: Path, record: Record, run: Run, source: object = None) -> bool:
+    """Predict with the model of a record, when it lies beside the store or where we are; else False."""
+    name = record.settings["model"]
+    for folder in (path.resolve().parent, Path.cwd()):
+        for model in (folder / f"{name}.qs", folder / name):
+            try:
+                if loaded(str(model)).digest() == record.settings["model_digest"]:
+                    predict(path, model=model, step=frame_of(record.key)[0], run=run)
+                    return True
+            except QSDaskError:
+                continue
+    return False
 
 
 def _load_here(path: str) -> None:

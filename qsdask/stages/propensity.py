@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from qsdask.engine.cost import Size, StagePlan, owned_and_ghosts, plan_stage, size_of
+from qsdask.engine.course import Course, run_stage
 from qsdask.engine.load import read_rows
-from qsdask.engine.plan import plan_stage, size_of
-from qsdask.engine.stage import Course, Run, run_stage
+from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, NoInputError, UsageError
 from qsdask.settings import PropensitySettings, validated
-from qsdask.stages.redo import redo
 from qsdask.store import ledger
 from qsdask.store.ledger import Record
 from qsdask.store.reader import StoreReader
@@ -86,17 +85,29 @@ def propensity(path: Path, runs: Sequence[str | Path], threshold: float | None, 
         inputs[f"run {name}"] = f"{ledger.require(other, 'response/d2min').digest} {_input(other)}"
     size = size_of(StoreReader(path))
     record = Record(KEY, (KEY,), chosen.stored(), inputs, (1, size.n_step, size.n_domain), 2)
-    plan = plan_stage("respond", size)
     course = Course(
         record,
-        replace(plan, stage="propensity", bytes_written=2 * plan.bytes_written),
+        plan_of(size, 1 + len(chosen.runs)),
         partial(_template, path),
         partial(_average_of_domain, settings=chosen.stored()),
-        _nothing,
         steps_per_unit=STEPS_PER_UNIT,
         conclude=lambda: {"n_run": 1 + len(chosen.runs)},
     )
-    redo(path, run_stage(path, course, run), run)
+    run_stage(path, course, run)
+
+
+def plan_of(size: Size, n_run: int) -> StagePlan:
+    """What averaging the response of so many runs will cost."""
+    owned, _ = owned_and_ghosts(size, 0.0)
+    return plan_stage("propensity", size, work=owned * (8 * 4 * n_run + 200), tasks=size.n_step * size.n_domain)
+
+
+def again(path: Path, record: Record, run: Run, source: object = None) -> bool:
+    """Average runs with the settings of a record; see `qsdask.engine.recompute.again`."""
+    # They are stored as seen from the folder of the store.
+    runs = [path.resolve().parent / name for name in record.settings["runs"]]
+    propensity(path, runs, record.settings["threshold"], run)
+    return True
 
 
 def _names(path: Path, runs: Sequence[str | Path]) -> list[str]:
@@ -186,7 +197,3 @@ def _template(path: Path) -> None:
     n_step, n_atom, _ = root["frames/position"].shape
     create_group(path, KEY, {"step": n_step, "atom": n_atom}, {"step": 1, "atom": root["atoms/id"].chunks[0]}, {})
     write_whole(path, KEY, {"strain": root["frames/strain"][:]})
-
-
-def _nothing() -> None:
-    """No kernels to compile."""

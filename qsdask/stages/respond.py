@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
+from qsdask.engine.cost import SLOTS, Size, StagePlan, owned_and_ghosts, plan_stage, size_of
+from qsdask.engine.course import Course, run_stage
 from qsdask.engine.load import halo_block, with_current
-from qsdask.engine.plan import plan_stage, size_of
-from qsdask.engine.stage import Course, Run, run_stage
+from qsdask.engine.where import Run
 from qsdask.kernels.cells import neighbour_shell
 from qsdask.response.d2min import D2Min
 from qsdask.settings import RespondSettings, validated
 from qsdask.space.block import Shell
 from qsdask.stages.propensity import propensity
-from qsdask.stages.redo import redo
 from qsdask.stages.toy import toy_block
 from qsdask.store import ledger
 from qsdask.store.ledger import Record
@@ -81,20 +81,33 @@ def respond(
 
 
 def _measure(path: Path, cutoff: float | None, normalise: str | None, run: Run) -> None:
-    settings = validated(RespondSettings, cutoff_angstrom=cutoff, normalise=normalise)
+    settings = validated(RespondSettings, cutoff=cutoff, normalise=normalise)
     source = ledger.require(path, "ingest")
     size = size_of(StoreReader(path))
     shape = (1, size.n_step, size.n_domain)
     record = Record(KEY, (KEY,), settings.stored(), {"ingest": source.digest}, shape, 2)
     course = Course(
         record,
-        plan_stage("respond", size, reach=settings.cutoff_angstrom),
+        plan_of(size, settings.cutoff_angstrom),
         partial(_template, path),
         partial(_respond_of_domain, settings=settings.stored()),
         _compile,
         steps_per_unit=STEPS_PER_UNIT,
     )
-    redo(path, run_stage(path, course, run), run)
+    run_stage(path, course, run)
+
+
+def plan_of(size: Size, cutoff: float) -> StagePlan:
+    """What D2min over neighbours within this distance (angstrom) will cost."""
+    owned, ghosts = owned_and_ghosts(size, cutoff)
+    work = (owned + ghosts) * 170 + owned * (SLOTS["cutoff"] * 20 + 400)
+    return plan_stage("respond", size, work=work, tasks=size.n_step * size.n_domain, ghosts=ghosts)
+
+
+def again(path: Path, record: Record, run: Run, source: object = None) -> bool:
+    """Measure the response with the settings of a record; see `qsdask.engine.recompute.again`."""
+    respond(path, **RespondSettings(**record.settings).arguments(), run=run)
+    return True
 
 
 def _respond_of_domain(path: str, part: int, domain: int, steps: list[int], *, settings: dict) -> None:
@@ -106,7 +119,7 @@ def _respond_of_domain(path: str, part: int, domain: int, steps: list[int], *, s
     quantity = D2Min(chosen.normalise)
     rows = root.rows(domain)
     for step in steps:
-        value = quantity.compute(with_current(root, block, step))[:, 0]
+        value = quantity(with_current(root, block, step))[:, 0]
         with ledger.committing(Path(path), KEY, (part, step, domain)) as writer:
             writer.write(KEY, "d2min", (step, rows), value[None])
             writer.write(KEY, "valid", (step, rows), np.isfinite(value)[None])

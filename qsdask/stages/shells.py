@@ -9,17 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
+from qsdask.engine.cost import SLOTS, Size, StagePlan, owned_and_ghosts, plan_stage, size_of, slot_bytes
+from qsdask.engine.course import Course, run_stage
 from qsdask.engine.load import halo_block, held_rows, placed
-from qsdask.engine.plan import plan_stage, size_of
-from qsdask.engine.stage import Course, Run, run_stage
+from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, QSDaskError
 from qsdask.kernels.cells import neighbour_shell
 from qsdask.kernels.tessellate import COINCIDENT, UNCERTIFIED, keep_facets, security_radius, voronoi_shell
-from qsdask.schema import group_at
+from qsdask.schema import frame_of, group_at
 from qsdask.settings import ShellSettings, validated
 from qsdask.space.block import Block
-from qsdask.stages.redo import redo
-from qsdask.stages.steps import chosen_steps, shared
+from qsdask.stages.steps import chosen_steps
 from qsdask.stages.toy import toy_block
 from qsdask.store import ledger
 from qsdask.store.ledger import Record
@@ -31,9 +31,6 @@ __all__ = ["enough_slots", "facts_of_shells", "first_reach", "shells", "tessella
 
 #: Halo tried first. Voronoi vertices of metallic glasses lie within 2.4 angstrom of their atom. Unit: angstrom.
 FIRST_REACH = 6.0
-
-#: Slots per atom that a new template offers; a domain that needs more asks for a larger template.
-FIRST_SLOTS = {"voronoi": 24, "cutoff": 24}
 
 
 def shells(
@@ -94,14 +91,14 @@ def shells(
     path, run = Path(store), run or Run()
     given = validated(
         ShellSettings,
-        cutoff_angstrom=cutoff,
+        cutoff=cutoff,
         convention=convention,
         facet_fraction=facet_fraction,
-        open_radius_angstrom=open_radius,
+        open_radius=open_radius,
         tessellation=tessellation,
     )
     steps = chosen_steps(path, step)
-    with shared(run, len(steps)) as together:
+    with run.shared() as together:
         for frame in steps:
             _shells_of_frame(path, frame, _settings_of_frame(path, frame, given), together)
     return path
@@ -118,30 +115,41 @@ def _shells_of_frame(path: Path, frame: int, settings: ShellSettings, run: Run) 
     size = size_of(StoreReader(path))
     record = Record(
         group_at(frame, "shells"),
-        tuple(group_at(frame, f"shells/{name}") for name in FIRST_SLOTS),
+        tuple(group_at(frame, f"shells/{name}") for name in SLOTS),
         settings.stored(),
         {"ingest": source.digest},
         (1, 1, size.n_domain),
         12,
     )
-    slots = dict(FIRST_SLOTS)
+    slots = dict(SLOTS)
     removed: list[Record] = []
     while True:
         course = Course(
             record,
-            plan_stage("shells", size, reach=first_reach(settings.cutoff_angstrom), slots=slots),
+            plan_of(size, settings.cutoff_angstrom, slots),
             partial(_template, path, frame, dict(slots)),
             partial(_shells_of_domain, frame=frame, settings=settings.stored()),
             _compile,
         )
         try:
-            run_stage(path, course, run, removed)
+            return run_stage(path, course, run, removed)
         except SlotOverflow as overflow:
             slots[overflow.shell] = enough_slots(slots[overflow.shell], overflow.needed)
             run = replace(run, overwrite=True)
-            continue
-        redo(path, removed, run)
-        return
+
+
+def plan_of(size: Size, cutoff: float, slots: Mapping[str, int] = SLOTS) -> StagePlan:
+    """What the shells of a frame will cost, with a cut-off shell of this radius (angstrom)."""
+    owned, ghosts = owned_and_ghosts(size, first_reach(cutoff))
+    work = (owned + ghosts) * 140 + owned * slot_bytes(slots)
+    return plan_stage("shells", size, work=work, ghosts=ghosts, n_slot=slots["voronoi"])
+
+
+def again(path: Path, record: Record, run: Run, source: object = None) -> bool:
+    """Find shells with the settings of a record; see `qsdask.engine.recompute.again`."""
+    # All of them: what is left out would be taken from the undeformed glass.
+    shells(path, step=frame_of(record.key)[0], **ShellSettings(**record.settings).arguments(), run=run)
+    return True
 
 
 def enough_slots(slots: int, needed: int) -> int:

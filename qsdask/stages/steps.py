@@ -1,20 +1,17 @@
-"""Which frames of a store a stage works on, and one cluster for all of them."""
+"""Which frames of a store a stage works on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from qsdask.engine.stage import Run
 from qsdask.errors import BadDataError, UsageError
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 
-__all__ = ["chosen_steps", "shared", "step_near"]
+__all__ = ["chosen_steps", "label_step", "step_near"]
 
 #: Strains nearer than this are the same.
 NEAR = 0.0025
@@ -79,11 +76,20 @@ def step_near(store: str | Path, strain: float) -> tuple[int, float]:
     return step, float(stored[step])
 
 
-@contextmanager
-def shared(run: Run, n_job: int) -> Iterator[Run]:
-    """The same run; several jobs get one cluster, started once."""
-    if n_job < 2:
-        yield run
-        return
-    with run.connected() as client:
-        yield replace(run, cluster=client)
+def label_step(path: Path, strain: float) -> int:
+    """Step of a label's strain.
+
+    Raises
+    ------
+    BadDataError
+        ``E-STRAIN`` when no frame was stored near it, or only the undeformed one.
+    """
+    step, there = step_near(path, strain)
+    if step == 0:
+        raise BadDataError(
+            f"no deformed frame was stored at strain {strain:g}, the nearest is the undeformed one at {there:g}",
+            code="E-STRAIN",
+            file=path,
+            hint="choose a stored strain with --strain, or ingest with the right --strain-step",
+        )
+    return step

@@ -25,7 +25,7 @@ from zarr.codecs import Crc32cCodec
 
 from qsdask import __version__
 from qsdask.errors import CannotCreateError, NoInputError, ResumableError
-from qsdask.schema import frame_of
+from qsdask.schema import command_of
 from qsdask.store.durable import DurableStore, name_word
 from qsdask.store.manifest import Manifest, entry_of, folders_of, metadata_keys, put_folders, receipts_digest
 from qsdask.store.reader import CheckedStore, open_checked
@@ -37,7 +37,6 @@ __all__ = [
     "Task",
     "TaskWriter",
     "begin",
-    "command_of",
     "committing",
     "complete",
     "create_receipts",
@@ -349,16 +348,3 @@ def _differences(old: Record, new: Record) -> str:
 def _versions() -> dict[str, str]:
     """Versions of what computed and wrote the numbers."""
     return {"qsdask": __version__, **{name: version(name) for name in ("numpy", "numba", "zarr", "dask")}}
-
-
-def command_of(path: Path, key: str) -> str:
-    """What to type to compute the stage of a ledger."""
-    step, name = frame_of(key)
-    kind = name.split("/")[0]
-    verb = {"response": "respond", "softness": "predict"}.get(kind, kind)
-    more = {
-        "features": f" --set {name.partition('/')[2]}",
-        "softness": " --model ...",
-        "response/propensity": " --runs OTHER.zarr",
-    }
-    return f"qsdask {verb} {path}{more.get(kind) or more.get(name, '')}{f' --step {step}' * (step > 0)}"

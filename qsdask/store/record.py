@@ -25,7 +25,6 @@ __all__ = [
     "record_text",
     "records",
     "require_store",
-    "stage_groups",
 ]
 
 #: Part of the identity of all numbers; it rises when the same settings would give numbers that differ by more than rounding.
@@ -135,24 +134,11 @@ def keys(path: Path) -> list[str]:
     found: dict[str, tuple[str, ...]] = {}
     for folder, folders, files in os.walk(root):
         key = str(Path(folder).relative_to(root))
-        if (groups := stage_groups(key)) and (folders or files):
+        if (groups := schema.groups_of(key)) and (folders or files):
             found[key] = groups
             folders.clear()
     rank = {stage.name: i for i, stage in enumerate(schema.STAGES)}
-    return sorted(found, key=lambda key: (rank[schema.stage_of(found[key][0]).name], *schema.frame_of(key)))
-
-
-def stage_groups(key: str) -> tuple[str, ...]:
-    """Groups that the stage of this ledger fills; none for a name that no stage has."""
-    step, name = schema.frame_of(key)
-    for stage in schema.STAGES:
-        if name == stage.name and not any("*" in group for group in stage.groups):
-            return tuple(schema.group_at(step, group) for group in stage.groups)
-    try:
-        schema.stage_of(key)
-    except KeyError:
-        return ()
-    return (key,)
+    return sorted(found, key=lambda key: (rank[schema.stage_of(key).name], *schema.frame_of(key)))
 
 
 def records(path: Path) -> list[Record]:

@@ -61,7 +61,6 @@ class BondOrder(AtomQuantity):
     name: ClassVar[str] = "bond_order"
     shells: ClassVar[tuple[str, ...]] = ("voronoi", "cutoff")
     rings: ClassVar[int] = 2
-    follows_deformation: ClassVar[bool] = False
     cost: ClassVar[float] = 3.9
     columns: ClassVar[tuple[Column, ...]] = tuple(
         Column(

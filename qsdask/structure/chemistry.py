@@ -47,7 +47,6 @@ class Chemistry(AtomQuantity):
 
     name: ClassVar[str] = "chemistry"
     shells: ClassVar[tuple[str, ...]] = ("voronoi", "cutoff")
-    follows_deformation: ClassVar[bool] = False
     cost: ClassVar[float] = 0.14
 
     @property

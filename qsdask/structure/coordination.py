@@ -29,7 +29,6 @@ class Coordination(AtomQuantity):
 
     name: ClassVar[str] = "coordination"
     shells: ClassVar[tuple[str, ...]] = ("voronoi", "cutoff")
-    follows_deformation: ClassVar[bool] = False
     cost: ClassVar[float] = 0.01
     columns: ClassVar[tuple[Column, ...]] = (
         Column("sro__coordination__voro", "1", "number of Voronoi neighbours", "no Voronoi cell", "voronoi"),

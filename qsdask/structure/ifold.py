@@ -39,7 +39,6 @@ class IFold(AtomQuantity):
     name: ClassVar[str] = "ifold"
     shells: ClassVar[tuple[str, ...]] = ("voronoi",)
     rings: ClassVar[int] = 2
-    follows_deformation: ClassVar[bool] = False
     cost: ClassVar[float] = 0.18
     columns: ClassVar[tuple[Column, ...]] = tuple(
         Column(f"sro__ifold_{i}__voro", "1", f"share of the Voronoi facets with {i} edges", "no Voronoi cell")

@@ -49,7 +49,6 @@ class Interstice(AtomQuantity):
 
     name: ClassVar[str] = "interstice"
     shells: ClassVar[tuple[str, ...]] = ("voronoi", "cutoff")
-    follows_deformation: ClassVar[bool] = False
     cost: ClassVar[float] = 3.0
     columns: ClassVar[tuple[Column, ...]] = tuple(
         Column(

@@ -61,7 +61,6 @@ class IntersticeDirection(AtomQuantity):
 
     name: ClassVar[str] = "interstice_direction"
     shells: ClassVar[tuple[str, ...]] = ("voronoi", "cutoff")
-    follows_deformation: ClassVar[bool] = False
     cost: ClassVar[float] = 3.3
     columns: ClassVar[tuple[Column, ...]] = tuple(
         Column(column_name("sro", f"interstice_{kind}", short, side), "1", text.format(what), nan, shell)

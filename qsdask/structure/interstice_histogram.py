@@ -61,7 +61,6 @@ class IntersticeHistogram(AtomQuantity):
 
     name: ClassVar[str] = "interstice_histogram"
     shells: ClassVar[tuple[str, ...]] = ("voronoi", "cutoff")
-    follows_deformation: ClassVar[bool] = False
     cost: ClassVar[float] = 3.5
 
     def bounds(self, kind: str) -> tuple[float, float]:

@@ -48,7 +48,6 @@ class Motif(AtomQuantity):
 
     name: ClassVar[str] = "motif"
     shells: ClassVar[tuple[str, ...]] = ("voronoi",)
-    follows_deformation: ClassVar[bool] = False
     cost: ClassVar[float] = 0.06
     statistics: ClassVar[tuple[str, ...]] = ("sum", "mean", "std")
     columns: ClassVar[tuple[Column, ...]] = tuple(

@@ -56,7 +56,6 @@ class SoftShell(AtomQuantity):
     name: ClassVar[str] = "soft_shell"
     shells: ClassVar[tuple[str, ...]] = ("voronoi",)
     rings: ClassVar[int] = 2
-    follows_deformation: ClassVar[bool] = False
     cost: ClassVar[float] = 0.6
 
     def __post_init__(self) -> None:

@@ -107,7 +107,6 @@ class SymmetryFunction(AtomQuantity):
 
     name: ClassVar[str] = "symmetry_function"
     shells: ClassVar[tuple[str, ...]] = ()
-    follows_deformation: ClassVar[bool] = False
     cost: ClassVar[float] = 92.0
 
     @property

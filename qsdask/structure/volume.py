@@ -30,7 +30,6 @@ class Volume(AtomQuantity):
 
     name: ClassVar[str] = "volume"
     shells: ClassVar[tuple[str, ...]] = ("voronoi",)
-    follows_deformation: ClassVar[bool] = False
     cost: ClassVar[float] = 3.0
     columns: ClassVar[tuple[Column, ...]] = (
         Column(

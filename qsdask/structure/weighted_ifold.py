@@ -43,7 +43,6 @@ class WeightedIFold(AtomQuantity):
 
     name: ClassVar[str] = "weighted_ifold"
     shells: ClassVar[tuple[str, ...]] = ("voronoi",)
-    follows_deformation: ClassVar[bool] = False
     cost: ClassVar[float] = 0.03
     columns: ClassVar[tuple[Column, ...]] = tuple(
         Column(

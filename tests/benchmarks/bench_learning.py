@@ -18,7 +18,7 @@ from sklearn.ensemble import GradientBoostingClassifier
 
 import qsdask
 from qsdask.engine.cluster import connect
-from qsdask.engine.stage import Run
+from qsdask.engine.where import Run
 from qsdask.learn import Specimen, Table, quench_in_softness, stratified, train, undersample
 from qsdask.learn.score import auc_roc
 from qsdask.store import ledger

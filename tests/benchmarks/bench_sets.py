@@ -6,7 +6,7 @@ The shells are computed first, with all facets if ``--facet-fraction 0``, which 
 once on a warm cluster. ``kernel`` is `compute` alone on the blocks of some domains, one after the other in this process,
 in microseconds an atom: `AtomQuantity.cost` holds what it was. ``share`` is its part of the workers' time: the rest is
 reading, the medium range, compression and writing. ``memory`` is the peak of a worker, beside the budget of
-`qsdask.engine.plan`.
+`qsdask.engine.cost`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from whole_chain import Peak, write_dump
 
 import qsdask
 from qsdask.engine.cluster import connect
+from qsdask.engine.cost import size_of
 from qsdask.engine.load import halo_block, shell_block
-from qsdask.engine.plan import plan_features, size_of
-from qsdask.engine.stage import Run
+from qsdask.engine.where import Run
 from qsdask.quantity import medium_range
 from qsdask.settings import FeatureSettings
-from qsdask.stages.features import facts_of, quantity_of, set_names
+from qsdask.stages.features import facts_of, plan_of, quantity_of, set_names
 from qsdask.store.reader import StoreReader
 
 
@@ -82,7 +82,7 @@ def main() -> None:
             seconds, worker = time.perf_counter() - start, peak.worker
         kernel = kernel_seconds(root, quantity)
         columns = len(quantity.columns) + len(medium_range(quantity))
-        budget = plan_features(size_of(root), quantity).bytes_memory
+        budget = plan_of(size_of(root), quantity).bytes_memory
         print(
             f"{name:<22}{columns:>8}{seconds:>9.1f}{kernel / n_atom * 1e6:>12.2f}"
             f"{kernel / seconds / options.workers:>7.0%}{worker / 1e6:>12.0f}{budget / 1e6:>12.0f}",

@@ -20,7 +20,7 @@ from whole_chain import write_dump
 
 import qsdask
 from qsdask.engine.cluster import connect
-from qsdask.engine.stage import Run
+from qsdask.engine.where import Run
 
 
 def main() -> None:

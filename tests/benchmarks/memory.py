@@ -5,7 +5,7 @@
 
 A shipped frame is tiled with noise (see `whole_chain.py`) and taken through ingest, shells, features and respond, each on
 fresh workers with a memory limit. Printed: seconds, peak resident memory of a worker and of the driver, the budget
-that `qsdask.engine.plan` gave a worker before the start, and how much the worker's peak grew from the first size to
+that `qsdask.engine.cost` gave a worker before the start, and how much the worker's peak grew from the first size to
 the last.
 """
 
@@ -21,12 +21,18 @@ from pathlib import Path
 from whole_chain import Peak, write_dump
 
 import qsdask
-from qsdask.engine.plan import plan_features, plan_stage, size_of
-from qsdask.engine.stage import Run
+from qsdask.engine.cost import size_of
+from qsdask.engine.where import Run
 from qsdask.quantity import feature_sets
+from qsdask.stages import features, ingest, respond, shells
 from qsdask.store.reader import StoreReader
 
-FACTS = {"shells": {"reach": 6.0}, "respond": {"reach": 4.0}}
+PLANS = {
+    "ingest": ingest.plan_of,
+    "shells": lambda size: shells.plan_of(size, 4.0),
+    "features": lambda size: features.plan_of(size, feature_sets()["interstice"]()),
+    "respond": lambda size: respond.plan_of(size, 4.0),
+}
 
 
 def measured(folder: Path, tiles: tuple[int, int, int], options: argparse.Namespace) -> dict[str, int]:
@@ -59,10 +65,7 @@ def measured(folder: Path, tiles: tuple[int, int, int], options: argparse.Namesp
     )
     print(f"{'stage':<10}{'seconds':>9}{'worker, MB':>12}{'budget, MB':>12}{'driver, MB':>12}")
     for name, seconds, worker, driver in rows:
-        if name == "features":
-            budget = plan_features(size, feature_sets()["interstice"]()).bytes_memory
-        else:
-            budget = plan_stage(name, size, **FACTS.get(name, {})).bytes_memory
+        budget = PLANS[name](size).bytes_memory
         print(f"{name:<10}{seconds:>9.1f}{worker / 1e6:>12.0f}{budget / 1e6:>12.0f}{driver / 1e6:>12.0f}", flush=True)
     return found
 

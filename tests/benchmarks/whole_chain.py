@@ -22,7 +22,7 @@ import psutil
 
 import qsdask
 from qsdask.engine.cluster import connect
-from qsdask.engine.stage import Run
+from qsdask.engine.where import Run
 
 DATA = Path(qsdask.__file__).parent / "data" / "cu65_a.dump.gz"
 

@@ -8,11 +8,10 @@ import pytest
 import xarray as xr
 from rich.console import Console
 
-from qsdask.cli import main
+from qsdask.cli import main, tables
 from qsdask.quantity import feature_sets, medium_range
 from qsdask.settings import Recipe, Settings, SimulateRecipe, as_toml
 from qsdask.settings.base import sections
-from qsdask.stages import tables
 
 
 def test_the_list_of_sets_has_a_row_for_each_and_tells_the_way_to_the_columns(capsys):

@@ -31,9 +31,10 @@ def test_an_unknown_column_is_answered_with_those_most_alike_and_the_way_to_all(
     assert status == 0
     assert {"qs", "d2min", "sro__interstice_area__voro__std"} <= set(out.split())
     shutil.rmtree(own / "tiny.zarr" / "ledger" / "softness")
-    assert "qsdask predict must come first" in said(*asked, "qs")[2]
-    assert "qsdask predict --step 1 must come first" in said(*asked, "step_qs", "--step", 1)[2]
-    assert "qsdask respond --runs must come first" in said(*asked, "frequency")[2]
+    store = own / "tiny.zarr"
+    assert f"'qsdask predict {store} --model MODEL.qs' must come first" in said(*asked, "qs")[2]
+    assert f"'qsdask predict {store} --model MODEL.qs --step 1' must" in said(*asked, "step_qs", "--step", 1)[2]
+    assert f"'qsdask respond {store} --runs OTHER.zarr' must come first" in said(*asked, "frequency")[2]
 
 
 def test_an_unknown_shipped_recipe_is_answered_with_all_that_there_are(said):

@@ -20,7 +20,7 @@ READING = ("boundary", "strict", "assume_order", "restart_overlap", "skip_bad_fr
 def read_with_qsdask(paths, options, stored):
     """The one place where the corpus calls qsdask."""
     import qsdask
-    from qsdask.engine.stage import Run
+    from qsdask.engine.where import Run
     from qsdask.formats.trajectory import open_trajectory
     from qsdask.store import ledger
 

@@ -8,8 +8,9 @@ import time
 
 import pytest
 
-from qsdask.engine.plan import StagePlan
-from qsdask.engine.stage import Course, Run, run_stage
+from qsdask.engine.cost import StagePlan
+from qsdask.engine.course import Course, run_stage
+from qsdask.engine.where import Run
 from qsdask.errors import ResumableError
 from qsdask.store import ledger
 from qsdask.store.ledger import Record

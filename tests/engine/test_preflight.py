@@ -11,8 +11,8 @@ import pytest
 import qsdask
 from qsdask.engine import preflight, versions
 from qsdask.engine.cluster import connect
-from qsdask.engine.plan import StagePlan
-from qsdask.engine.stage import Run
+from qsdask.engine.cost import StagePlan
+from qsdask.engine.where import Run
 from qsdask.errors import ResumableError, UsageError
 
 PLAN = StagePlan("shells", tasks=8, ghosts=1200, bytes_written=10**9, bytes_memory=4 * 10**8)

@@ -15,9 +15,9 @@ import zstandard
 
 from qsdask.errors import BadDataError, NoInputError
 from qsdask.formats import open_trajectory
+from qsdask.formats.compression import CONTAINERS
 from qsdask.formats.container import TextFile, TextStream, refuse_changed, sniff, stamp
 from qsdask.formats.lammps import index_frames, read_frames
-from qsdask.formats.packing import CONTAINERS
 from qsdask.kernels.text import PADDING
 
 PACK = {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import qsdask
-from qsdask.engine.stage import Run
+from qsdask.engine.where import Run
 from qsdask.testing.blocks import specimen
 from tests.conftest import SPECIES
 from tests.stages.test_radical_shells import shells_of, store_of

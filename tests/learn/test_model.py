@@ -25,9 +25,10 @@ from qsdask.learn import (
     same_glass,
     train,
 )
+from qsdask.learn.definition import canonical
 from qsdask.learn.gbdt import check_text, train_one
-from qsdask.learn.record import canonical
 from qsdask.learn.score import auc_roc
+from qsdask.learn.tally import Tally
 
 FEW = Settings(n_trees=20)
 DEFINITION = {
@@ -133,9 +134,9 @@ def test_auc_stands_beside_scikit_learn():
         axis=0,
     )
     # Two undersamplings differ by more than two libraries do; over seeds the difference is nil.
-    assert auc_roc(test_on.y, qs) > auc_roc(test_on.y, peer) - 0.02
-    assert auc_roc(test_on.y, qs) > 0.7
-    assert ours.scores["mean"]["auc"] == pytest.approx(auc_roc(test_on.y, qs), abs=0.05)
+    assert auc_roc(Tally.of(test_on.y, qs)) > auc_roc(Tally.of(test_on.y, peer)) - 0.02
+    assert auc_roc(Tally.of(test_on.y, qs)) > 0.7
+    assert ours.scores["mean"]["auc"] == pytest.approx(auc_roc(Tally.of(test_on.y, qs)), abs=0.05)
 
 
 def test_one_library_against_the_other_on_the_same_rows():
@@ -148,7 +149,7 @@ def test_one_library_against_the_other_on_the_same_rows():
     ours, peer = [], []
     for k in range(4):
         booster = load(train_one(X, y, train_on.columns, seed=k), train_on.columns)
-        ours.append(auc_roc(test_on.y, probability(booster, test_on.X)))
+        ours.append(auc_roc(Tally.of(test_on.y, probability(booster, test_on.X))))
         sklearn_model = GradientBoostingClassifier(
             n_estimators=300,
             max_depth=2,
@@ -158,7 +159,7 @@ def test_one_library_against_the_other_on_the_same_rows():
             min_samples_split=0.001,
             random_state=k,
         ).fit(X, y)
-        peer.append(auc_roc(test_on.y, sklearn_model.predict_proba(test_on.X)[:, 1]))
+        peer.append(auc_roc(Tally.of(test_on.y, sklearn_model.predict_proba(test_on.X)[:, 1])))
     assert np.mean(ours) > np.mean(peer) - 0.01
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from qsdask.errors import CannotCreateError
 from qsdask.reporting import template
-from qsdask.reporting.page import write_report
+from qsdask.reporting.page import Report, render, write_page
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 HOSTILE = "\"'><script>alert(1)</script><img src=http://evil.example/x onerror=x>&\x1b[2J\u202egnp.\udcff"
@@ -64,7 +64,7 @@ class Reader(html.parser.HTMLParser):
 
 
 def written(path, glass, **changes):
-    file = write_report(path, **{**PAGE, **glass, **changes})
+    file = write_page(path, render(Report(**{**PAGE, **glass, **changes})))
     return Reader(file.read_text(encoding="utf-8"))
 
 
@@ -162,8 +162,7 @@ def test_values_are_written_for_people(value, shown):
 
 
 def test_same_input_same_bytes(tmp_path, glass):
-    first = write_report(tmp_path / "a.html", **PAGE, **glass).read_bytes()
-    assert first == write_report(tmp_path / "b.html", **PAGE, **glass).read_bytes()
+    assert render(Report(**PAGE, **glass)) == render(Report(**PAGE, **glass))
 
 
 @pytest.mark.filterwarnings("error")
@@ -188,11 +187,11 @@ def test_a_failed_write_leaves_the_old_page(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(CannotCreateError, match=r"E-REPORT-WRITE.*No space left"):
-        write_report(path, **PAGE, **BARE)
+        write_page(path, render(Report(**PAGE, **BARE)))
     assert path.read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
 
 
 def test_a_missing_folder_is_refused(tmp_path):
     with pytest.raises(CannotCreateError, match="E-REPORT-WRITE"):
-        write_report(tmp_path / "no" / "report.html", **PAGE, **BARE)
+        write_page(tmp_path / "no" / "report.html", render(Report(**PAGE, **BARE)))

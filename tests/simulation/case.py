@@ -7,8 +7,8 @@ from pathlib import Path
 
 from qsdask.settings import SimulateRecipe
 from qsdask.simulation.launch import launch
-from qsdask.simulation.ledger import lay_out
-from qsdask.simulation.plan import SpecimenPlan, specimens
+from qsdask.simulation.progress import lay_out
+from qsdask.simulation.specimen import SpecimenPlan, specimens
 
 COPPER_ZIRCONIUM = {"Cu": 0.65, "Zr": 0.35}
 

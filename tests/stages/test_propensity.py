@@ -13,7 +13,7 @@ from qsdask.errors import BadDataError, NoInputError, ResumableError, UsageError
 from qsdask.learn import often
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
-from tests.store.conftest import SPECIES, small_dump
+from tests.small_store import SPECIES, small_dump
 
 THRESHOLD = 0.45
 

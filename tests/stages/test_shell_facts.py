@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import qsdask
+from qsdask.engine.cost import SLOTS
 from qsdask.errors import UsageError
-from qsdask.stages.shells import FIRST_SLOTS, enough_slots
+from qsdask.stages.shells import enough_slots
 from qsdask.testing.blocks import specimen
 from tests.stages.test_radical_shells import store_of
 
@@ -50,7 +51,7 @@ def test_pyramids_stand_on_the_facets_of_radical_shells(tmp_path, few):
 def test_the_number_of_slots_does_not_depend_on_the_domain_that_overflows_first(counts):
     found = set()
     for order in itertools.permutations(counts):
-        slots = FIRST_SLOTS["cutoff"]
+        slots = SLOTS["cutoff"]
         for needed in order:
             slots = enough_slots(slots, needed)
         found.add(slots)

@@ -9,10 +9,10 @@ import pytest
 import xarray as xr
 
 import qsdask
+from qsdask.care.repair import repair
+from qsdask.care.verify import verify
 from qsdask.cli import main
 from qsdask.errors import BadDataError, NoInputError, UsageError
-from qsdask.stages.repair import repair
-from qsdask.stages.verify import verify
 from qsdask.store import ledger
 from tests.conftest import SPECIES
 from tests.store.corruption import apply

@@ -11,10 +11,10 @@ import pytest
 
 import qsdask
 from qsdask.cli import main
+from qsdask.engine.recompute import again
 from qsdask.errors import BadDataError
 from qsdask.learn import load_model
-from qsdask.stages.redo import again
-from qsdask.stages.usable import definition_of
+from qsdask.stages.definition import definition_of
 from qsdask.store import ledger
 from qsdask.testing.lattices import sc
 from tests.conftest import SPECIES
@@ -57,7 +57,7 @@ def test_a_response_measured_otherwise_is_not_scored(learned, tmp_path, few):
 
 
 def test_symmetry_functions_with_another_reference_element_are_defined_otherwise(tmp_path, golden, few):
-    from tests.store.conftest import small_dump
+    from tests.small_store import small_dump
 
     dump = small_dump(golden, tmp_path / "a.dump", 0.3)
     told = []
@@ -111,7 +111,7 @@ def test_softness_of_a_deformed_frame_alone_is_exported(learned, tmp_path, few):
 
 @pytest.mark.parametrize("interrupted", [False, True])
 def test_another_run_of_one_glass_is_not_taken_for_the_one_in_the_store(tmp_path, golden, few, interrupted):
-    from tests.store.conftest import small_dump
+    from tests.small_store import small_dump
 
     first, second = (small_dump(golden, tmp_path / f"{k}.dump", 0.1 * k) for k in (1, 2))
     how = {"species": SPECIES, "strain_step": 0.01, "chunk": 24}
@@ -127,7 +127,7 @@ def test_another_run_of_one_glass_is_not_taken_for_the_one_in_the_store(tmp_path
 
 
 def test_glasses_of_the_same_ids_and_species_are_told_apart(tmp_path, golden, few):
-    from tests.store.conftest import small_dump
+    from tests.small_store import small_dump
 
     first = small_dump(golden, tmp_path / "1.dump")
     lines = first.read_text().splitlines()
@@ -187,13 +187,13 @@ def test_shells_that_need_more_slots_still_compute_again_what_was_built_on_them(
     assert keys(crystal) == before
 
 
-def test_one_stage_that_is_refused_does_not_cost_the_others(crystal, few, capsys):
+def test_one_stage_that_is_refused_does_not_cost_the_others(crystal, few, caplog):
     qsdask.shells(crystal, facet_fraction=0.0, run=few)
     qsdask.features(crystal, set="bond_order,coordination", facets="soft", run=few)
     before = keys(crystal)
     qsdask.shells(crystal, run=replace(few, overwrite=True))
     assert keys(crystal) == before - {"features/bond_order"}
-    assert "features/bond_order was removed" in capsys.readouterr().err
+    assert "features/bond_order was removed" in caplog.text
 
 
 def test_a_cluster_in_one_domain_has_no_ghosts_and_every_feature(tmp_path, few):

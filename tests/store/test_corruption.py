@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import qsdask
+from qsdask.care.verify import verify
 from qsdask.errors import QSDaskError
 from qsdask.learn import load_model
-from qsdask.stages.verify import verify
 from qsdask.store.reader import StoreReader
 from tests.store.corruption import corrupted
 

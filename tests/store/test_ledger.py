@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 
 import qsdask
-from qsdask.engine.stage import Run
+from qsdask.engine.where import Run
 from qsdask.errors import CannotCreateError, NoInputError, ResumableError, StoreIOError
 from qsdask.store import ledger
 from qsdask.store.durable import content_words, name_word

@@ -9,8 +9,8 @@ import shutil
 import pytest
 
 import qsdask
+from qsdask.care.verify import verify
 from qsdask.errors import BadDataError, StoreIOError
-from qsdask.stages.verify import verify
 from qsdask.store.reader import StoreReader
 
 POSITION = "frames/position/zarr.json"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import qsdask
-from qsdask.engine.plan import Size, plan_features
+from qsdask.engine.cost import Size
 from qsdask.errors import QSDaskError
 from qsdask.quantity import (
     KNOWN_STATISTICS,
@@ -18,7 +18,7 @@ from qsdask.quantity import (
     surroundings,
 )
 from qsdask.settings import FeatureSettings, validated
-from qsdask.stages.features import quantity_of
+from qsdask.stages.features import plan_of, quantity_of
 from qsdask.testing.blocks import FACTS, specimen
 from tests.conftest import SPECIES
 from tests.naive import coarsen as naive
@@ -131,8 +131,7 @@ def test_the_plan_knows_the_cost():
     size = Size(345_600, 1, 65536, (240.0, 48.0, 480.0))
     kind = feature_sets()["interstice"]
     plain, twice, wide = (
-        plan_features(size, kind(coarsen=n, coarsen_radius_angstrom=radii))
-        for n, radii in ((1, ()), (2, ()), (1, (14.0,)))
+        plan_of(size, kind(coarsen=n, coarsen_radius_angstrom=radii)) for n, radii in ((1, ()), (2, ()), (1, (14.0,)))
     )
     assert (plain.tasks, twice.tasks, wide.tasks) == (12, 18, 18)
     assert plain.ghosts == twice.ghosts < wide.ghosts

@@ -165,19 +165,20 @@ def test_statistics_over_the_neighbours_jump_where_the_average_does_not():
     assert np.abs(found[1] - found[0]).max() > 1e3 * STEEPEST * (high - low)
 
 
-def test_shells_without_their_small_facets_are_refused_and_left_out_of_all(tmp_path, few, capsys, monkeypatch):
+def test_shells_without_their_small_facets_are_refused_and_left_out_of_all(tmp_path, few, caplog, monkeypatch):
     store = store_of(specimen("glass"), tmp_path, few)
     with pytest.raises(UsageError) as error:
         qsdask.features(store, set="soft_shell", run=few)
     assert error.value.code == "E-SOFT-FACETS"
     assert "--facet-fraction 0" in error.value.hint
-    capsys.readouterr()
+    caplog.clear()
     assert set_names("all", {"facet_fraction": 0.05}) == [name for name in feature_sets() if name != "soft_shell"]
-    said = capsys.readouterr().err
+    [said] = [record.getMessage() for record in caplog.records if record.name.startswith("qsdask")]
+    caplog.clear()
     assert said.startswith("all is without soft_shell: soft facets need all facets")
     assert "--facet-fraction 0" in said
     assert set_names("all", {"facet_fraction": 0.0}) == list(feature_sets())
-    assert not capsys.readouterr().err
+    assert not caplog.records
     # What is asked for by a setting is refused, not left out.
     with pytest.raises(UsageError) as error:
         qsdask.features(store, set="all", facets="soft", run=few)

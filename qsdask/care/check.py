@@ -1,0 +1,190 @@
+"""Stage ``check``: read a trajectory to its end, ingest nothing, and tell all that is wrong with it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from qsdask.engine.tasks import progress_bar
+from qsdask.errors import QSDaskError, UsageError
+from qsdask.formats.continuity import warnings_of_reference
+from qsdask.formats.frame import FramePiece, ReadWarning
+from qsdask.formats.trajectory import Trajectory, open_trajectory
+from qsdask.intake.rowtable import RowTable
+from qsdask.intake.scatter import (
+    PIECE_ATOMS,
+    Policy,
+    box_of,
+    count_warnings,
+    far_outside,
+    lost_atoms_error,
+    rows_of_piece,
+)
+from qsdask.intake.specimen import making_of, refuse_flat, refuse_overlap, species_of
+from qsdask.radii import radius_of
+from qsdask.space.box import Box
+from qsdask.stages.ingest import continued_cells
+
+__all__ = ["Findings", "check"]
+
+
+@dataclass
+class Findings:
+    """What `check` found.
+
+    Attributes
+    ----------
+    frames, atoms : int
+        Whole frames, and atoms of the first one; 0 when there is none.
+    errors : list of QSDaskError
+        Everything that `qsdask.ingest` would refuse, in the order of the files; `max_errors` at most.
+    warnings : list of ReadWarning
+        What it would accept and keep in the store's provenance.
+    """
+
+    frames: int = 0
+    atoms: int = 0
+    errors: list[QSDaskError] = field(default_factory=list)
+    warnings: list[ReadWarning] = field(default_factory=list)
+
+    def as_json(self) -> dict:
+        """Plain values for JSON."""
+        return {
+            "frames": self.frames,
+            "atoms": self.atoms,
+            "errors": [error.as_json() for error in self.errors],
+            "warnings": [warning._asdict() for warning in self.warnings],
+        }
+
+
+class _EnoughError(Exception):
+    """As many errors as were asked for."""
+
+
+def check(
+    trajectory: str | Path | Sequence[str | Path],
+    *,
+    species: Mapping[int, str] | None = None,
+    boundary: str | None = None,
+    topology: str | Path | None = None,
+    columns: str | None = None,
+    strict: bool = False,
+    skip_bad_frames: bool = False,
+    assume_order: bool = False,
+    restart_overlap: str = "error",
+    lost_atoms: str = "error",
+    max_errors: int = 20,
+    frame: int | None = None,
+    progress: bool = False,
+) -> Findings:
+    """Read a trajectory as `qsdask.ingest` does, write nothing, and collect what is wrong.
+
+    Parameters
+    ----------
+    trajectory, species, boundary, topology, columns, strict, skip_bad_frames, assume_order, restart_overlap, lost_atoms
+        As for `qsdask.ingest`. Without `species`, also from ``specimen.json``, elements are not looked at.
+    max_errors : int
+        Stop after so many.
+    frame : int, optional
+        Look at this frame only, besides the first.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    Findings
+        Refusals are collected, not raised. One piece of a frame is held at a time, beside the first frame.
+    """
+    found = Findings()
+
+    def collect(error: QSDaskError) -> None:
+        found.errors.append(error)
+        if len(found.errors) >= max_errors:
+            raise _EnoughError
+
+    try:
+        source = open_trajectory(
+            trajectory,
+            boundary=boundary,
+            topology=topology,
+            columns=columns,
+            strict=strict,
+            skip_bad_frames=skip_bad_frames,
+            assume_order=assume_order,
+            restart_overlap=restart_overlap,
+            on_bad=None if skip_bad_frames else collect,
+        )
+        found.warnings.extend(source.warnings)
+        found.frames = len(source)
+        known = species or {int(k): v for k, v in making_of(trajectory).get("species", {}).items()} or None
+        _check_frames(source, known, lost_atoms, frame, progress, found, collect)
+    except QSDaskError as error:
+        if error not in found.errors:  # the last of many bad frames, which left none
+            found.errors.append(error)
+    except _EnoughError:
+        pass
+    return found
+
+
+def _check_frames(source: Trajectory, species, lost, only, progress, found, collect) -> None:
+    """All frames against the first one; an error in one does not keep the next from being looked at."""
+    if only is not None and not 0 <= only < len(source):
+        raise UsageError(f"there are {len(source)} frames, counted from 0; no frame {only}", code="E-STEP")
+    first = next(iter(source.read(0, 1)))
+    found.atoms = first.natoms
+    refuse_flat(first, source.frames[0].path)
+    refuse_overlap(first, source.frames[0].path)
+    kind = np.zeros(first.natoms, np.int16)
+    names: list[str] = []
+    kinds: dict[int, int] = {}
+    if species is not None or first.element is not None:
+        kind, names = species_of(first, species or {}, source.frames[0].path)
+        radius_of(names, {})
+    if first.type is not None:
+        # Without elements every type is a species of its own: a type must not change either way.
+        kind = kind if names else first.type
+        kinds = {int(t): int(k) for t, k in zip(first.type, kind, strict=True)}
+    cells, flips = continued_cells(source)
+    found.warnings.extend([*flips, *warnings_of_reference(first, kind)])
+    box = Box(first.cell, first.origin, first.periodic)
+    steps = list(range(len(source))) if only is None else [only]
+    with (
+        tempfile.TemporaryDirectory(prefix="qsdask-check-") as folder,
+        progress_bar("check", len(steps), show=progress) as advance,
+    ):
+        table = RowTable.write(Path(folder) / "rows", first.id, kind, box.reduced(box.wrap(first.position)))
+        policy = Policy(kinds, tuple(names), cells, lost)
+        counts = np.zeros((2, len(source)), np.int64)
+        while steps:
+            try:
+                for step, pieces in source.frames_in_pieces(steps, PIECE_ATOMS):
+                    counts[:, step] = _check_frame(source, step, pieces, table, policy, first.id)
+                    steps = steps[steps.index(step) + 1 :]
+                    advance(1)
+                steps = []
+            except QSDaskError as error:
+                collect(error)
+                steps = steps[1:]
+                advance(1)
+    found.warnings.extend(count_warnings(*counts))
+
+
+def _check_frame(
+    source: Trajectory, step: int, pieces: Iterable[FramePiece], table: RowTable, policy: Policy, ids: np.ndarray
+) -> tuple[int, int]:
+    """The atoms of a frame are those of the first one, each once; how many are lost, and far outside of the box."""
+    place = source.frames[step]
+    count = np.zeros(len(table), dtype=np.uint8)
+    outside = 0
+    for piece in pieces:
+        outside += far_outside(box_of(piece.header, policy, step).reduced(piece.position), piece.header)
+        np.add.at(count, rows_of_piece(piece, table, policy, place.path, step), 1)
+    if (count > 1).any():
+        raise source.repeated_id(step, int(ids[np.argmax(count > 1)]))
+    if policy.lost == "error" and not count.all():
+        raise lost_atoms_error(np.sort(ids[count == 0]), place, step)
+    return int((count == 0).sum()), outside

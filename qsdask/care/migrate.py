@@ -1,0 +1,237 @@
+"""``migrate``: bring a store of an older format to the present one.
+
+Format 1 had receipts without the names of their files, no manifests, and no file for a chunk full of fill values.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from qsdask import schema
+from qsdask.engine.load import read_box
+from qsdask.engine.tasks import progress_bar
+from qsdask.files.lock import writing
+from qsdask.store import ledger
+from qsdask.store.durable import DurableStore, content_words, name_word
+from qsdask.store.ledger import Record, Task
+from qsdask.store.manifest import folder_text, folders_of
+from qsdask.store.reader import StoreReader, open_checked
+from qsdask.store.record import keys, publish, put_record, record_from, require_store
+from qsdask.store.template import create_array
+from qsdask.store.validate import array_metadata, check_format, check_requires, damaged, intact, metadata
+
+__all__ = ["migrate"]
+
+#: Files of a task, and what a receipt says of each.
+Words = dict[str, tuple[int, int, int, int]]
+
+#: Where the old receipts wait until the new ones are safe.
+WAITING = "receipt-1"
+
+#: In place of a task, for arrays that the driver writes.
+WHOLE: Task = (-1, -1, -1)
+
+#: Arrays that format 1 did not have.
+ADDED = ("n_lost", "n_outside")
+
+
+def migrate(store: str | Path, *, progress: bool = True) -> Path:
+    """Bring a store of an older qsdask to the present format; its numbers stay as they are.
+
+    Parameters
+    ----------
+    store : str or Path
+        A specimen's store.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    Path
+        The store; one of the present format is left as it is.
+
+    Raises
+    ------
+    NoInputError
+        ``E-NO-STORE`` when there is no store.
+    BadDataError
+        ``E-FORMAT-VERSION`` when a newer qsdask wrote it.
+    StoreIOError
+        ``E-STORE-DAMAGED`` when a file is not what its receipt says: then the store cannot vouch for itself.
+    ResumableError
+        ``E-LOCKED`` when somebody writes into it.
+
+    Notes
+    -----
+    Every file is compared with the old receipts first. When it is interrupted, the same command goes on.
+    """
+    root = Path(store)
+    require_store(root)
+    with writing(root):
+        old = [key for key in keys(root) if _format(root, key) == 1]
+        if not old and _root_format(root) == schema.FORMAT_VERSION:
+            return root
+        with progress_bar("migrate", len(old), show=progress) as advance:
+            for key in old:
+                _migrate_stage(root, key)
+                advance(1)
+        publish(root)
+        for key in keys(root):
+            shutil.rmtree(root / "ledger" / key / WAITING, ignore_errors=True)
+    return root
+
+
+def _root_format(root: Path) -> object:
+    found = metadata(root, "zarr.json")
+    if found is None:
+        raise damaged(root, "zarr.json", "it is missing")
+    mark = found.get("attributes", {}).get("qsdask", {"format": 1})
+    check_requires(root, mark)
+    return mark.get("format")
+
+
+def _format(root: Path, key: str) -> int:
+    """Format of one stage; a newer one is refused."""
+    found = metadata(root, f"ledger/{key}/zarr.json")
+    try:
+        number = found["attributes"]["qsdask"]["format"]
+    except (KeyError, TypeError):
+        raise damaged(root, f"ledger/{key}/zarr.json", "it names no format") from None
+    if number != 1:
+        check_format(root, number)
+    return number
+
+
+def _migrate_stage(root: Path, key: str) -> None:
+    record = record_from(metadata(root, f"ledger/{key}/zarr.json")["attributes"]["qsdask"]["record"])
+    words = _old_words(root, record)
+    chunks = _chunks_by_task(root, record)
+    named = {task: _named(root, key, task, words[task], chunks.get(task, [])) for task in _tasks(record)}
+    # From here on the old receipts wait under another name, so that an interruption loses nothing.
+    receipts, waiting = root / "ledger" / key / "receipt", root / "ledger" / key / WAITING
+    if not waiting.exists():
+        receipts.rename(waiting)
+    shutil.rmtree(receipts, ignore_errors=True)
+    if record.complete:
+        for task, files in named.items():
+            files |= _filled(root, [f for f in chunks.get(task, []) if f not in files])
+        _filled(root, [f for f in chunks.get(WHOLE, []) if not (root / f).is_file()])
+    if key == "ingest" and record.complete:
+        for (_, step, _), files in named.items():
+            files |= _added(root, record, step)
+    record = replace(record, n_file=max(record.n_file, *(len(files) for files in named.values())))
+    store = DurableStore(root)
+    for node in (f"ledger/{key}", *record.groups):
+        for folder in folders_of(node):
+            store.put(f"{folder}/zarr.json", folder_text())
+    ledger.create_receipts(store, record)
+    array = open_checked(store, f"ledger/{key}/receipt")
+    for task, files in named.items():
+        if files:
+            receipt = np.zeros((record.n_file, 4), dtype=np.uint64)
+            receipt[: len(files)] = [files[name] for name in sorted(files)]
+            array[task] = receipt
+    store.sync_directories()
+    if record.complete:
+        ledger.seal(root, record)
+    else:
+        put_record(root, record, None)
+
+
+def _old_words(root: Path, record: Record) -> np.ndarray:
+    """Receipts of format 1: length and hash of a task's files, by rising name; uint64, shape (..., file, 3)."""
+    folder = root / "ledger" / record.key / WAITING
+    folder = folder if folder.exists() else folder.with_name("receipt")
+    words = np.zeros((*record.shape, record.n_file, 3), dtype="<u8")
+    for task in _tasks(record):
+        file = folder / "c" / "/".join(map(str, task)) / "0" / "0"
+        if not file.is_file():
+            if record.complete:
+                raise damaged(root, str(file.relative_to(root)), "the receipt of a task is missing")
+            continue
+        data = file.read_bytes()
+        if len(data) != words[task].nbytes + 4 or not intact(data):
+            raise damaged(root, str(file.relative_to(root)), "the receipt of a task is damaged")
+        words[task] = np.frombuffer(data[:-4], dtype="<u8").reshape(words[task].shape)
+    return words
+
+
+def _tasks(record: Record) -> Iterator[Task]:
+    return np.ndindex(*record.shape)
+
+
+def _chunks_by_task(root: Path, record: Record) -> dict[Task, list[str]]:
+    """Chunk files of a stage, there or not, by the task that writes them; `WHOLE` for arrays written at once."""
+    found: dict[Task, list[str]] = {}
+    for group in record.groups:
+        for variable in (v for v in schema.variables_of(group) if v.name not in ADDED):
+            name = f"{group}/{variable.name}"
+            described = array_metadata(root, name)
+            chunks = described["chunk_grid"]["configuration"]["chunk_shape"]
+            counts = (range(-(-n // c)) for n, c in zip(described["shape"], chunks, strict=True))
+            for index in product(*counts):
+                task = _task_of(variable, record, index)
+                found.setdefault(task, []).append("/".join([name, "c", *map(str, index)]))
+    return {task: sorted(files) for task, files in found.items()}
+
+
+def _task_of(variable: schema.Variable, record: Record, index: tuple[int, ...]) -> Task:
+    """Task that writes a chunk."""
+    if variable.coordinate or (record.key == "ingest" and "step" not in variable.dims):
+        return WHOLE
+    at = dict(zip(variable.dims, index, strict=True))
+    # Features are the one stage of two parts: short range in the first chunk of columns, medium range behind it.
+    place = (at.get("feature", 0), at.get("step", 0), at.get("atom", 0))
+    return tuple(min(i, n - 1) for i, n in zip(place, record.shape, strict=True))
+
+
+def _named(root: Path, key: str, task: Task, words: np.ndarray, chunks: list[str]) -> Words:
+    """Files of a task with their four words; chunks full of fill values had no file, but for an earlier try."""
+    named: Words = {}
+    wanted = [tuple(word) for word in words.tolist() if word[0]]
+    resumed = (root / "ledger" / key / WAITING).exists()
+    for file in chunks if wanted else []:
+        if (root / file).is_file():
+            found = content_words((root / file).read_bytes())
+            if found in wanted[len(named) : len(named) + 1] or not resumed:
+                named[file] = (*found, name_word(file))
+    if [word[:3] for word in named.values()] != wanted:
+        at = tuple(map(int, task))
+        raise damaged(root, key, f"the files of the task (part, step, domain) = {at} are not what its receipt says")
+    return named
+
+
+def _filled(root: Path, chunks: list[str]) -> Words:
+    """Write chunks that are full of fill values."""
+    store = DurableStore(root)
+    for file in chunks:
+        name, _, index = file.partition("/c/")
+        array = open_checked(store, name)
+        at = zip(map(int, index.split("/")), array.chunks, strict=True)
+        array[tuple(slice(i * c, (i + 1) * c) for i, c in at)] = array.fill_value
+    store.sync_directories()
+    return store.written
+
+
+def _added(root: Path, record: Record, step: int) -> Words:
+    """Counts that format 1 did not keep: it refused lost atoms, and the others can be counted."""
+    reader = StoreReader(root)
+    n_step = record.shape[1]
+    for variable in (v for v in schema.variables_of("frames") if v.name in ADDED):
+        if not (root / "frames" / variable.name / "zarr.json").is_file():
+            create_array(root, "frames", variable, {"step": n_step}, {"step": 1})
+    box, outside = read_box(reader, step), 0
+    for domain in range(reader.n_domain):
+        reduced = box.reduced(reader["frames/position"][step, reader.rows(domain)])
+        outside += int((np.abs(reduced - 0.5) > 1.5)[:, box.periodic].any(axis=1).sum())
+    store = DurableStore(root)
+    for name, count in zip(ADDED, (0, outside), strict=True):
+        open_checked(store, f"frames/{name}")[step] = count
+    store.sync_directories()
+    return store.written

@@ -1,0 +1,275 @@
+"""What the commands print: tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import xarray as xr
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from qsdask.cli.feature_options import settings_of
+from qsdask.quantity import medium_range
+from qsdask.settings import FeatureSettings, first_line, validated
+from qsdask.stages.features import quantity_of, set_names
+
+if TYPE_CHECKING:
+    from qsdask.care.check import Findings
+
+#: Columns of text of a file or a pipe: nothing is folded there.
+_UNLIMITED = 10_000
+
+__all__ = [
+    "print_activation",
+    "print_estimate",
+    "print_feature_sets",
+    "print_findings",
+    "print_info",
+    "print_plan",
+    "print_run",
+    "print_scores",
+    "print_specimens",
+    "print_table",
+    "size",
+]
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table; numbers to the right.
+
+    Parameters
+    ----------
+    title : str
+        Heading.
+    columns : sequence of str
+        Column heads.
+    rows : sequence of sequences
+        Cells; floats are shown with four digits.
+    """
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="", show_header=any(columns))
+    for i, name in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[i], int | float) or row[i] is None for row in rows)
+        # Names stand first, and may be copied: they stay in one piece as long as there is room.
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=i == 0)
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    console = Console()
+    if not console.is_terminal:
+        console.width = _UNLIMITED
+    console.print(table)
+
+
+def print_info(found: Mapping) -> None:
+    """Print what `qsdask.info` found."""
+    specimen = found["specimen"]
+    if specimen:
+        rows = [
+            ("name", specimen["name"]),
+            ("atoms", f"{specimen['atoms']:,}"),
+            ("frames", specimen["steps"]),
+            ("strain", f"{specimen['strain'][0]:g} to {specimen['strain'][1]:g}"),
+            ("species", ", ".join(f"{k} {v:.1%}" for k, v in specimen["species"].items())),
+            ("domains", specimen["domains"]),
+            ("periodic", ", ".join("yes" if p else "no" for p in specimen["periodic"])),
+        ]
+        print_table(found["store"], ("", ""), rows)
+    rows = [
+        (
+            s["stage"],
+            "complete" if s["complete"] else f"{s['done']} of {s['tasks']} tasks",
+            size(s["bytes"]),
+            _settings(s["settings"]),
+        )
+        for s in found["stages"]
+    ]
+    print_table("stages", ("stage", "state", "size", "settings"), rows)
+    console = Console()
+    for stage in found["stages"]:
+        for warning in stage["provenance"].get("warnings", []):
+            console.print(f"warning {warning['code']}: {warning['text']}", markup=False)
+
+
+def print_scores(scores: Mapping) -> None:
+    """Print what `qsdask.evaluate` found."""
+    rows = [
+        ("atoms", f"{scores['atoms']:,} ({scores['usable']:,} usable)"),
+        ("plastic", f"{scores['plastic']:,} ({scores['plastic_fraction']:.2%}) at strain {scores['strain']:g}"),
+        (
+            "AUC-ROC",
+            f"{scores['auc_roc']:.3f} (single models {scores['auc_models_mean']:.3f} ± {scores['auc_models_std']:.3f})",
+        ),
+        ("average precision", f"{scores['average_precision']:.3f}"),
+        ("recall at 0.5", f"{scores['recall']:.3f}"),
+        ("precision at 0.5", f"{scores['precision']:.3f}"),
+        *(
+            (f"baseline: {name.replace('_', ' ')}", f"AUC {row['auc']:.3f}, recall {row['recall']:.3f}")
+            for name, row in scores["baselines"].items()
+        ),
+    ]
+    print_table(f"{scores['model']} on {scores['store']}", ("", ""), rows)
+    for note in scores["notes"]:
+        Console().print(note, markup=False)
+
+
+def print_activation(found: xr.Dataset) -> None:
+    """Print what `qsdask.activation` found, a row per strain."""
+    names = ("n_plastic", "n_newly", "n_activated", "qs_mean_plastic", "qs_mean_newly", "qs_mean_activated", "auc")
+    # Eight columns just fit into 80 characters.
+    heads = ("strain", "plastic", "newly", "activated", "QS\nplastic", "QS\nnewly", "QS\nactivated", "AUC")
+    columns = [found["strain"].values, *(found[name].values for name in names)]
+    rows = [[None if value != value else value.item() for value in row] for row in zip(*columns, strict=True)]
+    mean = float(found["qs_mean_all"])
+    print_table(f"activation (mean QS of all atoms {mean:.3f})", heads, rows)
+
+
+def print_feature_sets(text: str | None = None, settings: Mapping | None = None) -> None:
+    """Print meaning, size, settings and cost of the feature sets; of some of them all columns first.
+
+    Parameters
+    ----------
+    text : str, optional
+        Names of sets joined by commas, or ``"all"``: every column of these is printed, with unit and meaning.
+    settings : mapping, optional
+        Conventions as of `qsdask.features`; they change columns.
+
+    Raises
+    ------
+    UsageError
+        ``E-FEATURE-SET`` for an unknown set, ``E-SETTING`` for a setting that does not fit.
+    """
+    chosen = validated(FeatureSettings, **(settings or {}))
+    names = set_names(text or "all")
+    known = {name: quantity_of(name, chosen) for name in names}
+    for name, quantity in known.items() if text else ():
+        columns = (*quantity.columns, *medium_range(quantity))
+        rows = [(c.name, c.unit, c.meaning) for c in columns]
+        print_table(f"{name}: {first_line(quantity)}", ("column", "unit", "meaning"), rows)
+    if not text:
+        rows = [(name, first_line(quantity)) for name, quantity in known.items()]
+        print_table("feature sets", ("set", "meaning"), rows)
+    rows = []
+    for name, quantity in known.items():
+        short = sum(c.name.startswith("sro") for c in quantity.columns)
+        n_column = len(quantity.columns) + len(medium_range(quantity))
+        where = ", ".join(quantity.shells) or f"atoms within {quantity.reach:.1f} angstrom"
+        own = ", ".join(s for s in settings_of(name) if not s.startswith("coarsen"))
+        rows.append((name, short, n_column - short, where, own, quantity.cost))
+    columns = ("set", "short", "medium", "needs", "settings", "µs/atom")
+    print_table("number of columns for a binary alloy; time of the short range on one core", columns, rows)
+    if not text:
+        hint = "columns, units and meaning: qsdask features --list --set interstice, or --set all"
+        Console().print(hint, markup=False, highlight=False, soft_wrap=True)
+
+
+def print_findings(found: Findings) -> None:
+    """Print what `qsdask.check` found: every error as it would be refused, then the warnings, then a line."""
+    console = Console(soft_wrap=True, highlight=False)
+    for error in found.errors:
+        console.print(error.render(), markup=False)
+    for warning in found.warnings:
+        console.print(f"warning {warning.code}: {warning.text}", markup=False)
+    console.print(
+        f"{_count(found.frames, 'frame')} of {_count(found.atoms, 'atom')}: {_count(len(found.errors), 'error')}, "
+        f"{_count(len(found.warnings), 'warning')}",
+        markup=False,
+    )
+
+
+def print_plan(plans: Mapping) -> None:
+    """Print what `qsdask.plan` found."""
+    for name, stages in plans.items():
+        rows = [(s.stage, s.tasks, s.ghosts, size(s.bytes_written), size(s.bytes_memory)) for s in stages]
+        print_table(
+            f"{name}: cost, estimated", ("stage", "tasks", "ghosts per domain", "disk", "memory per worker"), rows
+        )
+
+
+def print_estimate(found: Mapping) -> None:
+    """Print what `qsdask.jobs.simulate.estimate` found."""
+    rows = [
+        (
+            row["specimen"],
+            row["atoms"],
+            f"{row['steps']:,}",
+            f"{row['steps_per_second']:,.0f}",
+            f"{row['core_hours']:.3g}",
+            row["status"],
+        )
+        for row in found["rows"]
+    ]
+    heads = ("specimen", "atoms", "MD steps left", "steps/s", "core-hours", "so far")
+    print_table("specimens: cost, estimated from a short timing here", heads, rows)
+    counted = (
+        "counted: MD steps from melt to the last strain, in processor time; not counted: start of LAMMPS and of the "
+        "workers, setup of each piece, checkpoints, files"
+    )
+    Console().print(counted, soft_wrap=True)
+    at_once = f"{found['at_once']} at once" if found["at_once"] > 1 else "one after another"
+    Console().print(
+        f"{found['core_hours']:.3g} core-hours; {_duration(found['hours'])} with {at_once}", highlight=False
+    )
+
+
+def print_specimens(done: Mapping) -> None:
+    """Print what `qsdask.simulate` made, and what to type next."""
+    rows = [(row["specimen"], row["atoms"], row["loading"], row["run"], row["status"]) for row in done["rows"]]
+    print_table(str(done["folder"]), ("specimen", "atoms", "loading", "run", "status"), rows)
+    console = Console(highlight=False)
+    console.print(f"physics checks: {done['folder'] / 'glasses.html'}", markup=False, soft_wrap=True)
+    console.print("next:", markup=False)
+    for row in [row for row in done["rows"] if row["status"] == "done"][:1]:
+        dump = done["folder"] / row["dump"]
+        console.print(f"  qsdask ingest {dump} {row['specimen']}.zarr", markup=False, soft_wrap=True)
+
+
+def print_run(done: Mapping) -> None:
+    """Print what `qsdask.run` did: scores, times, and what to type next."""
+    for name, scores in done["scores"].items():
+        print_scores({**scores, "store": name})
+    total = sum(row["seconds"] for row in done["stages"])
+    rows = [(row["stage"], f"{row['seconds']:.1f}") for row in done["stages"]] + [("total", f"{total:.1f}")]
+    print_table("time", ("stage", "seconds"), rows)
+    console = Console()
+    for name, page in done["reports"].items():
+        store = done["stores"][name]
+        console.print(f"report: {page}", markup=False, soft_wrap=True)
+        console.print("next:", markup=False)
+        for command in (
+            f"qsdask info {store}",
+            f"qsdask activation {store} --model {done['model']}",
+            f"qsdask export {store} --step -1 --columns qs,d2min --out {name}.extxyz",
+        ):
+            console.print(f"  {command}", markup=False, soft_wrap=True)
+
+
+def size(n_byte: float) -> str:
+    """Bytes for people: 12.3 MB."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if n_byte < 1000 or unit == "TB":
+            return f"{n_byte:.0f} {unit}" if unit == "B" else f"{n_byte:.1f} {unit}"
+        n_byte /= 1000
+    raise AssertionError
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _duration(hours: float) -> str:
+    """Hours for people: 3.4 h, 12 min, 5 s."""
+    if hours >= 1:
+        return f"{hours:.1f} h"
+    return f"{60 * hours:.0f} min" if 60 * hours >= 1 else f"{3600 * hours:.0f} s"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else escape(str(value))
+
+
+def _settings(settings: Mapping) -> str:
+    shown = {k: v for k, v in settings.items() if isinstance(v, str | int | float) and k not in ("reference_hash",)}
+    return ", ".join(f"{k.removesuffix('_angstrom')} {v}" for k, v in shown.items())

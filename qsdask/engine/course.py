@@ -1,0 +1,143 @@
+"""The common course of every stage that fills a store: begin or resume, run what is missing, finish."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from distributed import Client
+
+from qsdask.engine.cost import StagePlan
+from qsdask.engine.preflight import check_disk, check_memory
+from qsdask.engine.recompute import recompute
+from qsdask.engine.tasks import cluster_errors, run_tasks, warm_up
+from qsdask.engine.where import Run
+from qsdask.errors import storage_errors
+from qsdask.files.lock import writing
+from qsdask.schema import stage_of
+from qsdask.store import ledger
+from qsdask.store.durable import sweep
+from qsdask.store.ledger import Record, Task
+from qsdask.store.reader import StoreReader
+
+__all__ = ["Course", "run_stage"]
+
+
+@dataclass(frozen=True)
+class Course:
+    """What is particular to one stage.
+
+    Attributes
+    ----------
+    record : Record
+        Settings, inputs and number of tasks.
+    plan : StagePlan
+        What it will cost.
+    template : callable
+        Creates the empty groups.
+    unit : callable
+        ``unit(path, part, domain, steps)`` computes and commits the tasks (part, step, domain) of these steps; runs on a worker.
+    compile_kernels : callable, optional
+        Runs the stage's kernels once on a toy.
+    prepare : callable, optional
+        Called before the first missing task, in this process.
+    steps_per_unit : int
+        Steps that one unit of work takes, at most.
+    conclude : callable, optional
+        Called when every task is done; returns the provenance to keep in the ledger.
+    """
+
+    record: Record
+    plan: StagePlan
+    template: Callable[[], None]
+    unit: Callable
+    compile_kernels: Callable[[], None] | None = None
+    steps_per_unit: int = 1
+    prepare: Callable[[], None] | None = None
+    conclude: Callable[[], dict] | None = None
+
+
+def run_stage(path: Path, course: Course, run: Run, removed: list[Record] | None = None) -> None:
+    """Begin or resume a stage, run its missing tasks, finish it; then compute again what was removed with its old numbers.
+
+    Parameters
+    ----------
+    path : Path
+        Root of the store.
+    course : Course
+        The stage.
+    run : Run
+        Where and how.
+    removed : list of Record, optional
+        Stages that an earlier try removed because they built on overwritten numbers; this one adds its own, also when
+        it then fails.
+    """
+    key = course.record.key
+    removed = [] if removed is None else removed
+    with storage_errors(path), writing(path):
+        removed += ledger.begin(path, course.record, course.template, overwrite=run.overwrite)
+        if not ledger.read(path, key).complete:
+            sweep(path)
+            _run_missing(path, course, run)
+            ledger.finish(path, key, course.conclude() if course.conclude else {})
+    recompute(path, removed, run)
+
+
+def _run_missing(path: Path, course: Course, run: Run) -> None:
+    """Run the tasks that have no receipt, where there is room for them."""
+    todo = ledger.pending(path, course.record.key)
+    if not todo:
+        return
+    check_disk(path, course.plan, len(todo) / course.plan.tasks, len(todo) * course.record.n_file)
+    if course.prepare:
+        course.prepare()
+    with run.connected() as client, cluster_errors():
+        check_memory(client, course.plan)
+        if course.compile_kernels:
+            warm_up(client, course.compile_kernels)
+        _run_parts(client, path, course, todo, run.progress)
+
+
+def _run_parts(client: Client, path: Path, course: Course, todo: list[Task], progress: bool) -> None:
+    """Run missing tasks; a later part reads what an earlier one wrote, so parts follow one another."""
+    for part in sorted({part for part, _, _ in todo}):
+        units = _units([task for task in todo if task[0] == part], course.steps_per_unit)
+        results = run_tasks(
+            client,
+            course.unit,
+            [(str(path), part, domain, steps) for domain, steps in units],
+            label=_label(course.record, part),
+            progress=progress,
+            weight=[len(steps) for _, steps in units],
+            describe=_described,
+        )
+        for _ in results:
+            pass
+
+
+def _described(path: str, part: int, domain: int, steps: list[int]) -> str:
+    """Step, domain and atoms of a unit of work, for the user whose machine it brings down."""
+    root = StoreReader(path)
+    rows = root.rows(domain)
+    ids = root["atoms/id"][rows]
+    shown = f"{steps[0]}" if len(steps) == 1 else f"{steps[0]} to {steps[-1]}"
+    return f"step {shown}, domain {domain} ({len(ids)} atoms with ids {ids.min()} to {ids.max()})"
+
+
+def _units(todo: list[Task], steps_per_unit: int) -> list[tuple[int, list[int]]]:
+    """Group missing tasks of one domain into units of a few steps."""
+    by_domain: dict[int, list[int]] = {}
+    for _, step, domain in todo:
+        by_domain.setdefault(domain, []).append(step)
+    return [
+        (domain, [int(s) for s in part])
+        for domain, steps in by_domain.items()
+        for part in np.array_split(steps, -(-len(steps) // steps_per_unit))
+    ]
+
+
+def _label(record: Record, part: int) -> str:
+    name = stage_of(record.key).name
+    return name if record.shape[0] == 1 else f"{name} {part + 1}/{record.shape[0]}"

@@ -1,0 +1,377 @@
+"""Atoms of a frame, in whatever order the file has them, into the rows and chunks of a store, piece by piece.
+
+A frame is read in pieces. Each is sorted by domain; when there are several, they wait in one file beside the store. Then
+every domain collects its rows from the pieces. Memory follows the piece and the chunk, not the frame.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from qsdask.errors import BadDataError
+from qsdask.formats.frame import FrameHeader, FrameLocation, FramePiece, ReadWarning
+from qsdask.formats.trajectory import Trajectory
+from qsdask.intake.rowtable import RowTable
+from qsdask.space.box import Box
+from qsdask.store import ledger
+from qsdask.store.reader import StoreReader
+
+__all__ = [
+    "PIECE_ATOMS",
+    "Policy",
+    "box_of",
+    "count_warnings",
+    "far_outside",
+    "hash_words",
+    "lost_atoms_error",
+    "rows_of_piece",
+    "scatter_steps",
+]
+
+
+#: Atoms of a frame that are held at once.
+PIECE_ATOMS = 1 << 18
+
+
+class Policy(NamedTuple):
+    """How frames are compared with the first one.
+
+    Attributes
+    ----------
+    kinds : dict of int to int
+        Species index of each atom type; empty when the file names elements.
+    names : tuple of str
+        Names of the species.
+    cells : tuple of (float64 array, shape (3, 3), or None)
+        Cell of every step, continued across box flips; None where it is that of the frame. Unit: angstrom.
+    lost : {"error", "mask"}
+        What becomes of atoms that a frame does not have.
+    """
+
+    kinds: dict[int, int]
+    names: tuple[str, ...]
+    cells: tuple[np.ndarray | None, ...]
+    lost: str
+
+
+class GroupedPiece(NamedTuple):
+    """Atoms of one piece, domain by domain.
+
+    Attributes
+    ----------
+    cut : int64 array, shape (n_domain + 1,)
+        Where the rows of every domain begin.
+    row : int64 array, shape (n,), or Column
+        Rows.
+    position : float64 array, shape (n, 3), or Column
+        Unit: angstrom.
+    """
+
+    cut: np.ndarray
+    row: np.ndarray | Column
+    position: np.ndarray | Column
+
+    def of_domain(self, domain: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and positions of the atoms that belong to a domain."""
+        mine = slice(*self.cut[domain : domain + 2].tolist())
+        return self.row[mine], self.position[mine]
+
+
+class Column(NamedTuple):
+    """An array that waits in a file; slices of it are read when they are asked for.
+
+    Attributes
+    ----------
+    file : Path
+        Raw numbers.
+    offset : int
+        First byte.
+    dtype : numpy dtype
+        Of one row; rows may have a shape.
+    """
+
+    file: Path
+    offset: int
+    dtype: np.dtype
+
+    def __getitem__(self, part: slice) -> np.ndarray:
+        start = self.offset + part.start * self.dtype.itemsize
+        return np.fromfile(self.file, self.dtype, part.stop - part.start, offset=start)
+
+
+_ROW, _POSITION = np.dtype(np.int64), np.dtype((np.float64, 3))
+
+
+def scatter_steps(
+    path: str, part: int, domain: int, steps: list[int], *, source: Trajectory, policy: Policy, scratch: str
+) -> None:
+    """Ingest some steps; the unit of work of the stage ``ingest``.
+
+    Parameters
+    ----------
+    path : str
+        Root of the store.
+    part, domain : int
+        Always 0: a task is a frame.
+    steps : list of int
+        Rising.
+    source : Trajectory
+        Where the frames are.
+    policy : Policy
+        How they are compared with the first one.
+    scratch : str
+        Folder of the `RowTable`.
+
+    Raises
+    ------
+    BadDataError
+        ``E-LOST-ATOMS``, ``E-DUP-ID``, ``E-TYPE-CHANGE``, and what the readers raise.
+    """
+    root, table = StoreReader(path), RowTable(Path(scratch))
+    for step, pieces in source.frames_in_pieces(steps, PIECE_ATOMS):
+        waiting = Path(scratch) / f"step-{step}.{os.getpid()}"
+        try:
+            _scatter_frame(root, step, pieces, table, policy, waiting, source)
+        finally:
+            waiting.unlink(missing_ok=True)
+
+
+def _scatter_frame(
+    root: StoreReader,
+    step: int,
+    pieces: Iterable[FramePiece],
+    table: RowTable,
+    policy: Policy,
+    waiting: Path,
+    source: Trajectory,
+) -> None:
+    rows = root.domain_rows
+    held, last = _grouped_pieces(pieces, rows, table, policy, waiting, source.frames[step].path, step)
+    header, box = last.header, box_of(last.header, policy, step)
+    digest = hash_words(last.digest)
+    bounds = np.empty((len(rows), 2, 3))
+    missing: list[np.ndarray] = []
+    outside = 0
+    with ledger.committing(root.path, "ingest", (0, step, 0)) as writer:
+        for domain, (start, stop) in enumerate(rows.tolist()):
+            mine = [piece.of_domain(domain) for piece in held]
+            position, lost = _collected(mine, start, stop, root, source, step)
+            missing.append(lost)
+            reduced = box.reduced(position)
+            # Follow every atom from its wrapped place in the first frame: the bounds of a domain stay compact although
+            # its atoms cross the faces of the cell.
+            before = table.reduced(start, stop)
+            followed = reduced - np.where(box.periodic, np.rint(reduced - before), 0.0)
+            bounds[domain] = np.fmin.reduce(followed, axis=0), np.fmax.reduce(followed, axis=0)
+            outside += far_outside(reduced, header)
+            writer.write("frames", "position", (slice(step, step + 1), slice(start, stop)), position[None])
+        lost = np.concatenate(missing)
+        if len(lost) and policy.lost == "error":
+            raise lost_atoms_error(np.sort(root["atoms/id"][:][lost]), source.frames[step], step)
+        writer.write("frames", "cell", (step,), box.cell[None])
+        writer.write("frames", "origin", (step,), box.origin[None])
+        writer.write("frames", "source_hash", (step,), digest[None])
+        writer.write("frames", "n_lost", (step,), np.array([len(lost)]))
+        writer.write("frames", "n_outside", (step,), np.array([outside]))
+        writer.write("domains", "bounds", (step,), bounds[None])
+
+
+def _grouped_pieces(
+    pieces: Iterable[FramePiece], rows: np.ndarray, table: RowTable, policy: Policy, waiting: Path, file: str, step: int
+) -> tuple[list[GroupedPiece], FramePiece]:
+    """All pieces domain by domain, and the last one as it was read; a single piece stays in memory."""
+    held: list[GroupedPiece] = []
+    offset = 0
+    for piece in pieces:
+        row = rows_of_piece(piece, table, policy, file, step)
+        # All domains but the last have as many rows as the first. Small integers are sorted in linear time.
+        domain = (row // (rows[0, 1] - rows[0, 0])).astype(np.min_scalar_type(len(rows)))
+        together = np.argsort(domain, kind="stable")
+        row, position = row[together], piece.position[together]
+        cut = np.cumsum([0, *np.bincount(domain, minlength=len(rows))])
+        if len(row) < piece.header.natoms:
+            with waiting.open("ab") as store:
+                row.tofile(store)
+                position.tofile(store)
+            stop = offset + row.nbytes
+            held.append(GroupedPiece(cut, Column(waiting, offset, _ROW), Column(waiting, stop, _POSITION)))
+            offset = stop + position.nbytes
+        else:
+            held.append(GroupedPiece(cut, row, position))
+    return held, piece
+
+
+def _collected(
+    pieces: Sequence[tuple[np.ndarray, np.ndarray]],
+    start: int,
+    stop: int,
+    root: StoreReader,
+    source: Trajectory,
+    step: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the rows from `start` to `stop`, NaN where there is no atom, and the rows without one."""
+    position = np.full((stop - start, 3), np.nan)
+    count = np.zeros(stop - start, dtype=np.int64)
+    for row, found in pieces:
+        position[row - start] = found
+        count += np.bincount(row - start, minlength=stop - start)
+    twice = np.flatnonzero(count > 1)
+    if len(twice):
+        raise source.repeated_id(step, int(root["atoms/id"][start + int(twice[0])]))
+    return position, start + np.flatnonzero(count == 0)
+
+
+def rows_of_piece(piece: FramePiece, table: RowTable, policy: Policy, file: str, step: int) -> np.ndarray:
+    """Rows of the atoms of a piece, which must be atoms of the first frame and of the same species.
+
+    Parameters
+    ----------
+    piece : FramePiece
+        Atoms as read.
+    table : RowTable
+        Atoms of the first frame.
+    policy : Policy
+        Which species they are.
+    file : str
+        Where they were read, for messages.
+    step : int
+        Frame, for messages.
+
+    Returns
+    -------
+    int64 array, shape (n,)
+
+    Raises
+    ------
+    BadDataError
+        ``E-LOST-ATOMS`` for strangers, ``E-TYPE-CHANGE``.
+    """
+    row = table.rows_of(piece.id)
+    _refuse_strangers(piece, row, file, step)
+    _refuse_changed_species(piece, table.species_of(row), policy, file, step)
+    return row
+
+
+def box_of(header: FrameHeader, policy: Policy, step: int) -> Box:
+    """Box of a frame, its cell continued across box flips."""
+    cell = policy.cells[step]
+    return Box(header.cell if cell is None else cell, header.origin, header.periodic)
+
+
+def hash_words(digest: str) -> np.ndarray:
+    """Hash of a frame as it is stored, uint64, shape (2,), from its hexadecimal digits."""
+    return np.frombuffer(bytes.fromhex(digest)[:16], dtype=">u8").astype(np.uint64)
+
+
+def far_outside(reduced: np.ndarray, header: FrameHeader) -> int:
+    """Number of atoms of a wrapped frame that lie more than a box length outside along a periodic axis.
+
+    Parameters
+    ----------
+    reduced : float64 array, shape (n, 3)
+        Reduced coordinates in the box of the frame; NaN for atoms that are not there.
+    header : FrameHeader
+        Of the frame.
+    """
+    if header.convention != "wrapped":
+        return 0
+    return int((np.abs(reduced - 0.5) > 1.5)[:, header.periodic].any(axis=1).sum())
+
+
+def count_warnings(n_lost: np.ndarray, n_outside: np.ndarray) -> list[ReadWarning]:
+    """One warning a kind for all frames with lost atoms, and with atoms far outside of a periodic box.
+
+    Parameters
+    ----------
+    n_lost, n_outside : int array, shape (n_step,)
+        Atoms of every frame.
+
+    Returns
+    -------
+    list of ReadWarning
+        ``W-LOST-ATOMS``, ``W-OUTSIDE``.
+    """
+    made = []
+    for code, count, what in (
+        ("W-LOST-ATOMS", n_lost, "atoms of the first frame are missing; they are NaN there"),
+        ("W-OUTSIDE", n_outside, "wrapped atoms lie more than a box length outside; they are wrapped again"),
+    ):
+        steps = np.flatnonzero(count)
+        if len(steps):
+            made.append(ReadWarning(code, f"up to {count.max()} {what}; first in frame {steps[0]}"))
+    return made
+
+
+def lost_atoms_error(ids: np.ndarray, place: FrameLocation, step: int) -> BadDataError:
+    """``E-LOST-ATOMS`` for atoms of the first frame that another one does not have.
+
+    Parameters
+    ----------
+    ids : int64 array, shape (n,)
+        Their ids, rising.
+    place : FrameLocation
+        Frame without them.
+    step : int
+        Its number.
+    """
+    return BadDataError(
+        f"{len(ids)} atoms of the first frame are missing; ids {_few(ids)}",
+        code="E-LOST-ATOMS",
+        file=place.path,
+        frame=step,
+        timestep=place.timestep,
+        atom_id=int(ids[0]),
+        why="atoms left through a free surface, or frames of different systems were mixed",
+        hint="--lost-atoms mask keeps the frame, with NaN for them",
+    )
+
+
+def _refuse_strangers(piece: FramePiece, row: np.ndarray, file: str, step: int) -> None:
+    new = np.flatnonzero(row < 0)
+    if len(new):
+        ids = piece.id[new]
+        raise BadDataError(
+            f"{len(ids)} atoms are not in the first frame; ids {_few(ids)}",
+            code="E-LOST-ATOMS",
+            file=file,
+            frame=step,
+            timestep=piece.header.timestep,
+            line=piece.line_of(int(new[0])),
+            atom_id=int(ids[0]),
+            why="atoms were added, or frames of different systems were mixed",
+            hint="ingest only frames of one system with all its atoms",
+        )
+
+
+def _refuse_changed_species(piece: FramePiece, expected: np.ndarray, policy: Policy, file: str, step: int) -> None:
+    changed = np.zeros(len(expected), dtype=bool)
+    if piece.type is not None and policy.kinds:
+        known = np.array(sorted(policy.kinds))
+        place = np.minimum(np.searchsorted(known, piece.type), len(known) - 1)
+        species = np.array([policy.kinds[int(kind)] for kind in known])
+        changed |= np.where(known[place] == piece.type, species[place], -1) != expected
+    if piece.element is not None and policy.names:
+        index = {name: k for k, name in enumerate(policy.names)}
+        changed |= np.array([index.get(name, -1) for name in piece.element.name])[piece.element.code] != expected
+    wrong = np.flatnonzero(changed)
+    if len(wrong):
+        raise BadDataError(
+            f"{len(wrong)} atoms have another type or element than in the first frame",
+            code="E-TYPE-CHANGE",
+            file=file,
+            frame=step,
+            timestep=piece.header.timestep,
+            line=piece.line_of(int(wrong[0])),
+            atom_id=int(piece.id[wrong[0]]),
+            why="species are taken to be fixed; files of two systems may have been mixed",
+        )
+
+
+def _few(ids: np.ndarray) -> str:
+    """Twenty ids, and that there are more."""
+    return ", ".join(str(i) for i in ids[:20].tolist()) + (", ..." if len(ids) > 20 else "")

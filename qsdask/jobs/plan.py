@@ -1,0 +1,96 @@
+"""What a recipe will cost, explained before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from qsdask.engine.cost import Size, StagePlan
+from qsdask.formats.trajectory import open_trajectory
+from qsdask.intake.specimen import completed, making_of, species_of
+from qsdask.jobs.ensemble import atoms_of
+from qsdask.jobs.recipe import load_recipe
+from qsdask.jobs.recipe_sets import sets_of
+from qsdask.jobs.run import glasses_of, planned_of, sources
+from qsdask.quantity import medium_range
+from qsdask.radii import radius_of
+from qsdask.settings import Recipe, SpecimenSettings
+from qsdask.simulation.crystal import counts, sites
+from qsdask.space.box import Box
+from qsdask.stages import features, ingest, predict, respond, shells
+from qsdask.stages.features import named_facts, quantity_of
+from qsdask.stages.shells import facts_of_shells
+
+__all__ = ["plan"]
+
+
+def plan(
+    recipe: str | Path | Recipe, *, changes: Sequence[str] = (), folder: str | Path | None = None
+) -> dict[str, list[StagePlan]]:
+    """Tasks, ghosts, bytes and memory of every stage of a recipe, for each specimen.
+
+    Parameters
+    ----------
+    recipe : str, Path or Recipe
+        TOML file, see ``pipelines/``.
+    changes : sequence of str
+        Settings that replace those of the recipe.
+    folder : str or Path, optional
+        Where everything would go, instead of the recipe's folder.
+
+    Returns
+    -------
+    dict of str to list of StagePlan
+        By specimen. Reads the headers of the trajectories and their first frames, and writes nothing. What
+        `qsdask.simulate` will make is known from the recipe; `qsdask.jobs.simulate.estimate` tells its cost.
+
+    Raises
+    ------
+    QSDaskError
+        When the recipe or a trajectory cannot be read, or a later stage would refuse its sets; see `sets_of`.
+    """
+    job, base = (recipe, Path.cwd()) if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
+    made = {}
+    home = Path(folder or job.folder)
+    glasses = glasses_of(job, base, home)[1]
+    names = sets_of(job)
+    for specimen in job.specimen:
+        size, facts = _known(job, specimen, base, glasses)
+        cutoff = job.shells.cutoff_angstrom
+        learned = quantity_of(job.train.set, job.features, facts)
+        made[specimen.name] = [
+            ingest.plan_of(size),
+            shells.plan_of(size, cutoff),
+            respond.plan_of(size, job.respond.cutoff_angstrom),
+            *(features.plan_of(size, quantity_of(name, job.features, facts), cutoff) for name in names),
+            predict.plan_of(size, len(learned.columns) + len(medium_range(learned))),
+        ]
+    return made
+
+
+def _known(job: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path) -> tuple[Size, dict]:
+    """Size of a specimen and what the feature sets will know of it: from its files, or its plan before it is made."""
+    files = sources(job, specimen, base, glasses)
+    if not files[0].exists() and (plan := planned_of(job, specimen, base)):
+        length = sites(plan)[1].tolist()
+        names, count = zip(
+            *sorted(zip(plan.composition, counts(plan.composition, atoms_of(plan)), strict=True)), strict=True
+        )
+        size = Size(atoms_of(plan), plan.deform.steps // plan.deform.every + 1, job.ingest.chunk, tuple(length))
+        return size, _facts(job, list(names), np.array(count))
+    trajectory = open_trajectory(files, boundary=job.ingest.boundary)
+    first = next(iter(trajectory.read(0, 1)))
+    height = Box(first.cell, first.origin, np.ones(3, dtype=bool)).height
+    size = Size(first.natoms, len(trajectory.frames), job.ingest.chunk, tuple(height.tolist()))
+    timesteps = [frame.timestep for frame in trajectory.frames]
+    settings = completed(job.ingest, making_of(files), timesteps)
+    index, names = species_of(first, settings.species, str(files[0]))
+    return size, _facts(job, names, np.bincount(index, minlength=len(names)))
+
+
+def _facts(job: Recipe, names: list[str], count: np.ndarray) -> dict[str, object]:
+    """What the feature sets will know of the specimen and its shells; see `qsdask.stages.features.facts_of`."""
+    known = named_facts(names, count, radius_of(names, job.ingest.radius_angstrom))
+    return {**known, **facts_of_shells(job.shells.stored())}

@@ -1,0 +1,1 @@
+"""What asks finished stores and writes none: learning, scores, activation."""

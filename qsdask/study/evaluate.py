@@ -1,0 +1,121 @@
+"""Question ``evaluate``: how well softness predicts plasticity in a glass the model has never seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from qsdask.engine.reduce import reduced
+from qsdask.engine.where import Run
+from qsdask.learn import Tally, loaded, probabilities, score
+from qsdask.learn.tally import RESOLUTION
+from qsdask.stages.steps import label_step
+from qsdask.store import ledger
+from qsdask.store.reader import StoreReader
+from qsdask.study.response import check_response
+from qsdask.study.rows import labelled_rows, softness_group
+
+__all__ = ["evaluate"]
+
+#: Bins of QS from which the AUC of each fold model is read; good to about 1e-5.
+FINE = 20000
+
+
+def evaluate(store: str | Path, *, model: str | Path, run: Run | None = None) -> dict:
+    """Test a model on a set-aside specimen, without undersampling.
+
+    Parameters
+    ----------
+    store : str or Path
+        A specimen's store, after `qsdask.respond` and `qsdask.predict`.
+    model : str or Path
+        Model folder.
+    run : Run, optional
+        Cluster, workers, progress.
+
+    Returns
+    -------
+    dict
+        ``auc_roc`` (of QS), ``auc_models_mean`` and ``auc_models_std`` (of the single fold models), ``average_precision``,
+        ``recall``, ``precision``, ``f1`` at 0.5, ``baselines``, ``calibration``, ``atoms``, ``usable``, ``plastic``,
+        ``plastic_fraction``, ``excluded``, ``strain``, ``threshold``; ``frequency`` when the label is propensity: then
+        ``plastic`` atoms are those that are so in more than this fraction of the runs.
+
+    Raises
+    ------
+    BadDataError
+        ``E-SPECIMEN-BOTH-SIDES`` when the model was trained on this specimen; ``E-STRAIN`` when no frame was stored at
+        the label's strain; ``E-MODEL-CHANGED`` when the softness is that of another model of the same name;
+        ``E-RESPONSE-DIFFERS`` when D2min was measured otherwise than for the model's label.
+    QSDaskError
+        When a stage is missing or incomplete.
+    """
+    path, run = Path(store), run or Run()
+    found = loaded(str(model))
+    source = ledger.require(path, "ingest")
+    found.check_specimen(source.provenance["specimen"], source.provenance["fingerprint"])
+    group = softness_group(path, model)
+    check_response(path, found.label, averaged="frequency" in found.label)
+    step = label_step(path, found.label["strain"])
+    total = reduced(
+        path, _part, _Counts.__add__, run, "evaluate", group=group, model=str(Path(model).resolve()), step=step
+    )
+    scored = score.evaluate(total.softness, prior=found.prior, trained_prior=found.trained_prior)
+    each = [score.auc_roc(Tally(np.arange(FINE), plastic, other)) for other, plastic in total.models]
+    return {
+        "store": str(path),
+        "model": str(model),
+        "strain": float(found.label["strain"]),
+        "threshold": float(found.label["threshold"]),
+        **({"frequency": float(found.label["frequency"])} if "frequency" in found.label else {}),
+        "atoms": StoreReader(path)["atoms/id"].shape[0],
+        "usable": scored["n_atoms"],
+        "plastic": scored["n_plastic"],
+        "plastic_fraction": scored["n_plastic"] / scored["n_atoms"] if scored["n_atoms"] else float("nan"),
+        "excluded": dict(total.excluded),
+        "auc_roc": scored["auc"],
+        "auc_models_mean": float(np.mean(each)),
+        "auc_models_std": float(np.std(each)),
+        **{name: scored[name] for name in ("average_precision", "recall", "precision", "f1")},
+        "baselines": scored["baselines"],
+        "calibration": scored["calibration"],
+        "calibration_corrected": scored["calibration_corrected"],
+        "notes": scored["notes"],
+        "cross_validation": found.scores["mean"],
+    }
+
+
+class _Counts(NamedTuple):
+    """Usable atoms counted: what the scores of a glass are made of.
+
+    Attributes
+    ----------
+    softness : Tally
+        By QS, rounded to `qsdask.learn.tally.RESOLUTION`.
+    models : int64 array, shape (n_model, 2, FINE)
+        By probability of every fold model, plastic ones second.
+    excluded : dict of str to int
+        Atoms left out, by rule.
+    """
+
+    softness: Tally
+    models: np.ndarray
+    excluded: dict[str, int]
+
+    def __add__(self, other: _Counts) -> _Counts:  # type: ignore[override]
+        excluded = {rule: n + other.excluded[rule] for rule, n in self.excluded.items()}
+        return _Counts(self.softness + other.softness, self.models + other.models, excluded)
+
+
+def _part(root: StoreReader, domain: int, *, group: str, model: str, step: int) -> _Counts:
+    found = loaded(model)
+    labelled = labelled_rows(root, domain, found.definition["features"]["set"], found.columns, step, found.label)
+    qs = root[f"{group}/qs"][root.rows(domain)]
+    mask = labelled.mask & np.isfinite(qs)
+    y = labelled.y[mask]
+    each = probabilities(found, labelled.value[mask])
+    bins = np.minimum((each * FINE).astype(np.int64), FINE - 1)
+    models = np.stack([[np.bincount(b[y == side], minlength=FINE) for side in (False, True)] for b in bins])
+    return _Counts(Tally.of(y, qs[mask], resolution=RESOLUTION), models, labelled.excluded)

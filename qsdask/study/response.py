@@ -1,0 +1,69 @@
+"""How the response of a store was measured, and whether a model's label was measured alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from qsdask.errors import BadDataError
+from qsdask.store import ledger
+
+__all__ = ["check_response", "plastic_above", "response_of"]
+
+
+def response_of(path: Path, *, averaged: bool) -> dict:
+    """How the response of a store was measured.
+
+    Parameters
+    ----------
+    path : Path
+        Root of the store.
+    averaged : bool
+        Of its average over isoconfigurational runs: also ``threshold``, by which an atom was plastic in a run.
+
+    Returns
+    -------
+    dict
+    """
+    measured = ledger.require(path, "response/d2min").settings
+    if not averaged:
+        return dict(measured)
+    # The D2min threshold keeps its name: what is plastic at a strain is judged by it, whatever was learned from.
+    return {**measured, "threshold": ledger.require(path, "response/propensity").settings["threshold"]}
+
+
+def check_response(path: Path, label: Mapping, *, averaged: bool = False) -> None:
+    """Refuse a store whose response was measured otherwise than that of a model's label.
+
+    Parameters
+    ----------
+    path : Path
+        Root of the store.
+    label : mapping
+        Of the model.
+    averaged : bool, optional
+        Compare also the average over isoconfigurational runs.
+
+    Raises
+    ------
+    BadDataError
+        ``E-RESPONSE-DIFFERS``.
+    """
+    here = response_of(path, averaged=averaged)
+    rows = [f"{name}: {label[name]} -> {value}" for name, value in here.items() if label.get(name, value) != value]
+    if rows:
+        raise BadDataError(
+            f"the response in this store was measured otherwise than that of the model's label: {'; '.join(rows)}",
+            code="E-RESPONSE-DIFFERS",
+            file=path,
+            why="plastic atoms of one measure are not those of another",
+            hint=f"measure it again with --overwrite: qsdask respond {path}",
+        )
+
+
+def plastic_above(path: Path, label: Mapping, threshold: float | None) -> float:
+    """D2min above which an atom is plastic: what is asked for, or the model's, if it was measured in the same way here."""
+    if threshold is not None:
+        return float(threshold)
+    check_response(path, label)
+    return float(label["threshold"])

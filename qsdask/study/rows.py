@@ -1,0 +1,182 @@
+"""What may take part in learning and in scores: rows of a domain with their features, labels and softness."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from qsdask.engine.load import read_box
+from qsdask.errors import BadDataError, NoInputError, UsageError
+from qsdask.learn import loaded, often, plastic, usable
+from qsdask.store import ledger
+from qsdask.store.reader import StoreReader
+
+__all__ = ["LabelledRows", "labelled_rows", "softness_group", "surface_distance", "usable_softness"]
+
+
+class LabelledRows(NamedTuple):
+    """All rows of one domain.
+
+    Attributes
+    ----------
+    value : float32 array, shape (n, n_feature)
+        Features.
+    y : bool array, shape (n,)
+        Plastic; meaningful where `mask` holds.
+    mask : bool array, shape (n,)
+        Usable.
+    excluded : dict of str to int
+        Rows left out, by rule.
+    d2 : float64 array, shape (n,)
+        D2min at the label's strain, or its mean over isoconfigurational runs. Unit: angstrom^2.
+    """
+
+    value: np.ndarray
+    y: np.ndarray
+    mask: np.ndarray
+    excluded: dict[str, int]
+    d2: np.ndarray
+
+
+def labelled_rows(
+    root: StoreReader, domain: int, feature_set: str, columns: Sequence[str], step: int, label: Mapping
+) -> LabelledRows:
+    """Features, labels and usability of the rows of a domain.
+
+    Parameters
+    ----------
+    root : StoreReader
+        Store.
+    domain : int
+        Domain.
+    feature_set : str
+        Name of the feature set.
+    columns : sequence of str
+        Its columns that are wanted; only these decide whether an atom has all features.
+    step : int
+        Frame of the label.
+    label : mapping
+        ``threshold``, ``frequency``, ``surface_margin_angstrom`` and ``host`` of a model.
+
+    Returns
+    -------
+    LabelledRows
+
+    Raises
+    ------
+    UsageError
+        ``E-HOST`` when the host is not a species of the store.
+    """
+    rows = root.rows(domain)
+    d2, y, known = _labels(root, rows, step, label)
+    there = root.names(f"features/{feature_set}/feature")
+    value = root[f"features/{feature_set}/value"][rows][:, [there.index(name) for name in columns]]
+    margin = float(label["surface_margin_angstrom"])
+    names = root.names("atoms/species_name")
+    host = label.get("host")
+    if host is not None and host not in names:
+        raise UsageError(f"host is {host!r}, the store holds {', '.join(names)}", code="E-HOST")
+    mask, excluded = usable(
+        value,
+        known,
+        surface_distance=surface_distance(root, rows),
+        margin=margin,
+        species=root["atoms/species"][rows],
+        host=None if host is None else names.index(host),
+    )
+    return LabelledRows(value, y, mask, excluded, d2)
+
+
+def _labels(root: StoreReader, rows: slice, step: int, label: Mapping) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """D2min, label, and where there is one: of this run, or of all isoconfigurational runs for a model of those."""
+    if "frequency" in label:
+        runs = "response/propensity"
+        return root[f"{runs}/d2min_mean"][step, rows], *often(root[f"{runs}/frequency"][step, rows], label["frequency"])
+    d2 = root["response/d2min/d2min"][step, rows]
+    valid = root["response/d2min/valid"][step, rows]
+    return d2, *plastic(np.where(valid, d2, np.nan), label["threshold"])
+
+
+def surface_distance(root: StoreReader, rows: slice) -> np.ndarray:
+    """Distance of reference atoms to the nearest free surface.
+
+    Parameters
+    ----------
+    root : StoreReader
+        Store.
+    rows : slice
+        Rows asked for.
+
+    Returns
+    -------
+    float64 array, shape (n,)
+        Measured along the axes without periodic boundary from the outermost atoms; infinite where all sides are
+        periodic. Unit: angstrom.
+    """
+    box = read_box(root, 0)
+    position = root["frames/position"][0, rows]
+    distance = np.full(len(position), np.inf)
+    bounds = root["domains/bounds"][0]
+    reduced = box.reduced(position)
+    for axis in np.flatnonzero(~np.asarray(box.periodic, dtype=bool)):
+        low, high = bounds[:, 0, axis].min(), bounds[:, 1, axis].max()
+        inside = np.minimum(reduced[:, axis] - low, high - reduced[:, axis]) * box.height[axis]
+        distance = np.minimum(distance, inside)
+    return distance
+
+
+def usable_softness(root: StoreReader, domain: int, group: str, label: Mapping) -> np.ndarray:
+    """QS of the rows of a domain, NaN where the place of the atom forbids its use.
+
+    Parameters
+    ----------
+    root : StoreReader
+        Store.
+    domain : int
+        Domain.
+    group : str
+        Group of the softness.
+    label : mapping
+        Of the model.
+
+    Returns
+    -------
+    float64 array, shape (n,)
+    """
+    rows = root.rows(domain)
+    near = surface_distance(root, rows) < float(label["surface_margin_angstrom"])
+    return np.where(near, np.nan, root[f"{group}/qs"][rows])
+
+
+def softness_group(path: Path, model: str | Path) -> str:
+    """Group of a model's softness in a store, which must be complete.
+
+    Raises
+    ------
+    NoInputError
+        ``E-STAGE-MISSING`` when this model was not applied to the store.
+    BadDataError
+        ``E-MODEL-CHANGED`` when another model of this name was.
+    """
+    group = f"softness/{Path(model).stem}"
+    if ledger.read(path, group) is None:
+        raise NoInputError(
+            f"the model {Path(model).stem} has not been applied to this store",
+            code="E-STAGE-MISSING",
+            file=path,
+            hint=f"qsdask predict {path} --model {model}",
+        )
+    applied = ledger.require(path, group).settings["model_digest"]
+    # A name is enough to look at what was predicted; the model itself must be the one that predicted it.
+    if Path(model).is_dir() and loaded(str(model)).digest() != applied:
+        raise BadDataError(
+            f"the softness in this store is that of another model named {Path(model).stem}",
+            code="E-MODEL-CHANGED",
+            file=path,
+            why="the model was trained again",
+            hint=f"qsdask predict {path} --model {model} --overwrite",
+        )
+    return group

@@ -1,0 +1,60 @@
+"""Question ``spectrum``: how QS is distributed in a glass, and how often atoms of each QS are plastic at one strain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import xarray as xr
+
+from qsdask.analysis import spectrum as at_strain
+from qsdask.engine.reduce import reduced
+from qsdask.engine.where import Run
+from qsdask.stages.steps import label_step
+from qsdask.store import ledger
+from qsdask.store.reader import StoreReader
+from qsdask.study.response import plastic_above
+from qsdask.study.rows import softness_group, usable_softness
+
+__all__ = ["spectrum"]
+
+
+def spectrum(
+    store: str | Path,
+    *,
+    model: str | Path,
+    strain: float | None = None,
+    threshold: float | None = None,
+    run: Run | None = None,
+) -> xr.Dataset:
+    """Distribution of QS and its relation to plasticity at one strain.
+
+    Parameters
+    ----------
+    store, model, threshold, run
+        As of `qsdask.activation`.
+    strain : float, optional
+        Strain of the comparison, a fraction; the model's own label by default.
+
+    Returns
+    -------
+    xarray.Dataset
+        See `qsdask.analysis.spectrum.finalise`.
+    """
+    path, run = Path(store), run or Run()
+    group = softness_group(path, model)
+    label = ledger.require(path, group).settings["label"]
+    step = label_step(path, label["strain"] if strain is None else strain)
+    ledger.require(path, "response/d2min")
+    fixed = {"group": group, "label": label, "step": step, "threshold": plastic_above(path, label, threshold)}
+    return at_strain.finalise(reduced(path, _part, at_strain.combine, run, "spectrum", **fixed))
+
+
+def _part(root: StoreReader, domain: int, *, group: str, label: dict, step: int, threshold: float) -> xr.Dataset:
+    rows = root.rows(domain)
+    return at_strain.partial(
+        usable_softness(root, domain, group, label),
+        root["response/d2min/d2min"][step, rows],
+        root["response/d2min/valid"][step, rows],
+        threshold,
+        strain=float(root["frames/strain"][step]),
+    )

@@ -1,0 +1,243 @@
+"""Stage ``train``: learn from deformed glasses which atoms of an undeformed one will rearrange."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from qsdask import learn
+from qsdask.engine.tasks import progress_bar, run_tasks
+from qsdask.engine.where import Run
+from qsdask.errors import BadDataError, CannotCreateError
+from qsdask.learn import Specimen, Table, definition_digest
+from qsdask.settings import TrainSettings, validated
+from qsdask.stages.definition import definition_of
+from qsdask.stages.steps import label_step
+from qsdask.store import ledger
+from qsdask.store.reader import StoreReader
+from qsdask.study.response import response_of
+from qsdask.study.rows import labelled_rows
+
+__all__ = ["train"]
+
+
+def train(
+    stores: str | Path | Sequence[str | Path], *, model: str | Path, run: Run | None = None, **settings: object
+) -> Path:
+    """Learn quench-in softness from one or more deformed glasses.
+
+    Parameters
+    ----------
+    stores : path or sequence of paths
+        Stores with features and response. Their order does not matter.
+    model : str or Path
+        Model folder to write, for example ``cuzr.qs``.
+    run : Run, optional
+        Cluster, workers, overwriting, progress.
+    **settings
+        Fields of `qsdask.settings.TrainSettings`: ``label``, ``strain``, ``threshold``, ``set``, ``columns``, ``folds``, ``fold_kind``,
+        ``block`` (angstrom), ``draws``, ``ratio``, ``surface_margin`` (angstrom), ``host``, ``trees``, ``depth``,
+        ``learning_rate``, ``seed``.
+
+    Returns
+    -------
+    Path
+        The model folder: text models and JSON. Training it again with the same numbers and settings does nothing.
+
+    Raises
+    ------
+    BadDataError
+        ``E-ONE-CLASS``, ``E-FEW-PLASTIC``: labels from which nothing can be learned; ``E-STRAIN``: no frame at the
+        label's strain; ``E-FEATURES-DIFFER``: stores whose features were defined differently.
+    CannotCreateError
+        ``E-EXISTS`` when another model, or something else, is there.
+
+    Notes
+    -----
+    All plastic atoms and as many others, drawn by a hash of (seed, specimen, atom id), five stratified folds, one
+    LightGBM model each, repeated for every draw. Only the rows that a draw can choose are ever gathered.
+    """
+    run, target = run or Run(), Path(model)
+    paths = [Path(s) for s in ([stores] if isinstance(stores, str | Path) else stores)]
+    named = {f"{k}_angstrom" if k in ("surface_margin", "block") else k: v for k, v in settings.items()}
+    chosen = validated(TrainSettings, **named)
+    learn.refuse_other_content(target)
+    _refuse_twice(paths)
+    label, definition = _agreed(paths, chosen)
+    with run.connected() as client:
+        label_of = [(str(p), d, label_step(p, chosen.strain)) for p in paths for d in range(StoreReader(p).n_domain)]
+        counted = list(
+            run_tasks(
+                client, partial(_count, chosen=chosen, label=label), label_of, label="label", progress=run.progress
+            )
+        )
+        specimens = _told_apart({str(path): _specimen(path, counted) for path in paths})
+        gather = partial(_gather, chosen=chosen, label=label, share=_share(specimens, chosen), specimens=specimens)
+        parts = list(run_tasks(client, gather, label_of, label="gather", progress=run.progress))
+        quantiles = np.quantile(np.concatenate([c["d2_quantiles"] for c in counted]), [0, 0.25, 0.5, 0.75, 1]).tolist()
+        threads = run.workers or len(psutil.Process().cpu_affinity())
+        with progress_bar("train", chosen.draws * chosen.folds, show=run.progress) as advance:
+            made = learn.train(
+                learn.concatenate(parts),
+                definition=definition,
+                label=label,
+                settings=learn.Settings(n_trees=chosen.trees, depth=chosen.depth, learning_rate=chosen.learning_rate),
+                draws=chosen.draws,
+                n_folds=chosen.folds,
+                folds=chosen.fold_kind,
+                ratio=chosen.ratio,
+                seed=chosen.seed,
+                threads=threads,
+                d2_quantiles=quantiles,
+                progress=lambda done, total: advance(1),
+            )
+    if target.exists() and not run.overwrite:
+        if learn.load_model(target).digest() == made.digest():
+            return target
+        raise CannotCreateError(
+            "another model is here, learned from other numbers or with other settings",
+            code="E-EXISTS",
+            file=target,
+            hint="choose another --model, or add --overwrite",
+        )
+    made.save(target, overwrite=run.overwrite)
+    return target
+
+
+def _agreed(paths: Sequence[Path], chosen: TrainSettings) -> tuple[dict, dict]:
+    """Label and feature definition, the same for all stores."""
+    definitions = [definition_of(path, chosen.set) for path in paths]
+    responses = [response_of(path, averaged=chosen.label == "propensity") for path in paths]
+    radii: dict[str, float] = {}
+    for path, definition, response in zip(paths, definitions, responses, strict=True):
+        # Glasses of different alloys may train together; an element they share must have one radius.
+        radii |= {name: r for name, r in definition.pop("radii").items() if radii.setdefault(name, r) == r}
+        same_radii = all(radii[name] == r for name, r in definition_of(path, chosen.set)["radii"].items())
+        if definition != definitions[0] or response != responses[0] or not same_radii:
+            raise BadDataError(
+                f"features or response were defined otherwise than in {paths[0]}: "
+                f"{definition} and {response} against {definitions[0]} and {responses[0]}",
+                code="E-FEATURES-DIFFER",
+                file=path,
+                hint="compute one of them again with --overwrite",
+            )
+    label = {
+        "strain": chosen.strain,
+        "surface_margin_angstrom": chosen.surface_margin_angstrom,
+        "host": chosen.host,
+        "threshold": chosen.threshold,
+        **responses[0],
+        **({"frequency": chosen.threshold} if chosen.label == "propensity" else {}),
+    }
+    return label, {**definitions[0], "radii": radii}
+
+
+def columns_of(root: StoreReader, chosen: TrainSettings) -> tuple[str, ...]:
+    """Columns to learn from."""
+    names = root.names(f"features/{chosen.set}/feature")
+    return tuple(name for name in names if chosen.columns == "all" or name.startswith("sro__"))
+
+
+def _count(path: str, domain: int, step: int, *, chosen: TrainSettings, label: dict) -> dict:
+    root = StoreReader(path)
+    found = labelled_rows(root, domain, chosen.set, columns_of(root, chosen), step, label)
+    d2 = found.d2[found.mask]
+    return {
+        "path": path,
+        "n_usable": int(found.mask.sum()),
+        "n_plastic": int(found.y[found.mask].sum()),
+        "d2_quantiles": np.quantile(d2, np.linspace(0, 1, 21)) if len(d2) else np.empty(0),
+    }
+
+
+def _specimen(path: Path, counted: list[dict]) -> Specimen:
+    source = ledger.require(path, "ingest")
+    root = StoreReader(path)
+    mine = [c for c in counted if c["path"] == str(path)]
+    return Specimen(
+        key=source.provenance["specimen"],
+        name=source.settings["name"],
+        n_atoms=root["atoms/id"].shape[0],
+        n_usable=sum(c["n_usable"] for c in mine),
+        n_plastic=sum(c["n_plastic"] for c in mine),
+        fingerprint=tuple(source.provenance["fingerprint"]),
+        species=tuple(root.names("atoms/species_name")),
+    )
+
+
+def _told_apart(specimens: dict[str, Specimen]) -> dict[str, Specimen]:
+    """Glasses of the same ids and species have one key, by which atoms are drawn; their fingerprints tell them apart."""
+    keys = Counter(specimen.key for specimen in specimens.values())
+    return {
+        path: replace(specimen, key=f"{specimen.key}:{definition_digest({'distances': specimen.fingerprint})[:16]}")
+        if keys[specimen.key] > 1
+        else specimen
+        for path, specimen in specimens.items()
+    }
+
+
+def _refuse_twice(paths: Sequence[Path]) -> None:
+    known = [ledger.require(path, "ingest").provenance for path in paths]
+    for one, two in combinations(range(len(paths)), 2):
+        if learn.same_glass(*(known[k][name] for k in (one, two) for name in ("specimen", "fingerprint"))):
+            raise BadDataError(
+                "the same glass was given twice",
+                code="E-SPECIMEN-KEY",
+                file=paths[two],
+                why=f"it is also in {paths[one]}",
+            )
+
+
+def _share(specimens: dict[str, Specimen], chosen: TrainSettings) -> float:
+    """Share of the majority, by hash, that certainly holds what every draw can choose."""
+    plastic = sum(s.n_plastic for s in specimens.values())
+    other = sum(s.n_usable for s in specimens.values()) - plastic
+    few, many = sorted((plastic, other))
+    wanted = few * max(chosen.ratio, 1.0)
+    # Ten standard deviations above the expectation: the chance to miss a row is nil.
+    return min(1.0, (wanted + 10.0 * np.sqrt(wanted) + 100.0) / max(many, 1))
+
+
+def _gather(
+    path: str,
+    domain: int,
+    step: int,
+    *,
+    chosen: TrainSettings,
+    label: dict,
+    share: float,
+    specimens: dict[str, Specimen],
+) -> Table:
+    """The rows of a domain that some draw can choose: the minority, and the majority with the smallest hashes."""
+    root = StoreReader(path)
+    columns = columns_of(root, chosen)
+    found = labelled_rows(root, domain, chosen.set, columns, step, label)
+    rows = root.rows(domain)
+    ids = root["atoms/id"][rows]
+    me = specimens[path]
+    plastic = sum(s.n_plastic for s in specimens.values())
+    rare = plastic * 2 <= sum(s.n_usable for s in specimens.values())
+    minority = found.y if rare else ~found.y
+    lowest = np.min(
+        [learn.identity_hash(chosen.seed, "undersample", draw, me.key, ids) for draw in range(chosen.draws)], axis=0
+    )
+    keep = found.mask & (minority | (share >= 1.0) | (lowest.astype(np.float64) < share * 2.0**64))
+    block = None
+    if chosen.fold_kind == "spatial_block":
+        block = learn.blocks(
+            root["frames/position"][0, rows],
+            root["frames/cell"][0],
+            root["frames/periodic"][:],
+            chosen.block_angstrom,
+            origin=root["frames/origin"][0],
+        )[keep]
+    return Table(
+        (me,), np.zeros(int(keep.sum()), dtype=np.int64), ids[keep], found.value[keep], found.y[keep], columns, block
+    )

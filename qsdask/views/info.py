@@ -1,0 +1,96 @@
+"""What is in a store: stages, complete or not, sizes, provenance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from qsdask import schema
+from qsdask.engine.load import read_box
+from qsdask.store import ledger
+from qsdask.store.reader import StoreReader
+
+__all__ = ["info", "specimen_of", "warnings_of"]
+
+
+def info(store: str | Path) -> dict:
+    """Describe a store without reading its arrays.
+
+    Parameters
+    ----------
+    store : str or Path
+        A specimen's store, complete or not.
+
+    Returns
+    -------
+    dict
+        ``store``, ``format``, ``specimen`` (atoms, steps, domains, species, strain, cell) and ``stages``: for each its
+        step (0 unless it describes a deformed frame), tasks done and wanted, whether it is complete, settings,
+        provenance, and the size of its arrays in bytes.
+
+    Raises
+    ------
+    NoInputError
+        ``E-NO-STORE`` when there is no store.
+    """
+    path = Path(store)
+    stages = []
+    for record in ledger.records(path):
+        total = int(np.prod(record.shape))
+        stages.append(
+            {
+                "stage": record.key,
+                "step": schema.frame_of(record.key)[0],
+                "complete": record.complete,
+                "tasks": total,
+                "done": total if record.complete else total - len(ledger.pending(path, record.key)),
+                "bytes": sum(_size(path / group) for group in record.groups),
+                "groups": list(record.groups),
+                "settings": record.settings,
+                "provenance": record.provenance or {},
+                "digest": record.digest,
+            }
+        )
+    specimen = specimen_of(path) if any(s["stage"] == "ingest" and s["complete"] for s in stages) else {}
+    return {"store": str(path), "format": schema.FORMAT_VERSION, "specimen": specimen, "stages": stages}
+
+
+def warnings_of(store: str | Path, stage: str, step: int = 0) -> list[str]:
+    """What was accepted with a warning when a stage ran, one line each.
+
+    Parameters
+    ----------
+    store : str or Path
+        A specimen's store.
+    stage : str
+        Its complete stage, such as ``"ingest"``.
+    step : int
+        Frame that the stage describes.
+    """
+    found = ledger.require(Path(store), schema.group_at(step, stage)).provenance.get("warnings", [])
+    return [f"{warning['code']}: {warning['text']}" for warning in found]
+
+
+def specimen_of(path: Path) -> dict:
+    """What an ingested specimen is: name, atoms, steps, domains, species and their shares, strain, cell."""
+    root = StoreReader(path)
+    n_step, n_atom, _ = root["frames/position"].shape
+    names = root.names("atoms/species_name")
+    share = np.bincount(root["atoms/species"][:], minlength=len(names)) / n_atom
+    strain = root["frames/strain"][:]
+    box = read_box(root, 0)
+    return {
+        "name": ledger.require(path, "ingest").settings["name"],
+        "atoms": n_atom,
+        "steps": n_step,
+        "domains": root.n_domain,
+        "species": {name: round(float(s), 4) for name, s in zip(names, share, strict=True)},
+        "strain": [float(strain.min()), float(strain.max())],
+        "cell_angstrom": box.cell.tolist(),
+        "periodic": [bool(p) for p in box.periodic],
+    }
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -1,0 +1,208 @@
+"""``report``: one HTML page that shows how softness predicted the plasticity of a glass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from qsdask.engine.where import Run
+from qsdask.learn import Model, loaded
+from qsdask.reporting.page import Report, render, write_page
+from qsdask.stages.steps import label_step
+from qsdask.store import ledger
+from qsdask.store.record import Record
+from qsdask.study.activation import activation
+from qsdask.study.evaluate import evaluate
+from qsdask.study.slice import slice_through
+from qsdask.study.spectrum import spectrum
+from qsdask.views.info import specimen_of
+
+__all__ = ["next_commands", "report"]
+
+#: Physics checks of a simulated glass that its report tells: name, title, unit.
+_CHECKED = (
+    ("density_g_per_cm3", "density", "g/cm³"),
+    ("energy_ev_per_atom", "energy", "eV/atom"),
+    ("modulus_gpa", "Young's modulus", "GPa"),
+    ("yield_stress_gpa", "highest stress", "GPa"),
+    ("yield_strain", "at strain", ""),
+    ("plastic_fraction", "plastic fraction at 4 %", ""),
+)
+
+
+def report(
+    store: str | Path,
+    *,
+    model: str | Path,
+    out: str | Path = "report.html",
+    slice_axis: str = "y",
+    slice_thickness: float = 2.0,
+    stages: Sequence[Mapping] = (),
+    scores: Mapping | None = None,
+    run: Run | None = None,
+) -> Path:
+    """Write a self-contained HTML report of a held-out specimen.
+
+    Parameters
+    ----------
+    store : str or Path
+        A specimen's store, after `qsdask.respond` and `qsdask.predict`.
+    model : str or Path
+        Model folder.
+    out : str or Path
+        HTML file.
+    slice_axis : {"x", "y", "z"}
+        Normal of the pictured slice.
+    slice_thickness : float
+        Unit: angstrom.
+    stages : sequence of mappings
+        Rows of a table of stages and times, when the caller took them.
+    scores : mapping, optional
+        Result of `qsdask.evaluate` for this store and model, when the caller has it; found anew otherwise.
+    run : Run, optional
+        Cluster, workers, progress.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    QSDaskError
+        When a stage is missing or incomplete, or the specimen was trained on.
+    """
+    path, run = Path(store), run or Run()
+    found = loaded(str(model))
+    with run.shared() as here:
+        scores = evaluate(path, model=model, run=here) if scores is None else scores
+        by_strain = activation(path, model=model, run=here)
+        at_strain = spectrum(path, model=model, run=here)
+        cut = slice_through(path, model=model, axis=slice_axis, thickness=slice_thickness, run=here)
+    stored = ledger.records(path)
+    source = ledger.require(path, "ingest").provenance or {}
+    about = specimen_of(path)
+    shown = Report(
+        title=f"Quench-in softness of {about['name']}",
+        specimen={
+            "name": about["name"],
+            "atoms": about["atoms"],
+            "frames": about["steps"],
+            "strain": f"{about['strain'][0]:g} to {about['strain'][1]:g}",
+            "composition": ", ".join(f"{name} {share:.2%}" for name, share in about["species"].items()),
+            "excluded": scores["excluded"],
+        },
+        model=_model(found, Path(model).stem),
+        scores=_scores(scores),
+        stages=stages,
+        making=_making(source.get("simulated", {})),
+        activation=by_strain,
+        spectrum=at_strain,
+        slice=cut,
+        warnings=[*_warnings(stored), *found.warnings, *scores["notes"]],
+        provenance={
+            "input": ", ".join(source["input"]),
+            "input hash (BLAKE2b)": source["input_hash"],
+            "model hash (SHA-256)": found.digest(),
+            **{f"settings of {record.key}": _settings(record.settings) for record in stored},
+            **{f"version of {name}": number for name, number in {**source["versions"], **found.versions}.items()},
+        },
+        next_commands=next_commands(path, model, label_step(path, found.label["strain"])),
+    )
+    return write_page(out, render(shown))
+
+
+def next_commands(store: Path, model: str | Path, frame: int = -1) -> list[str]:
+    """What to type after a report.
+
+    Parameters
+    ----------
+    store : Path
+        The specimen's store.
+    model : str or Path
+        Model folder.
+    frame : int
+        Frame worth looking at.
+    """
+    return [
+        f"qsdask info {store}",
+        f"qsdask activation {store} --model {model}",
+        f"qsdask export {store} --frame {frame} --columns qs,d2min --out {store.stem}.extxyz",
+    ]
+
+
+def _model(found: Model, name: str) -> dict[str, object]:
+    """What the report tells of the model."""
+    label = found.label
+    text = f"D2min > {label['threshold']:g} Å² at strain {label['strain']:g}"
+    if "frequency" in label:
+        text += f", in more than {label['frequency']:g} of the isoconfigurational runs"
+    trained = (f"{s.name} ({s.n_atoms:,} atoms, {s.n_plastic:,} plastic)" for s in found.specimens)
+    return {
+        "name": name,
+        "trained on": ", ".join(trained),
+        "models": len(found.trees),
+        "features": f"{found.definition['features']['set']}, {len(found.columns)} columns",
+        "label": text,
+        "cross-validated AUC": f"{found.scores['mean']['auc']:.3f} ± {found.scores['mean']['auc_std']:.3f}",
+        "importance": _importance(found),
+    }
+
+
+def _scores(scores: Mapping) -> dict[str, object]:
+    """Scores under the names that the page shows."""
+    return {
+        "auc_roc": scores["auc_roc"],
+        "auc_roc_std": scores["auc_models_std"],
+        "average_precision": scores["average_precision"],
+        "recall": scores["recall"],
+        "baselines": {
+            name.replace("_", " "): {**row, "auc_roc": row["auc"]} for name, row in scores["baselines"].items()
+        },
+        "mean AUC of the single models": scores["auc_models_mean"],
+        "precision at QS = 0.5": scores["precision"],
+        "usable atoms": scores["usable"],
+        "plastic atoms": scores["plastic"],
+    }
+
+
+def _making(simulated: Mapping) -> dict[str, object]:
+    """What `qsdask.simulate` told `qsdask.ingest`; empty for glasses made elsewhere."""
+    if not simulated:
+        return {}
+    checks = simulated.get("checks") or {}
+    rate, seconds = simulated["rate_kelvin_per_second"], simulated["strain_rate_per_second"]
+    return {
+        "specimen": f"{simulated['name']}, replica {simulated['replica']}, run {simulated['run']}",
+        "alloy": ", ".join(f"{name} {share:.2%}" for name, share in simulated["composition"].items()),
+        "quench": f"{rate:.3g} K/s to {simulated['kelvin']:g} K",
+        "load": f"{simulated['loading']} along {simulated['axis']}, mode {simulated['mode']}"
+        + (f", {seconds:.3g} per second" if seconds else ""),
+        "boundary": simulated["boundary"],
+        "potential": f"{simulated['potential']} ({simulated['pair_style']}), SHA-256 {simulated['potential_sha256']}",
+        "seed": str(simulated["seed"]),
+        "LAMMPS": str(simulated["lammps"]),
+        **{
+            title: f"{checks[name]:.4g} {unit}".strip()
+            for name, title, unit in _CHECKED
+            if checks.get(name) is not None
+        },
+        **({"remarks": "; ".join(checks["remarks"]) or "none"} if checks else {}),
+    }
+
+
+def _importance(model: Model) -> list[tuple[str, float]]:
+    """Share of the total gain that every column has, averaged over the fold models, largest first."""
+    gain = np.mean([g / g.sum() for g in (b.feature_importance("gain") for b in model.boosters())], axis=0)
+    return [(model.columns[i], float(gain[i])) for i in np.argsort(-gain, kind="stable")]
+
+
+def _warnings(stored: Sequence[Record]) -> list[str]:
+    """What was accepted with a warning when the store was made."""
+    return [f"{w['code']}: {w['text']}" for r in stored for w in (r.provenance or {}).get("warnings", [])]
+
+
+def _settings(settings: Mapping) -> str:
+    return ", ".join(f"{key} = {value}" for key, value in settings.items() if not isinstance(value, list | dict))

@@ -1,0 +1,161 @@
+"""The engine: nothing listens beyond loopback, refusals travel, lost workers are named, plans add up."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+
+import dask
+import numpy as np
+import psutil
+import pytest
+from distributed import LocalCluster
+from distributed.client import FutureCancelledError
+from distributed.comm import CommClosedError
+from distributed.security import Security
+
+from qsdask.engine import cluster as cluster_module
+from qsdask.engine.cluster import connect
+from qsdask.engine.cost import Size, leaf_edges, mean_ghosts
+from qsdask.engine.tasks import cluster_errors, run_tasks, warm_up
+from qsdask.errors import BadDataError, ResumableError, UsageError
+from qsdask.quantity import feature_sets
+from qsdask.schema import STAGES
+from qsdask.stages import features, ingest, predict, propensity, respond, shells
+
+
+def listening() -> set[str]:
+    """Addresses on which this process and its children listen."""
+    me = psutil.Process()
+    return {c.laddr.ip for p in [me, *me.children(recursive=True)] for c in p.net_connections() if c.status == "LISTEN"}
+
+
+@pytest.mark.parametrize("cluster", ["local", "threads"])
+def test_only_loopback_is_listened_on(cluster):
+    before = listening()
+    with connect(cluster, 2) as client:
+        assert all(ipaddress.ip_address(address).is_loopback for address in listening() - before)
+        assert "127.0.0.1" in client.dashboard_link
+        assert sum(client.nthreads().values()) == 2
+
+
+def refuse(number: int) -> int:
+    if number == 3:
+        raise BadDataError("three is not allowed", code="E-THREE", atom_id=3)
+    return number * number
+
+
+def vanish(path: str, number: int) -> int:
+    if number == 1:
+        os._exit(1)
+    return number
+
+
+def nothing() -> None:
+    """Compile nothing."""
+
+
+def test_results_come_and_refusals_travel():
+    with connect("threads", 2) as client:
+        warm_up(client, nothing)
+        assert sorted(run_tasks(client, refuse, [(i,) for i in range(3)], label="squares", progress=False)) == [0, 1, 4]
+        with pytest.raises(BadDataError, match="E-THREE") as refusal:
+            list(run_tasks(client, refuse, [(i,) for i in range(5)], label="squares", progress=False))
+        assert refusal.value.atom_id == 3
+
+
+def test_a_task_that_kills_its_workers_is_named():
+    with connect("local", 2) as client, pytest.raises(ResumableError, match=r"E-WORKER-LOST.*\('x', 1\)"):
+        list(run_tasks(client, vanish, [("x", i) for i in range(3)], label="vanish", progress=False))
+
+
+def test_a_task_that_kills_its_workers_need_not_end_the_others():
+    with connect("local", 2) as client:
+        found = run_tasks(
+            client,
+            vanish,
+            [("x", i) for i in range(4)],
+            label="vanish",
+            progress=False,
+            # One at a time: Dask blames all tasks that a lost worker had.
+            at_once=1,
+            instead=lambda name, i, error: (name, i, error.code),
+        )
+        assert sorted(found, key=str) == [("x", 1, "E-WORKER-LOST"), 0, 2, 3]
+
+
+def test_unknown_clusters_are_refused():
+    with pytest.raises(UsageError, match="E-CLUSTER"), connect("nonsense"):
+        pass
+
+
+def test_plan_counts_the_ghosts_of_a_gas():
+    edges, n_atom, chunk, reach = np.array([60.0, 60.0, 60.0]), 8000, 1000, 5.0
+    np.testing.assert_allclose(leaf_edges(edges, n_atom, chunk), 30.0)
+    x = np.random.default_rng(0).random((n_atom, 3)) * edges
+    low, high = np.zeros(3) - reach, np.full(3, 30.0) + reach
+    inside = 0
+    for shift in np.stack(np.meshgrid(*[[-60.0, 0.0, 60.0]] * 3, indexing="ij"), axis=-1).reshape(-1, 3):
+        inside += ((x + shift >= low) & (x + shift <= high)).all(axis=1).sum()
+    assert mean_ghosts(edges, n_atom, chunk, reach) == pytest.approx(inside - 1000, rel=0.05)
+
+
+def test_plan_names_every_stage():
+    size = Size(345600, 33, 65536, (240.0, 48.0, 480.0))
+    made = [
+        ingest.plan_of(size),
+        shells.plan_of(size, 4.0),
+        features.plan_of(size, feature_sets()["interstice"]()),
+        respond.plan_of(size, 4.0),
+        propensity.plan_of(size, 3),
+        predict.plan_of(size, 80),
+    ]
+    assert [s.stage for s in made] == [stage.name for stage in STAGES]
+    assert [s.tasks for s in made] == [33, 6, 12, 198, 198, 6]
+    assert all(s.bytes_memory > 1e8 for s in made)
+
+
+def test_a_wide_cutoff_needs_more_memory_for_features():
+    size, quantity = Size(345600, 1, 65536, (240.0, 48.0, 480.0)), feature_sets()["interstice"]()
+    usual, same, wide = (features.plan_of(size, quantity, cutoff) for cutoff in (0.0, 4.0, 9.0))
+    assert usual == same
+    assert wide.bytes_memory > usual.bytes_memory
+
+
+def test_a_cluster_behind_tls_is_reached_with_dasks_own_certificates(tmp_path):
+    pytest.importorskip("cryptography")
+    security = Security.temporary()
+    tls = {}
+    for name, text in {
+        "ca-file": security.tls_ca_file,
+        "cert": security.tls_scheduler_cert,
+        "key": security.tls_scheduler_key,
+    }.items():
+        tls[name] = tmp_path / f"{name}.pem"
+        tls[name].write_text(text)
+    certificates = {
+        "distributed.comm.tls.ca-file": str(tls["ca-file"]),
+        "distributed.comm.tls.client.cert": str(tls["cert"]),
+        "distributed.comm.tls.client.key": str(tls["key"]),
+    }
+    with (
+        LocalCluster(1, threads_per_worker=1, security=security, host="127.0.0.1", dashboard_address=None) as cluster,
+        dask.config.set(certificates),
+        connect(cluster.scheduler_address) as client,
+    ):
+        assert cluster.scheduler_address.startswith("tls://")
+        assert sorted(run_tasks(client, refuse, [(i,) for i in range(3)], label="squares", progress=False)) == [0, 1, 4]
+
+
+@pytest.mark.parametrize("error", [CommClosedError("in <TCP>: Stream is closed"), FutureCancelledError("key", None)])
+def test_a_lost_scheduler_is_not_taken_for_a_full_disk(error):
+    with pytest.raises(ResumableError, match="E-CLUSTER-LOST"), cluster_errors():
+        raise error
+
+
+def test_a_cluster_whose_workers_do_not_come_back_ends_in_a_message(monkeypatch):
+    monkeypatch.setattr(cluster_module, "NO_WORKERS_SECONDS", 1)
+    with connect("local", 1) as client:
+        client.cluster.scale(0)
+        with pytest.raises(ResumableError, match="E-WORKER-LOST"):
+            list(run_tasks(client, len, [("abc",)], label="measure", progress=False))

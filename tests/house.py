@@ -29,7 +29,10 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "response": (STRUCTURE | {"response"}, {"numpy"}),
     "testing": (STRUCTURE | {"testing"}, {"numpy", "distributed"}),
     "store": (STORE, {"numpy", "xarray", "zarr", "google_crc32c"}),
-    "formats": (BASE | {"kernels", "space", "formats"}, {"numpy", "isal", "zstandard", "xxhash", "MDAnalysis", "ase"}),
+    "formats": (
+        BASE | {"files", "kernels", "space", "formats"},
+        {"numpy", "isal", "zstandard", "xxhash", "MDAnalysis", "ase"},
+    ),
     "intake": (STORE | {"formats", "intake"}, {"numpy"}),
     "engine": (ENGINE, {"numpy", "zarr", "dask", "distributed", "psutil", "rich"}),
     "learn": (BASE | {"files", "kernels", "learn"}, {"numpy", "scipy", "lightgbm"}),

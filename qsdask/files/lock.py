@@ -1,6 +1,6 @@
-"""One writer per store: a lock file that tells who writes, and that does not outlive its writer.
+"""One writer per folder, a store or a specimen: a lock file that tells who writes, and that does not outlive its writer.
 
-The lock is the file ``.lock`` in the store, made with O_EXCL; network file systems honour that, `flock` they may not.
+The lock is the file ``.lock`` in the folder, made with O_EXCL; network file systems honour that, `flock` they may not.
 Its owner touches it every few seconds. A lock whose owner is gone is taken over.
 """
 
@@ -36,7 +36,7 @@ SILENCE = 120.0
 #: Two starts of a process that differ by less are one: the system derives them from a clock that is set now and then.
 SAME_START = 2.0
 
-#: Stores that this process writes, and the thread that does.
+#: Folders that this process writes, and the thread that does.
 _held: dict[str, int] = {}
 _guard = threading.Lock()
 
@@ -48,12 +48,12 @@ def is_lock_file(name: str) -> bool:
 
 @contextmanager
 def writing(path: str | Path) -> Iterator[None]:
-    """Be the only writer of a store inside the ``with``; inside another one of the same thread it does nothing.
+    """Be the only writer of a folder inside the ``with``; inside another one of the same thread it does nothing.
 
     Parameters
     ----------
     path : str or Path
-        Root of the store; made when it is not there, and removed again if nothing was put into it.
+        Root of the store, or the specimen's folder; made when it is not there, and removed again if nothing was put into it.
 
     Raises
     ------
@@ -156,8 +156,10 @@ def _is_stale(lock: Path, now: Path) -> bool:
     if owner.get("host") != me["host"] or owner.get("space") != me["space"]:
         return _silence(lock, now) > SILENCE
     try:
-        started = psutil.Process(int(owner["pid"])).create_time()
-        return abs(started - float(owner["start"])) > SAME_START
+        process = psutil.Process(int(owner["pid"]))
+        # A process that nobody has taken leave of writes no more.
+        dead = process.status() == psutil.STATUS_ZOMBIE
+        return dead or abs(process.create_time() - float(owner["start"])) > SAME_START
     except psutil.NoSuchProcess:
         return True
     except (psutil.AccessDenied, KeyError, ValueError, TypeError):
@@ -217,9 +219,9 @@ def _time(start: object) -> str:
 def _locked(root: Path, owner: dict) -> ResumableError:
     who = f"process {owner.get('pid', '?')} on {owner.get('host', '?')}"
     return ResumableError(
-        f"another process writes into this store: {who}, started {_time(owner.get('start'))} ({owner.get('command', '?')})",
+        f"another process writes here: {who}, started {_time(owner.get('start'))} ({owner.get('command', '?')})",
         code="E-LOCKED",
         file=root,
         why="two writers would mix their numbers",
-        hint=f"wait until it has ended; if it is gone and no qsdask runs anywhere on this store, remove {root / LOCK}",
+        hint=f"wait until it has ended; if it is gone and no qsdask works anywhere on this folder, remove {root / LOCK}",
     )

@@ -8,10 +8,12 @@ import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 
 from qsdask.errors import CannotCreateError, UsageError
+from qsdask.files.durable import give_name
 
 __all__ = ["DumpWriter", "ExtxyzWriter", "open_writer", "write_extxyz", "write_lammps_dump"]
 
@@ -56,10 +58,10 @@ class _Writer(ABC):
             if not name or any(c.isspace() for c in name):
                 raise UsageError(f"species name {name!r} cannot be written", code="E-COLUMN")
         self.written = 0
-        folder, base = os.path.split(self.path)
-        self._temporary = os.path.join(folder, f".{base}.{secrets.token_hex(4)}.part")
+        name = Path(self.path)
+        self._temporary = name.with_name(f".{name.name}.{secrets.token_hex(4)}.partial")
         try:
-            self._file = open(self._temporary, "xb")  # noqa: SIM115 - closed by close or abandon
+            self._file = self._temporary.open("xb")
             self._file.write(self._header().encode())
         except OSError as error:
             raise CannotCreateError(
@@ -153,16 +155,13 @@ class _Writer(ABC):
             raise UsageError(
                 f"{self.written} atoms were written, {self.natoms} were announced", code="E-COUNT", file=self.path
             )
-        self._file.flush()
-        os.fsync(self._file.fileno())
         self._file.close()
-        os.replace(self._temporary, self.path)
+        give_name(self._temporary, Path(self.path))
 
     def abandon(self) -> None:
         """Remove what was written."""
         self._file.close()
-        if os.path.exists(self._temporary):
-            os.remove(self._temporary)
+        self._temporary.unlink(missing_ok=True)
 
 
 def _reals(values) -> list[str]:

@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn, TextColumn
 from rich.text import Text
 
+from qsdask.files.durable import write_durable
 from qsdask.settings import SimulateRecipe
 from qsdask.simulation.crystal import sites
-from qsdask.simulation.output import write_durable, write_json
+from qsdask.simulation.output import write_json
 from qsdask.simulation.schedule import cost, schedule, track_name
 from qsdask.simulation.specimen import SpecimenPlan
 
@@ -88,7 +89,7 @@ def write_tables(
     writer = csv.DictWriter(text, rows[0], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_durable(home / "specimens.csv", [text.getvalue().encode()])
+    write_durable(home / "specimens.csv", text.getvalue().encode())
     write_json(home / "ensemble.json", {"recipe": recipe.model_dump(mode="json"), "specimens": rows})
     return rows
 

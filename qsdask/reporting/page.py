@@ -13,6 +13,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from qsdask.errors import CannotCreateError
+from qsdask.files.durable import write_durable
 from qsdask.reporting import figures, template
 from qsdask.reporting.captions import CAPTIONS
 from qsdask.reporting.picture import encode
@@ -126,16 +127,8 @@ def write_page(path: str | os.PathLike, page: str) -> Path:
         ``E-REPORT-WRITE``.
     """
     path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        try:
-            with open(partial, "xb") as file:
-                file.write(page.encode("utf-8"))
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+        write_durable(path, page.encode("utf-8"))
     except OSError as error:
         raise CannotCreateError(
             f"the report cannot be written: {error.strerror or error}",

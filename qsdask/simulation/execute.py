@@ -12,10 +12,12 @@ from pathlib import Path
 
 from qsdask import __version__
 from qsdask.errors import CannotCreateError, QSDaskError, storage_errors
+from qsdask.files.durable import give_name, write_durable
+from qsdask.files.lock import writing
 from qsdask.simulation.crystal import counts, lattice_constant, unit_cells
-from qsdask.simulation.output import compressed, make_durable, table_text, write_durable, write_json
+from qsdask.simulation.output import compressed, table_text, write_json
 from qsdask.simulation.potential import find_potential, sha256_of
-from qsdask.simulation.progress import Ledger, digest, locked, read_plan
+from qsdask.simulation.progress import Ledger, digest, read_plan
 from qsdask.simulation.protocol import QUANTITIES, Glass, start, travel
 from qsdask.simulation.schedule import (
     PREPARATION,
@@ -67,7 +69,7 @@ def run_specimen(folder: str | Path, report: Callable[[dict], None] = lambda eve
     """
     folder = Path(folder).absolute()
     plan = read_plan(folder)
-    with storage_errors(folder), locked(folder), contextlib.chdir(folder):
+    with storage_errors(folder), writing(folder), contextlib.chdir(folder):
         ledger = Ledger.read(Path(), plan)
         if ledger is None or not ledger.finished:
             _work(plan, ledger, report)
@@ -128,7 +130,7 @@ def _work(plan: SpecimenPlan, ledger: Ledger | None, report: Callable[[dict], No
         at = {"phase": segments[min(ledger.segments_done, len(segments) - 1)].phase}
         ledger.resumed_at.append({**at, "segment": ledger.segments_done, "step": ledger.steps_done})
     Path("checkpoint").mkdir(exist_ok=True)
-    write_durable(Path(_POTENTIAL), [potential.read_bytes()])
+    write_durable(Path(_POTENTIAL), potential.read_bytes())
     ledger.write(Path())
     _report(report, ledger, math.nan)
     for number, segment in enumerate(segments):
@@ -159,9 +161,9 @@ def _segment(plan: SpecimenPlan, segments: tuple[Segment, ...], number: int, led
     except QSDaskError as error:
         error.message += f" (specimen {plan.name}, phase {segment.phase}, after step {ledger.steps_done})"
         raise
-    write_durable(_part(number, "csv"), [table_text(outcome.rows)])
-    write_durable(_part(number, "dump"), [compressed(b"".join(outcome.frames))])
-    make_durable(partial, goal)
+    write_durable(_part(number, "csv"), table_text(outcome.rows))
+    write_durable(_part(number, "dump"), compressed(b"".join(outcome.frames)))
+    give_name(partial, goal)
     if last_of_preparation:
         ledger.glass = Glass(low.tolist(), high.tolist(), outcome.rows[-1][1:])
     ledger.segments_done, ledger.phase = number + 1, segment.phase

@@ -1,16 +1,17 @@
-"""Files of a specimen: text of dump frames and tables, and writes that survive a kill."""
+"""Files of a specimen: text of dump frames and tables."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import zstandard
 
-__all__ = ["compressed", "frame_text", "make_durable", "table_text", "write_durable", "write_json"]
+from qsdask.files.durable import write_durable
+
+__all__ = ["compressed", "frame_text", "table_text", "write_json"]
 
 #: Level of the dumps' compression; the same text always gives the same bytes.
 _LEVEL = 9
@@ -64,41 +65,4 @@ def compressed(data: bytes) -> bytes:
 
 def write_json(path: Path, value: object) -> None:
     """Write a JSON file durably."""
-    write_durable(path, [(json.dumps(value, indent=1, allow_nan=False) + "\n").encode()])
-
-
-def write_durable(path: Path, pieces: Iterable[bytes]) -> None:
-    """Write a file that is there whole or not at all, after a power cut too.
-
-    Parameters
-    ----------
-    path : Path
-        File to make or replace.
-    pieces : iterable of bytes
-        Its content.
-    """
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
-        for piece in pieces:
-            file.write(piece)
-    make_durable(partial, path)
-
-
-def make_durable(partial: Path, path: Path) -> None:
-    """Give a file that was written its name, after its bytes have reached the disk.
-
-    Parameters
-    ----------
-    partial : Path
-        What was written.
-    path : Path
-        Its name, in the same folder.
-    """
-    for place, flags in ((partial, os.O_RDWR), (path.parent, os.O_RDONLY)):
-        if place == path.parent:
-            partial.replace(path)
-        descriptor = os.open(place, flags)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    write_durable(path, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from qsdask.errors import BadDataError, CannotCreateError, NoInputError, ResumableError
-from qsdask.simulation.output import write_durable, write_json
+from qsdask.errors import BadDataError, CannotCreateError, NoInputError
+from qsdask.files.durable import write_durable
+from qsdask.simulation.output import write_json
 from qsdask.simulation.protocol import Glass
 from qsdask.simulation.specimen import SpecimenPlan
 
-__all__ = ["Ledger", "lay_out", "locked", "read_plan"]
+__all__ = ["Ledger", "lay_out", "read_plan"]
 
 
 @dataclass
@@ -111,7 +109,7 @@ def lay_out(plan: SpecimenPlan, folder: str | Path) -> Path:
     place = Path(folder) / plan.name
     place.mkdir(parents=True, exist_ok=True)
     refuse_changed(plan, place)
-    write_durable(place / "plan.json", [(plan.model_dump_json(indent=1) + "\n").encode()])
+    write_durable(place / "plan.json", (plan.model_dump_json(indent=1) + "\n").encode())
     return place
 
 
@@ -169,22 +167,3 @@ def read_plan(folder: Path) -> SpecimenPlan:
             file=folder / "plan.json",
             hint="remove the folder and run the recipe again",
         ) from None
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep a second process away from a specimen; the lock falls with the process.
-
-    Raises
-    ------
-    ResumableError
-        ``E-LOCKED``.
-    """
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ResumableError(
-                "another process works on this specimen", code="E-LOCKED", file=folder, hint="wait for it, or stop it"
-            ) from None
-        yield

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 from pathlib import Path
 
 from zarr.core.buffer import Buffer
 from zarr.storage import LocalStore
 
+from qsdask.files.durable import being_written, sync
 from qsdask.store.validate import plain_path
 
-__all__ = ["DurableStore", "content_words", "name_word", "sweep", "sync_directory"]
+__all__ = ["DurableStore", "content_words", "name_word", "sweep"]
 
 
 class DurableStore(LocalStore):
@@ -47,7 +47,7 @@ class DurableStore(LocalStore):
         self._check_writable()
         self._put(key, data, False)
         for directory in (self.root / key).parents:
-            sync_directory(directory)
+            sync(directory)
             if directory == self.root:
                 return
 
@@ -56,22 +56,8 @@ class DurableStore(LocalStore):
         plain_path(self.root, key)
         path = self.root / key
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.{id(data):x}.partial")
-        try:
-            with partial.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            if exclusive:
-                os.link(partial, path)
-                partial.unlink()
-            else:
-                partial.replace(path)
-        except BaseException as error:
-            partial.unlink(missing_ok=True)
-            if isinstance(error, OSError) and error.filename is None:
-                error.filename = str(path)  # a full disk does not say where
-            raise
+        with being_written(path, exclusive=exclusive) as file:
+            file.write(data)
         self.written[key] = (*content_words(data), name_word(key))
 
     def sync_directories(self) -> None:
@@ -80,7 +66,7 @@ class DurableStore(LocalStore):
             parent for key in self.written for parent in (self.root / key).parents if self.root in parent.parents
         }
         for directory in sorted({*directories, self.root}):
-            sync_directory(directory)
+            sync(directory)
 
 
 def content_words(data: bytes) -> tuple[int, int, int]:
@@ -98,12 +84,3 @@ def sweep(root: Path) -> None:
     """Remove what killed writers left half written; for the one who holds the lock of the store."""
     for litter in Path(root).rglob(".*.partial"):
         litter.unlink(missing_ok=True)
-
-
-def sync_directory(directory: Path) -> None:
-    """Flush a directory's entries to disk."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

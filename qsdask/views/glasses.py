@@ -14,10 +14,10 @@ import xarray as xr
 
 from qsdask.analysis import glass, replicas
 from qsdask.errors import BadDataError, NoInputError, storage_errors
+from qsdask.files.durable import write_durable
 from qsdask.formats import Frame, open_trajectory
 from qsdask.radii import radius_of
 from qsdask.reporting.glass_page import VERDICTS, with_error, write_glass_page
-from qsdask.simulation.output import write_durable
 from qsdask.simulation.progress import read_plan
 from qsdask.simulation.schedule import steps_of_a_strain_step
 
@@ -83,7 +83,7 @@ def check_glasses(folder: str | Path) -> list[dict]:
     )
     known = sorted({text for specimen in found for pair, text in _KNOWN.items() if pair == specimen["elements"]})
     with storage_errors(folder):
-        write_durable(folder / "checks.csv", [_csv(rows)])
+        write_durable(folder / "checks.csv", _csv(rows))
         content = {
             "expected": {n: {"low": e.low, "high": e.high, "why": e.why} for n, e in glass.EXPECTED.items()},
             "known": known,
@@ -93,7 +93,7 @@ def check_glasses(folder: str | Path) -> list[dict]:
             "unfinished": unfinished,
         }
         text = json.dumps(content, indent=1, allow_nan=False) + "\n"
-        write_durable(folder / "checks.json", [text.encode()])
+        write_durable(folder / "checks.json", text.encode())
     write_glass_page(
         folder / "glasses.html",
         rows=rows,

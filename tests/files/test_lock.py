@@ -137,3 +137,15 @@ def test_the_lock_shows_signs_of_life(tmp_path, monkeypatch):
         while (tmp_path / LOCK).stat().st_mtime == 0 and time.perf_counter() < deadline:
             time.sleep(0.01)
         assert (tmp_path / LOCK).stat().st_mtime > 0
+
+
+def test_the_lock_of_a_process_that_is_dead_and_not_yet_buried_is_taken_over(tmp_path):
+    child = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(HOLD), tmp_path / "a"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert child.stdout.readline() == b"held\n"
+    child.kill()
+    time.sleep(0.2)  # nobody waits for it: a zombie
+    with writing(tmp_path / "a"):
+        assert json.loads((tmp_path / "a" / LOCK).read_text())["pid"] == os.getpid()
+    child.wait()

@@ -252,4 +252,4 @@ def command_of(store: object, key: str) -> str:
     """What to type to compute the stage of a ledger, or of a group."""
     step, name = frame_of(key)
     typed = stage_of(name).command.format(store=store, name=name.partition("/")[2])
-    return f"qsdask {typed}" + f" --step {step}" * (step > 0)
+    return f"qsdask {typed}" + f" --frame {step}" * (step > 0)

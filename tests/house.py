@@ -52,7 +52,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     ),
     "cli": (
         BASE | {"quantity", "learn", "engine", "store", "stages", "study", "care", "views", "jobs", "cli"},
-        {"click", "rich", "xarray"},
+        {"click", "pydantic", "rich", "xarray"},
     ),
     "__main__": ({"cli"}, set()),
     "moved": (set(), set()),

@@ -20,6 +20,7 @@ from qsdask.analysis.counts import (
     wilson_interval,
 )
 from qsdask.errors import BadDataError, UsageError
+from qsdask.settings.defaults import HARD_BELOW, SOFT_ABOVE
 
 __all__ = ["D2_EDGES", "combine", "finalise", "partial"]
 
@@ -40,8 +41,8 @@ def partial(
     threshold: float,
     *,
     strain: float = float("nan"),
-    hard: float = 0.1,
-    soft: float = 0.7,
+    hard: float = HARD_BELOW,
+    soft: float = SOFT_ABOVE,
     predicted: float = 0.5,
     n_fine: int = N_FINE,
     d2_edges: np.ndarray = D2_EDGES,

@@ -26,6 +26,7 @@ from qsdask.intake.scatter import (
 )
 from qsdask.intake.specimen import making_of, refuse_flat, refuse_overlap, species_of
 from qsdask.radii import radius_of
+from qsdask.settings import IngestSettings, ReadingSettings, validated
 from qsdask.space.box import Box
 from qsdask.stages.ingest import continued_cells
 
@@ -100,6 +101,16 @@ def check(
         Refusals are collected, not raised. One piece of a frame is held at a time, beside the first frame.
     """
     found = Findings()
+    settings = validated(IngestSettings, boundary=boundary, lost_atoms=lost_atoms)
+    reading = validated(
+        ReadingSettings,
+        topology=None if topology is None else str(topology),
+        columns=columns,
+        strict=strict,
+        skip_bad_frames=skip_bad_frames,
+        assume_order=assume_order,
+        restart_overlap=restart_overlap,
+    )
 
     def collect(error: QSDaskError) -> None:
         found.errors.append(error)
@@ -109,19 +120,14 @@ def check(
     try:
         source = open_trajectory(
             trajectory,
-            boundary=boundary,
-            topology=topology,
-            columns=columns,
-            strict=strict,
-            skip_bad_frames=skip_bad_frames,
-            assume_order=assume_order,
-            restart_overlap=restart_overlap,
-            on_bad=None if skip_bad_frames else collect,
+            boundary=settings.boundary,
+            **reading.arguments(),
+            on_bad=None if reading.skip_bad_frames else collect,
         )
         found.warnings.extend(source.warnings)
         found.frames = len(source)
         known = species or {int(k): v for k, v in making_of(trajectory).get("species", {}).items()} or None
-        _check_frames(source, known, lost_atoms, frame, progress, found, collect)
+        _check_frames(source, known, settings.lost_atoms, frame, progress, found, collect)
     except QSDaskError as error:
         if error not in found.errors:  # the last of many bad frames, which left none
             found.errors.append(error)

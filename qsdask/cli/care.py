@@ -7,18 +7,21 @@ import json
 import click
 
 import qsdask
+from qsdask.cli.generated import settings_options
 from qsdask.cli.group import CONTEXT, cli
-from qsdask.cli.options import pairs, reading, running, source_files, where_to_run
+from qsdask.cli.options import reading, running, source_files
+from qsdask.settings import IngestSettings
 
 
 @cli.command(context_settings=CONTEXT)
 @click.argument("files", nargs=-1, required=True)
+@settings_options(IngestSettings, only=("species", "boundary", "lost_atoms"))
 @reading
 @click.option("--max-errors", type=click.IntRange(1), default=20, help="Stop after so many.")
 @click.option("--frame", type=int, help="Look at one frame only, counted from 0.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-def check(files, species, max_errors, frame, as_json, quiet, **reading_options) -> None:
+def check(files, max_errors, frame, as_json, quiet, **settings) -> None:
     """Read a trajectory to its end without ingesting it; tell all that is wrong with it.
 
     Ends with status 65 when something is.
@@ -29,14 +32,7 @@ def check(files, species, max_errors, frame, as_json, quiet, **reading_options) 
     """
     from qsdask.cli.tables import print_findings
 
-    found = qsdask.check(
-        source_files(files),
-        species=pairs(species, int),
-        max_errors=max_errors,
-        frame=frame,
-        progress=not quiet,
-        **reading_options,
-    )
+    found = qsdask.check(source_files(files), max_errors=max_errors, frame=frame, progress=not quiet, **settings)
     if as_json:
         click.echo(json.dumps(found.as_json(), indent=1))
     else:
@@ -70,14 +66,14 @@ def verify(store, quiet) -> None:
 @click.argument("store")
 @click.option("--source", multiple=True, help="The trajectory again, when its own frames are damaged.")
 @running
-def repair(store, source, **where) -> None:
+def repair(store, source, run) -> None:
     """Compute damaged parts of a store again, and only those.
 
     \b
     qsdask repair glass7.zarr
     qsdask repair glass7.zarr --source run7.dump.gz
     """
-    mended = qsdask.repair(store, source=source_files(source) or None, run=where_to_run(**where))
+    mended = qsdask.repair(store, source=source_files(source) or None, run=run)
     for line in mended:
         click.echo(line)
     click.echo(f"{store}: {'mended' if mended else 'whole, nothing to do'}.")

@@ -8,13 +8,14 @@ from dataclasses import fields
 from qsdask.errors import UsageError
 from qsdask.quantity import feature_sets, surroundings
 from qsdask.settings import FeatureSettings
+from qsdask.settings.describe import short_name
 from qsdask.stages.features import set_names
 
 __all__ = ["refuse_unused", "settings_of"]
 
 
 def settings_of(name: str) -> list[str]:
-    """Settings of `qsdask.settings.FeatureSettings` that change the columns or numbers of a set.
+    """Settings of `qsdask.settings.FeatureSettings`, by their short names, that change columns or numbers of a set.
 
     Parameters
     ----------
@@ -26,7 +27,7 @@ def settings_of(name: str) -> list[str]:
     list of str
     """
     kind = feature_sets()[name]
-    known = [field.name for field in fields(kind) if field.name in FeatureSettings.model_fields]
+    known = [short_name(FeatureSettings, f.name) for f in fields(kind) if f.name in FeatureSettings.model_fields]
     return [s for s in known if surroundings(kind()) or not s.startswith("coarsen")]
 
 
@@ -38,7 +39,7 @@ def refuse_unused(text: str | None, settings: Mapping[str, object]) -> None:
     text : str or None
         Names of the sets joined by commas, ``"all"``, or None for the default.
     settings : mapping
-        By the names of `qsdask.settings.FeatureSettings`; those that are None are not given.
+        By the short names of `qsdask.settings.FeatureSettings`; those that are None are not given.
 
     Raises
     ------
@@ -49,7 +50,7 @@ def refuse_unused(text: str | None, settings: Mapping[str, object]) -> None:
     used = {setting for name in names for setting in settings_of(name)}
     for setting, value in settings.items():
         if value is not None and setting not in used:
-            option = setting.removesuffix("_angstrom").replace("_", "-")
+            option = setting.replace("_", "-")
             those = [name for name in feature_sets() if setting in settings_of(name)]
             raise UsageError(
                 f"--{option} changes nothing in {', '.join(names)}",

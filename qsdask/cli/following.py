@@ -35,7 +35,7 @@ def following(store: str | Path, steps: Sequence[int] = (0,), model: str | None 
         return all(any(key.startswith(group_at(step, stage)) for key in complete) for step in steps)
 
     deformed = any(steps)
-    at = f" --step {','.join(map(str, steps))}" if deformed else ""
+    at = f" --frame {','.join(map(str, steps))}" if deformed else ""
     if not there("shells"):
         return f"qsdask shells {path}{at}"
     if not there("features/"):

@@ -6,7 +6,7 @@ import click
 
 import qsdask
 from qsdask.cli.group import CONTEXT, cli
-from qsdask.cli.options import listing_settings, running, where_to_run
+from qsdask.cli.options import listing_settings, running
 
 
 @cli.command(context_settings=CONTEXT)
@@ -16,7 +16,7 @@ from qsdask.cli.options import listing_settings, running, where_to_run
 @click.option("--folder", help="Where everything goes, instead of the recipe's folder.")
 @click.option("--dry-run", is_flag=True, help="Print tasks, bytes and memory; run nothing.")
 @running
-def run(recipe, changes, folder, dry_run, **where) -> None:
+def run(recipe, changes, folder, dry_run, run) -> None:
     """Do all of a job from one recipe; run again, it goes on where it was.
 
     \b
@@ -29,17 +29,17 @@ def run(recipe, changes, folder, dry_run, **where) -> None:
     from qsdask.jobs.run import simulation
 
     if dry_run:
-        if cost := simulation(recipe, changes=changes, folder=folder, run=where_to_run(**where)):
+        if cost := simulation(recipe, changes=changes, folder=folder, run=run):
             print_estimate(cost)
         print_plan(qsdask.plan(recipe, changes=changes, folder=folder))
         return
-    print_run(qsdask.run(recipe, changes=changes, folder=folder, run=where_to_run(**where)))
+    print_run(qsdask.run(recipe, changes=changes, folder=folder, run=run))
 
 
 @cli.command(context_settings=CONTEXT)
 @click.option("--folder", default="qsdask-quickstart", help="Where stores, model and report go.")
 @running
-def quickstart(folder, **where) -> None:
+def quickstart(folder, run) -> None:
     """Learn softness from one shipped Cu-Zr glass and test it on another.
 
     \b
@@ -47,4 +47,4 @@ def quickstart(folder, **where) -> None:
     """
     from qsdask.cli.tables import print_run
 
-    print_run(qsdask.quickstart(folder, run=where_to_run(**where)))
+    print_run(qsdask.quickstart(folder, run=run))

@@ -8,9 +8,11 @@ from pathlib import Path
 import click
 
 import qsdask
+from qsdask.cli.generated import settings_options
 from qsdask.cli.group import CONTEXT, cli
-from qsdask.cli.options import running, where_to_run
+from qsdask.cli.options import running
 from qsdask.errors import CannotCreateError
+from qsdask.settings import ReportSettings, validated
 
 
 @cli.command(context_settings=CONTEXT)
@@ -36,7 +38,7 @@ def info(store, as_json) -> None:
 @click.option("--model", required=True, help="Model folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @running
-def evaluate(store, model, as_json, **where) -> None:
+def evaluate(store, model, as_json, run) -> None:
     """Test a model on a glass it has never seen.
 
     \b
@@ -44,7 +46,7 @@ def evaluate(store, model, as_json, **where) -> None:
     """
     from qsdask.cli.tables import print_scores
 
-    scores = qsdask.evaluate(store, model=model, run=where_to_run(**where))
+    scores = qsdask.evaluate(store, model=model, run=run)
     if as_json:
         click.echo(_json(scores))
     else:
@@ -58,7 +60,7 @@ def evaluate(store, model, as_json, **where) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--out", help="Write the whole result as a new Zarr store that xarray opens.")
 @running
-def activation(store, model, threshold, as_json, out, **where) -> None:
+def activation(store, model, threshold, as_json, out, run) -> None:
     """Follow which softness is activated, strain by strain.
 
     \b
@@ -68,7 +70,7 @@ def activation(store, model, threshold, as_json, out, **where) -> None:
 
     if out and Path(out).exists():
         raise CannotCreateError("something is there already", code="E-EXISTS", file=out, hint="choose another --out")
-    found = qsdask.activation(store, model=model, threshold=threshold, run=where_to_run(**where))
+    found = qsdask.activation(store, model=model, threshold=threshold, run=run)
     if out:
         found.to_zarr(out, mode="w-", consolidated=False)
     if as_json:
@@ -80,19 +82,16 @@ def activation(store, model, threshold, as_json, out, **where) -> None:
 @cli.command(context_settings=CONTEXT)
 @click.argument("store")
 @click.option("--model", required=True, help="Model folder.")
-@click.option("--out", default="report.html", help="HTML file.")
-@click.option("--slice-axis", type=click.Choice(["x", "y", "z"]), default="y", help="Normal of the pictured slice.")
-@click.option("--slice-thickness", type=float, default=2.0, help="Thickness of the pictured slice, angstrom.")
+@settings_options(ReportSettings)
 @running
-def report(store, model, out, slice_axis, slice_thickness, **where) -> None:
+def report(store, model, out, run, **settings) -> None:
     """Write a self-contained HTML report.
 
     \b
     qsdask report glass7.zarr --model cuzr.qs --out report.html
     """
-    made = qsdask.report(
-        store, model=model, out=out, slice_axis=slice_axis, slice_thickness=slice_thickness, run=where_to_run(**where)
-    )
+    chosen = validated(ReportSettings, out=out, **settings).arguments()
+    made = qsdask.report(store, model=model, **chosen, run=run)
     click.echo(f"{made}: written. Open it in a browser; it needs no network.")
 
 
@@ -119,7 +118,7 @@ def glasses(folder, as_json) -> None:
 @cli.command(context_settings=CONTEXT)
 @click.argument("store")
 @click.option("--out", help=".extxyz, .xyz, .dump or .lammpstrj.")
-@click.option("--step", type=int, default=0, help="Frame; negative numbers count from the end.")
+@click.option("--frame", "--step", "step", type=int, default=0, help="Frame; negative numbers count from the end.")
 @click.option(
     "--columns", default="", help="Comma-separated: qs, qs_std, d2min, valid, cell_volume, or feature columns."
 )
@@ -129,7 +128,7 @@ def export(store, out, step, columns, model, listed) -> None:
     """Write one frame with chosen columns for OVITO and others.
 
     \b
-    qsdask export glass7.zarr --step 32 --columns qs,d2min --out glass7.extxyz
+    qsdask export glass7.zarr --frame 32 --columns qs,d2min --out glass7.extxyz
     qsdask export glass7.zarr --list
     """
     from qsdask.views.export import exportable

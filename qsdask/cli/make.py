@@ -6,7 +6,7 @@ import click
 
 import qsdask
 from qsdask.cli.group import CONTEXT, cli
-from qsdask.cli.options import listing_settings, running, where_to_run
+from qsdask.cli.options import listing_settings, running
 
 
 @cli.command(context_settings=CONTEXT)
@@ -17,7 +17,7 @@ from qsdask.cli.options import listing_settings, running, where_to_run
 @click.option("--only", multiple=True, help="Specimens to make: a name or a pattern such as 'cu65*'.")
 @click.option("--dry-run", is_flag=True, help="Print specimens and core-hours, from a short timing.")
 @running
-def simulate(recipe, changes, folder, only, dry_run, **where) -> None:
+def simulate(recipe, changes, folder, only, dry_run, run) -> None:
     """Make glasses with LAMMPS: melt, quench, deform; run again, it goes on where it was.
 
     \b
@@ -29,7 +29,7 @@ def simulate(recipe, changes, folder, only, dry_run, **where) -> None:
     from qsdask.cli.tables import print_estimate, print_specimens
     from qsdask.jobs.simulate import estimate
 
-    asked = {"changes": changes, "folder": folder, "only": only, "run": where_to_run(**where)}
+    asked = {"changes": changes, "folder": folder, "only": only, "run": run}
     if dry_run:
         print_estimate(estimate(recipe, **asked))
         return

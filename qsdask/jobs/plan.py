@@ -80,7 +80,7 @@ def _known(job: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path) -
         )
         size = Size(atoms_of(plan), plan.deform.steps // plan.deform.every + 1, job.ingest.chunk, tuple(length))
         return size, _facts(job, list(names), np.array(count))
-    trajectory = open_trajectory(files, boundary=job.ingest.boundary)
+    trajectory = open_trajectory(files, boundary=job.ingest.boundary, **job.reading.arguments())
     first = next(iter(trajectory.read(0, 1)))
     height = Box(first.cell, first.origin, np.ones(3, dtype=bool)).height
     size = Size(first.natoms, len(trajectory.frames), job.ingest.chunk, tuple(height.tolist()))

@@ -233,7 +233,7 @@ def _track(specimen: SpecimenSettings) -> tuple[str, str] | None:
 
 
 def _ingest(plan: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path, store: Path, here: Run) -> Path:
-    settings = {**plan.ingest.arguments(), "name": specimen.name}
+    settings = {**plan.reading.arguments(), **plan.ingest.arguments(), "name": specimen.name}
     return ingest(sources(plan, specimen, base, glasses), store, **settings, run=here)
 
 

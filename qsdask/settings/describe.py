@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from qsdask.settings.base import Settings, sections
 
-__all__ = ["as_toml", "first_line"]
+__all__ = ["as_toml", "choices_of", "first_line", "short_name"]
 
 _WORDS = {str: "text", float: "number", int: "whole number", bool: "true or false"}
 _LIMITS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most", "min_length": "entries: at least"}
@@ -36,13 +36,30 @@ def as_toml(kind: type[Settings], heading: str = "") -> str:
     return "\n".join([*lines, *_table(kind, "")]) + "\n"
 
 
+def short_name(kind: type[Settings], name: str) -> str:
+    """What a user types for a field: its name without the unit."""
+    return kind.model_fields[name].alias or name
+
+
+def choices_of(field: FieldInfo) -> dict[str, str]:
+    """Stored values of a field that has a choice of some, and what is typed for each; empty for other fields."""
+    words = (field.json_schema_extra or {}).get("typed", {}) if isinstance(field.json_schema_extra, dict) else {}
+    kinds = [field.annotation, *get_args(field.annotation)]
+    literal = next((kind for kind in kinds if get_origin(kind) is Literal), None)
+    return {value: words.get(value, value) for value in get_args(literal)} if literal else {}
+
+
 def _table(kind: type[Settings], place: str) -> Iterator[str]:
     below = sections(kind)
     for name, field in kind.model_fields.items():
         if name not in below or field.default is None:
             yield f"# {field.description}; {_told(field)}"
             # Texts, numbers, lists and empty tables look as in JSON.
-            yield f"# {name} =" if _left_open(field) else f"{name} = {json.dumps(field.default)}"
+            shown = name if name.endswith("_angstrom") else short_name(kind, name)
+            default = (
+                choices_of(field).get(field.default, field.default) if isinstance(field.default, str) else field.default
+            )
+            yield f"# {shown} =" if _left_open(field) else f"{shown} = {json.dumps(default)}"
     for name, other in below.items():
         field = kind.model_fields[name]
         if field.default is None:
@@ -68,14 +85,13 @@ def _told(field: FieldInfo) -> str:
         for name, word in _LIMITS.items()
         if getattr(rule, name, None) is not None
     ]
-    text = ", ".join([_type(field.annotation), *limits])
+    words = list(choices_of(field).values())
+    text = ", ".join([" or ".join(map(json.dumps, words)) if words else _type(field.annotation), *limits])
     return f"{text}; needed" if field.is_required() else text
 
 
 def _type(kind: object) -> str:
     origin, inner = get_origin(kind), get_args(kind)
-    if origin is Literal:
-        return " or ".join(map(json.dumps, inner))
     if origin is Annotated:
         return _type(inner[0])
     if origin in (Union, types.UnionType):

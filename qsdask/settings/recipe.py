@@ -7,10 +7,12 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from qsdask.settings.base import Settings
+from qsdask.settings.defaults import PLASTIC_ABOVE
 from qsdask.settings.simulation import SimulateRecipe
 from qsdask.settings.stages import (
     FeatureSettings,
     IngestSettings,
+    ReadingSettings,
     ReportSettings,
     RespondSettings,
     ShellSettings,
@@ -58,8 +60,9 @@ class Recipe(Settings):
         description="strains at which the frames of set-aside glasses get shells, features and softness, too",
     )
     run_threshold: float = Field(
-        default=5.0, gt=0, description="of specimens with runs: plastic in a run above this D2min, angstrom^2"
+        default=PLASTIC_ABOVE, gt=0, description="of specimens with runs: plastic in a run above this D2min, angstrom^2"
     )
+    reading: ReadingSettings = ReadingSettings()
     ingest: IngestSettings = IngestSettings()
     shells: ShellSettings = ShellSettings()
     features: FeatureSettings = FeatureSettings()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from qsdask.settings.base import Axis, Settings
+from qsdask.settings.defaults import LABEL_STRAIN, PLASTIC_ABOVE
 
 __all__ = [
     "FeatureSettings",
     "IngestSettings",
     "PropensitySettings",
+    "ReadingSettings",
     "ReportSettings",
     "RespondSettings",
     "ShellSettings",
@@ -19,6 +21,9 @@ __all__ = [
 ]
 
 Convention = Literal["paper", "amlearn"]
+
+#: Weighting of facets as it is typed, and as stores have always kept it.
+_STORED_FACETS = {"none": "hard", "area": "soft"}
 
 
 class IngestSettings(Settings):
@@ -46,6 +51,21 @@ class IngestSettings(Settings):
         if value is not None and (len(value.replace(" ", "")) not in (3, 6) or set(value) - set("pfsm ")):
             raise ValueError("expected three letters of p, f, s, m, such as 'ppp', or two for each axis")
         return value
+
+
+class ReadingSettings(Settings):
+    """How the files of a trajectory are read, and which defects are tolerated."""
+
+    topology: str | None = Field(default=None, description="file with the atoms' names, for DCD, XTC, NetCDF")
+    columns: str | None = Field(
+        default=None, description="columns of a binary dump that does not name them, such as 'id type x y z'"
+    )
+    strict: bool = Field(default=False, description="refuse a cut last frame instead of leaving it out")
+    skip_bad_frames: bool = Field(default=False, description="leave damaged frames out, with a warning")
+    assume_order: bool = Field(default=False, description="without ids: the atoms stand in one order")
+    restart_overlap: Literal["error", "last"] = Field(
+        default="error", description="when a restart wrote steps again: refuse, or take what was written last"
+    )
 
 
 class ShellSettings(Settings):
@@ -79,8 +99,11 @@ class FeatureSettings(Settings):
     facet_weight: Literal["area", "volume"] = Field(
         default="area", description="weight of a facet in weighted i-fold symmetry: its area, or its pyramid"
     )
-    facets: Literal["hard", "soft"] = Field(
-        default="hard", description="Voronoi neighbours in bond order: each counts once, or by the area of its facet"
+    facets: Annotated[Literal["hard", "soft"], BeforeValidator(lambda value: _STORED_FACETS.get(value, value))] = Field(
+        default="hard",
+        alias="facet_weighting",
+        description="weight of Voronoi neighbours in bond order: none, each counts once, or the area of its facet",
+        json_schema_extra={"typed": {"hard": "none", "soft": "area"}},
     )
     deviation: Literal["difference", "warren_cowley"] = Field(
         default="difference", description="chemical order: share minus composition, or 1 - share / composition"
@@ -128,7 +151,7 @@ class RespondSettings(Settings):
 class PropensitySettings(Settings):
     """How isoconfigurational runs are averaged."""
 
-    threshold: float = Field(default=5.0, gt=0, description="plastic in a run above this D2min, angstrom^2")
+    threshold: float = Field(default=PLASTIC_ABOVE, gt=0, description="plastic in a run above this D2min, angstrom^2")
     runs: list[str] = Field(min_length=1, description="stores of the other runs, relative to the folder of the store")
 
 
@@ -143,9 +166,9 @@ class TrainSettings(Settings):
         default="d2min",
         description="learn which atoms are plastic, or which ones are so in many isoconfigurational runs",
     )
-    strain: float = Field(default=0.04, gt=0, description="strain of the label, a fraction")
+    strain: float = Field(default=LABEL_STRAIN, gt=0, description="strain of the label, a fraction")
     threshold: float = Field(
-        default=5.0,
+        default=PLASTIC_ABOVE,
         gt=0,
         description="plastic above this D2min, angstrom^2; of propensity, above this fraction of the runs (default 0.5)",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import partial
@@ -78,6 +79,10 @@ def features(
         When the shells are missing or incomplete, or the features were computed with other settings.
     """
     path, run = Path(store), run or Run()
+    if "facets" in settings:
+        warnings.warn(
+            "facets='hard' or 'soft' is now facet_weighting='none' or 'area'", DeprecationWarning, stacklevel=2
+        )
     chosen = validated(FeatureSettings, set=set, **settings)
     steps = chosen_steps(path, step)
     facts = facts_of(StoreReader(path))

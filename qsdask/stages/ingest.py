@@ -33,7 +33,7 @@ from qsdask.intake.specimen import (
     specimen_key,
 )
 from qsdask.radii import radius_of
-from qsdask.settings import IngestSettings, validated
+from qsdask.settings import IngestSettings, ReadingSettings, validated
 from qsdask.space.box import Box
 from qsdask.space.domains import bisect, domain_rows
 from qsdask.store import ledger
@@ -133,20 +133,21 @@ def ingest(
         strain_step=strain_step,
         chunk=chunk,
         boundary=boundary,
-        radius_angstrom=radius,
+        radius=radius,
         name=name,
         lost_atoms=lost_atoms,
     )
+    reading = validated(
+        ReadingSettings,
+        topology=None if topology is None else str(topology),
+        columns=columns,
+        strict=strict,
+        skip_bad_frames=skip_bad_frames,
+        assume_order=assume_order,
+        restart_overlap=restart_overlap,
+    )
     _refuse_other_content(path)
-    reading = {
-        "topology": None if topology is None else str(topology),
-        "columns": columns,
-        "strict": strict,
-        "skip_bad_frames": skip_bad_frames,
-        "assume_order": assume_order,
-        "restart_overlap": restart_overlap,
-    }
-    source = open_trajectory(trajectory, boundary=settings.boundary, **reading)
+    source = open_trajectory(trajectory, boundary=settings.boundary, **reading.arguments())
     timesteps = [frame.timestep for frame in source.frames]
     made = making_of(trajectory)
     settings = completed(settings, made, timesteps)
@@ -198,14 +199,17 @@ def ingest(
         shutil.rmtree(scratch, ignore_errors=True)
         notes = [*source.warnings, *flips, *warnings_of_reference(first, kind), *contradictions(settings, made)]
         found = _provenance(path, source, settings, atoms, position[order], notes)
-        return {**found, "reading": reading, **({"simulated": made} if made else {})}
+        return {**found, "reading": reading.stored(), **({"simulated": made} if made else {})}
 
     course = Course(
         record,
         plan_of(Size(len(order), len(timesteps), settings.chunk, tuple(box.height.tolist()))),
         template,
         partial(
-            scatter_steps, source=source, policy=Policy(kinds, tuple(names), cells, lost_atoms), scratch=str(scratch)
+            scatter_steps,
+            source=source,
+            policy=Policy(kinds, tuple(names), cells, settings.lost_atoms),
+            scratch=str(scratch),
         ),
         steps_per_unit=_steps_per_unit(source, run),
         prepare=prepare,

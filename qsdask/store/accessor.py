@@ -7,6 +7,7 @@ import xarray as xr
 
 from qsdask.errors import NoInputError, UsageError
 from qsdask.schema import group_at
+from qsdask.settings.defaults import HARD_BELOW, LABEL_STRAIN, PLASTIC_ABOVE, SOFT_ABOVE
 
 __all__ = ["SoftnessAccessor"]
 
@@ -77,24 +78,24 @@ class SoftnessAccessor:
         coordinate = atoms["position"].sel(xyz=axis)
         return self._where(atoms, abs(coordinate - centre) <= thickness / 2)
 
-    def soft(self, threshold: float = 0.7, model: str | None = None) -> xr.Dataset:
+    def soft(self, threshold: float = SOFT_ABOVE, model: str | None = None) -> xr.Dataset:
         """Atoms with QS above `threshold`: the most liquid-like ones."""
         atoms = self.atoms(self._model(model))
         return self._where(atoms, atoms["qs"] > threshold)
 
-    def hard(self, threshold: float = 0.1, model: str | None = None) -> xr.Dataset:
+    def hard(self, threshold: float = HARD_BELOW, model: str | None = None) -> xr.Dataset:
         """Atoms with QS below `threshold`: the most solid-like ones."""
         atoms = self.atoms(self._model(model))
         return self._where(atoms, atoms["qs"] < threshold)
 
-    def plastic(self, strain: float = 0.04, threshold: float = 5.0) -> xr.Dataset:
+    def plastic(self, strain: float = LABEL_STRAIN, threshold: float = PLASTIC_ABOVE) -> xr.Dataset:
         """Atoms whose D2min at the stored strain nearest to `strain` exceeds `threshold` (angstrom^2)."""
         atoms = self._deformed(self.atoms())
         step = int(np.abs(atoms["strain"].values - strain).argmin())
         now = atoms.isel(step=step)
         return self._where(now, now["valid"] & (now["d2min"] > threshold))
 
-    def activation(self, threshold: float = 5.0, model: str | None = None) -> xr.Dataset:
+    def activation(self, threshold: float = PLASTIC_ABOVE, model: str | None = None) -> xr.Dataset:
         """Mean QS of the atoms plastic at each strain, and their number.
 
         Parameters

@@ -42,7 +42,7 @@ def export(
     columns : sequence of str
         Of ``qs``, ``qs_std``, ``cell_volume``, any feature column of the undeformed glass, and ``d2min``, ``valid``,
         ``frequency``, ``d2min_mean`` of the frame. With ``step_`` before it, a column is that of the frame itself where
-        it was computed for it: ``step_qs`` after ``qsdask predict --step``.
+        it was computed for it: ``step_qs`` after ``qsdask predict --frame``.
     model : str, optional
         Name of the softness, when there are several.
 

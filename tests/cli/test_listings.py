@@ -8,10 +8,27 @@ import pytest
 import xarray as xr
 from rich.console import Console
 
-from qsdask.cli import main, tables
+import qsdask
+from qsdask.cli import cli, main, tables
+from qsdask.errors import UsageError
 from qsdask.quantity import feature_sets, medium_range
-from qsdask.settings import Recipe, Settings, SimulateRecipe, as_toml
+from qsdask.settings import (
+    AlloySettings,
+    FeatureSettings,
+    IngestSettings,
+    PropensitySettings,
+    ReadingSettings,
+    Recipe,
+    ReportSettings,
+    RespondSettings,
+    Settings,
+    ShellSettings,
+    SimulateRecipe,
+    TrainSettings,
+    as_toml,
+)
 from qsdask.settings.base import sections
+from qsdask.settings.describe import choices_of, short_name
 
 
 def test_the_list_of_sets_has_a_row_for_each_and_tells_the_way_to_the_columns(capsys):
@@ -59,17 +76,23 @@ def _told(kind: type[Settings], shown: str) -> None:
             assert f"[{name}]" in shown
             _told(sections(kind)[name], shown)
         else:
-            assert f"\n{name} =" in shown or f"\n# {name} =" in shown
+            typed = name if name.endswith("_angstrom") else short_name(kind, name)
+            assert f"\n{typed} =" in shown or f"\n# {typed} =" in shown
             assert field.description in shown
 
 
 def _defaults(kind: type[Settings], found: dict) -> None:
     """What is printed as a value is the default."""
-    for name, value in found.items():
+    stored = {short_name(kind, name): name for name in kind.model_fields}
+    for typed, value in found.items():
+        name = stored.get(typed, typed)
         if name in sections(kind):
             _defaults(sections(kind)[name], value)
         else:
-            default = kind.model_fields[name].default
+            field = kind.model_fields[name]
+            default = (
+                choices_of(field).get(field.default, field.default) if isinstance(field.default, str) else field.default
+            )
             assert value == (list(default) if isinstance(default, tuple) else default)
 
 
@@ -100,3 +123,50 @@ def test_the_estimate_says_what_is_counted(capsys):
     row = {"specimen": "a", "atoms": 500, "steps": 10, "steps_per_second": 2.0, "core_hours": 0.1, "status": ""}
     tables.print_estimate({"rows": [row], "core_hours": 0.1, "at_once": 1, "hours": 0.1})
     assert "not counted: start of LAMMPS" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("command", "kinds"),
+    [
+        ("ingest", [IngestSettings, ReadingSettings]),
+        ("shells", [ShellSettings]),
+        ("features", [FeatureSettings]),
+        ("respond", [RespondSettings, PropensitySettings]),
+        ("train", [TrainSettings]),
+        ("report", [ReportSettings]),
+    ],
+)
+def test_every_setting_has_an_option_that_says_what_its_field_says(command, kinds):
+    options = {parameter.name: parameter for parameter in cli.commands[command].params}
+    for kind in kinds:
+        for name, field in kind.model_fields.items():
+            option = options[short_name(kind, name)]
+            assert option.help.lower().startswith(field.description.lower())
+            assert option.default is None
+            if choices := choices_of(field):
+                assert list(option.type.choices) == list(choices.values())
+
+
+def test_settings_have_one_short_name_each():
+    for kind in (AlloySettings, FeatureSettings, IngestSettings, ReadingSettings, ShellSettings, TrainSettings):
+        names = [short_name(kind, name) for name in kind.model_fields]
+        assert len(set(names)) == len(names)
+    assert ShellSettings(cutoff=3.0) == ShellSettings(cutoff_angstrom=3.0)
+    assert ShellSettings(cutoff=3.0).arguments(given_only=True) == {"cutoff": 3.0}
+    with pytest.raises(ValueError, match="cutoff"):
+        ShellSettings(cutoff=3.0, cutoff_angstrom=3.5)
+
+
+def test_the_old_name_of_a_setting_is_understood_with_a_warning(tiny, few):
+    assert FeatureSettings(facet_weighting="area").stored()["facets"] == "soft"
+    assert FeatureSettings(facet_weighting="none").stored() == FeatureSettings().stored()
+    with pytest.warns(DeprecationWarning, match="facet_weighting"), pytest.raises(UsageError, match="E-SOFT-FACETS"):
+        qsdask.features(tiny / "tiny.zarr", set="bond_order", facets="soft", run=few)
+
+
+@pytest.mark.parametrize("facets", ["--facets soft", "--facet-weighting area"])
+def test_facets_weighted_by_area_are_typed_in_either_way(tiny, facets, capsys):
+    assert main(["features", str(tiny / "tiny.zarr"), "--set", "bond_order", *facets.split()]) == 64
+    shown = capsys.readouterr().err
+    assert "E-SOFT-FACETS" in shown
+    assert ("--facets soft is now --facet-weighting area" in shown) == (facets == "--facets soft")

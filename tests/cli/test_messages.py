@@ -33,7 +33,7 @@ def test_an_unknown_column_is_answered_with_those_most_alike_and_the_way_to_all(
     shutil.rmtree(own / "tiny.zarr" / "ledger" / "softness")
     store = own / "tiny.zarr"
     assert f"'qsdask predict {store} --model MODEL.qs' must come first" in said(*asked, "qs")[2]
-    assert f"'qsdask predict {store} --model MODEL.qs --step 1' must" in said(*asked, "step_qs", "--step", 1)[2]
+    assert f"'qsdask predict {store} --model MODEL.qs --frame 1' must" in said(*asked, "step_qs", "--step", 1)[2]
     assert f"'qsdask respond {store} --runs OTHER.zarr' must come first" in said(*asked, "frequency")[2]
 
 
@@ -118,7 +118,7 @@ def test_what_comes_next_is_what_the_store_lacks(own, said):
     ):
         shutil.rmtree(store / "ledger" / gone)
         assert f"Next: {following} {store}" in said("shells", store, *fast)[1]
-    assert f"Next: qsdask features {store} --step 1" in said("shells", store, "--step", "1", *fast)[1]
+    assert f"Next: qsdask features {store} --frame 1" in said("shells", store, "--step", "1", *fast)[1]
 
 
 def test_a_model_that_is_not_there_is_answered_with_how_to_make_one(own, said):
@@ -153,7 +153,7 @@ def test_one_error_is_counted_as_one(said, tmp_path):
 
 def test_steps_counted_from_the_end_are_known_for_what_comes_next(own, said):
     store, fast = own / "tiny.zarr", ("--step", "-1", "--cluster", "threads", "--quiet")
-    assert said("shells", store, *fast)[1].endswith(f"Next: qsdask features {store} --step 1\n")
+    assert said("shells", store, *fast)[1].endswith(f"Next: qsdask features {store} --frame 1\n")
 
 
 def test_a_result_of_activation_replaces_nothing(own, said):

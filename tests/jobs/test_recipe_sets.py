@@ -31,7 +31,7 @@ def recipe(own):
     ("changes", "code"),
     [
         (["features.set=soft_shell", "train.set=soft_shell"], "E-SOFT-FACETS"),
-        (["features.set=interstice,bond_order", "features.facets=soft"], "E-SOFT-FACETS"),
+        (["features.set=interstice,bond_order", "features.facet_weighting=area"], "E-SOFT-FACETS"),
         (["features.set=all", "train.set=soft_shell"], "E-SETTING"),
         (["train.set=motif"], "E-SETTING"),
         (["train.set=nothing"], "E-FEATURE-SET"),

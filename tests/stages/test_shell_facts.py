@@ -18,14 +18,14 @@ from tests.stages.test_radical_shells import store_of
 def test_soft_facets_are_refused_on_shells_without_their_small_facets(tmp_path, few):
     store = store_of(specimen("glass"), tmp_path, few)
     with pytest.raises(UsageError) as error:
-        qsdask.features(store, set="bond_order", facets="soft", run=few)
+        qsdask.features(store, set="bond_order", facet_weighting="area", run=few)
     assert error.value.code == "E-SOFT-FACETS"
     again = type(few)("threads", 2, True, False)
     qsdask.shells(store, facet_fraction=0.0, run=again)
     qsdask.features(store, set="bond_order", run=few)
     column = "sro__bond_order_q6__voro"
     hard = qsdask.open_store(store)["features/bond_order"].ds["value"].sel(feature=column).values
-    qsdask.features(store, set="bond_order", facets="soft", run=again)
+    qsdask.features(store, set="bond_order", facet_weighting="area", run=again)
     soft = qsdask.open_store(store)["features/bond_order"].ds["value"].sel(feature=column).values
     assert np.isfinite(soft).all()
     assert np.abs(soft - hard).max() > 0.05

@@ -215,7 +215,7 @@ def test_an_interrupted_step_goes_on_where_it_was(pair, few):
     store, before = pair
     record = ledger.require(store, "steps/1/features/interstice")
     ledger.reopen(store, record, [(1, 0, 1)])
-    with pytest.raises(qsdask.QSDaskError, match=r"(?s)E-INCOMPLETE.*qsdask features \S+ --set interstice --step 1"):
+    with pytest.raises(qsdask.QSDaskError, match=r"(?s)E-INCOMPLETE.*qsdask features \S+ --set interstice --frame 1"):
         ledger.require(store, record.key)
     (store / "steps/1/features/interstice/value/c/1/1").unlink()
     kept = (store / "steps/1/features/interstice/value/c/0/0").stat().st_mtime_ns
@@ -229,7 +229,7 @@ def test_new_shells_of_a_step_take_its_features_with_them_and_leave_other_frames
     old = ledger.require(store, "steps/1/features/interstice")
     assert command("shells", store, "--step", "1", "--cutoff", "3.6", "--overwrite") == 0
     assert "predict" in (shown := capsys.readouterr().err)
-    assert "--step 1" in shown
+    assert "--frame 1" in shown
     new = ledger.require(store, "steps/1/features/interstice")
     assert new.inputs["steps/1/shells"] == ledger.require(store, "steps/1/shells").digest
     assert new.digest != old.digest
@@ -256,8 +256,8 @@ def test_unknown_frames_are_refused_with_those_there_are(own, few, capsys):
             qsdask.shells(store, step=step, run=few)
     assert command("features", store, "--step", "one") == 64
     assert command("features", store, "--step", "1", "--strain", "0.01") == 64
-    with pytest.raises(NoInputError, match=r"(?s)E-STAGE-MISSING.*qsdask shells \S+ --step 1"):
+    with pytest.raises(NoInputError, match=r"(?s)E-STAGE-MISSING.*qsdask shells \S+ --frame 1"):
         qsdask.features(store, step=1, run=few)
     capsys.readouterr()
     assert command("shells", store, "--strain", "0.008") == 0
-    assert "step 1, at strain 0.01" in capsys.readouterr().out
+    assert "frame 1, at strain 0.01" in capsys.readouterr().out

@@ -189,7 +189,7 @@ def test_shells_that_need_more_slots_still_compute_again_what_was_built_on_them(
 
 def test_one_stage_that_is_refused_does_not_cost_the_others(crystal, few, caplog):
     qsdask.shells(crystal, facet_fraction=0.0, run=few)
-    qsdask.features(crystal, set="bond_order,coordination", facets="soft", run=few)
+    qsdask.features(crystal, set="bond_order,coordination", facet_weighting="area", run=few)
     before = keys(crystal)
     qsdask.shells(crystal, run=replace(few, overwrite=True))
     assert keys(crystal) == before - {"features/bond_order"}

@@ -181,7 +181,7 @@ def test_shells_without_their_small_facets_are_refused_and_left_out_of_all(tmp_p
     assert not caplog.records
     # What is asked for by a setting is refused, not left out.
     with pytest.raises(UsageError) as error:
-        qsdask.features(store, set="all", facets="soft", run=few)
+        qsdask.features(store, set="all", facet_weighting="area", run=few)
     assert error.value.code == "E-SOFT-FACETS"
     made = []
     monkeypatch.setattr("qsdask.stages.features._compute_set", lambda path, frame, name, *rest: made.append(name))

@@ -47,7 +47,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
         {"numpy", "xarray"},
     ),
     "jobs": (
-        ENGINE | {"formats", "intake", "simulation", "stages", "study", "views", "jobs"},
+        ENGINE | {"formats", "intake", "learn", "simulation", "stages", "study", "views", "jobs"},
         {"numpy", "psutil", "rich", "distributed"},
     ),
     "cli": (

@@ -26,7 +26,7 @@ def run(recipe, changes, folder, dry_run, run) -> None:
     qsdask run --settings > my.toml                          # all that a recipe may hold
     """
     from qsdask.cli.tables import print_estimate, print_plan, print_run
-    from qsdask.jobs.run import simulation
+    from qsdask.jobs.trajectories import simulation
 
     if dry_run:
         if cost := simulation(recipe, changes=changes, folder=folder, run=run):

@@ -13,7 +13,7 @@ from qsdask.intake.specimen import completed, making_of, species_of
 from qsdask.jobs.ensemble import atoms_of
 from qsdask.jobs.recipe import load_recipe
 from qsdask.jobs.recipe_sets import sets_of
-from qsdask.jobs.run import glasses_of, planned_of, sources
+from qsdask.jobs.trajectories import glasses_of, planned_of, sources
 from qsdask.quantity import medium_range
 from qsdask.radii import radius_of
 from qsdask.settings import Recipe, SpecimenSettings

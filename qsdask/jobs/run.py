@@ -1,21 +1,22 @@
-"""Stage ``run``: a whole job from one recipe; run again, it goes on where it was."""
+"""``run``: a whole job from one recipe; run again, it goes on where it was."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from qsdask.engine.where import Run
 from qsdask.errors import QSDaskError, UsageError
-from qsdask.jobs.recipe import SHIPPED, load_recipe
+from qsdask.jobs.answers import Answers, content_of, numbers_of
+from qsdask.jobs.recipe import load_recipe
 from qsdask.jobs.recipe_sets import sets_of
-from qsdask.jobs.simulate import estimate, planned, simulate
+from qsdask.jobs.simulate import simulate
+from qsdask.jobs.trajectories import glasses_of, runs_of, sources
 from qsdask.settings import Recipe, SpecimenSettings
-from qsdask.simulation.schedule import track_name
-from qsdask.simulation.specimen import SpecimenPlan
 from qsdask.stages.features import features
 from qsdask.stages.ingest import ingest
 from qsdask.stages.predict import predict
@@ -26,15 +27,12 @@ from qsdask.study.evaluate import evaluate
 from qsdask.study.train import train
 from qsdask.views.report import report
 
-__all__ = ["glasses_of", "planned_of", "run", "simulation", "sources"]
+__all__ = ["run"]
 
 T = TypeVar("T")
 
 #: Codes of stages that find something made from other input or with other settings.
 _MADE_OTHERWISE = {"E-SETTINGS", "E-OTHER-INPUT", "E-EXISTS", "E-CHANGED"}
-
-#: Begins the name of what the recipe's own simulation makes.
-SIMULATED = "simulated:"
 
 
 def run(
@@ -71,224 +69,144 @@ def run(
     where = run or Run()
     plan, base = (recipe, Path.cwd()) if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
     sets_of(plan)  # now, not after hours of other stages
-    home = Path(folder or plan.folder)
-    home.mkdir(parents=True, exist_ok=True)
-    model = home / plan.model
-    stores = {specimen.name: home / f"{specimen.name}.zarr" for specimen in plan.specimen}
-    roles = {role: [stores[s.name] for s in plan.specimen if s.role == role] for role in ("train", "test")}
+    roles = {role: [s for s in plan.specimen if s.role == role] for role in ("train", "test")}
     if not roles["train"]:
         raise UsageError("the recipe has no specimen with role = 'train'", code="E-SETTING")
-    scores, reports = {}, {}
-    names, glasses = glasses_of(plan, base, home)
+    home = Path(folder or plan.folder)
+    home.mkdir(parents=True, exist_ok=True)
     with where.shared() as here:
-        job = _Job(here)
-        if names:
-            job.do("simulate", lambda r: simulate(plan.simulate, base=base, folder=glasses, only=names, run=r))
-        chosen = plan.features.arguments()
-        if "convention" not in plan.features.model_fields_set:
-            del chosen["convention"]  # that of the shells
+        job = _Job(plan, base, home, here)
+        job.simulate()
         for specimen in plan.specimen:
-            store = stores[specimen.name]
-            job.do("ingest", lambda r, s=specimen, p=store: _ingest(plan, s, base, glasses, p, r))
-            job.do("shells", lambda r, p=store: shells(p, **plan.shells.arguments(), run=r))
-            job.do("features", lambda r, p=store: features(p, **chosen, run=r))
-            job.do("respond", lambda r, p=store: respond(p, **plan.respond.arguments(), run=r))
-            _other_runs(plan, specimen, base, glasses, store, job)
-        # Whether the model is another one is known when it was trained, and that need not be done twice.
-        job.do("train", lambda _: train(roles["train"], model=model, run=here, **plan.train.arguments()))
-        for store in roles["test"]:
-            name = store.stem
-            steps = _deformed(plan, chosen, store, job)
-            job.do("predict", lambda r, p=store, k=steps: predict(p, model=model, step=[0, *k], run=r))
-            scores[name] = job.do("evaluate", lambda r, p=store: evaluate(p, model=model, run=r))
-            out = home / (plan.report.out if len(roles["test"]) == 1 else f"{name}-{plan.report.out}")
-            reports[name] = job.do(
-                "report",
-                lambda r, p=store, o=out, s=scores[name]: report(
-                    p,
-                    model=model,
-                    out=o,
-                    slice_axis=plan.report.slice_axis,
-                    slice_thickness=plan.report.slice_thickness_angstrom,
-                    stages=job.rows(),
-                    scores=s,
-                    run=r,
-                ),
-            )
+            job.fill(specimen)
+        job.train(roles["train"])
+        for specimen in roles["test"]:
+            job.test(specimen, alone=len(roles["test"]) == 1)
     return {
         "folder": home,
-        "model": model,
-        "stores": stores,
-        "scores": scores,
-        "reports": reports,
+        "model": job.model,
+        "stores": {specimen.name: job.store(specimen) for specimen in plan.specimen},
+        "scores": job.scores,
+        "reports": job.reports,
         "stages": job.rows(),
     }
 
 
-def simulation(
-    recipe: str | Path | Recipe,
-    *,
-    changes: Sequence[str] = (),
-    folder: str | Path | None = None,
-    run: Run | None = None,
-) -> dict | None:
-    """Cost of the glasses that a recipe makes first.
-
-    Parameters
-    ----------
-    recipe, changes, folder, run
-        As of `run`.
-
-    Returns
-    -------
-    dict or None
-        See `qsdask.jobs.simulate.estimate`; None when the recipe makes none.
-    """
-    plan, base = (recipe, Path.cwd()) if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
-    names, glasses = glasses_of(plan, base, Path(folder or plan.folder))
-    return estimate(plan.simulate, base=base, folder=glasses, only=names, run=run) if names else None
-
-
-def glasses_of(plan: Recipe, base: Path, home: Path) -> tuple[list[str], Path]:
-    """Specimens that a recipe's own simulation must make.
-
-    Parameters
-    ----------
-    plan : Recipe
-        The recipe.
-    base : Path
-        Its folder.
-    home : Path
-        Folder of the job.
-
-    Returns
-    -------
-    names : list of str
-        Those that trajectories of the recipe name.
-    folder : Path
-        Where they are made: in the folder of the job unless the simulation's own folder is an absolute one.
-
-    Raises
-    ------
-    UsageError
-        ``E-SETTING`` when a trajectory names a specimen, and the recipe does not make it.
-    """
-    named = [track[0] for specimen in plan.specimen for one in (specimen, *_runs(specimen)) if (track := _track(one))]
-    named = list(dict.fromkeys(named))
-    if not named:
-        return [], home
-    if plan.simulate is None:
-        raise UsageError(f"trajectory '{SIMULATED}{named[0]}': the recipe has no section [simulate]", code="E-SETTING")
-    known = [each.name for each in planned(plan.simulate, base)]
-    if unknown := sorted(set(named) - set(known)):
-        raise UsageError(
-            f"[simulate] makes no specimen {', '.join(unknown)}",
-            code="E-SETTING",
-            why=f"it makes {', '.join(known)}",
-            hint=f"trajectory = '{SIMULATED}{known[0]}'",
-        )
-    return named, home / plan.simulate.folder
-
-
-def planned_of(plan: Recipe, specimen: SpecimenSettings, base: Path) -> SpecimenPlan | None:
-    """Plan of a specimen that the recipe's own simulation makes; None when its trajectory comes from elsewhere."""
-    track = _track(specimen)
-    return next(each for each in planned(plan.simulate, base) if each.name == track[0]) if track else None
-
-
-def sources(plan: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path) -> list[Path]:
-    """Files of a specimen's trajectory.
-
-    Parameters
-    ----------
-    plan : Recipe
-        The recipe.
-    specimen : SpecimenSettings
-        One of its specimens.
-    base : Path
-        Folder of the recipe.
-    glasses : Path
-        Folder of the simulated specimens; see `glasses_of`.
-
-    Returns
-    -------
-    list of Path
-    """
-    if track := _track(specimen):
-        name, deformation = track
-        first = (plan.simulate.ensemble.loading or [plan.simulate.deform.loading])[0]
-        return [glasses / name / f"{deformation or track_name(first, 1)}.dump.zst"]
-    files = [specimen.trajectory] if isinstance(specimen.trajectory, str) else specimen.trajectory
-    data = Path(__file__).parents[1] / "data"
-    return [data / f.removeprefix(SHIPPED) if f.startswith(SHIPPED) else base / f for f in files]
-
-
-def _track(specimen: SpecimenSettings) -> tuple[str, str] | None:
-    """Name and deformation of ``simulated:NAME`` or ``simulated:NAME/tension``; None for other trajectories."""
-    trajectory = specimen.trajectory
-    if not isinstance(trajectory, str) or not trajectory.startswith(SIMULATED):
-        return None
-    name, _, deformation = trajectory.removeprefix(SIMULATED).partition("/")
-    return name, deformation
-
-
-def _ingest(plan: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path, store: Path, here: Run) -> Path:
-    settings = {**plan.reading.arguments(), **plan.ingest.arguments(), "name": specimen.name}
-    return ingest(sources(plan, specimen, base, glasses), store, **settings, run=here)
-
-
-def _runs(specimen: SpecimenSettings) -> list[SpecimenSettings]:
-    """The other runs of a glass; they are of the same specimen, and have its name."""
-    return [specimen.model_copy(update={"trajectory": file, "runs": []}) for file in specimen.runs]
-
-
-def _other_runs(plan: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path, store: Path, job: _Job) -> None:
-    """Response of the other runs of a glass, each in a store of its own, and the average of all."""
-    if not specimen.runs:
-        return
-    measured = plan.respond.arguments()
-    stores = [store.with_name(f"{name}.zarr") for name in specimen.run_names]
-    for one, path in zip(_runs(specimen), stores, strict=True):
-        job.do("ingest", lambda r, s=one, p=path: _ingest(plan, s, base, glasses, p, r))
-        job.do("respond", lambda r, p=path: respond(p, **measured, run=r))
-    job.do("respond", lambda r: respond(store, runs=stores, threshold=plan.run_threshold, **measured, run=r))
-
-
-def _deformed(plan: Recipe, chosen: Mapping, store: Path, job: _Job) -> list[int]:
-    """Deformed frames whose softness is asked for, now with shells and the features that the model knows."""
-    found = [step_near(store, strain)[0] for strain in plan.softness_strain]
-    steps = [step for step in dict.fromkeys(found) if step]
-    if steps:
-        job.do("shells", lambda r: shells(store, step=steps, run=r))
-        learned = {**chosen, "set": plan.train.set}
-        job.do("features", lambda r: features(store, **learned, step=steps, run=r))
-    return steps
-
-
 class _Job:
-    """Does stages one after the other, and notes the seconds spent in each, all specimens together.
+    """The stages of a job one after the other, with the seconds spent in each, all specimens together.
 
     Parameters
     ----------
+    plan : Recipe
+        The recipe.
+    base : Path
+        Folder that its file names start from.
+    home : Path
+        Where everything goes.
     run : Run
-        On a cluster that is there. If it overwrites, a stage is made anew where it was made otherwise, and only there:
+        On a cluster for all stages. If it overwrites, a stage is made anew where it was made otherwise, and only there:
         nobody wants to simulate a glass again because a threshold was changed.
     """
 
-    def __init__(self, run: Run) -> None:
-        self._seconds: dict[str, float] = {}
+    def __init__(self, plan: Recipe, base: Path, home: Path, run: Run) -> None:
+        self.plan, self.base, self.home = plan, base, home
+        self.model = home / plan.model
+        self.scores: dict[str, Any] = {}
+        self.reports: dict[str, Path] = {}
         self._run = run
+        self._seconds: dict[str, float] = {}
+        self._answers = Answers(home / "job.json")
+        self._simulated, self._glasses = glasses_of(plan, base, home)
+        self._features = plan.features.arguments()
+        if "convention" not in plan.features.model_fields_set:
+            del self._features["convention"]  # that of the shells
 
-    def do(self, stage: str, work: Callable[[Run], T]) -> T:
-        start = time.perf_counter()
-        try:
-            result = work(replace(self._run, overwrite=False))
-        except QSDaskError as error:
-            if not (self._run.overwrite and error.code in _MADE_OTHERWISE):
-                raise
-            result = work(self._run)
-        self._seconds[stage] = self._seconds.get(stage, 0.0) + time.perf_counter() - start
-        return result
+    def store(self, specimen: SpecimenSettings) -> Path:
+        """Store of a specimen."""
+        return self.home / f"{specimen.name}.zarr"
 
     def rows(self) -> list[dict]:
+        """Stages and the seconds spent in them."""
         return [{"stage": name, "seconds": round(seconds, 2)} for name, seconds in self._seconds.items()]
+
+    def simulate(self) -> None:
+        """The glasses that the recipe makes itself."""
+        if names := self._simulated:
+            plan = {"base": self.base, "folder": self._glasses, "only": names}
+            self._do("simulate", lambda run: simulate(self.plan.simulate, **plan, run=run))
+
+    def fill(self, specimen: SpecimenSettings) -> None:
+        """Everything of a specimen that needs no model."""
+        store, measured = self.store(specimen), self.plan.respond.arguments()
+        self._ingest(specimen, store)
+        self._do("shells", lambda run: shells(store, **self.plan.shells.arguments(), run=run))
+        self._do("features", lambda run: features(store, **self._features, run=run))
+        self._do("respond", lambda run: respond(store, **measured, run=run))
+        others = [store.with_name(f"{name}.zarr") for name in specimen.run_names]
+        for one, path in zip(runs_of(specimen), others, strict=True):
+            self._ingest(one, path)
+            self._do("respond", lambda run, path=path: respond(path, **measured, run=run))
+        if others:
+            more = {"runs": others, "threshold": self.plan.run_threshold}
+            self._do("respond", lambda run: respond(store, **more, **measured, run=run))
+
+    def _ingest(self, specimen: SpecimenSettings, store: Path) -> None:
+        files = sources(self.plan, specimen, self.base, self._glasses)
+        settings = {**self.plan.reading.arguments(), **self.plan.ingest.arguments(), "name": specimen.name}
+        self._do("ingest", lambda run: ingest(files, store, **settings, run=run))
+
+    def train(self, specimens: Sequence[SpecimenSettings]) -> None:
+        """The model, unless it is there and was learned from these numbers with these settings."""
+        stores = [self.store(specimen) for specimen in specimens]
+        basis = [self.plan.train.stored(), [numbers_of(store) for store in stores]]
+        # Whether the model is another one is known when it was trained, and that need not be done twice.
+        settings = {"model": self.model, **self.plan.train.arguments(), "run": self._run}
+        with self._timed("train"):
+            if not self._answers.made("train", basis, self.model):
+                train(stores, **settings)
+                self._answers.keep("train", basis, content_of(self.model))
+
+    def test(self, specimen: SpecimenSettings, *, alone: bool) -> None:
+        """Softness, scores and report of a held-out glass; what rests on the same numbers as before is kept."""
+        store, name = self.store(specimen), specimen.name
+        frames = [0, *self._deformed(store)]
+        self._do("predict", lambda run: predict(store, model=self.model, step=frames, run=run))
+        basis = [content_of(self.model), numbers_of(store)]
+        scores = self._answers.known(f"evaluate {name}", basis)
+        if scores is None:
+            scores = self._do("evaluate", lambda run: evaluate(store, model=self.model, run=run))
+            scores = self._answers.keep(f"evaluate {name}", basis, scores)
+        self.scores[name] = scores
+        settings = self.plan.report.arguments()
+        out = self.home / (settings.pop("out") if alone else f"{name}-{settings.pop('out')}")
+        self.reports[name] = out
+        basis = [*basis, settings]
+        if not self._answers.made(f"report {name}", basis, out):
+            more = {"model": self.model, "out": out, "stages": self.rows(), "scores": scores}
+            self._do("report", lambda run: report(store, **more, **settings, run=run))
+            self._answers.keep(f"report {name}", basis, content_of(out))
+
+    def _deformed(self, store: Path) -> list[int]:
+        """Deformed frames whose softness is asked for, now with shells and the features that the model knows."""
+        found = [step_near(store, strain)[0] for strain in self.plan.softness_strain]
+        steps = [step for step in dict.fromkeys(found) if step]
+        if steps:
+            self._do("shells", lambda run: shells(store, step=steps, run=run))
+            learned = {**self._features, "set": self.plan.train.set}
+            self._do("features", lambda run: features(store, **learned, step=steps, run=run))
+        return steps
+
+    def _do(self, stage: str, work: Callable[[Run], T]) -> T:
+        with self._timed(stage):
+            try:
+                return work(replace(self._run, overwrite=False))
+            except QSDaskError as error:
+                if not (self._run.overwrite and error.code in _MADE_OTHERWISE):
+                    raise
+                return work(self._run)
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self._seconds[stage] = self._seconds.get(stage, 0.0) + time.perf_counter() - start

@@ -142,7 +142,6 @@ def test_every_setting_has_an_option_that_says_what_its_field_says(command, kind
         for name, field in kind.model_fields.items():
             option = options[short_name(kind, name)]
             assert option.help.lower().startswith(field.description.lower())
-            assert option.default is None
             if choices := choices_of(field):
                 assert list(option.type.choices) == list(choices.values())
 

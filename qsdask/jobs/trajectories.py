@@ -1,0 +1,131 @@
+"""Where the trajectories of a recipe come from: files, glasses that ship, or its own simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from qsdask.engine.where import Run
+from qsdask.errors import UsageError
+from qsdask.jobs.recipe import SHIPPED, load_recipe
+from qsdask.jobs.simulate import estimate, planned
+from qsdask.settings import Recipe, SpecimenSettings
+from qsdask.simulation.schedule import track_name
+from qsdask.simulation.specimen import SpecimenPlan
+
+__all__ = ["glasses_of", "planned_of", "runs_of", "simulation", "sources"]
+
+#: Begins the name of what the recipe's own simulation makes.
+SIMULATED = "simulated:"
+
+
+def simulation(
+    recipe: str | Path | Recipe,
+    *,
+    changes: Sequence[str] = (),
+    folder: str | Path | None = None,
+    run: Run | None = None,
+) -> dict | None:
+    """Cost of the glasses that a recipe makes first.
+
+    Parameters
+    ----------
+    recipe, changes, folder, run
+        As of `run`.
+
+    Returns
+    -------
+    dict or None
+        See `qsdask.jobs.simulate.estimate`; None when the recipe makes none.
+    """
+    plan, base = (recipe, Path.cwd()) if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
+    names, glasses = glasses_of(plan, base, Path(folder or plan.folder))
+    return estimate(plan.simulate, base=base, folder=glasses, only=names, run=run) if names else None
+
+
+def glasses_of(plan: Recipe, base: Path, home: Path) -> tuple[list[str], Path]:
+    """Specimens that a recipe's own simulation must make.
+
+    Parameters
+    ----------
+    plan : Recipe
+        The recipe.
+    base : Path
+        Its folder.
+    home : Path
+        Folder of the job.
+
+    Returns
+    -------
+    names : list of str
+        Those that trajectories of the recipe name.
+    folder : Path
+        Where they are made: in the folder of the job unless the simulation's own folder is an absolute one.
+
+    Raises
+    ------
+    UsageError
+        ``E-SETTING`` when a trajectory names a specimen, and the recipe does not make it.
+    """
+    named = [track[0] for specimen in plan.specimen for one in (specimen, *runs_of(specimen)) if (track := _track(one))]
+    named = list(dict.fromkeys(named))
+    if not named:
+        return [], home
+    if plan.simulate is None:
+        raise UsageError(f"trajectory '{SIMULATED}{named[0]}': the recipe has no section [simulate]", code="E-SETTING")
+    known = [each.name for each in planned(plan.simulate, base)]
+    if unknown := sorted(set(named) - set(known)):
+        raise UsageError(
+            f"[simulate] makes no specimen {', '.join(unknown)}",
+            code="E-SETTING",
+            why=f"it makes {', '.join(known)}",
+            hint=f"trajectory = '{SIMULATED}{known[0]}'",
+        )
+    return named, home / plan.simulate.folder
+
+
+def planned_of(plan: Recipe, specimen: SpecimenSettings, base: Path) -> SpecimenPlan | None:
+    """Plan of a specimen that the recipe's own simulation makes; None when its trajectory comes from elsewhere."""
+    track = _track(specimen)
+    return next(each for each in planned(plan.simulate, base) if each.name == track[0]) if track else None
+
+
+def sources(plan: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path) -> list[Path]:
+    """Files of a specimen's trajectory.
+
+    Parameters
+    ----------
+    plan : Recipe
+        The recipe.
+    specimen : SpecimenSettings
+        One of its specimens.
+    base : Path
+        Folder of the recipe.
+    glasses : Path
+        Folder of the simulated specimens; see `glasses_of`.
+
+    Returns
+    -------
+    list of Path
+    """
+    if track := _track(specimen):
+        name, deformation = track
+        first = (plan.simulate.ensemble.loading or [plan.simulate.deform.loading])[0]
+        return [glasses / name / f"{deformation or track_name(first, 1)}.dump.zst"]
+    files = [specimen.trajectory] if isinstance(specimen.trajectory, str) else specimen.trajectory
+    data = Path(__file__).parents[1] / "data"
+    return [data / f.removeprefix(SHIPPED) if f.startswith(SHIPPED) else base / f for f in files]
+
+
+def _track(specimen: SpecimenSettings) -> tuple[str, str] | None:
+    """Name and deformation of ``simulated:NAME`` or ``simulated:NAME/tension``; None for other trajectories."""
+    trajectory = specimen.trajectory
+    if not isinstance(trajectory, str) or not trajectory.startswith(SIMULATED):
+        return None
+    name, _, deformation = trajectory.removeprefix(SIMULATED).partition("/")
+    return name, deformation
+
+
+def runs_of(specimen: SpecimenSettings) -> list[SpecimenSettings]:
+    """The other runs of a glass; they are of the same specimen, and have its name."""
+    return [specimen.model_copy(update={"trajectory": file, "runs": []}) for file in specimen.runs]

@@ -91,3 +91,15 @@ def test_no_file_grows_too_large():
 def test_no_line_is_exempt_from_the_format():
     for file in [*FILES, *(PACKAGE.parent / "tests").rglob("*.py")]:
         assert "fmt: " + "skip" not in file.read_text(), file
+
+
+@pytest.mark.parametrize(
+    "place", [name for name in NAMES if name.startswith(("care/", "stages/", "engine/", "study/"))]
+)
+def test_files_of_a_store_are_touched_in_its_own_room_only(place):
+    called = {
+        node.func.attr
+        for node in ast.walk(ast.parse((PACKAGE / place).read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    }
+    assert not called & {"rmtree", "scandir", "walk", "rglob", "rename", "unlink", "read_bytes", "write_bytes"}

@@ -5,7 +5,6 @@ Format 1 had receipts without the names of their files, no manifests, and no fil
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
@@ -21,6 +20,7 @@ from qsdask.store import ledger
 from qsdask.store.durable import DurableStore, content_words, name_word
 from qsdask.store.ledger import Record, Task
 from qsdask.store.manifest import folder_text, folders_of
+from qsdask.store.place import Place
 from qsdask.store.reader import StoreReader, open_checked
 from qsdask.store.record import keys, publish, put_record, record_from, require_store
 from qsdask.store.template import create_array
@@ -83,7 +83,7 @@ def migrate(store: str | Path, *, progress: bool = True) -> Path:
                 advance(1)
         publish(root)
         for key in keys(root):
-            shutil.rmtree(root / "ledger" / key / WAITING, ignore_errors=True)
+            Place(root).remove_all(f"ledger/{key}/{WAITING}")
     return root
 
 
@@ -114,14 +114,14 @@ def _migrate_stage(root: Path, key: str) -> None:
     chunks = _chunks_by_task(root, record)
     named = {task: _named(root, key, task, words[task], chunks.get(task, [])) for task in _tasks(record)}
     # From here on the old receipts wait under another name, so that an interruption loses nothing.
-    receipts, waiting = root / "ledger" / key / "receipt", root / "ledger" / key / WAITING
-    if not waiting.exists():
-        receipts.rename(waiting)
-    shutil.rmtree(receipts, ignore_errors=True)
+    place, receipts, waiting = Place(root), f"ledger/{key}/receipt", f"ledger/{key}/{WAITING}"
+    if not place.exists(waiting):
+        place.move(receipts, waiting)
+    place.remove_all(receipts)
     if record.complete:
         for task, files in named.items():
             files |= _filled(root, [f for f in chunks.get(task, []) if f not in files])
-        _filled(root, [f for f in chunks.get(WHOLE, []) if not (root / f).is_file()])
+        _filled(root, [f for f in chunks.get(WHOLE, []) if not place.exists(f)])
     if key == "ingest" and record.complete:
         for (_, step, _), files in named.items():
             files |= _added(root, record, step)
@@ -146,18 +146,18 @@ def _migrate_stage(root: Path, key: str) -> None:
 
 def _old_words(root: Path, record: Record) -> np.ndarray:
     """Receipts of format 1: length and hash of a task's files, by rising name; uint64, shape (..., file, 3)."""
-    folder = root / "ledger" / record.key / WAITING
-    folder = folder if folder.exists() else folder.with_name("receipt")
+    place, folder = Place(root), f"ledger/{record.key}/{WAITING}"
+    folder = folder if place.exists(folder) else f"ledger/{record.key}/receipt"
     words = np.zeros((*record.shape, record.n_file, 3), dtype="<u8")
     for task in _tasks(record):
-        file = folder / "c" / "/".join(map(str, task)) / "0" / "0"
-        if not file.is_file():
+        file = f"{folder}/c/{'/'.join(map(str, task))}/0/0"
+        if not place.exists(file):
             if record.complete:
-                raise damaged(root, str(file.relative_to(root)), "the receipt of a task is missing")
+                raise damaged(root, file, "the receipt of a task is missing")
             continue
-        data = file.read_bytes()
+        data = place.read(file)
         if len(data) != words[task].nbytes + 4 or not intact(data):
-            raise damaged(root, str(file.relative_to(root)), "the receipt of a task is damaged")
+            raise damaged(root, file, "the receipt of a task is damaged")
         words[task] = np.frombuffer(data[:-4], dtype="<u8").reshape(words[task].shape)
     return words
 
@@ -195,10 +195,11 @@ def _named(root: Path, key: str, task: Task, words: np.ndarray, chunks: list[str
     """Files of a task with their four words; chunks full of fill values had no file, but for an earlier try."""
     named: Words = {}
     wanted = [tuple(word) for word in words.tolist() if word[0]]
-    resumed = (root / "ledger" / key / WAITING).exists()
+    place = Place(root)
+    resumed = place.exists(f"ledger/{key}/{WAITING}")
     for file in chunks if wanted else []:
-        if (root / file).is_file():
-            found = content_words((root / file).read_bytes())
+        if place.exists(file):
+            found = content_words(place.read(file))
             if found in wanted[len(named) : len(named) + 1] or not resumed:
                 named[file] = (*found, name_word(file))
     if [word[:3] for word in named.values()] != wanted:
@@ -224,7 +225,7 @@ def _added(root: Path, record: Record, step: int) -> Words:
     reader = StoreReader(root)
     n_step = record.shape[1]
     for variable in (v for v in schema.variables_of("frames") if v.name in ADDED):
-        if not (root / "frames" / variable.name / "zarr.json").is_file():
+        if not Place(root).exists(f"frames/{variable.name}/zarr.json"):
             create_array(root, "frames", variable, {"step": n_step}, {"step": 1})
     box, outside = read_box(reader, step), 0
     for domain in range(reader.n_domain):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +22,7 @@ from qsdask.store import ledger
 from qsdask.store.durable import DurableStore
 from qsdask.store.ledger import Record, Task
 from qsdask.store.manifest import entry_of, folder_text, sound_text
+from qsdask.store.place import Place
 from qsdask.store.record import keys, publish, record_text
 from qsdask.store.state import StageState, state_of
 from qsdask.store.validate import metadata
@@ -225,9 +225,7 @@ def _remembered(root: Path, key: str) -> Record | None:
 def _remove_strangers(root: Path, found: list[Damage]) -> list[str]:
     """Take away what a crash left, and, inside the store's own folders only, what qsdask did not write."""
     strange = [d for d in found if d.kind == "leftover" or (d.kind in ("extra", "unsafe") and _ours(d.file))]
-    for item in strange:
-        (root / item.file).unlink(missing_ok=True)
-    return [f"{item.file}: removed" for item in strange if not (root / item.file).exists()]
+    return [f"{item.file}: removed" for item in strange if Place(root).remove(item.file)]
 
 
 def _ours(file: str) -> bool:
@@ -238,11 +236,12 @@ def _ours(file: str) -> bool:
 
 def _discard_whole(root: Path, work: list[_Work]) -> None:
     """Remove stages that are computed anew; all ledgers first, so that none looks complete."""
+    place = Place(root)
     for one in work:
-        shutil.rmtree(root / "ledger" / one.record.key, ignore_errors=True)
+        place.remove_all(f"ledger/{one.record.key}")
     publish(root)
     for group in (group for one in work for group in one.record.groups):
-        shutil.rmtree(root / group, ignore_errors=True)
+        place.remove_all(group)
 
 
 def _compute(root: Path, one: _Work, run: Run, source: Sequence[str | Path] | None) -> list[str]:
@@ -252,7 +251,7 @@ def _compute(root: Path, one: _Work, run: Run, source: Sequence[str | Path] | No
         _ingest_beside(root, one, run, source)
     elif not one.whole and not record.complete:
         for task in one.tasks:
-            (root / ledger.receipt_key(key, task)).unlink(missing_ok=True)
+            Place(root).remove(ledger.receipt_key(key, task))
         return [f"{key}: {len(one.tasks)} tasks of the unfinished stage taken back; run it again to resume"]
     else:
         if not one.whole:
@@ -276,7 +275,7 @@ def _compute(root: Path, one: _Work, run: Run, source: Sequence[str | Path] | No
 def _ingest_beside(root: Path, one: _Work, run: Run, source: Sequence[str | Path] | None) -> None:
     """Ingest into a folder beside the store, and take its place only when it is the same input."""
     beside = root.with_name(f".{root.name}.mending")
-    shutil.rmtree(beside, ignore_errors=True)
+    Place(beside).remove_all()
     try:
         again(beside, one.record, run, source)
         made = state_of(beside, "ingest")
@@ -285,14 +284,13 @@ def _ingest_beside(root: Path, one: _Work, run: Run, source: Sequence[str | Path
             same &= made.record.provenance["input_hash"] == one.record.provenance["input_hash"]
         if not same:
             raise _other_input(root)
-        shutil.rmtree(root / "ledger" / "ingest", ignore_errors=True)
+        place = Place(root)
+        place.remove_all("ledger/ingest")
         for folder in (*one.record.groups, "ledger/ingest"):
-            shutil.rmtree(root / folder, ignore_errors=True)
-            (root / folder).parent.mkdir(exist_ok=True)
-            (beside / folder).rename(root / folder)
+            Place(beside).move(folder, folder, place)
         publish(root)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        Place(beside).remove_all()
 
 
 def _compared(root: Path, one: _Work) -> list[str]:

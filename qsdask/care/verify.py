@@ -23,6 +23,7 @@ from qsdask.files.lock import is_lock_file
 from qsdask.store.durable import name_word
 from qsdask.store.ledger import Record, Task, receipt_key
 from qsdask.store.manifest import Manifest, folder_text, folders_of, root_text, sound_text
+from qsdask.store.place import Place
 from qsdask.store.reader import StoreReader
 from qsdask.store.record import keys, require_store
 from qsdask.store.state import StageState, state_of
@@ -93,6 +94,7 @@ class _Survey:
 
     def __init__(self, root: Path, deep: bool, progress: bool) -> None:
         self.root, self.deep, self.progress = root, deep, progress
+        self.place = Place(root)
         self.found: list[Damage] = []
         self.sizes = self._files()
         #: Files that somebody wrote, whether or not their content can be judged.
@@ -114,22 +116,10 @@ class _Survey:
 
     def _files(self) -> dict[str, int]:
         """Size of every plain file by its path inside the store."""
-        sizes: dict[str, int] = {}
-        folders = [""]
-        while folders:
-            folder = folders.pop()
-            with os.scandir(self.root / folder) as entries:
-                for entry in entries:
-                    key = f"{folder}{entry.name}"
-                    if not folder and is_lock_file(entry.name):
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(f"{key}/")
-                    elif not entry.is_file(follow_symlinks=False):
-                        self._add("unsafe", key, "a link, pipe or device; qsdask makes none")
-                    else:
-                        sizes[key] = entry.stat(follow_symlinks=False).st_size
-        return sizes
+        sizes, strange = self.place.files()
+        for key in strange:
+            self._add("unsafe", key, "a link, pipe or device; qsdask makes none")
+        return {key: size for key, size in sizes.items() if not is_lock_file(key)}
 
     def _stage(self, state: StageState) -> dict[str, _Expected]:
         """Judge a stage's own records; return the files that they name."""
@@ -164,7 +154,7 @@ class _Survey:
                     self._add("missing", file, "the receipt of a task", stage=key, task=task)
                     lost.append(task)
                 continue
-            data = (self.root / file).read_bytes()
+            data = self.place.read(file)
             if len(data) == words[task].nbytes + 4 and intact(data):
                 words[task] = np.frombuffer(data[:-4], dtype="<u8").reshape(words[task].shape)
             else:
@@ -196,7 +186,7 @@ class _Survey:
         for name in (f"{group}/{v.name}" for group in record.groups for v in schema.variables_of(group)):
             for file in self.sizes.keys() & set(self._chunks(name)) - expected.keys() - self.claimed:
                 self.claimed.add(file)
-                fault = chunk_fault(array_metadata(self.root, name), (self.root / file).read_bytes())
+                fault = chunk_fault(array_metadata(self.root, name), self.place.read(file))
                 if fault:
                     task = next((t for t in lost if self._fits(file, record, t)), lost[0])
                     self._add("content", file, fault, stage=record.key, task=task)
@@ -253,8 +243,7 @@ class _Survey:
 
     def _digest(self, file: str) -> str:
         try:
-            with (self.root / file).open("rb") as opened:
-                return hashlib.file_digest(opened, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+            return hashlib.blake2b(self.place.read(file), digest_size=16).hexdigest()
         except OSError as error:
             return f"unreadable: {error.strerror}"
 
@@ -271,7 +260,7 @@ class _Survey:
             self.claimed.add(file)
             if file not in self.sizes:
                 self._add("missing", file, "it was removed")
-            elif (self.root / file).read_bytes() != text:
+            elif self.place.read(file) != text:
                 self._add("content", file, "it is not what was written")
         if root is None and "zarr.json" not in self.sizes:
             self._add("missing", "zarr.json", "it was removed")

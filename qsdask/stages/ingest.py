@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -38,6 +37,7 @@ from qsdask.space.box import Box
 from qsdask.space.domains import bisect, domain_rows
 from qsdask.store import ledger
 from qsdask.store.ledger import Record
+from qsdask.store.place import Place
 from qsdask.store.reader import StoreReader
 from qsdask.store.template import create_group, write_whole
 
@@ -196,7 +196,7 @@ def ingest(
         RowTable.write(scratch, atoms["id"], atoms["species"], box.reduced(position[order]))
 
     def conclude() -> dict:
-        shutil.rmtree(scratch, ignore_errors=True)
+        Place(path).remove_all(SCRATCH)
         notes = [*source.warnings, *flips, *warnings_of_reference(first, kind), *contradictions(settings, made)]
         found = _provenance(path, source, settings, atoms, position[order], notes)
         return {**found, "reading": reading.stored(), **({"simulated": made} if made else {})}

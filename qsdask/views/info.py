@@ -9,6 +9,7 @@ import numpy as np
 from qsdask import schema
 from qsdask.engine.load import read_box
 from qsdask.store import ledger
+from qsdask.store.place import Place
 from qsdask.store.reader import StoreReader
 
 __all__ = ["info", "specimen_of", "warnings_of"]
@@ -45,7 +46,7 @@ def info(store: str | Path) -> dict:
                 "complete": record.complete,
                 "tasks": total,
                 "done": total if record.complete else total - len(ledger.pending(path, record.key)),
-                "bytes": sum(_size(path / group) for group in record.groups),
+                "bytes": sum(Place(path).size(group) for group in record.groups),
                 "groups": list(record.groups),
                 "settings": record.settings,
                 "provenance": record.provenance or {},
@@ -90,7 +91,3 @@ def specimen_of(path: Path) -> dict:
         "cell_angstrom": box.cell.tolist(),
         "periodic": [bool(p) for p in box.periodic],
     }
-
-
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

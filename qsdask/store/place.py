@@ -1,0 +1,78 @@
+"""Files of a store by their keys, such as ``frames/position/c/0/0``: listing, reading, moving and removing them.
+
+Zarr writes and reads arrays through `DurableStore` and `CheckedStore`; everything else that is done to a store's files
+is done here, so that no other room knows that they lie in a folder. Who removes or moves holds the lock of the store.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+__all__ = ["Place"]
+
+
+class Place:
+    """Where the files of a store are.
+
+    Parameters
+    ----------
+    root : Path
+        Root of the store.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = Path(root)
+
+    def files(self, below: str = "") -> tuple[dict[str, int], list[str]]:
+        """Sizes of all plain files, and the keys of what is no plain file: links, pipes, devices.
+
+        Parameters
+        ----------
+        below : str
+            Only what lies below this key.
+        """
+        sizes: dict[str, int] = {}
+        strange: list[str] = []
+        folders = [f"{below}/" if below else ""]
+        while folders:
+            folder = folders.pop()
+            with os.scandir(self._root / folder) as entries:
+                for entry in entries:
+                    key = f"{folder}{entry.name}"
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(f"{key}/")
+                    elif entry.is_file(follow_symlinks=False):
+                        sizes[key] = entry.stat(follow_symlinks=False).st_size
+                    else:
+                        strange.append(key)
+        return sizes, strange
+
+    def size(self, below: str) -> int:
+        """Bytes of all files below a key; 0 when there are none."""
+        return sum(self.files(below)[0].values()) if (self._root / below).is_dir() else 0
+
+    def exists(self, key: str) -> bool:
+        """Whether there is a file or a folder of this name; a link that points nowhere counts."""
+        return os.path.lexists(self._root / key)
+
+    def read(self, key: str) -> bytes:
+        """Bytes of a file."""
+        return (self._root / key).read_bytes()
+
+    def remove(self, key: str) -> bool:
+        """Remove a file, or a link; whether it is gone."""
+        (self._root / key).unlink(missing_ok=True)
+        return not self.exists(key)
+
+    def remove_all(self, below: str = "") -> None:
+        """Remove everything below a key, the folder itself too."""
+        shutil.rmtree(self._root / below, ignore_errors=True)
+
+    def move(self, below: str, to: str, home: Place | None = None) -> None:
+        """Give everything below a key another key, in this store or in that of `home`; what was there is removed."""
+        target = (home or self)._root / to
+        shutil.rmtree(target, ignore_errors=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (self._root / below).rename(target)

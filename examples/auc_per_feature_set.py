@@ -1,4 +1,4 @@
-"""How well each structural signature foretells plasticity, in short range and with medium range.
+"""How well each structural signature predicts plasticity, in short range and with medium range.
 
 python examples/auc_per_feature_set.py [FOLDER] [SET,SET,...] [FACET_FRACTION]
 
@@ -36,7 +36,7 @@ def main(folder: Path, sets: list[str], facet_fraction: float) -> None:
 
 
 def scored(folder: Path, stores: dict[str, Path], name: str, columns: str, way: str, run: qsdask.Run) -> float:
-    """AUC-ROC on the glass that was set aside."""
+    """AUC-ROC on the held-out glass."""
     learned, tested = (stores[f"cu65_{letter}"] for letter in way.split(" -> "))
     model = qsdask.train(
         learned, model=folder / f"{name}_{columns}_{way[0]}.qs", set=name, columns=columns, draws=1, run=run

@@ -21,7 +21,7 @@ def main(folder: Path) -> None:
     model = qsdask.train(folder / "cu65_a.zarr", model=folder / "cu65.qs", strain=0.04, threshold=5.0, run=run)
     qsdask.predict(folder / "cu65_b.zarr", model=model, run=run)
     scores = qsdask.evaluate(folder / "cu65_b.zarr", model=model, run=run)
-    print(f"AUC-ROC on the set-aside glass: {scores['auc_roc']:.3f}, recall {scores['recall']:.3f}")
+    print(f"AUC-ROC on the held-out glass: {scores['auc_roc']:.3f}, recall {scores['recall']:.3f}")
 
     tree = qsdask.open_store(folder / "cu65_b.zarr")
     soft, hard = tree.qs.soft(0.7), tree.qs.hard(0.1)

@@ -1,9 +1,9 @@
-"""How softness learned from one kind of glass foretells plasticity in another: a table over an ensemble.
+"""How softness learned from one kind of glass predicts plasticity in another: a table over an ensemble.
 
 python examples/transfer_between_glasses.py FOLDER [FOLDER ...]
 
 FOLDER is what `qsdask simulate` filled, such as glasses-cu-zr. Specimens of one composition and quench rate are a
-group; the last replica of each is set aside, the others are learned from. Each cell is the AUC-ROC on the glass of the
+group; the last replica of each is held out, the others are learned from. Each cell is the AUC-ROC on the glass of the
 column for the model of the row: on its diagonal a glass of the same kind, elsewhere one of another composition or rate.
 Stores and models go to "stores" in the first folder; called again, only what is missing is made.
 """

@@ -35,7 +35,7 @@ def folder(tmp_path_factory):
 
 def test_stage_by_stage(folder):
     printed = (folder / "printed.txt").read_text()
-    auc = float(re.search(r"set-aside glass: ([0-9.]+)", printed)[1])
+    auc = float(re.search(r"held-out glass: ([0-9.]+)", printed)[1])
     assert 0.66 < auc < 0.75
     assert printed.count("strain 0.") == 21
 

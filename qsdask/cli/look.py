@@ -19,7 +19,7 @@ from qsdask.settings import ReportSettings, validated
 @click.argument("store")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def info(store, as_json) -> None:
-    """Tell what is in a store: stages, complete or not, sizes, provenance.
+    """Show the contents of a store: stages, complete or not, sizes, provenance.
 
     \b
     qsdask info glass7.zarr
@@ -104,13 +104,13 @@ def glasses(folder, as_json) -> None:
     \b
     qsdask glasses qsdask-glasses
     """
-    from qsdask.views.glasses import check_glasses, told
+    from qsdask.views.glasses import check_glasses, summary_lines
 
     rows = check_glasses(folder)
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return
-    for line in told(rows):
+    for line in summary_lines(rows):
         click.echo(line)
     click.echo(f"{Path(folder) / 'glasses.html'}: written, with checks.csv and checks.json.")
 

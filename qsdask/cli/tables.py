@@ -109,6 +109,10 @@ def print_scores(scores: Mapping) -> None:
         ),
     ]
     print_table(f"{scores['model']} on {scores['store']}", ("", ""), rows)
+    _legend(
+        "Baselines do not look at the structure: random calls every second atom plastic, most frequent calls none, "
+        "minority calls all."
+    )
     for note in scores["notes"]:
         Console().print(note, markup=False)
 
@@ -122,6 +126,10 @@ def print_activation(found: xr.Dataset) -> None:
     rows = [[None if value != value else value.item() for value in row] for row in zip(*columns, strict=True)]
     mean = float(found["qs_mean_all"])
     print_table(f"activation (mean QS of all atoms {mean:.3f})", heads, rows)
+    _legend(
+        "plastic: D2min above the threshold at this strain; newly: for the first time; activated: at this or an earlier "
+        "strain. QS: mean of these atoms. AUC: how well QS ranks the plastic atoms before the others (0.5 is chance)."
+    )
 
 
 def print_feature_sets(text: str | None = None, settings: Mapping | None = None) -> None:
@@ -242,6 +250,11 @@ def print_run(done: Mapping) -> None:
             f"qsdask export {store} --step -1 --columns qs,d2min --out {name}.extxyz",
         ):
             console.print(f"  {command}", markup=False, soft_wrap=True)
+
+
+def _legend(text: str) -> None:
+    """What the words of a table mean."""
+    Console(highlight=False, soft_wrap=True).print(text, markup=False, style="dim")
 
 
 def size(n_byte: float) -> str:

@@ -36,7 +36,7 @@ def index_frames(
     Parameters
     ----------
     path : path-like
-        Text, plain or packed by gzip, zstd or bzip2, told by its content.
+        Text, plain or packed by gzip, zstd or bzip2, recognised by its content.
     boundary : tuple of str, optional
         Needed when the file does not say it; see `qsdask.formats.frame.boundary_flags`.
     strict : bool

@@ -251,8 +251,8 @@ def open_trajectory(
     Parameters
     ----------
     paths : path-like or sequence of path-like
-        LAMMPS dumps (text, plain or packed, or binary; told by content), extended XYZ, VASP and CIF files
-        through ASE, or files that MDAnalysis reads (told by name), with one frame or many. Their order does not
+        LAMMPS dumps (text, plain or packed, or binary; recognised by content), extended XYZ, VASP and CIF files
+        through ASE, or files that MDAnalysis reads (recognised by name), with one frame or many. Their order does not
         matter: the timesteps within count.
     boundary : str, optional
         See `qsdask.formats.frame.boundary_flags`. Needed when the files do not say it.

@@ -31,7 +31,7 @@ __all__ = ["run"]
 
 T = TypeVar("T")
 
-#: Codes of stages that find something made from other input or with other settings.
+#: Codes of stages that find something made from other input or with different settings.
 _MADE_OTHERWISE = {"E-SETTINGS", "E-OTHER-INPUT", "E-EXISTS", "E-CHANGED"}
 
 
@@ -64,7 +64,7 @@ def run(
     Raises
     ------
     QSDaskError
-        Whatever stops a stage; what is done stays done.
+        Whatever stops a stage; finished stages are kept.
     """
     where = run or Run()
     plan, base = (recipe, Path.cwd()) if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
@@ -104,7 +104,7 @@ class _Job:
     home : Path
         Where everything goes.
     run : Run
-        On a cluster for all stages. If it overwrites, a stage is made anew where it was made otherwise, and only there:
+        On a cluster for all stages. If it overwrites, a stage is made anew where it was made with different settings, and only there:
         nobody wants to simulate a glass again because a threshold was changed.
     """
 

@@ -3,7 +3,7 @@
 from qsdask.learn.definition import definition_digest
 from qsdask.learn.folds import blocks, spatial_block, stratified
 from qsdask.learn.gbdt import Settings
-from qsdask.learn.label import often, plastic
+from qsdask.learn.label import plastic, plastic_in_runs
 from qsdask.learn.model import Model, load_model, loaded, refuse_other_content
 from qsdask.learn.score import evaluate, prior_corrected
 from qsdask.learn.select import usable
@@ -25,8 +25,8 @@ __all__ = [
     "identity_hash",
     "load_model",
     "loaded",
-    "often",
     "plastic",
+    "plastic_in_runs",
     "prior_corrected",
     "probabilities",
     "quench_in_softness",

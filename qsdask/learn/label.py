@@ -6,7 +6,7 @@ import numpy as np
 
 from qsdask.errors import UsageError
 
-__all__ = ["often", "plastic"]
+__all__ = ["plastic", "plastic_in_runs"]
 
 
 def plastic(d2: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
@@ -48,7 +48,7 @@ def plastic(d2: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
     return valid & (d2 > threshold), valid
 
 
-def often(frequency: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+def plastic_in_runs(frequency: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
     """Label atoms that are plastic in more than a fraction of isoconfigurational runs.
 
     Parameters

@@ -173,7 +173,7 @@ class Model:
                     f"the specimen is training specimen {specimen.name!r} of the model",
                     code="E-SPECIMEN-BOTH-SIDES",
                     why="scores on atoms that were trained on say nothing about other glasses",
-                    hint="evaluate on a specimen that was set aside, or train without this one",
+                    hint="evaluate on a held-out specimen, or train without this one",
                 )
 
     def outside_domain(self, species: Sequence[str]) -> list[str]:

@@ -94,7 +94,7 @@ CAPTIONS = {
         alt="Calibration chart: observed plastic probability at equal classes against quench-in softness",
     ),
     "importance": Caption(
-        title="Features the model leans on",
+        title="Most important features",
         text="Importance of the leading features, averaged over the fold models.",
         alt="Bar chart of the most important features",
     ),

@@ -377,7 +377,7 @@ def calibration(spectrum: xr.Dataset) -> Figure:
 
 @styled
 def importance(ranking: Sequence[tuple[str, float]], *, most: int = 15, unit: str = "share of total gain") -> Figure:
-    """Bars of the features a model leans on most.
+    """Bars of a model's most important features.
 
     Parameters
     ----------

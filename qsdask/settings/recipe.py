@@ -30,7 +30,7 @@ class SpecimenSettings(Settings):
         description="file or files, relative to the recipe; shipped:NAME for those in the package, simulated:NAME for "
         "a specimen that the section simulate makes; simulated:NAME/tension-run2 for one of several deformations"
     )
-    role: Literal["train", "test"] = Field(description="learn from it, or set it aside")
+    role: Literal["train", "test"] = Field(description="learn from it, or hold it out for the test")
     runs: list[str] = Field(
         default=[],
         description="trajectories of other isoconfigurational runs of the glass, such as simulated:NAME/compression-run2; "
@@ -56,8 +56,7 @@ class Recipe(Settings):
     )
     specimen: list[SpecimenSettings] = Field(min_length=1)
     softness_strain: list[Annotated[float, Field(gt=0)]] = Field(
-        default=[],
-        description="strains at which the frames of set-aside glasses get shells, features and softness, too",
+        default=[], description="strains at which the frames of held-out glasses get shells, features and softness, too"
     )
     run_threshold: float = Field(
         default=PLASTIC_ABOVE, gt=0, description="of specimens with runs: plastic in a run above this D2min, angstrom^2"

@@ -174,7 +174,7 @@ class TrainSettings(Settings):
     )
     folds: int = Field(default=5, ge=2, le=50, description="models of the cross-validation")
     fold_kind: Literal["stratified", "spatial_block"] = Field(
-        default="stratified", description="how atoms are set aside"
+        default="stratified", description="how atoms are held out: at random, or by blocks of space"
     )
     block_angstrom: float = Field(default=15.0, gt=0, description="edge of a block of spatial_block folds")
     draws: int = Field(default=3, ge=1, le=50, description="undersamplings, each with its own folds")
@@ -201,7 +201,7 @@ class TrainSettings(Settings):
 
 
 class ReportSettings(Settings):
-    """How the set-aside glass is shown."""
+    """How the held-out glass is shown."""
 
     out: str = Field(
         default="report.html", description="file name of the report; with several test specimens their names are added"

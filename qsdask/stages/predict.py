@@ -49,7 +49,7 @@ def predict(store: str | Path, *, model: str | Path, step: int | Sequence[int] =
     Raises
     ------
     BadDataError
-        ``E-FEATURES-DIFFER`` when the features were defined otherwise than those the model learned from;
+        ``E-FEATURES-DIFFER`` when the features were computed with different settings than those the model learned from;
         ``E-MODEL-...`` when the model folder is damaged.
     UsageError
         ``E-STEP`` for a step that the store does not have.

@@ -48,7 +48,7 @@ def propensity(path: Path, runs: Sequence[str | Path], threshold: float | None, 
     Raises
     ------
     BadDataError
-        ``E-RUNS-DIFFER`` for another glass, other strains, or a response that was defined otherwise.
+        ``E-RUNS-DIFFER`` for another glass, other strains, or a response that was computed with different settings.
     UsageError
         ``E-RUN-TWICE``.
     NoInputError

@@ -24,7 +24,7 @@ FINE = 20000
 
 
 def evaluate(store: str | Path, *, model: str | Path, run: Run | None = None) -> dict:
-    """Test a model on a set-aside specimen, without undersampling.
+    """Test a model on a held-out specimen, without undersampling.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def evaluate(store: str | Path, *, model: str | Path, run: Run | None = None) ->
     BadDataError
         ``E-SPECIMEN-BOTH-SIDES`` when the model was trained on this specimen; ``E-STRAIN`` when no frame was stored at
         the label's strain; ``E-MODEL-CHANGED`` when the softness is that of another model of the same name;
-        ``E-RESPONSE-DIFFERS`` when D2min was measured otherwise than for the model's label.
+        ``E-RESPONSE-DIFFERS`` when D2min was computed with different settings than for the model's label.
     QSDaskError
         When a stage is missing or incomplete.
     """

@@ -33,7 +33,7 @@ def response_of(path: Path, *, averaged: bool) -> dict:
 
 
 def check_response(path: Path, label: Mapping, *, averaged: bool = False) -> None:
-    """Refuse a store whose response was measured otherwise than that of a model's label.
+    """Refuse a store whose response was computed with different settings than that of a model's label.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def check_response(path: Path, label: Mapping, *, averaged: bool = False) -> Non
     rows = [f"{name}: {label[name]} -> {value}" for name, value in here.items() if label.get(name, value) != value]
     if rows:
         raise BadDataError(
-            f"the response in this store was measured otherwise than that of the model's label: {'; '.join(rows)}",
+            f"the response in this store was computed with different settings than that of the model's label: {'; '.join(rows)}",
             code="E-RESPONSE-DIFFERS",
             file=path,
             why="plastic atoms of one measure are not those of another",

@@ -10,7 +10,7 @@ import numpy as np
 
 from qsdask.engine.load import read_box
 from qsdask.errors import BadDataError, NoInputError, UsageError
-from qsdask.learn import loaded, often, plastic, usable
+from qsdask.learn import loaded, plastic, plastic_in_runs, usable
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 
@@ -94,7 +94,9 @@ def _labels(root: StoreReader, rows: slice, step: int, label: Mapping) -> tuple[
     """D2min, label, and where there is one: of this run, or of all isoconfigurational runs for a model of those."""
     if "frequency" in label:
         runs = "response/propensity"
-        return root[f"{runs}/d2min_mean"][step, rows], *often(root[f"{runs}/frequency"][step, rows], label["frequency"])
+        return root[f"{runs}/d2min_mean"][step, rows], *plastic_in_runs(
+            root[f"{runs}/frequency"][step, rows], label["frequency"]
+        )
     d2 = root["response/d2min/d2min"][step, rows]
     valid = root["response/d2min/valid"][step, rows]
     return d2, *plastic(np.where(valid, d2, np.nan), label["threshold"])

@@ -49,7 +49,7 @@ def train(
     Returns
     -------
     Path
-        The model folder: text models and JSON. Training it again with the same numbers and settings does nothing.
+        The model folder: text models and JSON. Training it again with the same numbers and settings leaves it as it is.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def _agreed(paths: Sequence[Path], chosen: TrainSettings) -> tuple[dict, dict]:
         same_radii = all(radii[name] == r for name, r in definition_of(path, chosen.set)["radii"].items())
         if definition != definitions[0] or response != responses[0] or not same_radii:
             raise BadDataError(
-                f"features or response were defined otherwise than in {paths[0]}: "
+                f"features or response were computed with different settings than in {paths[0]}: "
                 f"{definition} and {response} against {definitions[0]} and {responses[0]}",
                 code="E-FEATURES-DIFFER",
                 file=path,

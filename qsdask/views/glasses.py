@@ -21,7 +21,7 @@ from qsdask.reporting.glass_page import VERDICTS, with_error, write_glass_page
 from qsdask.simulation.progress import read_plan
 from qsdask.simulation.schedule import steps_of_a_strain_step
 
-__all__ = ["check_glasses", "told"]
+__all__ = ["check_glasses", "summary_lines"]
 
 #: Strain at which plastic atoms are counted, and how near to it a frame must be.
 _PLASTIC_STRAIN, _NEAR = 0.04, 0.0025
@@ -107,7 +107,7 @@ def check_glasses(folder: str | Path) -> list[dict]:
     return rows
 
 
-def told(rows: list[dict]) -> list[str]:
+def summary_lines(rows: list[dict]) -> list[str]:
     """The checks as lines of text: remarks on every deformation, then replicas together.
 
     Parameters

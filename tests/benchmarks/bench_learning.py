@@ -1,4 +1,4 @@
-"""AUC on the set-aside glass, both ways and over seeds, against scikit-learn with the authors' settings.
+"""AUC on the held-out glass, both ways and over seeds, against scikit-learn with the authors' settings.
 
     python tests/benchmarks/bench_learning.py [--seeds 5] [--draws 1 3]
 
@@ -73,7 +73,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="qsdask-learning-") as folder, connect("threads", 2) as client:
         run = Run(client, 2, False, False)
         glass = {name: table_of(f"cu65_{name}", Path(folder), run) for name in "ab"}
-        print("AUC-ROC on the set-aside glass, mean ± standard deviation over seeds")
+        print("AUC-ROC on the held-out glass, mean ± standard deviation over seeds")
         for draws in options.draws:
             for source, test in (("a", "b"), ("b", "a")):
                 ours, theirs = [], []

@@ -22,7 +22,7 @@ def job(tmp_path_factory):
     return qsdask.quickstart(folder, run=Run("local", 2, False, False))
 
 
-def test_scores_of_the_set_aside_glass(job):
+def test_scores_of_the_held_out_glass(job):
     scores = job["scores"]["cu65_b"]
     assert scores["atoms"] == 6912
     assert scores["plastic_fraction"] == pytest.approx(0.0434, abs=1e-3)

@@ -76,7 +76,7 @@ def test_the_responses_of_all_runs_are_averaged_and_learned(job):
     assert list(job["scores"]) == ["aside"]
 
 
-def test_the_set_aside_glass_has_softness_at_the_strains_asked_for(job):
+def test_the_held_out_glass_has_softness_at_the_strains_asked_for(job):
     store = job["stores"]["aside"]
     qs = StoreReader(store)["steps/1/softness/model/qs"][:]
     assert np.isfinite(qs).any()

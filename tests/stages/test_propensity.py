@@ -10,7 +10,7 @@ import pytest
 
 import qsdask
 from qsdask.errors import BadDataError, NoInputError, ResumableError, UsageError
-from qsdask.learn import often
+from qsdask.learn import plastic_in_runs
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 from tests.small_store import SPECIES, small_dump
@@ -212,10 +212,10 @@ def test_a_share_of_the_runs_is_below_one():
     with pytest.raises(UsageError, match="fraction of the runs"):
         qsdask.train("nowhere.zarr", model="m.qs", label="propensity", threshold=5.0)
     with pytest.raises(UsageError, match="below 1"):
-        often(np.zeros(3), 1.0)
+        plastic_in_runs(np.zeros(3), 1.0)
 
 
 def test_an_atom_without_a_value_has_no_label():
-    label, valid = often(np.array([0.0, 0.5, 0.75, 1.0, np.nan]), 0.5)
+    label, valid = plastic_in_runs(np.array([0.0, 0.5, 0.75, 1.0, np.nan]), 0.5)
     assert label.tolist() == [False, False, True, True, False]
     assert valid.tolist() == [True, True, True, True, False]

@@ -16,7 +16,7 @@ from qsdask.simulation.output import compressed, frame_text, table_text, write_j
 from qsdask.simulation.protocol import QUANTITIES
 from qsdask.simulation.schedule import steps_of_a_strain_step
 from qsdask.testing.lattices import fcc
-from qsdask.views.glasses import check_glasses, told
+from qsdask.views.glasses import check_glasses, summary_lines
 from tests.simulation.case import plan
 
 STRAIN = [0.0, 0.0025, 0.005, 0.0075, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08]
@@ -140,7 +140,7 @@ def test_slower_quenches_should_lie_lower(tmp_path):
     assert (line["rates"], line["glasses"], line["verdict"]) == (3, 6, "unresolved")
     energy = [group["energy_ev_per_atom"]["mean"] for group in content["groups"]]
     assert energy == pytest.approx([-4.89, -4.90, -4.88])
-    said = told(rows)
+    said = summary_lines(rows)
     assert any(text.startswith("Cu64.84 Zr35.16 at 1e+13 K/s, compression, 2 glasses: ") for text in said)
     assert "energy -4.900 ± 0.030 eV/atom" in " ".join(said)
     assert said[-1].endswith("not resolved: the replicas scatter as much")

@@ -254,7 +254,7 @@ def print_run(done: Mapping) -> None:
 
 def _legend(text: str) -> None:
     """What the words of a table mean."""
-    Console(highlight=False, soft_wrap=True).print(text, markup=False, style="dim")
+    Console().print(text, markup=False, highlight=False, soft_wrap=True, style="dim")
 
 
 def size(n_byte: float) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from qsdask.engine.tasks import progress_bar
 from qsdask.errors import QSDaskError, UsageError
-from qsdask.formats.continuity import warnings_of_reference
+from qsdask.formats.continuity import continued_cells, warnings_of_reference
 from qsdask.formats.frame import FramePiece, ReadWarning
 from qsdask.formats.trajectory import Trajectory, open_trajectory
 from qsdask.intake.rowtable import RowTable
@@ -28,7 +28,6 @@ from qsdask.intake.specimen import making_of, refuse_flat, refuse_overlap, speci
 from qsdask.radii import radius_of
 from qsdask.settings import IngestSettings, ReadingSettings, validated
 from qsdask.space.box import Box
-from qsdask.stages.ingest import continued_cells
 
 __all__ = ["Findings", "check"]
 
@@ -154,7 +153,7 @@ def _check_frames(source: Trajectory, species, lost, only, progress, found, coll
         # Without elements every type is a species of its own: a type must not change either way.
         kind = kind if names else first.type
         kinds = {int(t): int(k) for t, k in zip(first.type, kind, strict=True)}
-    cells, flips = continued_cells(source)
+    cells, flips = continued_cells(source.frames)
     found.warnings.extend([*flips, *warnings_of_reference(first, kind)])
     box = Box(first.cell, first.origin, first.periodic)
     steps = list(range(len(source))) if only is None else [only]

@@ -24,7 +24,7 @@ from qsdask.store.place import Place
 from qsdask.store.reader import StoreReader, open_checked
 from qsdask.store.record import keys, publish, put_record, record_from, require_store
 from qsdask.store.template import create_array
-from qsdask.store.validate import array_metadata, check_format, check_requires, damaged, intact, metadata
+from qsdask.store.validate import array_metadata, check_format, check_requires, damaged, intact, mark_of, metadata
 
 __all__ = ["migrate"]
 
@@ -98,18 +98,17 @@ def _root_format(root: Path) -> object:
 
 def _format(root: Path, key: str) -> int:
     """Format of one stage; a newer one is refused."""
-    found = metadata(root, f"ledger/{key}/zarr.json")
-    try:
-        number = found["attributes"]["qsdask"]["format"]
-    except (KeyError, TypeError):
-        raise damaged(root, f"ledger/{key}/zarr.json", "it names no format") from None
+    mark = mark_of(root, f"ledger/{key}")
+    if "format" not in mark:
+        raise damaged(root, f"ledger/{key}/zarr.json", "it names no format")
+    number = mark["format"]
     if number != 1:
         check_format(root, number)
     return number
 
 
 def _migrate_stage(root: Path, key: str) -> None:
-    record = record_from(metadata(root, f"ledger/{key}/zarr.json")["attributes"]["qsdask"]["record"])
+    record = record_from(mark_of(root, f"ledger/{key}")["record"])
     words = _old_words(root, record)
     chunks = _chunks_by_task(root, record)
     named = {task: _named(root, key, task, words[task], chunks.get(task, [])) for task in _tasks(record)}
@@ -188,7 +187,8 @@ def _task_of(variable: schema.Variable, record: Record, index: tuple[int, ...]) 
     at = dict(zip(variable.dims, index, strict=True))
     # Features are the one stage of two parts: short range in the first chunk of columns, medium range behind it.
     place = (at.get("feature", 0), at.get("step", 0), at.get("atom", 0))
-    return tuple(min(i, n - 1) for i, n in zip(place, record.shape, strict=True))
+    part, step, domain = (min(i, n - 1) for i, n in zip(place, record.shape, strict=True))
+    return part, step, domain
 
 
 def _named(root: Path, key: str, task: Task, words: np.ndarray, chunks: list[str]) -> Words:

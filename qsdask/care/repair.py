@@ -17,7 +17,7 @@ from qsdask.engine.recompute import again
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, CannotCreateError, NoInputError, QSDaskError, StoreIOError
 from qsdask.files.lock import writing
-from qsdask.stages.ingest import other_input
+from qsdask.intake.specimen import other_input
 from qsdask.store import ledger
 from qsdask.store.durable import DurableStore
 from qsdask.store.ledger import Record, Task
@@ -25,7 +25,7 @@ from qsdask.store.manifest import entry_of, folder_text, sound_text
 from qsdask.store.place import Place
 from qsdask.store.record import keys, publish, record_text
 from qsdask.store.state import StageState, state_of
-from qsdask.store.validate import metadata
+from qsdask.store.validate import mark_of
 
 __all__ = ["repair"]
 
@@ -172,10 +172,12 @@ def _receipt_metadata(record: Record) -> bytes:
 
 def _mend_manifest(root: Path, key: str) -> bool:
     """Make the manifest again from the files; right when it is the one that the ledger names."""
-    state = state_of(root, key)
+    record = state_of(root, key).record
+    if record is None:
+        return False
     try:
-        named = metadata(root, f"ledger/{key}/zarr.json")["attributes"]["qsdask"]["manifest"]
-        made = ledger.manifest_of(root, state.record)
+        named = mark_of(root, f"ledger/{key}")["manifest"]
+        made = ledger.manifest_of(root, record)
     except (QSDaskError, OSError, KeyError, TypeError, AttributeError):
         return False
     if made.checksum != named:
@@ -188,7 +190,9 @@ def _work(root: Path, found: list[Damage]) -> dict[str, _Work]:
     """What must be computed, by stage in the order of computation."""
     states = {key: state_of(root, key) for key in keys(root)}
     work: dict[str, _Work] = {}
-    for item in (item for item in found if item.stage in states):
+    for item in found:
+        if item.stage is None or item.stage not in states:
+            continue
         state = states[item.stage]
         record = state.record or _remembered(root, state.key)
         if record is None:
@@ -212,7 +216,7 @@ def _remembered(root: Path, key: str) -> Record | None:
     """Record of a stage whose ledger is lost, as far as its groups tell; enough to run it again."""
     for group in schema.groups_of(key):
         try:
-            mark = metadata(root, f"{group}/zarr.json")["attributes"]["qsdask"]
+            mark = mark_of(root, group)
             facts = (mark["settings"], mark["inputs"], (0, 0, 0), 0, False, mark["provenance"])
             record = Record(key, schema.groups_of(key), *facts)
             if record.digest == mark["digest"]:
@@ -278,10 +282,10 @@ def _ingest_beside(root: Path, one: _Work, run: Run, source: Sequence[str | Path
     Place(beside).remove_all()
     try:
         again(beside, one.record, run, source)
-        made = state_of(beside, "ingest")
-        same = made.record.digest == one.record.digest
+        made = ledger.require(beside, "ingest")
+        same = made.digest == one.record.digest
         if one.record.provenance is not None:
-            same &= made.record.provenance["input_hash"] == one.record.provenance["input_hash"]
+            same &= made.facts["input_hash"] == one.record.facts["input_hash"]
         if not same:
             raise _other_input(root)
         place = Place(root)
@@ -297,18 +301,18 @@ def _compared(root: Path, one: _Work) -> list[str]:
     """Keep the record as it was when the bytes are as they were; say so when they are not."""
     record = one.record
     now = state_of(root, record.key)
-    if one.receipts is None or now.manifest is None:
+    if one.receipts is None or now.manifest is None or now.record is None:
         return []
     if now.manifest.receipts == one.receipts:
         if now.record != record and record.complete:
             # The provenance is that of who computed it first.
             ledger.complete(root, record)
         return []
-    if record.key == "ingest" and record.provenance["input_hash"] != now.record.provenance["input_hash"]:
+    if record.key == "ingest" and record.facts["input_hash"] != now.record.facts["input_hash"]:
         ledger.reopen(root, record, sorted(one.tasks))
         raise _other_input(root)
     return [
-        f"{record.key}: the bytes differ from those computed with {record.provenance.get('versions')}; "
+        f"{record.key}: the bytes differ from those computed with {record.facts.get('versions')}; "
         "compute what builds on it again with --overwrite"
     ]
 

@@ -169,12 +169,12 @@ class _Survey:
             for length, high, low, name in words[task].tolist():
                 if not length:
                     continue
-                file = name_of.get(name)
-                if file is None:
+                named = name_of.get(name)
+                if named is None:
                     self._add("missing", receipt_key(key, task), "it names a file that cannot be", stage=key, task=task)
                     continue
-                expected[file] = _Expected(length, f"{high:016x}{low:016x}", key, task)
-                if wrong and not self._fits(file, record, task):
+                expected[named] = _Expected(length, f"{high:016x}{low:016x}", key, task)
+                if wrong and not self._fits(named, record, task):
                     misplaced = True
                     self._add("content", receipt_key(key, task), "the receipt of another task", stage=key, task=task)
         if wrong and not misplaced:
@@ -271,9 +271,11 @@ class _Survey:
         for state in self.states:
             if state.record is None or (state.record.complete and state.manifest is None):
                 return None
-            for group in state.record.groups if state.manifest is not None else ():
+            if state.manifest is None:
+                continue
+            listed = [f for f in state.manifest.files if f.endswith("/zarr.json")]
+            for group in state.record.groups:
                 shown |= {folder: json.loads(folder_text()) for folder in folders_of(group)}
-                listed = [f for f in state.manifest.files if f.endswith("/zarr.json")]
                 inside = sorted(f for f in listed if f.startswith(f"{group}/") and f != f"{group}/zarr.json")
                 for file in (f"{group}/zarr.json", *inside):
                     text = sound_text(self.root, state.manifest, file)
@@ -353,7 +355,7 @@ def _refuse_other_format(root: Path) -> None:
     formats = set()
     for file, lost in (("zarr.json", {"format": 1}), *((f"ledger/{key}/zarr.json", {}) for key in keys(root))):
         try:
-            mark = metadata(root, file)["attributes"].get("qsdask", lost)
+            mark = (metadata(root, file) or {})["attributes"].get("qsdask", lost)
             formats.add(mark.get("format"))
         except (StoreIOError, KeyError, TypeError, AttributeError):
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Collection
-from typing import Annotated, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import click
 from pydantic.fields import FieldInfo
@@ -52,7 +52,7 @@ def _help(stored: str, field: FieldInfo, more: str | None) -> str:
     return "; ".join(filter(None, (text, more))) + (f" (default {default})." if shown else ".")
 
 
-def _taken(field: FieldInfo) -> dict[str, object]:
+def _taken(field: FieldInfo) -> dict[str, Any]:
     """Type of a field, as click takes it."""
     kind = _plain(field.annotation)
     if choices := choices_of(field):

@@ -46,7 +46,7 @@ def _print_settings(context: click.Context, parameter: click.Parameter, value: b
     from qsdask.jobs.recipe import settings_text
 
     if value and not context.resilient_parsing:
-        click.echo(settings_text(context.info_name), nl=False)
+        click.echo(settings_text(str(context.info_name)), nl=False)
         context.exit()
 
 

@@ -75,7 +75,7 @@ def print_info(found: Mapping) -> None:
             ("periodic", ", ".join("yes" if p else "no" for p in specimen["periodic"])),
         ]
         print_table(found["store"], ("", ""), rows)
-    rows = [
+    stages = [
         (
             s["stage"],
             "complete" if s["complete"] else f"{s['done']} of {s['tasks']} tasks",
@@ -84,7 +84,7 @@ def print_info(found: Mapping) -> None:
         )
         for s in found["stages"]
     ]
-    print_table("stages", ("stage", "state", "size", "settings"), rows)
+    print_table("stages", ("stage", "state", "size", "settings"), stages)
     console = Console()
     for stage in found["stages"]:
         for warning in stage["provenance"].get("warnings", []):
@@ -152,11 +152,10 @@ def print_feature_sets(text: str | None = None, settings: Mapping | None = None)
     known = {name: quantity_of(name, chosen) for name in names}
     for name, quantity in known.items() if text else ():
         columns = (*quantity.columns, *medium_range(quantity))
-        rows = [(c.name, c.unit, c.meaning) for c in columns]
-        print_table(f"{name}: {first_line(quantity)}", ("column", "unit", "meaning"), rows)
+        meanings = [(c.name, c.unit, c.meaning) for c in columns]
+        print_table(f"{name}: {first_line(quantity)}", ("column", "unit", "meaning"), meanings)
     if not text:
-        rows = [(name, first_line(quantity)) for name, quantity in known.items()]
-        print_table("feature sets", ("set", "meaning"), rows)
+        print_table("feature sets", ("set", "meaning"), [(name, first_line(q)) for name, q in known.items()])
     rows = []
     for name, quantity in known.items():
         short = sum(c.name.startswith("sro") for c in quantity.columns)
@@ -164,8 +163,8 @@ def print_feature_sets(text: str | None = None, settings: Mapping | None = None)
         where = ", ".join(quantity.shells) or f"atoms within {quantity.reach:.1f} angstrom"
         own = ", ".join(s for s in settings_of(name) if not s.startswith("coarsen"))
         rows.append((name, short, n_column - short, where, own, quantity.cost))
-    columns = ("set", "short", "medium", "needs", "settings", "µs/atom")
-    print_table("number of columns for a binary alloy; time of the short range on one core", columns, rows)
+    heads = ("set", "short", "medium", "needs", "settings", "µs/atom")
+    print_table("number of columns for a binary alloy; time of the short range on one core", heads, rows)
     if not text:
         hint = "columns, units and meaning: qsdask features --list --set interstice, or --set all"
         Console().print(hint, markup=False, highlight=False, soft_wrap=True)

@@ -18,7 +18,7 @@ __all__ = ["again", "recompute"]
 _log = logging.getLogger(__name__)
 
 
-def again(path: Path, record: Record, run: Run, source: Sequence[Path] | None = None) -> bool:
+def again(path: Path, record: Record, run: Run, source: Sequence[str | Path] | None = None) -> bool:
     """Run a stage with the settings of its record: anew, or the tasks that it misses.
 
     Parameters

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from qsdask.errors import BadDataError
-from qsdask.formats.frame import Frame, ReadWarning
+from qsdask.formats.frame import Frame, FrameLocation, ReadWarning
 from qsdask.space.box import Box
 
-__all__ = ["ContinuedCell", "replicated", "rounding_noise", "unflipped", "warnings_of_reference"]
+__all__ = ["ContinuedCell", "continued_cells", "replicated", "rounding_noise", "unflipped", "warnings_of_reference"]
 
 #: Atoms looked at to tell a replicated cell: that many of a glass never have partners by chance.
 _PROBES = 256
@@ -208,3 +209,33 @@ def warnings_of_reference(
         )
         warnings.append(ReadWarning("W-ROUNDING", text))
     return tuple(warnings)
+
+
+def continued_cells(frames: Sequence[FrameLocation]) -> tuple[tuple[np.ndarray | None, ...], list[ReadWarning]]:
+    """Cells of all frames, continued across box flips.
+
+    Parameters
+    ----------
+    frames : sequence of FrameLocation
+        In order.
+
+    Returns
+    -------
+    cells : tuple of (float64 array, shape (3, 3), or None)
+        None where only the frame itself tells. Unit: angstrom.
+    warnings : list of ReadWarning
+        ``W-BOX-FLIP`` naming the frames.
+    """
+    cells: list[np.ndarray | None] = []
+    flipped: list[int] = []
+    for step, place in enumerate(frames):
+        cell = None if place.cell is None else np.array(place.cell)
+        if cell is None or not cells or cells[-1] is None:
+            cells.append(cell)
+            continue
+        found = unflipped(cell, cells[-1])
+        cells.append(found.cell)
+        if not np.array_equal(found.matrix, np.eye(3)):
+            flipped.append(step)
+    text = f"the box was flipped before the frames {flipped}; their cells continue those of the frames before"
+    return tuple(cells), [ReadWarning("W-BOX-FLIP", text)] if flipped else []

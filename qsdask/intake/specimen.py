@@ -19,6 +19,7 @@ __all__ = [
     "contradictions",
     "fingerprint",
     "making_of",
+    "other_input",
     "refuse_flat",
     "refuse_overlap",
     "species_of",
@@ -290,3 +291,14 @@ def refuse_overlap(frame: Frame, path: str) -> None:
                 why="two atoms at one place have no Voronoi cells of their own",
                 hint="remove the copy from the first frame",
             )
+
+
+def other_input(path: Path, hint: str) -> BadDataError:
+    """``E-OTHER-INPUT`` for a trajectory that is not that of the store."""
+    return BadDataError(
+        "this is not the trajectory that the store was made from",
+        code="E-OTHER-INPUT",
+        file=path,
+        why="its frames have other content than those ingested",
+        hint=hint,
+    )

@@ -53,7 +53,7 @@ class Answers:
 def numbers_of(store: Path) -> dict[str, object]:
     """What a store's numbers are known by: the digests of its stages, whether they are complete, and its input's hash."""
     found: dict[str, object] = {record.key: [record.digest, record.complete] for record in ledger.records(store)}
-    return {**found, "input": (ledger.require(store, "ingest").provenance or {})["input_hash"]}
+    return {**found, "input": ledger.require(store, "ingest").facts["input_hash"]}
 
 
 def content_of(path: Path) -> str | None:

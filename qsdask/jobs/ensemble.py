@@ -180,7 +180,7 @@ class _Speed(ProgressColumn):
     def render(self, task: Task) -> Text:
         """Nothing before the first checkpoint."""
         made = task.completed - task.fields["begin"]
-        if made <= 0 or not task.elapsed:
+        if made <= 0 or not task.elapsed or task.total is None:
             return Text("")
         speed = made / task.elapsed
         left = timedelta(seconds=round((task.total - task.completed) / speed))

@@ -75,11 +75,9 @@ def _known(job: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path) -
     files = sources(job, specimen, base, glasses)
     if not files[0].exists() and (plan := planned_of(job, specimen, base)):
         length = sites(plan)[1].tolist()
-        names, count = zip(
-            *sorted(zip(plan.composition, counts(plan.composition, atoms_of(plan)), strict=True)), strict=True
-        )
+        count = dict(sorted(zip(plan.composition, counts(plan.composition, atoms_of(plan)), strict=True)))
         size = Size(atoms_of(plan), plan.deform.steps // plan.deform.every + 1, job.ingest.chunk, tuple(length))
-        return size, _facts(job, list(names), np.array(count))
+        return size, _facts(job, list(count), np.array(list(count.values())))
     trajectory = open_trajectory(files, boundary=job.ingest.boundary, **job.reading.arguments())
     first = next(iter(trajectory.read(0, 1)))
     height = Box(first.cell, first.origin, np.ones(3, dtype=bool)).height

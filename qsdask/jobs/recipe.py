@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, overload
 
 from qsdask.errors import BadDataError, NoInputError, UsageError
 from qsdask.settings import Recipe, Settings, SimulateRecipe, as_toml, validated
@@ -16,12 +16,16 @@ __all__ = ["SHIPPED", "load_recipe", "settings_text", "shipped_recipe"]
 SHIPPED = "shipped:"
 
 #: Recipes by the command that takes them.
-_KINDS = {"run": Recipe, "simulate": SimulateRecipe}
+_KINDS: dict[str, type[Settings]] = {"run": Recipe, "simulate": SimulateRecipe}
 
 S = TypeVar("S", bound=Settings)
 
 
-def load_recipe(path: str | Path, changes: Sequence[str] = (), kind: type[S] = Recipe) -> tuple[S, Path]:
+@overload
+def load_recipe(path: str | Path, changes: Sequence[str] = ...) -> tuple[Recipe, Path]: ...
+@overload
+def load_recipe(path: str | Path, changes: Sequence[str], kind: type[S]) -> tuple[S, Path]: ...
+def load_recipe(path: str | Path, changes: Sequence[str] = (), kind: type[Settings] = Recipe) -> tuple[Settings, Path]:
     """Read and check a recipe.
 
     Parameters

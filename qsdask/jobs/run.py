@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ from qsdask.jobs.answers import Answers, content_of, numbers_of
 from qsdask.jobs.recipe import load_recipe
 from qsdask.jobs.recipe_sets import sets_of
 from qsdask.jobs.simulate import simulate
-from qsdask.jobs.trajectories import glasses_of, runs_of, sources
+from qsdask.jobs.trajectories import glasses_of, made_by, runs_of, sources
 from qsdask.settings import Recipe, SpecimenSettings
 from qsdask.stages.features import features
 from qsdask.stages.ingest import ingest
@@ -92,6 +93,10 @@ def run(
     }
 
 
+def _response(store: Path, measured: dict[str, Any], run: Run) -> Path:
+    return respond(store, **measured, run=run)
+
+
 class _Job:
     """The stages of a job one after the other, with the seconds spent in each, all specimens together.
 
@@ -132,8 +137,8 @@ class _Job:
     def simulate(self) -> None:
         """The glasses that the recipe makes itself."""
         if names := self._simulated:
-            plan = {"base": self.base, "folder": self._glasses, "only": names}
-            self._do("simulate", lambda run: simulate(self.plan.simulate, **plan, run=run))
+            recipe, place = made_by(self.plan), self._glasses
+            self._do("simulate", lambda run: simulate(recipe, base=self.base, folder=place, only=names, run=run))
 
     def fill(self, specimen: SpecimenSettings) -> None:
         """Everything of a specimen that needs no model."""
@@ -145,10 +150,10 @@ class _Job:
         others = [store.with_name(f"{name}.zarr") for name in specimen.run_names]
         for one, path in zip(runs_of(specimen), others, strict=True):
             self._ingest(one, path)
-            self._do("respond", lambda run, path=path: respond(path, **measured, run=run))
+            self._do("respond", partial(_response, path, measured))
         if others:
-            more = {"runs": others, "threshold": self.plan.run_threshold}
-            self._do("respond", lambda run: respond(store, **more, **measured, run=run))
+            above = self.plan.run_threshold
+            self._do("respond", lambda run: respond(store, runs=others, threshold=above, **measured, run=run))
 
     def _ingest(self, specimen: SpecimenSettings, store: Path) -> None:
         files = sources(self.plan, specimen, self.base, self._glasses)

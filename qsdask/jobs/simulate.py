@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 from distributed import get_worker
@@ -161,7 +162,7 @@ def estimate(
     job, beside = _loaded(recipe, base, changes)
     home = Path(folder or job.folder)
     seconds: dict[tuple, float] = {}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for plan in _chosen(planned(job, beside), only):
         kind = tuple(plan.composition.items())
         if kind not in seconds:

@@ -9,11 +9,11 @@ from qsdask.engine.where import Run
 from qsdask.errors import UsageError
 from qsdask.jobs.recipe import SHIPPED, load_recipe
 from qsdask.jobs.simulate import estimate, planned
-from qsdask.settings import Recipe, SpecimenSettings
+from qsdask.settings import Recipe, SimulateRecipe, SpecimenSettings
 from qsdask.simulation.schedule import track_name
 from qsdask.simulation.specimen import SpecimenPlan
 
-__all__ = ["glasses_of", "planned_of", "runs_of", "simulation", "sources"]
+__all__ = ["glasses_of", "made_by", "planned_of", "runs_of", "simulation", "sources"]
 
 #: Begins the name of what the recipe's own simulation makes.
 SIMULATED = "simulated:"
@@ -40,7 +40,7 @@ def simulation(
     """
     plan, base = (recipe, Path.cwd()) if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
     names, glasses = glasses_of(plan, base, Path(folder or plan.folder))
-    return estimate(plan.simulate, base=base, folder=glasses, only=names, run=run) if names else None
+    return estimate(made_by(plan), base=base, folder=glasses, only=names, run=run) if names else None
 
 
 def glasses_of(plan: Recipe, base: Path, home: Path) -> tuple[list[str], Path]:
@@ -87,7 +87,7 @@ def glasses_of(plan: Recipe, base: Path, home: Path) -> tuple[list[str], Path]:
 def planned_of(plan: Recipe, specimen: SpecimenSettings, base: Path) -> SpecimenPlan | None:
     """Plan of a specimen that the recipe's own simulation makes; None when its trajectory comes from elsewhere."""
     track = _track(specimen)
-    return next(each for each in planned(plan.simulate, base) if each.name == track[0]) if track else None
+    return next(each for each in planned(made_by(plan), base) if each.name == track[0]) if track else None
 
 
 def sources(plan: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path) -> list[Path]:
@@ -110,11 +110,18 @@ def sources(plan: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path)
     """
     if track := _track(specimen):
         name, deformation = track
-        first = (plan.simulate.ensemble.loading or [plan.simulate.deform.loading])[0]
+        simulate = made_by(plan)
+        first = (simulate.ensemble.loading or [simulate.deform.loading])[0]
         return [glasses / name / f"{deformation or track_name(first, 1)}.dump.zst"]
     files = [specimen.trajectory] if isinstance(specimen.trajectory, str) else specimen.trajectory
     data = Path(__file__).parents[1] / "data"
     return [data / f.removeprefix(SHIPPED) if f.startswith(SHIPPED) else base / f for f in files]
+
+
+def made_by(plan: Recipe) -> SimulateRecipe:
+    """The recipe's own simulation; `glasses_of` has refused a recipe that names its specimens and has none."""
+    assert plan.simulate is not None
+    return plan.simulate
 
 
 def _track(specimen: SpecimenSettings) -> tuple[str, str] | None:

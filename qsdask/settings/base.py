@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import ClassVar, Literal, TypeVar, get_args
 
@@ -69,7 +70,7 @@ def sections(kind: type[Settings]) -> dict[str, type[Settings]]:
     return found
 
 
-def _told(kind: type[Settings], fault: dict) -> str:
+def _told(kind: type[Settings], fault: Mapping) -> str:
     """One fault of the settings, for the person who wrote them."""
     place = ".".join(map(str, fault["loc"]))
     if fault["type"] == "missing":

@@ -13,7 +13,7 @@ from qsdask.settings.base import Settings, sections
 
 __all__ = ["as_toml", "choices_of", "first_line", "short_name"]
 
-_WORDS = {str: "text", float: "number", int: "whole number", bool: "true or false"}
+_WORDS: dict[object, str] = {str: "text", float: "number", int: "whole number", bool: "true or false"}
 _LIMITS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most", "min_length": "entries: at least"}
 
 
@@ -43,10 +43,12 @@ def short_name(kind: type[Settings], name: str) -> str:
 
 def choices_of(field: FieldInfo) -> dict[str, str]:
     """Stored values of a field that has a choice of some, and what is typed for each; empty for other fields."""
-    words = (field.json_schema_extra or {}).get("typed", {}) if isinstance(field.json_schema_extra, dict) else {}
+    extra = field.json_schema_extra
+    typed = extra.get("typed") if isinstance(extra, dict) else None
+    words = typed if isinstance(typed, dict) else {}
     kinds = [field.annotation, *get_args(field.annotation)]
     literal = next((kind for kind in kinds if get_origin(kind) is Literal), None)
-    return {value: words.get(value, value) for value in get_args(literal)} if literal else {}
+    return {value: str(words.get(value, value)) for value in get_args(literal)} if literal else {}
 
 
 def _table(kind: type[Settings], place: str) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from qsdask.quantity import feature_sets
@@ -28,7 +29,7 @@ def definition_of(path: Path, feature_set: str, step: int = 0) -> dict:
     }
 
 
-def _implied(root: StoreReader, feature_set: str) -> dict:
+def _implied(root: StoreReader, feature_set: str) -> Mapping[str, str]:
     """Settings that the specimen decided, because the user did not."""
     known = feature_set in feature_sets()
     return quantity_of(feature_set, FeatureSettings(), facts_of(root)).implied if known else {}

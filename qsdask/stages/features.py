@@ -9,19 +9,20 @@ from dataclasses import fields
 from functools import partial
 from math import gcd
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from qsdask.engine.cost import SLOTS, Size, StagePlan, owned_and_ghosts, plan_stage, size_of, slot_bytes
 from qsdask.engine.course import Course, run_stage
-from qsdask.engine.load import halo_block, held_rows, neighbourhood, placed, read_rows, shell_block
+from qsdask.engine.load import Neighbourhood, halo_block, held_rows, neighbourhood, placed, read_rows, shell_block
 from qsdask.engine.where import Run
 from qsdask.errors import UsageError
 from qsdask.kernels.cells import neighbour_shell
 from qsdask.quantity import Around, AtomQuantity, coarsened, feature_sets, medium_range, surroundings
 from qsdask.schema import frame_of, group_at
 from qsdask.settings import FeatureSettings, ShellSettings, validated
-from qsdask.space.block import Shell
+from qsdask.space.block import Block, Shell
 from qsdask.stages.shells import facts_of_shells
 from qsdask.stages.steps import chosen_steps
 from qsdask.stages.toy import toy_block
@@ -87,7 +88,7 @@ def features(
     steps = chosen_steps(path, step)
     facts = facts_of(StoreReader(path))
     stored = {frame: read(path, group_at(frame, "shells")) for frame in steps}
-    known = {frame: facts_of_shells(shells and shells.settings) for frame, shells in stored.items()}
+    known = {frame: facts_of_shells(shells.settings if shells else None) for frame, shells in stored.items()}
     # What `all` leaves out is told once for all frames that are alike.
     alike = {tuple(of_shells.items()): of_shells for of_shells in known.values()}
     chosen_sets = {key: set_names(chosen.set, of_shells) for key, of_shells in alike.items()}
@@ -142,7 +143,7 @@ def plan_of(size: Size, quantity: AtomQuantity, cutoff: float = 0.0) -> StagePla
     ways = surroundings(quantity)
     width = n_medium // max(len(ways), 1)
     repeated = 4 * width if any(way.times > 1 for way in ways) else 0
-    work = (owned + ghosts) * (110 + 8 * n_own + repeated) + owned * 16 * (n_own + width)
+    work: float = (owned + ghosts) * (110 + 8 * n_own + repeated) + owned * 16 * (n_own + width)
     work += shelled * slot_bytes(SLOTS) if quantity.shells else ghosts * 60
     density = size.n_atom / float(np.prod(size.height))
     for radius in quantity.coarsen_radius_angstrom if ways else ():
@@ -209,8 +210,10 @@ def facts_of(root: StoreReader) -> dict[str, tuple]:
     """What a feature set may want to know of the specimen: species, composition, radius of each."""
     names = root.names("atoms/species_name")
     species = root["atoms/species"]
-    # Counts add up chunk by chunk: the driver never holds all atoms.
-    count = sum(np.bincount(species[root.rows(domain)], minlength=len(names)) for domain in range(root.n_domain))
+    count = np.zeros(len(names), dtype=np.int64)
+    for domain in range(root.n_domain):
+        # Counts add up chunk by chunk: the driver never holds all atoms.
+        count += np.bincount(species[root.rows(domain)], minlength=len(names))
     return named_facts(names, count, root["atoms/radius"][:].tolist())
 
 
@@ -224,7 +227,8 @@ def quantity_of(name: str, settings: FeatureSettings, facts: Mapping[str, object
     kind = feature_sets()[name]
     stored = {key: tuple(v) if isinstance(v, list) else v for key, v in settings.stored().items()}
     values = {**stored, **(facts or {})}
-    return kind(**{field: values[field] for field in _fields(kind) if field in values})
+    chosen: dict[str, Any] = {field: values[field] for field in _fields(kind) if field in values}
+    return kind(**chosen)
 
 
 def _fields(kind: type[AtomQuantity]) -> list[str]:
@@ -257,9 +261,11 @@ def _features_of_domain(
 
 def _taken_around(root: StoreReader, domain: int, quantity: AtomQuantity, around: Around, frame: int) -> np.ndarray:
     """Statistics over a surrounding of the atoms of a domain, from stored columns."""
+    near: Block | Neighbourhood
+    shells: Mapping[str, Shell]
     if around.radius:
-        near = halo_block(root, domain, around.radius, frame)
-        pairs = neighbour_shell(near.position, near.order, near.n_owned, around.radius, measured=False)
+        near = block = halo_block(root, domain, around.radius, frame)
+        pairs = neighbour_shell(block.position, block.order, block.n_owned, around.radius, measured=False)
         shells = dict.fromkeys(quantity.shells, Shell(pairs.neighbour, pairs.count))
     else:
         near = neighbourhood(root, domain, quantity.shells, step=frame)

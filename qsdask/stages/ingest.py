@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -14,9 +15,9 @@ from qsdask.engine.cost import Size, StagePlan, plan_stage
 from qsdask.engine.course import Course, run_stage
 from qsdask.engine.load import read_box
 from qsdask.engine.where import Run
-from qsdask.errors import BadDataError, CannotCreateError
+from qsdask.errors import CannotCreateError
 from qsdask.formats.container import sniff
-from qsdask.formats.continuity import unflipped, warnings_of_reference
+from qsdask.formats.continuity import continued_cells, warnings_of_reference
 from qsdask.formats.frame import ReadWarning
 from qsdask.formats.trajectory import Trajectory, open_trajectory
 from qsdask.intake.rowtable import RowTable
@@ -26,6 +27,7 @@ from qsdask.intake.specimen import (
     contradictions,
     fingerprint,
     making_of,
+    other_input,
     refuse_flat,
     refuse_overlap,
     species_of,
@@ -41,7 +43,7 @@ from qsdask.store.place import Place
 from qsdask.store.reader import StoreReader
 from qsdask.store.template import create_group, write_whole
 
-__all__ = ["continued_cells", "ingest", "other_input"]
+__all__ = ["ingest"]
 
 KEY = "ingest"
 
@@ -171,7 +173,7 @@ def ingest(
     if not run.overwrite:
         _refuse_other_frames(path, record, source)
     atoms = {"id": first.id[order], "species": kind[order], "species_name": names, "radius": radii}
-    cells, flips = continued_cells(source)
+    cells, flips = continued_cells(source.frames)
     scratch = path / SCRATCH
 
     def template() -> None:
@@ -226,13 +228,13 @@ def plan_of(size: Size) -> StagePlan:
     return plan_stage("ingest", size, work=work, tasks=size.n_step)
 
 
-def again(path: Path, record: Record, run: Run, source: Sequence[Path] | None = None) -> bool:
+def again(path: Path, record: Record, run: Run, source: Sequence[str | Path] | None = None) -> bool:
     """Ingest with the settings of a record; see `qsdask.engine.recompute.again`."""
     if source is None:
         return False
     kept = {name: value for name, value in record.settings.items() if name in IngestSettings.model_fields}
     # How its files were read decides no setting, but it must be read in that way again.
-    reading = (record.provenance or {}).get("reading", {})
+    reading = record.facts.get("reading", {})
     ingest(source, path, **IngestSettings(**kept).arguments(), **reading, run=run)
     return True
 
@@ -264,52 +266,11 @@ def _refuse_other_frames(path: Path, record: Record, source: Trajectory) -> None
         raise other_input(path, "give the same files, choose another store, or add --overwrite")
 
 
-def other_input(path: Path, hint: str) -> BadDataError:
-    """``E-OTHER-INPUT`` for a trajectory that is not that of the store."""
-    return BadDataError(
-        "this is not the trajectory that the store was made from",
-        code="E-OTHER-INPUT",
-        file=path,
-        why="its frames have other content than those ingested",
-        hint=hint,
-    )
-
-
-def continued_cells(source: Trajectory) -> tuple[tuple[np.ndarray | None, ...], list[ReadWarning]]:
-    """Cells of all frames, continued across box flips.
-
-    Parameters
-    ----------
-    source : Trajectory
-        Frames in order.
-
-    Returns
-    -------
-    cells : tuple of (float64 array, shape (3, 3), or None)
-        None where only the frame itself tells. Unit: angstrom.
-    warnings : list of ReadWarning
-        ``W-BOX-FLIP`` naming the frames.
-    """
-    cells: list[np.ndarray | None] = []
-    flipped: list[int] = []
-    for step, place in enumerate(source.frames):
-        cell = None if place.cell is None else np.array(place.cell)
-        if cell is None or not cells or cells[-1] is None:
-            cells.append(cell)
-            continue
-        found = unflipped(cell, cells[-1])
-        cells.append(found.cell)
-        if not np.array_equal(found.matrix, np.eye(3)):
-            flipped.append(step)
-    text = f"the box was flipped before the frames {flipped}; their cells continue those of the frames before"
-    return tuple(cells), [ReadWarning("W-BOX-FLIP", text)] if flipped else []
-
-
 def _provenance(
     path: Path,
     source: Trajectory,
     settings: IngestSettings,
-    atoms: Mapping[str, object],
+    atoms: Mapping[str, Any],
     reference: np.ndarray,
     notes: list[ReadWarning],
 ) -> dict:

@@ -128,12 +128,12 @@ def _names(path: Path, runs: Sequence[str | Path]) -> list[str]:
 
 
 def _input(path: Path) -> str:
-    return ledger.require(path, "ingest").provenance["input_hash"]
+    return ledger.require(path, "ingest").facts["input_hash"]
 
 
 def _refuse_unlike(path: Path, other: Path) -> None:
     """Refuse a store that is not another run of the same glass, measured in the same way."""
-    mine, its = (ledger.require(p, "ingest").provenance for p in (path, other))
+    mine, its = (ledger.require(p, "ingest").facts for p in (path, other))
     here, there = StoreReader(path), StoreReader(other)
     strain, strain_there = here["frames/strain"][:], there["frames/strain"][:]
     fault = None

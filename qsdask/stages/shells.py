@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -159,7 +160,7 @@ def enough_slots(slots: int, needed: int) -> int:
     return slots
 
 
-def facts_of_shells(stored: Mapping[str, object] | None) -> dict[str, object]:
+def facts_of_shells(stored: Mapping[str, Any] | None) -> dict[str, object]:
     """What a feature set may want to know of the shells with these stored settings; nothing when there are none."""
     if stored is None:
         return {}

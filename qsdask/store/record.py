@@ -65,6 +65,11 @@ class Record:
     provenance: dict | None = None
 
     @property
+    def facts(self) -> dict:
+        """`provenance`, empty while the stage is unfinished."""
+        return self.provenance or {}
+
+    @property
     def digest(self) -> str:
         """Identity of the stage's numbers: settings, and the digests of what it builds on."""
         text = json.dumps([self.key, self.settings, self.inputs, NUMBERS], sort_keys=True)

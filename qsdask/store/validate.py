@@ -31,6 +31,7 @@ __all__ = [
     "chunk_fault",
     "damaged",
     "intact",
+    "mark_of",
     "metadata",
     "plain_path",
     "registered",
@@ -140,6 +141,25 @@ def metadata(root: Path, key: str) -> dict | None:
     if not isinstance(found, dict):
         raise damaged(root, key, "it is not the JSON that was written")
     return found
+
+
+def mark_of(root: Path, node: str) -> dict:
+    """What qsdask keeps in the metadata of a group or a ledger.
+
+    Raises
+    ------
+    StoreIOError
+        ``E-STORE-DAMAGED`` when it is not there.
+    """
+    file = f"{node}/zarr.json"
+    found = metadata(root, file)
+    try:
+        mark = (found or {})["attributes"]["qsdask"]
+    except (KeyError, TypeError):
+        mark = None
+    if not isinstance(mark, dict):
+        raise damaged(root, file, "it does not say what the stage did")
+    return mark
 
 
 def check_root(root: Path) -> dict:

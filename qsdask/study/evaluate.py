@@ -55,7 +55,7 @@ def evaluate(store: str | Path, *, model: str | Path, run: Run | None = None) ->
     path, run = Path(store), run or Run()
     found = loaded(str(model))
     source = ledger.require(path, "ingest")
-    found.check_specimen(source.provenance["specimen"], source.provenance["fingerprint"])
+    found.check_specimen(source.facts["specimen"], source.facts["fingerprint"])
     group = softness_group(path, model)
     check_response(path, found.label, averaged="frequency" in found.label)
     step = label_step(path, found.label["strain"])

@@ -162,12 +162,12 @@ def _specimen(path: Path, counted: list[dict]) -> Specimen:
     root = StoreReader(path)
     mine = [c for c in counted if c["path"] == str(path)]
     return Specimen(
-        key=source.provenance["specimen"],
+        key=source.facts["specimen"],
         name=source.settings["name"],
         n_atoms=root["atoms/id"].shape[0],
         n_usable=sum(c["n_usable"] for c in mine),
         n_plastic=sum(c["n_plastic"] for c in mine),
-        fingerprint=tuple(source.provenance["fingerprint"]),
+        fingerprint=tuple(source.facts["fingerprint"]),
         species=tuple(root.names("atoms/species_name")),
     )
 
@@ -184,7 +184,7 @@ def _told_apart(specimens: dict[str, Specimen]) -> dict[str, Specimen]:
 
 
 def _refuse_twice(paths: Sequence[Path]) -> None:
-    known = [ledger.require(path, "ingest").provenance for path in paths]
+    known = [ledger.require(path, "ingest").facts for path in paths]
     for one, two in combinations(range(len(paths)), 2):
         if learn.same_glass(*(known[k][name] for k in (one, two) for name in ("specimen", "fingerprint"))):
             raise BadDataError(

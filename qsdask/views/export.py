@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -124,8 +125,12 @@ def _columns(path: Path, root: StoreReader, step: int, model: str | None) -> dic
                 found[own + variable.name] = _Column(array, lambda rows: (step, rows))
             elif variable.dims == ("atom", "feature"):
                 for i, name in enumerate(root.names(f"{group}/feature")):
-                    found[own + name] = _Column(array, lambda rows, i=i: (rows, i))
+                    found[own + name] = _Column(array, partial(_with_column, i))
     return found
+
+
+def _with_column(i: int, rows: slice) -> tuple[slice, int]:
+    return rows, i
 
 
 def _softness(complete: Sequence[Record], step: int, model: str | None) -> str | None:

@@ -49,7 +49,7 @@ def info(store: str | Path) -> dict:
                 "bytes": sum(Place(path).size(group) for group in record.groups),
                 "groups": list(record.groups),
                 "settings": record.settings,
-                "provenance": record.provenance or {},
+                "provenance": record.facts,
                 "digest": record.digest,
             }
         )
@@ -69,7 +69,7 @@ def warnings_of(store: str | Path, stage: str, step: int = 0) -> list[str]:
     step : int
         Frame that the stage describes.
     """
-    found = ledger.require(Path(store), schema.group_at(step, stage)).provenance.get("warnings", [])
+    found = ledger.require(Path(store), schema.group_at(step, stage)).facts.get("warnings", [])
     return [f"{warning['code']}: {warning['text']}" for warning in found]
 
 

@@ -82,7 +82,7 @@ def report(
         at_strain = spectrum(path, model=model, run=here)
         cut = slice_through(path, model=model, axis=slice_axis, thickness=slice_thickness, run=here)
     stored = ledger.records(path)
-    source = ledger.require(path, "ingest").provenance or {}
+    source = ledger.require(path, "ingest").facts
     about = specimen_of(path)
     shown = Report(
         title=f"Quench-in softness of {about['name']}",
@@ -201,7 +201,7 @@ def _importance(model: Model) -> list[tuple[str, float]]:
 
 def _warnings(stored: Sequence[Record]) -> list[str]:
     """What was accepted with a warning when the store was made."""
-    return [f"{w['code']}: {w['text']}" for r in stored for w in (r.provenance or {}).get("warnings", [])]
+    return [f"{w['code']}: {w['text']}" for r in stored for w in r.facts.get("warnings", [])]
 
 
 def _settings(settings: Mapping) -> str:

@@ -1,7 +1,7 @@
 """Registry of everything a store may hold: group, dimensions, dtype, unit, meaning, and what "no value" looks like.
 
 No array reaches a store unless it is named here. The same text becomes the attributes of the stored arrays
-(``units``, ``long_name``) and the table of the store's layout in the README.
+(``units``, ``long_name``) and the tables of ``qsdask/store/README.md``, which ``python -m tests.layout --write`` makes.
 """
 
 from __future__ import annotations

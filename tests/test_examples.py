@@ -1,4 +1,4 @@
-"""What is printed is run: examples and the blocks of the README."""
+"""What is printed is run: examples, and the commands, links, tables and Python of every README."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from qsdask.jobs.simulate import estimate
 from qsdask.views.glasses import check_glasses
+from tests import layout
+from tests.readmes import ROOT, blocks, broken_links, check_names, check_python, check_qsdask, commands, readmes
 
-ROOT = Path(__file__).resolve().parents[1]
+READMES = readmes()
 
 
 def run(script: str, *arguments: str, cwd: Path) -> str:
@@ -52,26 +55,81 @@ def test_kernels_in_a_notebook(tmp_path):
     assert "[0.255604 0.028773 0.220364 0.279097]" in printed
 
 
-def test_readme_names_commands_that_exist():
+@pytest.mark.parametrize("name", READMES)
+def test_commands_and_options_of_every_readme_exist(name):
     from qsdask.cli import cli
 
-    text = (ROOT / "README.md").read_text()
-    blocks = "\n".join(re.findall(r"```bash\n(.*?)```", text, flags=re.S))
-    named = set(re.findall(r"^qsdask (\w+)", blocks, flags=re.M))
-    assert named <= set(cli.commands)
-    assert set(cli.commands) - named == {"quickstart"}
-    for path in re.findall(r"\]\((examples/[^)]+|pipelines/[^)]+)\)", text):
-        assert (ROOT / path).exists(), path
+    for words in commands((ROOT / name).read_text()):
+        if words[0] == "qsdask":
+            check_qsdask(cli, words[1:])
+        elif words[0] == "python":
+            check_python(words, (ROOT / name).parent)
 
 
-def test_readme_accessor_block_runs(folder):
+def test_every_command_stands_in_a_readme():
+    from qsdask.cli import cli
+
+    calls = [words[1:] for name in READMES for words in commands((ROOT / name).read_text()) if words[0] == "qsdask"]
+    assert {check_qsdask(cli, call) for call in calls} - {""} == set(cli.commands)
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_links_of_every_readme_lead_somewhere(name):
+    assert broken_links((ROOT / name).read_text(), (ROOT / name).parent) == []
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_python_of_every_readme_names_what_there_is(name):
+    for block in blocks((ROOT / name).read_text(), "python"):
+        check_names(block)
+
+
+def test_checks_of_readmes_see_what_is_wrong(tmp_path):
+    from qsdask.cli import cli
+
+    assert list(commands("```bash\nqsdask run a \\\n  --quiet && ls > b  # x\n```\nsee `qsdask info b`")) == [
+        ["qsdask", "run", "a", "--quiet"],
+        ["ls"],
+        ["qsdask", "info", "b"],
+    ]
+    with pytest.raises(KeyError):
+        check_qsdask(cli, ["foretell", "glass7.zarr"])
+    with pytest.raises(click.UsageError):
+        check_qsdask(cli, ["shells", "glass7.zarr", "--cut-off", "4"])
+    with pytest.raises(click.UsageError):
+        check_qsdask(cli, ["shells", "glass7.zarr", "--tessellation", "delaunay"])
+    with pytest.raises(AssertionError):
+        check_python(["python", "examples/no.py"], tmp_path)
+    with pytest.raises(AssertionError):
+        check_python(["python", "-m", "pip", "install", ".[tests]"], tmp_path)
+    tmp_path.joinpath("README.md").write_text("# One two\n")
+    text = "[a](README.md#one-two) [b](README.md#three) [c](no.md) [d](https://x.org/y) `tests/no.py` `tests/chaos`"
+    assert broken_links(text, tmp_path) == ["README.md#three", "no.md", "tests/no.py"]
+    with pytest.raises(AssertionError):
+        check_names("import qsdask\nqsdask.foretell(1)")
+
+
+def test_the_two_commands_of_the_readme_stand_first():
+    first = blocks((ROOT / "README.md").read_text(), "bash")[0]
+    assert first.splitlines() == [
+        "python -m pip install . && qsdask quickstart",
+        'python -m pip install ".[test]" && python -m pytest',
+    ]
+
+
+@pytest.mark.parametrize("name", layout.TABLES)
+def test_tables_of_readmes_are_those_of_the_code(name):
+    assert layout.shown(name) == layout.TABLES[name][0](), "run: python -m tests.layout --write"
+
+
+def test_accessor_block_runs(folder):
     import qsdask
 
-    text = (ROOT / "README.md").read_text()
-    block = re.search(r"```python\n(tree = .*?)```", text, flags=re.S)[1]
+    text = (ROOT / "qsdask" / "store" / "README.md").read_text()
+    block = next(found for found in blocks(text, "python") if "tree.qs" in found)
     names = {"qsdask": qsdask}
     code = compile(block.replace("glass7.zarr", str(folder / "out" / "cu65_b.zarr")), "README.md", "exec")
-    # The block is ours, from the README of this checkout.
+    # The block is ours, from a README of this checkout.
     exec(code, names)
     assert names["tree"].qs.soft(0.7).sizes["atom"] > 100
 

@@ -11,7 +11,22 @@ __all__ = ["CONTEXT", "cli"]
 CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True}
 
 
-@click.group(context_settings=CONTEXT)
+#: What a script may rely on; see `qsdask.errors`.
+STATUSES = """\b
+Exit status:
+  0      done
+  64     wrong call
+  65     bad data
+  66     no such input
+  70     a fault of qsdask
+  73     cannot create
+  74     damaged or unreadable storage
+  75     stopped and resumable: full disk, lost workers, another writer
+  128+n  stopped by signal n; the same command goes on
+"""
+
+
+@click.group(context_settings=CONTEXT, epilog=STATUSES)
 @click.version_option(__version__, prog_name="qsdask")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def cli(debug: bool) -> None:

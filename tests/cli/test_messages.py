@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from qsdask.cli import main
+from qsdask.errors import QSDaskError
 
 
 @pytest.fixture
@@ -195,3 +196,9 @@ def test_numbers_that_no_stage_can_use_are_refused_at_once(own, said):
     status, _, error = said("ingest", own / "tiny.dump", own / "a.zarr", "--strain-step", -0.01)
     assert status == 64
     assert "strain_step" in error
+
+
+def test_help_lists_every_exit_status(said):
+    statuses = {error.exit_status for error in QSDaskError.__subclasses__()}
+    listed = said("--help")[1].partition("Exit status:")[2].splitlines()
+    assert {line.split()[0] for line in listed if line.strip()} == {"0", "128+n", *map(str, statuses)}

@@ -1,6 +1,6 @@
 """Quench-in softness of metallic glasses: from strain-resolved trajectories to activation, out of core on Dask.
 
-Every stage is a function here and a sub-command of ``qsdask``::
+Every sub-command of ``qsdask`` is a function here::
 
     qsdask.ingest("run7.dump.gz", "glass7.zarr", species={1: "Cu", 2: "Zr"}, strain_step=0.00125)
     qsdask.shells("glass7.zarr")
@@ -20,7 +20,7 @@ from importlib import import_module
 
 from qsdask.moved import MovedModules
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _WHERE = {
     "activation": "qsdask.study.activation",
@@ -28,6 +28,7 @@ _WHERE = {
     "evaluate": "qsdask.study.evaluate",
     "export": "qsdask.views.export",
     "features": "qsdask.stages.features",
+    "glasses": "qsdask.views.glasses",
     "info": "qsdask.views.info",
     "ingest": "qsdask.stages.ingest",
     "migrate": "qsdask.care.migrate",

@@ -54,7 +54,7 @@ def groups(rows: Sequence[Mapping]) -> list[dict]:
     Parameters
     ----------
     rows : sequence of mappings
-        Of `qsdask.views.glasses.check_glasses`.
+        Of `qsdask.views.glasses.glasses`.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def energy_against_rate(rows: Sequence[Mapping]) -> list[dict]:
     Parameters
     ----------
     rows : sequence of mappings
-        Of `qsdask.views.glasses.check_glasses`.
+        Of `qsdask.views.glasses.glasses`.
 
     Returns
     -------

@@ -104,9 +104,9 @@ def glasses(folder, as_json) -> None:
     \b
     qsdask glasses qsdask-glasses
     """
-    from qsdask.views.glasses import check_glasses, summary_lines
+    from qsdask.views.glasses import summary_lines
 
-    rows = check_glasses(folder)
+    rows = qsdask.glasses(folder)
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return

@@ -266,9 +266,9 @@ def _check(home: Path) -> None:
     """Physics checks of what is made, as far as something is."""
     if any(home.glob("*/specimen.json")):
         # Here, so that simulating needs no plots before there is something to show.
-        from qsdask.views.glasses import check_glasses
+        from qsdask.views.glasses import glasses
 
-        check_glasses(home)
+        glasses(home)
 
 
 def _specimen(place: str) -> tuple[str, QSDaskError | None]:

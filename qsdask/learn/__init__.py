@@ -2,7 +2,6 @@
 
 from qsdask.learn.definition import definition_digest
 from qsdask.learn.folds import blocks, spatial_block, stratified
-from qsdask.learn.gbdt import Settings
 from qsdask.learn.label import plastic, plastic_in_runs
 from qsdask.learn.model import Model, load_model, loaded, refuse_other_content
 from qsdask.learn.score import evaluate, prior_corrected
@@ -14,7 +13,6 @@ from qsdask.learn.undersample import undersample
 
 __all__ = [
     "Model",
-    "Settings",
     "Specimen",
     "Table",
     "Tally",

@@ -8,55 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import ceil, isfinite, sqrt
+from typing import TYPE_CHECKING
 
-import lightgbm
 import numpy as np
 
 from qsdask.errors import BadDataError, InternalError, UsageError
+from qsdask.settings import TrainSettings
 
-__all__ = ["Settings", "check_text", "load", "probability", "train_one"]
+if TYPE_CHECKING:
+    import lightgbm
 
-
-@dataclass(frozen=True)
-class Settings:
-    """Settings of one model; the defaults are those of the paper's authors.
-
-    Attributes
-    ----------
-    n_trees : int
-        Number of trees.
-    depth : int
-        Splits from the root to a leaf; trees have at most ``2**depth`` leaves.
-    learning_rate : float
-        Shrinkage of each tree.
-    feature_fraction : float, optional
-        Fraction of the features tried at each split; None: the square root of their number.
-    leaf_fraction : float
-        Least rows of a leaf, as a fraction of the rows (rounded up).
-    max_bin : int
-        Bins per feature.
-    """
-
-    n_trees: int = 300
-    depth: int = 2
-    learning_rate: float = 0.1
-    feature_fraction: float | None = None
-    leaf_fraction: float = 0.001
-    max_bin: int = 255
-
-    def __post_init__(self) -> None:
-        sane = (
-            1 <= self.n_trees <= _MOST_TREES
-            and 1 <= self.depth <= 16
-            and 0 < self.learning_rate <= 1
-            and (self.feature_fraction is None or 0 < self.feature_fraction <= 1)
-            and 0 <= self.leaf_fraction < 0.5
-            and 2 <= self.max_bin <= 65535
-        )
-        if not sane:
-            raise UsageError(f"settings of the trees out of range: {self}", code="E-GBDT-SETTINGS")
+__all__ = ["check_text", "load", "probability", "train_one"]
 
 
 _COLUMN = re.compile(r"[A-Za-z0-9_.+-]{1,200}")
@@ -67,7 +30,7 @@ def train_one(
     X: np.ndarray,
     y: np.ndarray,
     columns: Sequence[str],
-    settings: Settings | None = None,
+    settings: TrainSettings | None = None,
     *,
     seed: int = 0,
     threads: int = 1,
@@ -83,8 +46,8 @@ def train_one(
         Plastic.
     columns : sequence of str
         Names of the features.
-    settings : Settings, optional
-        Default: ``Settings()``.
+    settings : TrainSettings, optional
+        Trees, depth, learning rate and the like; those of the paper's authors by default.
     seed : int
         Seed of the choice of features, from 0 to 2^31 − 1.
     threads : int
@@ -106,7 +69,11 @@ def train_one(
     InternalError
         ``E-LIGHTGBM``: LightGBM gave up.
     """
-    settings = Settings() if settings is None else settings
+    import lightgbm  # a second, and 100 MB: only where trees are made or used
+
+    settings = settings or TrainSettings()
+    if settings.trees > _MOST_TREES:
+        raise UsageError(f"at most {_MOST_TREES} trees, not {settings.trees}", code="E-GBDT-SETTINGS")
     n, n_plastic = len(y), int(np.count_nonzero(y))
     if n_plastic in (0, n):
         spread = "" if d2_quantiles is None else f"; D2min quantiles {', '.join(f'{q:.3g}' for q in d2_quantiles)}"
@@ -151,7 +118,7 @@ def train_one(
     }
     try:
         data = lightgbm.Dataset(X, np.asarray(y, dtype=np.float32), feature_name=list(columns), params=parameters)
-        text = lightgbm.train(parameters, data, settings.n_trees).model_to_string()
+        text = lightgbm.train(parameters, data, settings.trees).model_to_string()
     except lightgbm.basic.LightGBMError as error:
         raise InternalError(f"LightGBM stopped on {n} rows: {error}", code="E-LIGHTGBM") from error
     # The parameters name the number of threads; the trees do not depend on it.
@@ -179,6 +146,8 @@ def load(text: str, columns: Sequence[str], *, file: object = None) -> lightgbm.
     BadDataError
         ``E-MODEL-TREE``: not a text that `train_one` could have written.
     """
+    import lightgbm
+
     check_text(text, columns, file=file)
     try:
         return lightgbm.Booster(model_str=text)

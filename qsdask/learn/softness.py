@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from qsdask.learn.model import Model
 from qsdask.learn.table import Table, concatenate, identity_hash
 from qsdask.learn.tally import Tally
 from qsdask.learn.undersample import undersample
+from qsdask.settings import TrainSettings
 
 __all__ = ["probabilities", "quench_in_softness", "train"]
 
@@ -27,12 +27,7 @@ def train(
     *,
     definition: Mapping[str, Any],
     label: Mapping[str, Any],
-    settings: gbdt.Settings | None = None,
-    draws: int = 3,
-    n_folds: int = 5,
-    folds: str = "stratified",
-    ratio: float = 1.0,
-    seed: int = 0,
+    settings: TrainSettings | None = None,
     threads: int = 1,
     d2_quantiles: Sequence[float] | None = None,
     progress: Any = None,
@@ -47,18 +42,9 @@ def train(
         How the features were made: set, convention, cut-off, radii, … JSON values. Kept with the model.
     label : mapping
         How atoms were labelled: strain, threshold, normalisation, cut-off. JSON values. Kept with the model.
-    settings : gbdt.Settings, optional
-        Default: the authors'.
-    draws : int
-        Repetitions of the undersampling, each with its own folds.
-    n_folds : int
-        At least 2.
-    folds : str
-        ``"stratified"`` or ``"spatial_block"`` (the tables then need `block`).
-    ratio : float
-        Rows of the majority for each row of the minority.
-    seed : int
-        Changes the rows drawn, the folds and the features tried at each split.
+    settings : TrainSettings, optional
+        Trees, draws, folds, ratio and seed; the label and the set are the tables' own. Those of the paper's authors by
+        default. ``spatial_block`` folds need tables with `block`.
     threads : int
         Models trained at once; no result depends on it.
     d2_quantiles : sequence of float, optional
@@ -78,7 +64,7 @@ def train(
         ``E-ONE-CLASS``: one label only, overall or in a fold. ``E-FEW-PLASTIC``: fewer rows of a label than
         two for each fold. Those of `concatenate`.
     UsageError
-        ``E-FOLDS``: unknown kind, too few folds or draws, or blocks missing.
+        ``E-FOLDS``: blocks missing.
 
     Notes
     -----
@@ -89,22 +75,17 @@ def train(
     .. [1] Q. Wang, A. Jain, Nat. Commun. 10, 5537 (2019), doi:10.1038/s41467-019-13511-9.
     """
     table = tables if isinstance(tables, Table) else concatenate(tables)
-    settings = gbdt.Settings() if settings is None else settings
-    if folds not in ("stratified", "spatial_block") or draws < 1 or n_folds < 2:
-        raise UsageError(
-            f"folds are 'stratified' or 'spatial_block', at least 2, in at least 1 draw; "
-            f"got {folds!r}, {n_folds!r}, {draws!r}",
-            code="E-FOLDS",
-        )
-    if folds == "spatial_block" and table.block is None:
+    settings = settings or TrainSettings()
+    n_folds, seed = settings.folds, settings.seed
+    if settings.fold_kind == "spatial_block" and table.block is None:
         raise UsageError("spatial_block folds need tables with the block of every atom", code="E-FOLDS")
     warnings = _check_counts(table, n_folds, d2_quantiles)
     trees: dict[str, str] = {}
     scores: list[dict[str, Any]] = []
-    for draw in range(draws):
+    for draw in range(settings.draws):
         rank = table.hashes(seed, "undersample", draw)
-        chosen = table.take(undersample(table.y, rank, ratio=ratio, tie=table.specimen))
-        if folds == "stratified":
+        chosen = table.take(undersample(table.y, rank, ratio=settings.ratio, tie=table.specimen))
+        if settings.fold_kind == "stratified":
             fold = stratified(chosen.y, chosen.specimen, chosen.hashes(seed, "fold", draw), n_folds)
         else:
             keys = tuple(s.key for s in chosen.specimens)
@@ -133,7 +114,7 @@ def train(
                 outside = chosen.y[fold == k]
                 scores.append({"draw": draw, "fold": k, "n": len(outside), **_fold_scores(outside, q)})
                 if progress is not None:
-                    progress(len(trees), draws * n_folds)
+                    progress(len(trees), settings.draws * n_folds)
     undefined = sum(np.isnan(s["auc"]) for s in scores)
     if undefined:
         warnings.append(f"W-ONE-CLASS-FOLD: {undefined} of {len(scores)} folds left out hold one label only")
@@ -141,19 +122,28 @@ def train(
         columns=table.columns,
         definition=dict(definition),
         label=dict(label),
-        settings={
-            "gbdt": asdict(settings),
-            "draws": draws,
-            "n_folds": n_folds,
-            "folds": folds,
-            "ratio": float(ratio),
-            "seed": seed,
-        },
+        settings=_kept(settings),
         specimens=table.specimens,
         scores={"folds": scores, "mean": _mean_scores(scores)},
         warnings=tuple(warnings),
         trees=trees,
     )
+
+
+def _kept(settings: TrainSettings) -> dict[str, Any]:
+    """Settings of the learning, as models keep them."""
+    names = {
+        "n_trees": "trees",
+        **{n: n for n in ("depth", "learning_rate", "feature_fraction", "leaf_fraction", "max_bin")},
+    }
+    return {
+        "gbdt": {name: getattr(settings, ours) for name, ours in names.items()},
+        "draws": settings.draws,
+        "n_folds": settings.folds,
+        "folds": settings.fold_kind,
+        "ratio": float(settings.ratio),
+        "seed": settings.seed,
+    }
 
 
 def probabilities(model: Model, X: np.ndarray, *, threads: int = 1) -> np.ndarray:

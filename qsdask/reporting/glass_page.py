@@ -118,7 +118,7 @@ def write_glass_page(
     path : path-like
         File to write.
     rows : sequence of mappings
-        One for each deformation, see `qsdask.views.glasses.check_glasses`.
+        One for each deformation, see `qsdask.views.glasses.glasses`.
     groups : sequence of mappings
         Of `qsdask.analysis.replicas.groups`, each with ``curve``: strain, mean stress in GPa, its standard error (arrays).
     energies : sequence of mappings

@@ -185,7 +185,14 @@ class TrainSettings(Settings):
     host: str | None = Field(default=None, description="learn from this species only")
     trees: int = Field(default=300, ge=1, description="boosting rounds")
     depth: int = Field(default=2, ge=1, le=16, description="depth of a tree")
-    learning_rate: float = Field(default=0.1, gt=0, le=1, description="shrinkage")
+    learning_rate: float = Field(default=0.1, gt=0, le=1, description="shrinkage of each tree")
+    feature_fraction: float | None = Field(
+        default=None, gt=0, le=1, description="columns tried at each split; the square root of their number by default"
+    )
+    leaf_fraction: float = Field(
+        default=0.001, ge=0, lt=0.5, description="fewest rows of a leaf, as a share of all rows"
+    )
+    max_bin: int = Field(default=255, ge=2, le=65535, description="bins of a column")
     seed: int = Field(default=0, ge=0, description="seed of undersampling, folds and boosting")
 
     @model_validator(mode="before")

@@ -1,1 +1,1 @@
-"""The stages, one file each: every one is a public function and a sub-command of the same name."""
+"""What fills groups of a store, one file a stage: chunks in, block, `compute`, chunks out."""

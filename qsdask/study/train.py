@@ -66,8 +66,7 @@ def train(
     """
     run, target = run or Run(), Path(model)
     paths = [Path(s) for s in ([stores] if isinstance(stores, str | Path) else stores)]
-    named = {f"{k}_angstrom" if k in ("surface_margin", "block") else k: v for k, v in settings.items()}
-    chosen = validated(TrainSettings, **named)
+    chosen = validated(TrainSettings, **settings)
     learn.refuse_other_content(target)
     _refuse_twice(paths)
     label, definition = _agreed(paths, chosen)
@@ -88,12 +87,7 @@ def train(
                 learn.concatenate(parts),
                 definition=definition,
                 label=label,
-                settings=learn.Settings(n_trees=chosen.trees, depth=chosen.depth, learning_rate=chosen.learning_rate),
-                draws=chosen.draws,
-                n_folds=chosen.folds,
-                folds=chosen.fold_kind,
-                ratio=chosen.ratio,
-                seed=chosen.seed,
+                settings=chosen,
                 threads=threads,
                 d2_quantiles=quantiles,
                 progress=lambda done, total: advance(1),

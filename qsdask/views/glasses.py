@@ -21,7 +21,7 @@ from qsdask.reporting.glass_page import VERDICTS, with_error, write_glass_page
 from qsdask.simulation.progress import read_plan
 from qsdask.simulation.schedule import steps_of_a_strain_step
 
-__all__ = ["check_glasses", "summary_lines"]
+__all__ = ["glasses", "summary_lines"]
 
 #: Strain at which plastic atoms are counted, and how near to it a frame must be.
 _PLASTIC_STRAIN, _NEAR = 0.04, 0.0025
@@ -38,7 +38,7 @@ _KNOWN = {
 }
 
 
-def check_glasses(folder: str | Path) -> list[dict]:
+def glasses(folder: str | Path) -> list[dict]:
     """Check the physics of all finished specimens of a folder.
 
     Parameters
@@ -113,7 +113,7 @@ def summary_lines(rows: list[dict]) -> list[str]:
     Parameters
     ----------
     rows : list of dict
-        Of `check_glasses`.
+        Of `glasses`.
 
     Returns
     -------

@@ -21,6 +21,7 @@ from qsdask.engine.cluster import connect
 from qsdask.engine.where import Run
 from qsdask.learn import Specimen, Table, quench_in_softness, stratified, train, undersample
 from qsdask.learn.score import auc_roc
+from qsdask.settings import TrainSettings
 from qsdask.store import ledger
 
 DATA = Path(qsdask.__file__).parent / "data"
@@ -78,7 +79,13 @@ def main() -> None:
             for source, test in (("a", "b"), ("b", "a")):
                 ours, theirs = [], []
                 for seed in range(options.seeds):
-                    made = train(glass[source], definition={}, label={}, draws=draws, seed=seed, threads=2)
+                    made = train(
+                        glass[source],
+                        definition={},
+                        label={},
+                        settings=TrainSettings(draws=draws, seed=seed),
+                        threads=2,
+                    )
                     ours.append(auc_roc(glass[test].y, quench_in_softness(made, glass[test].X)[0]))
                     theirs.append(peer(glass[source], glass[test], seed, draws))
                 print(

@@ -14,7 +14,6 @@ from sklearn.ensemble import GradientBoostingClassifier
 from qsdask.errors import BadDataError, CannotCreateError, NoInputError, UsageError
 from qsdask.learn import (
     Model,
-    Settings,
     Specimen,
     Table,
     concatenate,
@@ -29,8 +28,10 @@ from qsdask.learn.definition import canonical
 from qsdask.learn.gbdt import check_text, train_one
 from qsdask.learn.score import auc_roc
 from qsdask.learn.tally import Tally
+from qsdask.settings import TrainSettings
 
-FEW = Settings(n_trees=20)
+FEW = TrainSettings(trees=20, draws=2)
+ONCE = TrainSettings(trees=20, draws=1)
 DEFINITION = {
     "set": "interstice",
     "convention": "paper",
@@ -60,7 +61,7 @@ def tables():
 
 @pytest.fixture(scope="module")
 def model(tables):
-    return train(tables, definition=DEFINITION, label=LABEL, settings=FEW, draws=2)
+    return train(tables, definition=DEFINITION, label=LABEL, settings=FEW)
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ def test_training_depends_neither_on_order_nor_threads_nor_float_width(model, ta
     order = np.random.default_rng(0).permutation(len(a))
     wide = Table(b.specimens, b.specimen, b.id, b.X.astype(np.float64), b.y, b.columns)
     parts = [wide, a.take(order[:500]), a.take(order[500:])]
-    again = train(concatenate(parts), definition=DEFINITION, label=LABEL, settings=FEW, draws=2, threads=2)
+    again = train(concatenate(parts), definition=DEFINITION, label=LABEL, settings=FEW, threads=2)
     assert again.trees == model.trees
     assert again.digest() == model.digest()
 
@@ -96,21 +97,21 @@ def test_training_on_the_rows_that_undersampling_chooses_is_enough(model, tables
     chosen = [undersample(whole.y, whole.hashes(0, "undersample", d), tie=whole.specimen) for d in range(2)]
     part = whole.take(np.unique(np.concatenate(chosen)))
     assert len(part) < len(whole) / 3
-    again = train(part, definition=DEFINITION, label=LABEL, settings=FEW, draws=2)
+    again = train(part, definition=DEFINITION, label=LABEL, settings=FEW)
     assert again.digest() == model.digest()
     assert again.prior == model.prior == whole.prior
     assert model.trained_prior == pytest.approx(0.5)
 
 
 def test_the_seed_changes_the_models(model, tables):
-    other = train(tables, definition=DEFINITION, label=LABEL, settings=FEW, draws=2, seed=1)
+    other = train(tables, definition=DEFINITION, label=LABEL, settings=TrainSettings(trees=20, draws=2, seed=1))
     assert not set(other.trees.values()) & set(model.trees.values())
     assert len(set(model.trees.values())) == 10
 
 
 def test_auc_stands_beside_scikit_learn():
     train_on, test_on = glass("0a", n=4000, seed=3), glass("0b", n=12_000, seed=4)
-    ours = train(train_on, definition=DEFINITION, label=LABEL, draws=1)
+    ours = train(train_on, definition=DEFINITION, label=LABEL, settings=TrainSettings(draws=1))
     qs, _ = quench_in_softness(ours, test_on.X)
     rng = np.random.default_rng(0)
     few, many = np.flatnonzero(train_on.y), np.flatnonzero(~train_on.y)
@@ -167,14 +168,12 @@ def test_spatial_block_training(tables):
     from dataclasses import replace
 
     a, b = (replace(t, block=np.arange(len(t)) // 60) for t in tables)
-    model = train([a, b], definition=DEFINITION, label=LABEL, settings=FEW, draws=1, folds="spatial_block")
+    model = train(
+        [a, b], definition=DEFINITION, label=LABEL, settings=TrainSettings(trees=20, draws=1, fold_kind="spatial_block")
+    )
     assert len(model.trees) == 5
     with pytest.raises(UsageError, match="E-FOLDS"):
-        train(tables, definition={}, label={}, folds="spatial_block")
-    with pytest.raises(UsageError, match="E-FOLDS"):
-        train(tables, definition={}, label={}, folds="leave_one_out")
-    with pytest.raises(UsageError, match="E-FOLDS"):
-        train(tables, definition={}, label={}, draws=0)
+        train(tables, definition={}, label={}, settings=TrainSettings(fold_kind="spatial_block"))
 
 
 def relabelled(table, y):
@@ -190,19 +189,19 @@ def test_labels_that_cannot_be_learned(tables):
             train(relabelled(table, np.full(n, label)), definition={}, label={}, d2_quantiles=[0.1, 0.2, 0.3])
     with pytest.raises(BadDataError, match="E-FEW-PLASTIC"):
         train(relabelled(table, np.arange(n) < 9), definition={}, label={})
-    thin = train(relabelled(table, np.arange(n) < 30), definition={}, label={}, settings=FEW, draws=1)
+    thin = train(relabelled(table, np.arange(n) < 30), definition={}, label={}, settings=ONCE)
     assert thin.warnings[0].startswith("W-FEW-PLASTIC: only 30")
     with pytest.raises(BadDataError, match="E-ONE-CLASS"):
         train_one(table.X, np.zeros(n, bool), table.columns)
     with pytest.raises(UsageError, match="E-COLUMN-NAME"):
         train_one(table.X, table.y, ["a b", *table.columns[1:]])
     with pytest.raises(UsageError, match="E-GBDT-SETTINGS"):
-        Settings(depth=0)
+        train_one(table.X, table.y, table.columns, TrainSettings(trees=200_000))
 
 
 def test_a_specimen_without_plastic_atoms_is_said(tables):
     quiet = relabelled(tables[1], np.arange(len(tables[1])) < 2)
-    model = train([tables[0], quiet], definition={}, label={}, settings=FEW, draws=1)
+    model = train([tables[0], quiet], definition={}, label={}, settings=ONCE)
     assert any("glass 0b" in w and "2 plastic" in w for w in model.warnings)
 
 
@@ -210,7 +209,7 @@ def test_constant_columns_give_a_valid_model():
     y = np.arange(400) < 60
     specimen = (Specimen("0a", "a"),)
     table = Table(specimen, np.zeros(400, int), np.arange(400), np.zeros((400, 2)), y, ("a", "b"))
-    model = train(table, definition={}, label={}, settings=FEW, draws=1)
+    model = train(table, definition={}, label={}, settings=ONCE)
     qs, std = quench_in_softness(model, np.zeros((3, 2)))
     np.testing.assert_allclose(qs, 0.5, atol=0.01)
     assert model.scores["mean"]["auc"] == 0.5

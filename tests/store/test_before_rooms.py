@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -71,8 +72,6 @@ def test_unfinished_stages_are_resumed_to_the_same_numbers(old, few):
 
 
 def test_recomputed_stages_have_the_same_digests_and_numbers(old, few):
-    from dataclasses import replace
-
     glass = old / "glass.zarr"
     before, digests = bytes_of(glass), {r.key: r.digest for r in records(glass)}
     qsdask.shells(glass, cutoff=3.9, run=replace(few, overwrite=True))
@@ -88,8 +87,9 @@ def test_a_model_trained_again_is_the_same(old, few):
     made = qsdask.train(
         old / "train.zarr", model=old / "new.qs", threshold=4.6, strain=0.04, folds=2, draws=1, trees=5, run=few
     )
-    assert load_model(made).digest() == before.digest()
-    assert load_model(made).trees == before.trees
+    now = load_model(made)
+    assert now.trees == before.trees
+    assert replace(now, versions=before.versions).digest() == before.digest()
 
 
 def test_exports_are_the_same(old, tmp_path):

@@ -16,7 +16,7 @@ from qsdask.simulation.output import compressed, frame_text, table_text, write_j
 from qsdask.simulation.protocol import QUANTITIES
 from qsdask.simulation.schedule import steps_of_a_strain_step
 from qsdask.testing.lattices import fcc
-from qsdask.views.glasses import check_glasses, summary_lines
+from qsdask.views.glasses import glasses, summary_lines
 from tests.simulation.case import plan
 
 STRAIN = [0.0, 0.0025, 0.005, 0.0075, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08]
@@ -98,7 +98,7 @@ def made(
 
 def test_numbers_of_a_specimen_stand_in_its_row(tmp_path):
     made(tmp_path, "one")
-    (row,) = check_glasses(tmp_path)
+    (row,) = glasses(tmp_path)
     assert row["modulus_gpa"] == pytest.approx(80.0)
     assert row["yield_stress_gpa"] == pytest.approx(1.6)
     assert row["flow_stress_gpa"] == pytest.approx(1.6)
@@ -119,14 +119,14 @@ def test_numbers_of_a_specimen_stand_in_its_row(tmp_path):
 def test_tension_and_compression_have_stress_with_the_load(tmp_path):
     made(tmp_path, "pushed")
     made(tmp_path, "pulled", loading="tension")
-    assert [row["modulus_gpa"] for row in check_glasses(tmp_path)] == pytest.approx([80.0, 80.0])
+    assert [row["modulus_gpa"] for row in glasses(tmp_path)] == pytest.approx([80.0, 80.0])
 
 
 def test_slower_quenches_should_lie_lower(tmp_path):
     for rate, energies in ((1e14, (-4.90, -4.88)), (1e13, (-4.93, -4.87)), (1e12, (-4.89, -4.87))):
         for k, energy in enumerate(energies, 1):
             made(tmp_path, f"{rate:.0e}-{k}", rate=rate, energy=energy, replica=k)
-    rows = check_glasses(tmp_path)
+    rows = glasses(tmp_path)
     gain = {row["rate_kelvin_per_second"]: row["energy_against_faster_ev_per_atom"] for row in rows}
     assert gain[1e14] is None
     assert gain[1e13] == pytest.approx(-0.01)
@@ -150,7 +150,7 @@ def test_a_specimen_that_is_only_begun_is_named(tmp_path):
     made(tmp_path, "one")
     (tmp_path / "two").mkdir()
     (tmp_path / "two" / "plan.json").write_text("{}")
-    check_glasses(tmp_path)
+    glasses(tmp_path)
     assert json.loads((tmp_path / "checks.json").read_text())["unfinished"] == ["two"]
     assert "Not finished" in (tmp_path / "glasses.html").read_text()
 
@@ -159,7 +159,7 @@ def test_energy_at_one_percent_is_unknown_when_no_row_is_near(tmp_path):
     place = made(tmp_path, "coarse")
     head, first, *others = (place / "a.thermo.csv").read_text().splitlines()
     (place / "a.thermo.csv").write_text("\n".join([head, first, *others[4:]]) + "\n")
-    (row,) = check_glasses(tmp_path)
+    (row,) = glasses(tmp_path)
     assert row["energy_gain_ev_per_atom"] is None
 
 
@@ -180,7 +180,7 @@ def test_stress_at_a_constant_rate_belongs_to_the_strains_over_which_it_was_aver
             for k, (e, x) in enumerate(zip(strain, late, strict=True))
         ],
     )
-    (row,) = check_glasses(tmp_path)
+    (row,) = glasses(tmp_path)
     assert row["modulus_gpa"] == pytest.approx(80.0)
     assert row["last_strain"] == pytest.approx(0.07875)
 
@@ -189,7 +189,7 @@ def test_what_is_odd_is_said(tmp_path):
     made(tmp_path, "hot", kelvin=80.0)
     made(tmp_path, "rising", stress=100.0)
     made(tmp_path, "short", frames=False)
-    said = {row["specimen"]: " | ".join(row["remarks"]) for row in check_glasses(tmp_path)}
+    said = {row["specimen"]: " | ".join(row["remarks"]) for row in glasses(tmp_path)}
     assert "heats the glass" in said["hot"]
     assert "still rises" in said["rising"]
     assert "no frame at that strain" in said["short"]
@@ -198,7 +198,7 @@ def test_what_is_odd_is_said(tmp_path):
 
 def test_atoms_near_free_surfaces_are_not_counted(tmp_path):
     made(tmp_path, "bar", boundary="mpp")
-    (row,) = check_glasses(tmp_path)
+    (row,) = glasses(tmp_path)
     # The crystal is 15.6 angstrom thick: no atom is 10 angstrom from both surfaces.
     assert row["plastic_counted"] == 0
     assert row["plastic_fraction"] is None
@@ -208,10 +208,10 @@ def test_atoms_near_free_surfaces_are_not_counted(tmp_path):
 
 def test_files_are_written_and_the_same_again(tmp_path):
     made(tmp_path, "one")
-    rows = check_glasses(tmp_path)
+    rows = glasses(tmp_path)
     names = ("checks.csv", "checks.json", "glasses.html")
     first = [(tmp_path / name).read_bytes() for name in names]
-    check_glasses(tmp_path)
+    glasses(tmp_path)
     assert first == [(tmp_path / name).read_bytes() for name in names]
     with (tmp_path / "checks.csv").open() as file:
         (line,) = csv.DictReader(file)
@@ -239,26 +239,26 @@ def test_the_command_says_what_it_found(tmp_path):
 
 def test_no_specimen_and_a_damaged_one_are_refused(tmp_path):
     with pytest.raises(NoInputError, match="no finished specimen"):
-        check_glasses(tmp_path)
+        glasses(tmp_path)
     place = made(tmp_path, "one")
     text = (place / "a.thermo.csv").read_text()
     (place / "a.thermo.csv").write_text(text.replace("strain", "stain"))
     with pytest.raises(BadDataError, match="cannot be read") as caught:
-        check_glasses(tmp_path)
+        glasses(tmp_path)
     assert caught.value.file == str(place)
     (place / "a.thermo.csv").write_text(text[: len(text) // 2])
     with pytest.raises(BadDataError, match="cannot be read"):
-        check_glasses(tmp_path)
+        glasses(tmp_path)
     (place / "specimen.json").write_text("{")
     with pytest.raises(BadDataError, match="cannot be read"):
-        check_glasses(tmp_path)
+        glasses(tmp_path)
 
 
 def test_the_report_of_a_simulated_glass_tells_how_it_was_made(tmp_path):
     from qsdask.views.report import _making
 
     place = made(tmp_path, "one")
-    (row,) = check_glasses(tmp_path)
+    (row,) = glasses(tmp_path)
     facts = {
         **json.loads((place / "specimen.json").read_text()),
         "run": 1,

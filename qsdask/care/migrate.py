@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from qsdask import schema
-from qsdask.engine.load import read_box
+from qsdask.engine.reading import read_box
 from qsdask.engine.tasks import progress_bar
 from qsdask.files.lock import writing
 from qsdask.store import ledger

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qsdask import schema
-from qsdask.engine.load import read_box
+from qsdask.engine.reading import read_box
 from qsdask.store.reader import StoreReader
 
 __all__ = [
@@ -89,8 +89,8 @@ class StagePlan:
 def size_of(root: StoreReader) -> Size:
     """Size of the specimen in a store."""
     n_step, n_atom, _ = root["frames/position"].shape
-    height = read_box(root, 0).height
-    return Size(n_atom, n_step, root["atoms/id"].chunks[0], tuple(float(h) for h in height))
+    a, b, c = read_box(root, 0).height.tolist()
+    return Size(n_atom, n_step, root["atoms/id"].chunks[0], (a, b, c))
 
 
 def leaf_edges(edges: np.ndarray, n_atom: int, chunk: int) -> np.ndarray:

@@ -78,7 +78,8 @@ def run_stage(path: Path, course: Course, run: Run, removed: list[Record] | None
     removed = [] if removed is None else removed
     with storage_errors(path), writing(path):
         removed += ledger.begin(path, course.record, course.template, overwrite=run.overwrite)
-        if not ledger.read(path, key).complete:
+        record = ledger.read(path, key)
+        if record is None or not record.complete:
             sweep(path)
             _run_missing(path, course, run)
             ledger.finish(path, key, course.conclude() if course.conclude else {})

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import Any, TypeVar
 
 from distributed import Client, Future, KilledWorker, as_completed
 from distributed.client import FutureCancelledError
@@ -17,6 +18,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from qsdask.errors import QSDaskError, ResumableError, of_os_error
 
 __all__ = ["cluster_errors", "progress_bar", "run_tasks", "warm_up"]
+
+T = TypeVar("T")
 
 #: Times that a task is tried again after an unforeseen failure, such as a file system that did not answer.
 RETRIES = 2
@@ -49,7 +52,7 @@ def warm_up(client: Client, compile_kernels: Callable[[], None]) -> None:
 
 def run_tasks(
     client: Client,
-    function: Callable,
+    function: Callable[..., T],
     arguments: Sequence[tuple],
     *,
     label: str,
@@ -57,8 +60,8 @@ def run_tasks(
     weight: Sequence[int] | None = None,
     describe: Callable[..., str] = lambda *arguments: str(arguments),
     at_once: int | None = None,
-    instead: Callable[..., object] | None = None,
-) -> Iterator[object]:
+    instead: Callable[..., T] | None = None,
+) -> Iterator[T]:
     """Run `function` on every tuple of arguments, each on some worker, and yield results as they come.
 
     Parameters
@@ -136,7 +139,7 @@ def run_tasks(
                 client.cancel(list(running), force=True)
 
 
-def _outcome(future: Future, label: str, describe: Callable[[], str]) -> object:
+def _outcome(future: Future, label: str, describe: Callable[[], str]) -> Any:
     """Result of a task, or the refusal that says why there is none."""
     try:
         result = future.result()
@@ -199,10 +202,10 @@ def _guarded(function: Callable, *arguments: object) -> object:
     except QSDaskError as refusal:
         return refusal
     except OSError as error:
-        refusal = of_os_error(error)
-        if refusal.code == "E-IO":
+        told = of_os_error(error)
+        if told.code == "E-IO":
             raise
-        return refusal
+        return told
 
 
 @contextmanager

@@ -18,8 +18,8 @@ from qsdask.formats.frame import FrameHeader, FrameLocation, FramePiece, ReadWar
 from qsdask.formats.trajectory import Trajectory
 from qsdask.intake.rowtable import RowTable
 from qsdask.space.box import Box
-from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
+from qsdask.store.task_writer import committing
 
 __all__ = [
     "PIECE_ATOMS",
@@ -157,7 +157,7 @@ def _scatter_frame(
     bounds = np.empty((len(rows), 2, 3))
     missing: list[np.ndarray] = []
     outside = 0
-    with ledger.committing(root.path, "ingest", (0, step, 0)) as writer:
+    with committing(root.path, "ingest", (0, step, 0)) as writer:
         for domain, (start, stop) in enumerate(rows.tolist()):
             mine = [piece.of_domain(domain) for piece in held]
             position, lost = _collected(mine, start, stop, root, source, step)

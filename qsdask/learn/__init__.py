@@ -3,7 +3,8 @@
 from qsdask.learn.definition import definition_digest
 from qsdask.learn.folds import blocks, spatial_block, stratified
 from qsdask.learn.label import plastic, plastic_in_runs
-from qsdask.learn.model import Model, load_model, loaded, refuse_other_content
+from qsdask.learn.model import Model
+from qsdask.learn.model_folder import load_model, loaded, refuse_other_content, save_model
 from qsdask.learn.score import evaluate, prior_corrected
 from qsdask.learn.select import usable
 from qsdask.learn.softness import probabilities, quench_in_softness, train
@@ -30,6 +31,7 @@ __all__ = [
     "quench_in_softness",
     "refuse_other_content",
     "same_glass",
+    "save_model",
     "spatial_block",
     "stratified",
     "train",

@@ -103,7 +103,7 @@ def parse(data: bytes, path: Path) -> dict[str, Any]:
 
 def _fault(record: dict[str, Any]) -> str | None:
     """First thing wrong with the form of a record."""
-    kinds = dict.fromkeys(("definition", "label", "settings", "scores", "trees", "versions"), dict)
+    kinds: dict[str, type] = dict.fromkeys(("definition", "label", "settings", "scores", "trees", "versions"), dict)
     kinds |= dict.fromkeys(("columns", "specimens", "warnings"), list)
     kinds |= {"format_version": int, "definition_sha256": str, "sha256": str}
     if set(record) != set(kinds):

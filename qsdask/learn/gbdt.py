@@ -1,29 +1,25 @@
-"""Gradient-boosted trees: the only file that knows LightGBM and its text format.
-
-A model text is checked line by line before LightGBM sees it: its loader trusts what it reads, and small edits
-make it crash or predict something else.
-"""
+"""Gradient-boosted trees: the only file that knows LightGBM."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from math import ceil, isfinite, sqrt
+from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from qsdask.errors import BadDataError, InternalError, UsageError
+from qsdask.learn.tree_text import MOST_TREES, check_text
 from qsdask.settings import TrainSettings
 
 if TYPE_CHECKING:
     import lightgbm
 
-__all__ = ["check_text", "load", "probability", "train_one"]
+__all__ = ["load", "probability", "train_one"]
 
 
 _COLUMN = re.compile(r"[A-Za-z0-9_.+-]{1,200}")
-_MOST_TREES = 100_000
 
 
 def train_one(
@@ -72,8 +68,8 @@ def train_one(
     import lightgbm  # a second, and 100 MB: only where trees are made or used
 
     settings = settings or TrainSettings()
-    if settings.trees > _MOST_TREES:
-        raise UsageError(f"at most {_MOST_TREES} trees, not {settings.trees}", code="E-GBDT-SETTINGS")
+    if settings.trees > MOST_TREES:
+        raise UsageError(f"at most {MOST_TREES} trees, not {settings.trees}", code="E-GBDT-SETTINGS")
     n, n_plastic = len(y), int(np.count_nonzero(y))
     if n_plastic in (0, n):
         spread = "" if d2_quantiles is None else f"; D2min quantiles {', '.join(f'{q:.3g}' for q in d2_quantiles)}"
@@ -173,205 +169,4 @@ def probability(booster: lightgbm.Booster, X: np.ndarray, *, threads: int = 1) -
     """
     if len(X) == 0:
         return np.empty(0)
-    return booster.predict(np.ascontiguousarray(X), num_threads=threads)
-
-
-_HEADER = (
-    ("version", "v4"),
-    ("num_class", "1"),
-    ("num_tree_per_iteration", "1"),
-    ("label_index", "0"),
-    ("max_feature_idx", None),
-    ("objective", "binary sigmoid:1"),
-    ("feature_names", None),
-    ("feature_infos", None),
-    ("tree_sizes", None),
-)
-_PER_SPLIT = ("split_feature", "split_gain", "threshold", "decision_type", "left_child", "right_child")
-_PER_LEAF = ("leaf_value", "leaf_weight", "leaf_count")
-_INNER = ("internal_value", "internal_weight", "internal_count")
-_TREE = ("num_leaves", "num_cat", *_PER_SPLIT, *_PER_LEAF, *_INNER, "is_linear", "shrinkage")
-_INTEGERS = {"split_feature", "decision_type", "left_child", "right_child", "leaf_count", "internal_count"}
-_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,8})")
-_NUMBER = re.compile(r"-?[0-9]{1,25}(\.[0-9]{1,25})?(e[+-]?[0-9]{1,3})?")
-_RANGE = re.compile(r"none|\[([^\[\]:]+):([^\[\]:]+)\]")
-
-
-def check_text(text: str, columns: Sequence[str], *, file: object = None) -> int:
-    """Check the text of a model against everything LightGBM's loader takes on trust.
-
-    Parameters
-    ----------
-    text : str
-        Text of the model.
-    columns : sequence of str
-        Names of the features it must have.
-    file : object, optional
-        Name for messages.
-
-    Returns
-    -------
-    int
-        Number of trees.
-
-    Raises
-    ------
-    BadDataError
-        ``E-MODEL-TREE``, with the file and the line.
-
-    Notes
-    -----
-    Accepted is the grammar that `train_one` writes and nothing else: header, trees whose stated sizes are
-    their sizes in bytes, lists as long as the number of leaves demands, finite numbers, features and children
-    in range, every node reached once from the root, numerical splits only, and the list of importances.
-    """
-    try:
-        return _Reader(text).model(columns)
-    except _TextError as fault:
-        raise BadDataError(
-            f"the text of the model is damaged: {fault}",
-            code="E-MODEL-TREE",
-            file=file,
-            line=fault.line,
-            hint="train the model again, or copy it again from its source",
-        ) from None
-
-
-class _TextError(Exception):
-    def __init__(self, message: str, line: int) -> None:
-        super().__init__(message)
-        self.line = line
-
-
-class _Reader:
-    """Walks over the lines of a model text, and stops at the first that cannot be right."""
-
-    def __init__(self, text: str) -> None:
-        self.lines = text.split("\n")
-        self.at = 0
-        if not text.isascii() or "\r" in text or "\0" in text:
-            self.fail("characters that no model text has")
-
-    def fail(self, message: str) -> None:
-        raise _TextError(message, self.at)
-
-    def next(self) -> str:
-        if self.at >= len(self.lines):
-            self.fail("the text ends too early")
-        self.at += 1
-        return self.lines[self.at - 1]
-
-    def exactly(self, *wanted: str) -> None:
-        for line in wanted:
-            got = self.next()
-            if got != line:
-                self.fail(f"expected {line!r}, got {got[:60]!r}")
-
-    def entry(self, name: str) -> str:
-        key, equals, content = self.next().partition("=")
-        if key != name or not equals:
-            self.fail(f"expected {name}=…, got {key[:60]!r}")
-        return content
-
-    def integer(self, content: str, low: int, high: int) -> int:
-        if not _INTEGER.fullmatch(content) or not low <= int(content) <= high:
-            self.fail(f"expected a whole number from {low} to {high}, got {content[:40]!r}")
-        return int(content)
-
-    def number(self, content: str) -> float:
-        if not _NUMBER.fullmatch(content) or not isfinite(float(content)):
-            self.fail(f"expected a finite number, got {content[:40]!r}")
-        return float(content)
-
-    def model(self, columns: Sequence[str]) -> int:
-        n_feature = len(columns)
-        self.exactly("tree")
-        header = {}
-        for name, wanted in _HEADER:
-            header[name] = self.entry(name)
-            if wanted is not None and header[name] != wanted:
-                self.fail(f"expected {name}={wanted}, got {header[name][:40]!r}")
-            if name == "max_feature_idx":
-                self.integer(header[name], n_feature - 1, n_feature - 1)
-            if name == "feature_names" and header[name].split(" ") != list(columns):
-                self.fail("the features are not those of the model folder")
-        ranges = header["feature_infos"].split(" ")
-        if len(ranges) != n_feature:
-            self.fail(f"expected {n_feature} feature ranges, got {len(ranges)}")
-        for content in ranges:
-            match = _RANGE.fullmatch(content)
-            if not match or (match[1] and not self.number(match[1]) <= self.number(match[2])):
-                self.fail(f"expected none or [low:high], got {content[:40]!r}")
-        sizes = header["tree_sizes"].split(" ")
-        if len(sizes) > _MOST_TREES:
-            self.fail("too many trees")
-        self.exactly("")
-        for k, size in enumerate(sizes):
-            begin = self.at
-            self.exactly(f"Tree={k}")
-            self.tree(n_feature)
-            # LightGBM finds the trees by these sizes: a wrong one makes it read elsewhere.
-            length = sum(len(line) + 1 for line in self.lines[begin : self.at])
-            self.integer(size, length, length)
-        self.exactly("end of trees", "", "feature_importances:")
-        self.importances(set(columns))
-        return len(sizes)
-
-    def tree(self, n_feature: int) -> None:
-        n_leaf = 0
-        lists: dict[str, list[float]] = {}
-        for name in _TREE:
-            content = self.entry(name)
-            if name == "num_leaves":
-                n_leaf = self.integer(content, 1, 65536)
-            elif name in ("num_cat", "is_linear"):
-                self.integer(content, 0, 0)
-            elif name == "shrinkage":
-                self.number(content)
-            else:
-                lists[name] = self.list(name, content, n_leaf, n_feature)
-        self.nodes(lists, n_leaf)
-        self.exactly("", "")
-
-    def list(self, name: str, content: str, n_leaf: int, n_feature: int) -> list[float]:
-        parts = content.split(" ") if content else []
-        wanted = n_leaf if name in _PER_LEAF else n_leaf - 1
-        # A tree of one leaf is written without weight, and without count by some versions.
-        if len(parts) != wanted and not (n_leaf == 1 and not parts and name != "leaf_value"):
-            self.fail(f"{name}: expected {wanted} values, got {len(parts)}")
-        if name not in _INTEGERS:
-            return [self.number(p) for p in parts]
-        low, high = {
-            "split_feature": (0, n_feature - 1),
-            "left_child": (-n_leaf, n_leaf - 2),
-            "right_child": (-n_leaf, n_leaf - 2),
-        }.get(name, (0, 999_999_999))
-        values = [self.integer(p, low, high) for p in parts]
-        # Bit 0: categorical, 1: default left, 2 and 3: kind of missing value. Only bit 1 is ever set here.
-        if name == "decision_type" and not set(values) <= {0, 2}:
-            self.fail(f"decision_type: expected 0 or 2, got {content[:40]!r}")
-        return values
-
-    def nodes(self, lists: dict[str, list[float]], n_leaf: int) -> None:
-        """Every split and every leaf hangs on the root exactly once."""
-        waiting, seen = [0 if n_leaf > 1 else -1], set()
-        while waiting:
-            node = waiting.pop()
-            if node in seen:
-                self.fail("a node of the tree has two parents")
-            seen.add(node)
-            if node >= 0:
-                waiting += [int(lists["left_child"][node]), int(lists["right_child"][node])]
-        if len(seen) != 2 * n_leaf - 1:
-            self.fail("a node of the tree cannot be reached")
-
-    def importances(self, columns: set[str]) -> None:
-        while (line := self.next()) != "":
-            name, _, count = line.partition("=")
-            if name not in columns:
-                self.fail(f"expected an importance, got {line[:60]!r}")
-            columns.discard(name)
-            self.integer(count, 0, 999_999_999)
-        self.exactly("")
-        if self.at != len(self.lines):
-            self.fail("text after the end")
+    return np.asarray(booster.predict(np.ascontiguousarray(X), num_threads=threads))

@@ -1,41 +1,24 @@
-"""The model folder: text models and one JSON file; no pickle, nothing is executed on loading."""
+"""A model of softness: trees with all that is needed to use them rightly."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import re
-import shutil
-import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from functools import cached_property, lru_cache
+from functools import cached_property
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from qsdask import __version__
-from qsdask.errors import BadDataError, CannotCreateError, NoInputError, StoreIOError
+from qsdask.errors import BadDataError
 from qsdask.learn import gbdt
-from qsdask.learn.definition import (
-    FORMAT_VERSION,
-    canonical,
-    definition_digest,
-    differences,
-    nan_for_null,
-    parse,
-    plain,
-)
+from qsdask.learn.definition import FORMAT_VERSION, canonical, definition_digest, differences, plain
 from qsdask.learn.table import Specimen, same_glass
 
-__all__ = ["Model", "load_model", "loaded", "refuse_other_content"]
-
-_JSON = "model.json"
-_LARGEST_JSON = 16 * 2**20
-_LARGEST_TREE = 256 * 2**20
+__all__ = ["Model"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +95,7 @@ class Model:
         str
             64 hexadecimal digits.
         """
-        return hashlib.sha256(canonical(self._record())).hexdigest()
+        return hashlib.sha256(canonical(self.record())).hexdigest()
 
     def check_features(self, columns: Sequence[str], definition: Mapping[str, Any]) -> np.ndarray:
         """Refuse features that were made in another way; find the model's columns by name.
@@ -193,61 +176,8 @@ class Model:
         known = {s for specimen in self.specimens for s in specimen.species}
         return sorted(set(species) - known) if known else []
 
-    def save(self, path: str | os.PathLike, *, overwrite: bool = False) -> None:
-        """Write the model folder: all of it, or nothing.
-
-        Parameters
-        ----------
-        path : path-like
-            Folder to make, ``NAME.qs``.
-        overwrite : bool
-            Replace a model folder of that name.
-
-        Raises
-        ------
-        CannotCreateError
-            ``E-EXISTS``: there is something already, or something that is no model folder.
-            ``E-MODEL-WRITE``: the folder cannot be written.
-        """
-        path = Path(os.path.abspath(path))
-        refuse_other_content(path)
-        if path.exists() and not overwrite:
-            raise CannotCreateError(
-                "the model folder exists", code="E-EXISTS", file=path, hint="another name, or --overwrite"
-            )
-        record = self._record()
-        record["sha256"] = hashlib.sha256(canonical(record)).hexdigest()
-        content = {name: self.trees[name].encode() for name in self.names()}
-        content[_JSON] = json.dumps(record, indent=1, allow_nan=False, sort_keys=True).encode() + b"\n"
-        fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
-        old = path.with_name(f".{path.name}.{os.getpid()}.old")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(fresh, ignore_errors=True)
-            fresh.mkdir()
-            for name, data in content.items():
-                with open(fresh / name, "xb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-            _sync_folder(fresh)
-            if path.exists():
-                os.rename(path, old)
-            try:
-                os.rename(fresh, path)
-            except OSError:
-                if old.exists():
-                    os.rename(old, path)
-                raise
-            _sync_folder(path.parent)
-        except OSError as error:
-            shutil.rmtree(fresh, ignore_errors=True)
-            raise CannotCreateError(
-                f"the model folder cannot be written: {error.strerror or error}", code="E-MODEL-WRITE", file=path
-            ) from error
-        shutil.rmtree(old, ignore_errors=True)
-
-    def _record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, Any]:
+        """All of the model but the texts of its trees, of which it holds the SHA-256; JSON values."""
         definition = plain(self.definition)
         return plain(
             {
@@ -266,139 +196,5 @@ class Model:
         )
 
 
-def refuse_other_content(path: Path) -> None:
-    """Refuse a place where something is that is no model folder.
-
-    Raises
-    ------
-    CannotCreateError
-        ``E-EXISTS``.
-    """
-    is_model = path.is_dir() and not path.is_symlink() and (path / _JSON).is_file()
-    if (path.is_symlink() or path.exists()) and not is_model:
-        raise CannotCreateError(
-            "something that is no model folder is there", code="E-EXISTS", file=path, hint="another name"
-        )
-
-
-def load_model(path: str | os.PathLike) -> Model:
-    """Read a model folder, checking all of it before LightGBM sees any of it.
-
-    Parameters
-    ----------
-    path : path-like
-        Folder ``NAME.qs``.
-
-    Returns
-    -------
-    Model
-
-    Raises
-    ------
-    NoInputError
-        ``E-NO-MODEL``: there is no model folder.
-    StoreIOError
-        ``E-MODEL-READ``: a file cannot be read.
-    BadDataError
-        ``E-MODEL-FILES``: a file is missing, unexpected, no plain file, or too large.
-        ``E-MODEL-VERSION``: written by a newer qsdask. ``E-MODEL-JSON``: the JSON file is damaged.
-        ``E-MODEL-CHECKSUM``: a file is not what was written. ``E-MODEL-TREE``: see `gbdt.check_text`.
-
-    Notes
-    -----
-    The bytes that are checked are the bytes that are used: every file is read once. A checksum tells damage
-    from data; it does not tell who wrote the model, which is why the texts are checked in structure too.
-    """
-    path = Path(path)
-    if not (path / _JSON).is_file():
-        raise NoInputError(
-            "there is no model folder with a model.json",
-            code="E-NO-MODEL",
-            file=path,
-            hint=f"make one with 'qsdask train STORE ... --model {path.stem}.qs'",
-        )
-    try:
-        present = sorted(os.listdir(path))
-    except OSError as error:
-        raise StoreIOError(f"cannot be read: {error.strerror}", code="E-MODEL-READ", file=path) from error
-    record = parse(_read(path / _JSON, _LARGEST_JSON), path / _JSON)
-    wanted = sorted([_JSON, *record["trees"]])
-    if present != wanted:
-        missing, extra = sorted(set(wanted) - set(present)), sorted(set(present) - set(wanted))
-        raise BadDataError(
-            f"the model folder is not complete: {len(missing)} files missing {missing[:3]}, "
-            f"{len(extra)} unexpected {extra[:3]}",
-            code="E-MODEL-FILES",
-            file=path,
-        )
-    trees = {}
-    for name, checksum in record["trees"].items():
-        data = _read(path / name, _LARGEST_TREE)
-        if hashlib.sha256(data).hexdigest() != checksum:
-            raise BadDataError(
-                "the file is not what was written: its SHA-256 differs",
-                code="E-MODEL-CHECKSUM",
-                file=path / name,
-                hint="copy the model folder again from its source, or train again",
-            )
-        trees[name] = data.decode("ascii", errors="replace")
-        gbdt.check_text(trees[name], record["columns"], file=path / name)
-    return Model(
-        columns=tuple(record["columns"]),
-        definition=record["definition"],
-        label=record["label"],
-        settings=record["settings"],
-        specimens=tuple(
-            Specimen(**{k: tuple(v) if isinstance(v, list) else v for k, v in s.items()}) for s in record["specimens"]
-        ),
-        scores=nan_for_null(record["scores"]),
-        warnings=tuple(record["warnings"]),
-        trees=trees,
-        versions=record["versions"],
-    )
-
-
-def _read(path: Path, largest: int) -> bytes:
-    """Bytes of a plain file that is no link; the size is that of the open file."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-        try:
-            status = os.fstat(descriptor)
-            if stat.S_ISREG(status.st_mode) and status.st_size <= largest and not path.is_symlink():
-                with open(descriptor, "rb", closefd=False) as file:
-                    return file.read(status.st_size)
-        finally:
-            os.close(descriptor)
-    except FileNotFoundError:
-        raise BadDataError("a file of the model is missing", code="E-MODEL-FILES", file=path) from None
-    except OSError as error:
-        if not path.is_symlink():
-            raise StoreIOError(f"cannot be read: {error.strerror}", code="E-MODEL-READ", file=path) from error
-    raise BadDataError(
-        f"a file of a model must be a plain file of at most {largest} bytes, no link", code="E-MODEL-FILES", file=path
-    )
-
-
 def _draw_and_fold(name: str) -> tuple[int, ...]:
     return tuple(int(k) for k in re.findall(r"\d+", name))
-
-
-def _sync_folder(path: Path) -> None:
-    """Make the entries of a folder durable; not every system can."""
-    if hasattr(os, "O_DIRECTORY"):
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def loaded(path: str | Path) -> Model:
-    """Model of a folder, validated once per process and per change of its JSON; see `load_model`."""
-    file = Path(path) / _JSON
-    return _cached(str(path), file.stat().st_mtime_ns if file.is_file() else 0)
-
-
-@lru_cache(maxsize=4)
-def _cached(path: str, stamp: int) -> Model:
-    return load_model(path)

@@ -88,6 +88,7 @@ def train(
         if settings.fold_kind == "stratified":
             fold = stratified(chosen.y, chosen.specimen, chosen.hashes(seed, "fold", draw), n_folds)
         else:
+            assert chosen.block is not None
             keys = tuple(s.key for s in chosen.specimens)
             fold = spatial_block(chosen.y, chosen.specimen, keys, chosen.block, seed=seed, draw=draw, n_folds=n_folds)
         tree_seeds = identity_hash(seed, "trees", draw, "", np.arange(n_folds)) >> np.uint64(33)

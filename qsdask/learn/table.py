@@ -72,7 +72,7 @@ def identity_hash(seed: int, purpose: str, draw: int, key: str, number: np.ndarr
     """
     state = np.zeros(1, dtype=np.uint64)
     for word in (*_words(purpose), seed % 2**64, draw % 2**64, *_words(key)):
-        state = _mix(state, np.uint64(word))
+        state = _mix(state, np.array([word], dtype=np.uint64))
     return _mix(state, np.asarray(number, dtype=np.int64).view(np.uint64))
 
 
@@ -316,14 +316,14 @@ def concatenate(tables: Sequence[Table]) -> Table:
                     why="the same glass was given twice, or its parts carry their own counts",
                 )
     index = {key: k for k, key in enumerate(known)}
-    specimen = [np.array([index[s.key] for s in t.specimens], dtype=np.int64)[t.specimen] for t in tables]
-    blocks = [t.block for t in tables]
+    places = [np.array([index[s.key] for s in t.specimens], dtype=np.int64)[t.specimen] for t in tables]
+    blocks = [t.block for t in tables if t.block is not None]
     return Table(
         tuple(known.values()),
-        np.concatenate(specimen),
+        np.concatenate(places),
         np.concatenate([t.id for t in tables]),
         np.concatenate([t.X for t in tables]),
         np.concatenate([t.y for t in tables]),
         first.columns,
-        None if any(b is None for b in blocks) else np.concatenate(blocks),
+        np.concatenate(blocks) if len(blocks) == len(tables) else None,
     )

@@ -15,7 +15,9 @@ import numpy as np
 
 from qsdask.engine.cost import SLOTS, Size, StagePlan, owned_and_ghosts, plan_stage, size_of, slot_bytes
 from qsdask.engine.course import Course, run_stage
-from qsdask.engine.load import Neighbourhood, halo_block, held_rows, neighbourhood, placed, read_rows, shell_block
+from qsdask.engine.halo_block import halo_block
+from qsdask.engine.neighbourhood import Neighbourhood, neighbourhood, shell_block
+from qsdask.engine.reading import held_rows, placed, read_rows
 from qsdask.engine.where import Run
 from qsdask.errors import UsageError
 from qsdask.kernels.cells import neighbour_shell
@@ -29,6 +31,7 @@ from qsdask.stages.toy import toy_block
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 from qsdask.store.record import Record, read
+from qsdask.store.task_writer import committing
 from qsdask.store.template import create_group, write_whole
 
 __all__ = ["facts_of", "features", "named_facts", "quantity_of", "set_names"]
@@ -255,7 +258,7 @@ def _features_of_domain(
         columns = slice(n_own + (part - 1) * width, n_own + part * width)
     value = placed(value, held, np.nan)
     value = np.where(held[:, None], value, np.nan).astype(np.float32)
-    with ledger.committing(Path(path), group, (part, steps[0], domain)) as writer:
+    with committing(Path(path), group, (part, steps[0], domain)) as writer:
         writer.write(group, "value", (root.rows(domain), columns), value)
 
 

@@ -13,7 +13,7 @@ import psutil
 
 from qsdask.engine.cost import Size, StagePlan, plan_stage
 from qsdask.engine.course import Course, run_stage
-from qsdask.engine.load import read_box
+from qsdask.engine.reading import read_box
 from qsdask.engine.where import Run
 from qsdask.errors import CannotCreateError
 from qsdask.formats.container import sniff

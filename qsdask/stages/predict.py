@@ -19,6 +19,7 @@ from qsdask.stages.steps import chosen_steps
 from qsdask.store import ledger
 from qsdask.store.ledger import Record
 from qsdask.store.reader import StoreReader
+from qsdask.store.task_writer import committing
 from qsdask.store.template import create_group
 
 __all__ = ["plan_of", "predict"]
@@ -128,7 +129,7 @@ def _predict_domain(
         names = np.array(root.names("atoms/species_name"))
         value[names[root["atoms/species"][rows]] != host] = np.nan
     qs, spread = quench_in_softness(found, value)
-    with ledger.committing(Path(path), group, (part, steps[0], domain)) as writer:
+    with committing(Path(path), group, (part, steps[0], domain)) as writer:
         writer.write(group, "qs", (rows,), qs)
         writer.write(group, "qs_std", (rows,), spread)
 

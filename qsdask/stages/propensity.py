@@ -11,13 +11,14 @@ import numpy as np
 
 from qsdask.engine.cost import Size, StagePlan, owned_and_ghosts, plan_stage, size_of
 from qsdask.engine.course import Course, run_stage
-from qsdask.engine.load import read_rows
+from qsdask.engine.reading import read_rows
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, NoInputError, UsageError
 from qsdask.settings import PropensitySettings, validated
 from qsdask.store import ledger
 from qsdask.store.ledger import Record
 from qsdask.store.reader import StoreReader
+from qsdask.store.task_writer import committing
 from qsdask.store.template import create_group, write_whole
 
 __all__ = ["propensity"]
@@ -171,7 +172,7 @@ def _average_of_domain(path: str, part: int, domain: int, steps: list[int], *, s
             # Nothing divided by nothing: NaN where no run has a value.
             frequency = (known & (d2 > chosen.threshold)).sum(axis=0) / known.sum(axis=0)
             mean = np.where(known, d2, 0.0).sum(axis=0) / known.sum(axis=0)
-        with ledger.committing(Path(path), KEY, (part, step, domain)) as writer:
+        with committing(Path(path), KEY, (part, step, domain)) as writer:
             writer.write(KEY, "frequency", (step, rows), frequency[None])
             writer.write(KEY, "d2min_mean", (step, rows), mean[None])
 

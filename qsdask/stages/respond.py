@@ -11,7 +11,8 @@ import numpy as np
 
 from qsdask.engine.cost import SLOTS, Size, StagePlan, owned_and_ghosts, plan_stage, size_of
 from qsdask.engine.course import Course, run_stage
-from qsdask.engine.load import halo_block, with_current
+from qsdask.engine.halo_block import halo_block
+from qsdask.engine.neighbourhood import with_current
 from qsdask.engine.where import Run
 from qsdask.kernels.cells import neighbour_shell
 from qsdask.response.d2min import D2Min
@@ -22,6 +23,7 @@ from qsdask.stages.toy import toy_block
 from qsdask.store import ledger
 from qsdask.store.ledger import Record
 from qsdask.store.reader import StoreReader
+from qsdask.store.task_writer import committing
 from qsdask.store.template import create_group, write_whole
 
 __all__ = ["respond"]
@@ -120,7 +122,7 @@ def _respond_of_domain(path: str, part: int, domain: int, steps: list[int], *, s
     rows = root.rows(domain)
     for step in steps:
         value = quantity(with_current(root, block, step))[:, 0]
-        with ledger.committing(Path(path), KEY, (part, step, domain)) as writer:
+        with committing(Path(path), KEY, (part, step, domain)) as writer:
             writer.write(KEY, "d2min", (step, rows), value[None])
             writer.write(KEY, "valid", (step, rows), np.isfinite(value)[None])
 

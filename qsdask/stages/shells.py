@@ -12,7 +12,8 @@ import numpy as np
 
 from qsdask.engine.cost import SLOTS, Size, StagePlan, owned_and_ghosts, plan_stage, size_of, slot_bytes
 from qsdask.engine.course import Course, run_stage
-from qsdask.engine.load import halo_block, held_rows, placed
+from qsdask.engine.halo_block import halo_block
+from qsdask.engine.reading import held_rows, placed
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, QSDaskError
 from qsdask.kernels.cells import neighbour_shell
@@ -26,6 +27,7 @@ from qsdask.store import ledger
 from qsdask.store.ledger import Record
 from qsdask.store.reader import StoreReader
 from qsdask.store.record import read
+from qsdask.store.task_writer import committing
 from qsdask.store.template import create_group
 
 __all__ = ["enough_slots", "facts_of_shells", "first_reach", "shells", "tessellated"]
@@ -267,7 +269,7 @@ def _shells_of_domain(path: str, part: int, domain: int, steps: list[int], *, fr
     load = partial(halo_block, root, domain, step=frame)
     voronoi, cutoff = tessellated(load, ShellSettings(**settings), root["atoms/radius"][:], frame)
     rows, held = root.rows(domain), held_rows(root, domain, frame)
-    with ledger.committing(Path(path), group_at(frame, "shells"), (part, steps[0], domain)) as writer:
+    with committing(Path(path), group_at(frame, "shells"), (part, steps[0], domain)) as writer:
         for name, shell in (("voronoi", voronoi), ("cutoff", cutoff)):
             group = group_at(frame, f"shells/{name}")
             n_slot = root[f"{group}/neighbour"].shape[1]

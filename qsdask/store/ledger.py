@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -35,9 +34,7 @@ from qsdask.store.validate import array_metadata
 __all__ = [
     "Record",
     "Task",
-    "TaskWriter",
     "begin",
-    "committing",
     "complete",
     "create_receipts",
     "discard",
@@ -118,56 +115,6 @@ def pending(path: Path, key: str) -> list[Task]:
 def _receipts(path: Path, key: str) -> np.ndarray:
     """All receipts of a stage, 0 where there is none; uint64, shape (part, step, domain, file, word)."""
     return open_checked(CheckedStore(path, partial=True), f"ledger/{key}/receipt")[:]
-
-
-class TaskWriter:
-    """Writes the whole chunks of one task; made by `committing`."""
-
-    def __init__(self, path: Path) -> None:
-        self.store = DurableStore(path)
-
-    def write(self, group: str, name: str, region: tuple[slice | int, ...], value: np.ndarray) -> None:
-        """Write one region of an array, which must be made of whole chunks.
-
-        Two tasks that write into one chunk lose data silently, so a region that cuts a chunk is refused.
-        """
-        array = open_checked(self.store, f"{group}/{name}")
-        region = tuple(slice(part, part + 1) if isinstance(part, int) else part for part in region)
-        for part, size, chunk in zip(region, array.shape, array.chunks, strict=False):
-            start, stop, _ = part.indices(size)
-            if start % chunk or (stop % chunk and stop != size):
-                raise AssertionError(f"{group}/{name}: rows {start}:{stop} cut a chunk of {chunk}")
-        array[region] = value
-
-
-@contextmanager
-def committing(path: Path, key: str, task: Task) -> Iterator[TaskWriter]:
-    """Write the files of one task, sync them, then write its receipt.
-
-    Parameters
-    ----------
-    path : Path
-        Root of the store.
-    key : str
-        Ledger of the stage.
-    task : (part, step, domain)
-        The task whose files are written inside the ``with``.
-
-    Yields
-    ------
-    TaskWriter
-        Takes the regions to write.
-    """
-    writer = TaskWriter(path)
-    yield writer
-    writer.store.sync_directories()
-    words = [word for _, word in sorted(writer.store.written.items())]
-    store = DurableStore(path)
-    receipts = open_checked(store, f"ledger/{key}/receipt")
-    receipt = np.zeros(receipts.shape[3:], dtype=np.uint64)
-    receipt[: len(words)] = np.array(words, dtype=np.uint64)
-    receipts[task] = receipt
-    store.sync_directories()
 
 
 def begin(path: Path, record: Record, template: Callable[[], None], *, overwrite: bool = False) -> list[Record]:

@@ -75,7 +75,7 @@ def metadata_keys(root: Path, groups: Iterable[str]) -> list[str]:
     return found
 
 
-def root_text(shown: Mapping[str, Mapping]) -> bytes:
+def root_text(shown: Mapping[str, Mapping | None]) -> bytes:
     """Metadata file of the store: format, needed features, and the consolidated metadata.
 
     Parameters
@@ -209,7 +209,7 @@ def _as_it_stands(root: Path, key: str) -> bytes | None:
 
 def _as_remembered(root: Path, key: str) -> bytes | None:
     try:
-        found = metadata(root, "zarr.json")
+        found = metadata(root, "zarr.json") or {}
         node = found["consolidated_metadata"]["metadata"][key.removesuffix("/zarr.json")]
     except (StoreIOError, KeyError, TypeError):
         return None

@@ -47,7 +47,9 @@ def open_store(path: str | Path, *, partial: bool = False) -> xr.DataTree:
     known = records(root)
     if partial:
         files = [file for record in known for file in metadata_keys(root, record.groups)]
-        shown = {file.removesuffix("/zarr.json"): metadata(root, file) for file in files}
+        shown = {
+            file.removesuffix("/zarr.json"): found for file in files if (found := metadata(root, file)) is not None
+        }
     else:
         shown = _contents(root)
     store = CheckedStore(root, partial=partial)
@@ -57,7 +59,8 @@ def open_store(path: str | Path, *, partial: bool = False) -> xr.DataTree:
             store.described[name] = found
         else:
             check_group(root, name, found)
-    groups = xr.open_groups(store, engine="zarr", chunks={}, consolidated=not partial)
+    # xarray takes Zarr's stores too; its types do not say so.
+    groups = xr.open_groups(store, engine="zarr", chunks={}, consolidated=not partial)  # type: ignore[arg-type]
     return xr.DataTree.from_dict({name: group for name, group in groups.items() if not name.startswith("/ledger")})
 
 

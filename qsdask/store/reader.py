@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Protocol, cast
 
 import numpy as np
 import zarr
@@ -15,7 +16,24 @@ from qsdask import schema
 from qsdask.store.durable import DurableStore
 from qsdask.store.validate import array_metadata, chunk_fault, damaged, plain_path
 
-__all__ = ["CheckedStore", "StoreReader", "open_checked"]
+__all__ = ["CheckedStore", "StoreReader", "StoredArray", "open_checked"]
+
+
+class StoredArray(Protocol):
+    """What is used of a `zarr.Array`; Zarr itself says that an index may give anything."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def chunks(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype: ...
+    @property
+    def ndim(self) -> int: ...
+    @property
+    def fill_value(self) -> Any: ...
+    def __getitem__(self, index: Any) -> np.ndarray: ...
+    def __setitem__(self, index: Any, value: Any) -> None: ...
 
 
 class CheckedStore(DurableStore):
@@ -79,7 +97,7 @@ class CheckedStore(DurableStore):
         return (prototype or default_buffer_prototype()).buffer.from_bytes(data)
 
 
-def open_checked(store: DurableStore, name: str) -> zarr.Array:
+def open_checked(store: DurableStore, name: str) -> StoredArray:
     """Array of a store, its metadata checked; chunks full of fill values are written like all others."""
     found = array_metadata(store.root, name)
     if isinstance(store, CheckedStore):
@@ -90,7 +108,7 @@ def open_checked(store: DurableStore, name: str) -> zarr.Array:
     except (ValueError, TypeError) as error:
         raise damaged(store.root, f"{name}/zarr.json", f"Zarr refuses it: {error}") from None
     # Absence must always mean "not done", also for a chunk full of fill values.
-    return array.with_config({"write_empty_chunks": True})
+    return cast(StoredArray, array.with_config({"write_empty_chunks": True}))
 
 
 class StoreReader:
@@ -115,15 +133,15 @@ class StoreReader:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._store = CheckedStore(path)
-        self._open: dict[str, zarr.Array] = {}
+        self._open: dict[str, StoredArray] = {}
 
-    def __getitem__(self, name: str) -> zarr.Array:
+    def __getitem__(self, name: str) -> StoredArray:
         """Array at a path such as ``"frames/position"``."""
         if name not in self._open:
             self._open[name] = open_checked(self._store, name)
         return self._open[name]
 
-    def group(self, group: str) -> dict[str, zarr.Array]:
+    def group(self, group: str) -> dict[str, StoredArray]:
         """All registered arrays of a group, by name."""
         return {variable.name: self[f"{group}/{variable.name}"] for variable in schema.variables_of(group)}
 

@@ -157,7 +157,7 @@ def records(path: Path) -> list[Record]:
 def publish(path: Path) -> None:
     """Write the store's consolidated metadata: the groups of complete stages, and no others."""
     root = Path(path)
-    shown: dict[str, dict] = {}
+    shown: dict[str, dict | None] = {}
     for key in keys(root):
         record = read_record(root, key)
         for group in record.groups if record is not None and record.complete else ():

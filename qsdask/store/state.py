@@ -8,7 +8,7 @@ from pathlib import Path
 from qsdask.errors import QSDaskError, StoreIOError
 from qsdask.store.manifest import Manifest, read_manifest
 from qsdask.store.record import Record, read_record, record_from, record_text
-from qsdask.store.validate import metadata
+from qsdask.store.validate import mark_of
 
 __all__ = ["StageState", "state_of"]
 
@@ -70,7 +70,7 @@ def state_of(root: Path, key: str) -> StageState:
         state.faults = {file: text for file, text in state.faults.items() if file == ledger}
         return state
     if ledger not in state.faults:
-        named = metadata(root, ledger)["attributes"]["qsdask"]["manifest"]
+        named = mark_of(root, f"ledger/{key}")["manifest"]
         if manifest is None and listed not in state.faults:
             state.faults[listed] = "it is missing"
         elif manifest is not None and named != manifest.checksum:

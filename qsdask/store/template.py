@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import zarr
@@ -43,7 +44,7 @@ def create_array(
     path: Path, group: str, variable: schema.Variable, sizes: Mapping[str, int], chunks: Mapping[str, int]
 ) -> None:
     """Create one registered array; see `create_group`."""
-    marks = {"units": variable.units, "long_name": variable.long_name}
+    marks: dict[str, Any] = {"units": variable.units, "long_name": variable.long_name}
     coordinates = [v for v in schema.variables_of(group) if v.coordinate and (v.name,) != v.dims]
     beside = [c.name for c in coordinates if set(c.dims) <= set(variable.dims)]
     if beside and not variable.coordinate:
@@ -89,5 +90,5 @@ def _compressors(dtype: str) -> list:
     kind = np.dtype(dtype)
     # LZ4 takes a tenth of the time of Zstandard for a quarter more bytes, and compression would otherwise cost more
     # than the kernels. Integers shrink twice as much when shuffled bit by bit.
-    shuffle = "shuffle" if kind.kind == "f" else "bitshuffle"
+    shuffle: Literal["shuffle", "bitshuffle"] = "shuffle" if kind.kind == "f" else "bitshuffle"
     return [BloscCodec(typesize=kind.itemsize, cname="lz4", clevel=5, shuffle=shuffle), Crc32cCodec()]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from qsdask.engine.load import read_box
+from qsdask.engine.reading import read_box
 from qsdask.errors import BadDataError, NoInputError, UsageError
 from qsdask.learn import loaded, plastic, plastic_in_runs, usable
 from qsdask.store import ledger

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from qsdask.analysis import slab
-from qsdask.engine.load import read_box
+from qsdask.engine.reading import read_box
 from qsdask.engine.reduce import reduced
 from qsdask.engine.where import Run
 from qsdask.stages.steps import label_step

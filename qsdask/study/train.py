@@ -101,7 +101,7 @@ def train(
             file=target,
             hint="choose another --model, or add --overwrite",
         )
-    made.save(target, overwrite=run.overwrite)
+    learn.save_model(made, target, overwrite=run.overwrite)
     return target
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from qsdask.engine.load import read_box
+from qsdask.engine.reading import read_box
 from qsdask.errors import UsageError
 from qsdask.formats.write import open_writer
 from qsdask.schema import VARIABLES, command_of, frame_of, group_at, variables_of

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from qsdask import schema
-from qsdask.engine.load import read_box
+from qsdask.engine.reading import read_box
 from qsdask.store import ledger
 from qsdask.store.place import Place
 from qsdask.store.reader import StoreReader

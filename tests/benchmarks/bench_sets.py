@@ -22,7 +22,8 @@ from whole_chain import Peak, write_dump
 import qsdask
 from qsdask.engine.cluster import connect
 from qsdask.engine.cost import size_of
-from qsdask.engine.load import halo_block, shell_block
+from qsdask.engine.halo_block import halo_block
+from qsdask.engine.neighbourhood import shell_block
 from qsdask.engine.where import Run
 from qsdask.quantity import medium_range
 from qsdask.settings import FeatureSettings

@@ -15,6 +15,7 @@ from qsdask.errors import ResumableError
 from qsdask.store import ledger
 from qsdask.store.ledger import Record
 from qsdask.store.reader import StoreReader
+from qsdask.store.task_writer import committing
 from qsdask.store.template import create_group
 
 
@@ -22,7 +23,7 @@ def poison(path: str, part: int, domain: int, steps: list[int]) -> None:
     if domain == 1:
         os._exit(1)
     rows = StoreReader(path).rows(domain)
-    with ledger.committing(path, "features/poison", (part, steps[0], domain)) as writer:
+    with committing(path, "features/poison", (part, steps[0], domain)) as writer:
         writer.write("features/poison", "value", (rows, slice(None)), [[0.0]] * (rows.stop - rows.start))
 
 

@@ -22,12 +22,14 @@ from qsdask.learn import (
     probabilities,
     quench_in_softness,
     same_glass,
+    save_model,
     train,
 )
 from qsdask.learn.definition import canonical
-from qsdask.learn.gbdt import check_text, train_one
+from qsdask.learn.gbdt import train_one
 from qsdask.learn.score import auc_roc
 from qsdask.learn.tally import Tally
+from qsdask.learn.tree_text import check_text
 from qsdask.settings import TrainSettings
 
 FEW = TrainSettings(trees=20, draws=2)
@@ -66,7 +68,7 @@ def model(tables):
 
 @pytest.fixture
 def folder(model, tmp_path):
-    model.save(tmp_path / "m.qs")
+    save_model(model, tmp_path / "m.qs")
     return tmp_path / "m.qs"
 
 
@@ -267,25 +269,25 @@ def test_scores_without_value_survive_the_folder(model, tmp_path):
     from dataclasses import replace
 
     odd = replace(model, scores={"folds": [{"auc": float("nan")}], "mean": {"auc": float("nan")}})
-    odd.save(tmp_path / "odd.qs")
+    save_model(odd, tmp_path / "odd.qs")
     assert np.isnan(load_model(tmp_path / "odd.qs").scores["folds"][0]["auc"])
 
 
 def test_saving_never_destroys(model, folder, tmp_path):
     before = (folder / "model.json").read_bytes()
     with pytest.raises(CannotCreateError, match="E-EXISTS"):
-        model.save(folder)
-    model.save(folder, overwrite=True)
+        save_model(model, folder)
+    save_model(model, folder, overwrite=True)
     assert (folder / "model.json").read_bytes() == before
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.tex").write_text("x")
     (tmp_path / "link.qs").symlink_to(folder)
     for other in ("thesis", "link.qs"):
         with pytest.raises(CannotCreateError, match="E-EXISTS"):
-            model.save(tmp_path / other, overwrite=True)
+            save_model(model, tmp_path / other, overwrite=True)
     assert (tmp_path / "thesis" / "chapter.tex").exists()
     with pytest.raises(CannotCreateError, match="E-MODEL-WRITE"):
-        model.save(folder / "model.json" / "below.qs")
+        save_model(model, folder / "model.json" / "below.qs")
 
 
 def test_a_failed_rename_leaves_the_old_model(model, folder, monkeypatch):
@@ -298,7 +300,7 @@ def test_a_failed_rename_leaves_the_old_model(model, folder, monkeypatch):
 
     monkeypatch.setattr(os, "rename", rename)
     with pytest.raises(CannotCreateError, match="E-MODEL-WRITE"):
-        model.save(folder, overwrite=True)
+        save_model(model, folder, overwrite=True)
     monkeypatch.undo()
     assert load_model(folder).digest() == model.digest()
     assert os.listdir(folder.parent) == ["m.qs"]

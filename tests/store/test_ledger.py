@@ -17,6 +17,7 @@ from qsdask.store import ledger
 from qsdask.store.durable import content_words, name_word
 from qsdask.store.manifest import read_manifest
 from qsdask.store.reader import StoreReader
+from qsdask.store.task_writer import TaskWriter
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ def test_missing_stages_and_stores_say_what_to_type(copy, tmp_path, few):
 
 def test_a_region_that_cuts_a_chunk_is_refused(copy):
     with pytest.raises(AssertionError, match="cut a chunk"):
-        ledger.TaskWriter(copy).write("shells/voronoi", "cell_volume", (slice(0, 100),), np.zeros(100))
+        TaskWriter(copy).write("shells/voronoi", "cell_volume", (slice(0, 100),), np.zeros(100))
 
 
 def test_every_stored_array_says_unit_and_meaning(glass):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qsdask.engine.load import halo_block, shell_block
+from qsdask.engine.halo_block import halo_block
+from qsdask.engine.neighbourhood import shell_block
 from qsdask.errors import UsageError
 from qsdask.quantity import feature_sets
 from qsdask.stages.features import facts_of, set_names

@@ -1,0 +1,171 @@
+"""The block of a domain with the neighbours that its stored shells name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from qsdask.engine.reading import read_box, read_rows
+from qsdask.schema import group_at
+from qsdask.space.block import Block, Shell
+from qsdask.space.box import Box
+from qsdask.store.reader import StoreReader
+
+__all__ = ["Neighbourhood", "neighbourhood", "shell_block", "with_current"]
+
+
+class Neighbourhood(NamedTuple):
+    """Stored shells of a domain in local names.
+
+    Attributes
+    ----------
+    n_owned : int
+        Number of owned atoms.
+    row : int64 array, shape (n_local,)
+        Global row of every entry, owned ones first.
+    image : int8 array, shape (n_local, 3)
+        Lattice vectors added to the wrapped position.
+    shells : dict of str to Shell
+        By name.
+    """
+
+    n_owned: int
+    row: np.ndarray
+    image: np.ndarray
+    shells: dict[str, Shell]
+
+
+def neighbourhood(
+    root: StoreReader, domain: int, shells: Sequence[str], values: Sequence[str] = (), rings: int = 1, step: int = 0
+) -> Neighbourhood:
+    """Stored shells of a domain, with the atoms that they name as local entries.
+
+    Parameters
+    ----------
+    root : StoreReader
+        Store.
+    domain : int
+        Domain whose rows are owned.
+    shells : sequence of str
+        Names of the stored shells.
+    values : sequence of str
+        What to read besides the neighbours, of ``distance``, ``facet_area``, ``edges``, ``cell_volume``; a shell
+        that does not hold one of them goes without.
+    rings : {1, 2}
+        Shells of the owned atoms, or also of the ghosts among their neighbours.
+    step : int
+        Frame of the shells.
+
+    Returns
+    -------
+    Neighbourhood
+        With two rings the shells have rows for the owned atoms and the ghosts that follow them.
+    """
+    rows = root.rows(domain)
+    n_owned = rows.stop - rows.start
+    keys = ("neighbour", "image", *values)
+    arrays = {
+        name: {k: array for k, array in root.group(group_at(step, f"shells/{name}")).items() if k in keys}
+        for name in shells
+    }
+    held = {name: {key: array[rows] for key, array in found.items()} for name, found in arrays.items()}
+    row, image, local = _entries(_pairs(held), rows.start, rows.stop)
+    if rings == 2:
+        ghost, shift = row[n_owned:], image[n_owned:]
+        for name, found in arrays.items():
+            more = {key: read_rows(array, ghost) for key, array in found.items()}
+            more["image"] += shift[:, None, :]
+            held[name] = {key: np.concatenate([held[name][key], more[key]]) for key in found}
+        row, image, local = _entries(_pairs(held), rows.start, rows.stop, inner=_code(ghost, shift))
+    made: dict[str, Shell] = {}
+    at = 0
+    for name, slots in held.items():
+        filled = slots["neighbour"] >= 0
+        count = filled.sum(axis=1).astype(np.int32)
+        neighbour = np.full(slots["neighbour"].shape, -1, dtype=np.int32)
+        neighbour[filled] = local[at : at + int(count.sum())]
+        at += int(count.sum())
+        made[name] = Shell(neighbour, count, **{key: slots[key] for key in values if key in slots})
+    return Neighbourhood(n_owned, row, image, made)
+
+
+def shell_block(root: StoreReader, domain: int, shells: Sequence[str], rings: int = 1, step: int = 0) -> Block:
+    """Block of a domain and the neighbours that its stored shells name.
+
+    Parameters
+    ----------
+    root : StoreReader
+        Store.
+    domain : int
+        Domain whose rows are owned.
+    shells : sequence of str
+        Names of the stored shells.
+    rings : {1, 2}
+        See `neighbourhood`.
+    step : int
+        Frame of the shells and positions.
+
+    Returns
+    -------
+    Block
+        With `Block.shells`, whose slots are in rising (atom id, image) already, and without `Block.order`. The
+        neighbours have the same bits of position as in the block that found them.
+    """
+    n_owned, row, image, made = neighbourhood(
+        root, domain, shells, ("distance", "facet_area", "edges", "cell_volume"), rings, step
+    )
+    box = read_box(root, step)
+    position = _gather(root, step, row, image, box)
+    species = read_rows(root["atoms/species"], row)
+    return Block(n_owned, row, image, position, None, species, root["atoms/radius"][:][species], box, 0.0, made)
+
+
+def with_current(root: StoreReader, block: Block, step: int) -> Block:
+    """The same block with the positions of its entries in a deformed frame."""
+    box = read_box(root, step)
+    return replace(block, current=_gather(root, step, block.row, block.image, box), current_box=box)
+
+
+def _pairs(held: Mapping[str, Mapping[str, np.ndarray]]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Rows and images in the filled slots of every shell."""
+    filled = {name: found["neighbour"] >= 0 for name, found in held.items()}
+    return [(found["neighbour"][filled[name]], found["image"][filled[name]]) for name, found in held.items()]
+
+
+def _code(row: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """The three bytes of the image beside the row make one sortable integer."""
+    return (row << 24) + ((image.astype(np.int64) + 128) @ np.array([1 << 16, 1 << 8, 1]))
+
+
+def _entries(
+    pairs: Iterable[tuple[np.ndarray, np.ndarray]], first: int, stop: int, inner: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Distinct (row, image) pairs, and the entry of every given pair.
+
+    Owned rows in image 0 come first, then the ghosts with the codes `inner`, which are sorted, then all others.
+    """
+    row = np.concatenate([r for r, _ in pairs])
+    image = np.concatenate([i for _, i in pairs])
+    code = _code(row, image)
+    owned = ~image.any(axis=1) & (row >= first) & (row < stop)
+    local = np.empty(len(row), dtype=np.int64)
+    local[owned] = row[owned] - first
+    ghost, inverse = np.unique(code[~owned], return_inverse=True)
+    if inner is not None:
+        outside = ~np.isin(ghost, inner)
+        moved = np.argsort(outside, kind="stable")
+        place = np.empty(len(ghost), dtype=np.int64)
+        place[moved] = np.arange(len(ghost))
+        ghost, inverse = ghost[moved], place[inverse]
+    local[~owned] = inverse + (stop - first)
+    ghost_image = np.stack([(ghost >> bits & 255) - 128 for bits in (16, 8, 0)], axis=1)
+    all_image = np.concatenate([np.zeros((stop - first, 3), dtype=np.int8), ghost_image.astype(np.int8)])
+    return np.concatenate([np.arange(first, stop), ghost >> 24]), all_image, local
+
+
+def _gather(root: StoreReader, step: int, row: np.ndarray, image: np.ndarray, box: Box) -> np.ndarray:
+    """Wrapped positions of rows in one frame, moved to their images."""
+    return box.wrap(read_rows(root["frames/position"], row, step=step)) + box.shift(image)

@@ -1,0 +1,80 @@
+"""Boxes of frames and rows of arrays, read from a store."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qsdask.space.box import Box
+from qsdask.store.reader import StoredArray, StoreReader
+
+__all__ = ["held_rows", "placed", "read_box", "read_rows"]
+
+
+#: Chunks that one request reads at most.
+CHUNKS_AT_ONCE = 4
+
+
+def read_box(root: StoreReader, step: int) -> Box:
+    """Box of one frame of a store."""
+    return Box(root["frames/cell"][step], root["frames/origin"][step], root["frames/periodic"][:])
+
+
+def held_rows(root: StoreReader, domain: int, step: int) -> np.ndarray:
+    """Which rows of a domain a frame holds; bool, shape (n,). Lost atoms are NaN in the store."""
+    rows = root.rows(domain)
+    if not root["frames/n_lost"][step]:
+        return np.ones(rows.stop - rows.start, dtype=bool)
+    return np.isfinite(root["frames/position"][step, rows][:, 0])
+
+
+def placed(value: np.ndarray, held: np.ndarray, fill: float) -> np.ndarray:
+    """Values of the rows held, shape (n_held, ...), among those of all rows, shape (n, ...)."""
+    if len(value) == len(held):
+        return value
+    out = np.full((len(held), *value.shape[1:]), fill, dtype=value.dtype)
+    out[held] = value
+    return out
+
+
+def read_rows(
+    array: StoredArray, row: np.ndarray, *, step: int | None = None, columns: slice = slice(None)
+) -> np.ndarray:
+    """Values of given rows of an array, reading each chunk that holds one of them once.
+
+    Parameters
+    ----------
+    array : StoredArray
+        Dims (atom, ...), or (step, atom, ...) when `step` is given.
+    row : int64 array, shape (n,)
+        Rows, in any order.
+    step : int, optional
+        Frame.
+    columns : slice
+        Part of the dimension after the rows.
+
+    Returns
+    -------
+    array, shape (n, ...)
+    """
+    axis = 0 if step is None else 1
+    chunk = array.chunks[axis]
+    home = row // chunk
+    touched = np.unique(home)
+    inner = (columns,) if array.ndim > axis + 1 else ()
+    out = None
+    # Neighbouring chunks are read in one request: fewer turns of the event loop. A few at a time: the halo of a large
+    # domain touches many chunks of which it needs little.
+    for stretch in np.split(touched, np.flatnonzero(np.diff(touched) > 1) + 1):
+        for first in range(0, len(stretch), CHUNKS_AT_ONCE):
+            some = stretch[first : first + CHUNKS_AT_ONCE]
+            start, stop = int(some[0]) * chunk, (int(some[-1]) + 1) * chunk
+            part = slice(start, stop)
+            block = array[(part, *inner) if step is None else (step, part, *inner)]
+            if out is None:
+                out = np.empty((len(row), *block.shape[1:]), dtype=block.dtype)
+            mine = (row >= start) & (row < stop)
+            out[mine] = block[row[mine] - start]
+    if out is None:
+        none = slice(0, 0)
+        return array[(none, *inner) if step is None else (step, none, *inner)]
+    return out

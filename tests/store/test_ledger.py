@@ -98,7 +98,7 @@ def test_missing_stages_and_stores_say_what_to_type(copy, tmp_path, few):
 
 
 def test_a_region_that_cuts_a_chunk_is_refused(copy):
-    with pytest.raises(AssertionError, match="cut a chunk"):
+    with pytest.raises(AssertionError, match="cuts a chunk"):
         TaskWriter(copy).write("shells/voronoi", "cell_volume", (slice(0, 100),), np.zeros(100))
 
 

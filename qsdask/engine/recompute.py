@@ -57,8 +57,7 @@ def recompute(path: Path, removed: Sequence[Record], run: Run) -> None:
     for record in removed:
         why = ""
         try:
-            # What a model gave is gone with its inputs, and what comes next is for the user to say.
-            if stage_of(record.key).name != "predict" and again(path, record, run):
+            if again(path, record, run):
                 continue
         except QSDaskError as error:
             # The others need not suffer for it.

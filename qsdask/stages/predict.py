@@ -101,16 +101,24 @@ def plan_of(size: Size, n_column: int) -> StagePlan:
 
 def again(path: Path, record: Record, run: Run, source: object = None) -> bool:
     """Predict with the model of a record, when it lies beside the store or where we are; else False."""
+    model = _model_of(path, record)
+    if model is None:
+        return False
+    predict(path, model=model, step=frame_of(record.key)[0], run=run)
+    return True
+
+
+def _model_of(path: Path, record: Record) -> Path | None:
+    """Folder of the model that a softness was computed with."""
     name = record.settings["model"]
     for folder in (path.resolve().parent, Path.cwd()):
         for model in (folder / f"{name}.qs", folder / name):
             try:
-                if loaded(str(model)).digest() == record.settings["model_digest"]:
-                    predict(path, model=model, step=frame_of(record.key)[0], run=run)
-                    return True
+                if loaded(model).digest() == record.settings["model_digest"]:
+                    return model
             except QSDaskError:
                 continue
-    return False
+    return None
 
 
 def _load_here(path: str) -> None:

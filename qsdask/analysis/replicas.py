@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy.stats import t as student
 
-from qsdask.analysis.glass import still_rises
+from qsdask.analysis.expectation import still_rises
 
 __all__ = ["VALUES", "energy_against_rate", "groups", "mean_and_error", "mean_curve"]
 

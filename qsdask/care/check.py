@@ -13,18 +13,14 @@ from qsdask.engine.tasks import progress_bar
 from qsdask.errors import QSDaskError, UsageError
 from qsdask.formats.continuity import continued_cells, warnings_of_reference
 from qsdask.formats.frame import FramePiece, ReadWarning
-from qsdask.formats.trajectory import Trajectory, open_trajectory
+from qsdask.formats.opening import open_trajectory
+from qsdask.formats.trajectory import Trajectory
+from qsdask.intake.comparison import Policy, lost_atoms_error
+from qsdask.intake.making import making_of
 from qsdask.intake.rowtable import RowTable
-from qsdask.intake.scatter import (
-    PIECE_ATOMS,
-    Policy,
-    box_of,
-    count_warnings,
-    far_outside,
-    lost_atoms_error,
-    rows_of_piece,
-)
-from qsdask.intake.specimen import making_of, refuse_flat, refuse_overlap, species_of
+from qsdask.intake.scatter import PIECE_ATOMS, box_of, count_warnings, far_outside, rows_of_piece
+from qsdask.intake.soundness import refuse_flat, refuse_overlap
+from qsdask.intake.specimen import species_of
 from qsdask.radii import radius_of
 from qsdask.settings import IngestSettings, ReadingSettings, validated
 from qsdask.space.box import Box

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from qsdask.formats.frame import Elements, Frame, FrameLocation, ReadWarning, boundary_flags, periodic_axes
-from qsdask.formats.trajectory import Trajectory, open_trajectory
+from qsdask.formats.opening import open_trajectory
+from qsdask.formats.trajectory import Trajectory
 from qsdask.formats.write import DumpWriter, ExtxyzWriter, open_writer, write_extxyz, write_lammps_dump
 
 __all__ = [

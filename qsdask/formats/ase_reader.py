@@ -10,32 +10,22 @@ import io
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from types import ModuleType
 
 import numpy as np
 from xxhash import xxh3_128
 
-from qsdask.errors import BadDataError, UsageError
-from qsdask.formats.arrays import (
-    BadFrame,
-    CutError,
-    cell_around,
-    checked_frame,
-    digest_of,
-    elements_of,
-    last_frame_cut,
-    read_each,
-)
-from qsdask.formats.container import TextFile, TextStream
-from qsdask.formats.frame import Frame, FrameLocation, ReadWarning, periodic_axes
+from qsdask.errors import BadDataError
+from qsdask.formats.arrays import BadFrame, cell_around, checked_frame, digest_of, elements_of, read_each
+from qsdask.formats.ase_package import ase_for
+from qsdask.formats.container import TextFile
+from qsdask.formats.extxyz import comment_layout, index_extxyz
+from qsdask.formats.frame import Frame, FrameLocation, ReadWarning
 from qsdask.formats.header import shown
 from qsdask.formats.refusal import changed, refusal
 
 __all__ = ["format_of", "index_ase", "read_ase"]
 
 _PACKED = (".gz", ".bz2", ".zst")
-_STEP_KEYS = ("Timestep", "timestep", "step")
-_LONGEST_COUNT = 20
 _XDATCAR_HEADER = 7  # lines; once, or before every frame when the cell changes
 
 
@@ -53,21 +43,6 @@ def format_of(path: str | os.PathLike, head: bytes) -> str | None:
     if name.startswith(("poscar", "contcar")) or name.endswith((".poscar", ".vasp")):
         return "vasp"
     return None
-
-
-def _ase_io(path) -> ModuleType:
-    """``ase.io``; ASE is installed only by those who need it."""
-    try:
-        import ase.io
-        import ase.io.extxyz
-    except ImportError as error:
-        raise UsageError(
-            f"{os.path.basename(os.fspath(path))} is read through ASE, which is not installed",
-            code="E-EXTRA",
-            file=path,
-            hint="pip install 'qsdask[ase]'",
-        ) from error
-    return ase.io
 
 
 def index_ase(
@@ -103,7 +78,7 @@ def index_ase(
     """
     name = os.fspath(path)
     if form == "extxyz":
-        frames, notes, stepless = _index_extxyz(name, boundary, strict)
+        frames, notes, stepless = index_extxyz(name, boundary, strict)
     else:
         notes, stepless = [], True
         frames = [
@@ -130,115 +105,9 @@ def index_ase(
     return frames, notes
 
 
-def _index_extxyz(path, boundary, strict):
-    """Frames, warnings, and whether timesteps are missing."""
-    frames: list[FrameLocation] = []
-    steps: list[int | None] = []
-    notes = []
-    with TextStream(path) as stream:
-        while not notes:
-            line = stream.line
-            try:
-                found = _next_frame(stream, path, frames, boundary)
-            except CutError:
-                ends = f"line {line}", f"line {stream.line}, without a newline or with lines missing"
-                notes.append(last_frame_cut(path, len(frames), *ends, strict=strict, line=line))
-                break
-            if found is None:
-                break
-            frames.append(found[0])
-            steps.append(found[1])
-    if None in steps and any(step is not None for step in steps):
-        at = frames[steps.index(None)]
-        message = "the frame has no Timestep, but others have"
-        raise BadDataError(message, code="E-HEADER", file=path, frame=at.ordinal, line=at.line)
-    return frames, notes, None in steps
-
-
-def _next_frame(stream, path, frames, boundary):
-    """The next frame and its timestep, if it has one; None at the end."""
-    count = b"\n"
-    while count and not count.strip():
-        start, line = stream.offset, stream.line
-        count = stream.readline()
-    if not count:
-        return None
-
-    def refuse(message, code, **more):
-        return BadDataError(message, code=code, file=path, frame=len(frames), line=line, **more)
-
-    if not count.strip().isdigit() or len(count) > _LONGEST_COUNT:
-        message = f"expected the number of atoms, found {shown(count)}"
-        if not frames:
-            raise refuse(message, "E-FORMAT")
-        raise refuse(message, "E-COUNT", why="the frame before has more or fewer lines than its count")
-    natoms = int(count)
-    comment = stream.readline()
-    header = stream.offset - start
-    if not comment.endswith(b"\n") or stream.skip(natoms) < natoms:
-        if frames and natoms > frames[-1].natoms:
-            raise refuse(f"the frame says {natoms} atoms, but the file ends before", "E-COUNT")
-        raise CutError
-    info = _comment(comment, path, refuse)
-    step = next((info[key] for key in _STEP_KEYS if key in info), None)
-    if step is not None and not isinstance(step, int | np.integer):
-        raise refuse(f"the timestep must be a whole number, found {step!r}", "E-HEADER")
-    columns = tuple(_layout(info)[::3])
-    place = FrameLocation(
-        path=path,
-        ordinal=len(frames),
-        offset=start,
-        length=stream.offset - start,
-        header=header,
-        timestep=len(frames) if step is None else int(step),
-        natoms=natoms,
-        line=line,
-        boundary=_boundary(info, boundary, refuse),
-        convention="wrapped",
-        reader="ase",
-        has_id="id" in columns,
-        columns=columns,
-    )
-    return place, step
-
-
-def _layout(info):
-    """Name, kind and width of every column, one after the other."""
-    return str(info.get("Properties", "species:S:1:pos:R:3")).split(":")
-
-
-def _comment(comment, path, refuse):
-    try:
-        return _ase_io(path).extxyz.key_val_str_to_dict(comment.decode().strip())
-    except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise refuse(f"cannot read the comment line {shown(comment)}: {error}", "E-HEADER") from error
-
-
-def _boundary(info, given, refuse):
-    if "pbc" not in info:
-        if given is None:
-            raise refuse(
-                "the file does not say which boundaries are periodic",
-                "E-BOUNDARY-UNKNOWN",
-                hint='give the boundary, for example --boundary ppp, or write pbc="T T T"',
-            )
-        return given
-    periodic = np.asarray(info["pbc"])
-    if periodic.shape != (3,) or periodic.dtype != bool:
-        raise refuse(f"pbc must be three of T and F, found {info['pbc']!r}", "E-HEADER")
-    flags = tuple("pp" if axis else "ff" for axis in periodic)
-    if given is not None and (periodic_axes(given) != periodic).any():
-        raise refuse(
-            f"the boundary given is {' '.join(given)}, the file says {' '.join(flags)}",
-            "E-BOUNDARY",
-            hint="leave the boundary out to use that of the file",
-        )
-    return given or flags
-
-
 def _structures(path, form):
     """All structures of a VASP or CIF file."""
-    ase_io = _ase_io(path)
+    ase_io = ase_for(path)
     with TextFile(path) as text:
         whole = _text(text, form, path)
     try:
@@ -347,8 +216,8 @@ def _read_extxyz(text, place):
         raise changed(place)
     whole = data.decode("utf-8", "replace")
     lines = whole.split("\n")[:-1]  # only newlines part lines, as where they were counted
-    extxyz = _ase_io(place.path).extxyz
-    _refuse_other_widths(lines, _layout(extxyz.key_val_str_to_dict(lines[1].strip())), place)
+    extxyz = ase_for(place.path).extxyz
+    _refuse_other_widths(lines, comment_layout(extxyz.key_val_str_to_dict(lines[1].strip())), place)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

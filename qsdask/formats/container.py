@@ -11,7 +11,8 @@ import numpy as np
 from qsdask.errors import BadDataError, NoInputError, of_os_error
 from qsdask.formats.compression import CONTAINERS, DAMAGE_CODES, PLAIN
 from qsdask.formats.refusal import zeros
-from qsdask.kernels.text import PADDING, skip_lines
+from qsdask.kernels.lines import skip_lines
+from qsdask.kernels.words import PADDING
 
 __all__ = ["DAMAGE_CODES", "TextFile", "TextStream", "refuse_changed", "sniff", "stamp"]
 

@@ -10,7 +10,7 @@ from qsdask.formats.container import DAMAGE_CODES, TextFile, TextStream, sniff
 from qsdask.formats.frame import FrameLocation, ReadWarning
 from qsdask.formats.header import DumpHeader, check_opening, parse_header, shown
 from qsdask.formats.refusal import zeros
-from qsdask.kernels.text import PADDING
+from qsdask.kernels.words import PADDING
 
 __all__ = ["index_frames"]
 

@@ -18,6 +18,7 @@ from qsdask.formats.refusal import changed, explained, refusal
 from qsdask.kernels import text
 from qsdask.kernels.identity import repeated_id
 from qsdask.kernels.resolution import NO_DIGIT, written_digits
+from qsdask.kernels.words import PADDING
 
 __all__ = ["index_frames", "lines_of_id", "read_frames", "read_pieces"]
 
@@ -121,10 +122,10 @@ def lines_of_id(location: FrameLocation, atom_id: int) -> list[int]:
     found, column = [], location.columns.index("id")
     with TextFile(location.path) as file:
         header = file.blocks(location.offset, location.header)
-        line = location.line + sum(int((memory[: -text.PADDING] == _NEWLINE).sum()) for memory in header)
+        line = location.line + sum(int((memory[:-PADDING] == _NEWLINE).sum()) for memory in header)
         begin = location.offset + location.header
         for memory in file.blocks(begin, location.offset + location.length - begin):
-            for row in memory[: -text.PADDING].tobytes().removesuffix(b"\n").split(b"\n"):
+            for row in memory[:-PADDING].tobytes().removesuffix(b"\n").split(b"\n"):
                 cells = row.split(None, column + 1)
                 if len(cells) > column and cells[column].lstrip(b"+-").isdigit():
                     found += [line] if int(cells[column]) == atom_id else []
@@ -164,7 +165,7 @@ class _FrameReader:
 
     def read(self, memory: np.ndarray) -> Iterator[FramePiece]:
         """The pieces that this block of whole lines completes."""
-        stop = memory.size - text.PADDING
+        stop = memory.size - PADDING
         if self._hash:
             self._hash.update(memory[:stop].data)
         at = 0

@@ -10,6 +10,7 @@ from qsdask.errors import BadDataError
 from qsdask.formats.frame import FrameLocation
 from qsdask.formats.header import shown
 from qsdask.kernels import text
+from qsdask.kernels.words import PADDING
 
 __all__ = ["changed", "explained", "refusal", "zeros"]
 
@@ -71,7 +72,7 @@ def explained(
     """
     at, column, kind = fault
     low = max(at - 65536, 0)
-    around = memory[low : min(at + 65536, memory.size - text.PADDING)].tobytes()
+    around = memory[low : min(at + 65536, memory.size - PADDING)].tobytes()
     start = around.rfind(b"\n", 0, at - low) + 1
     end = around.find(b"\n", at - low)
     whole = around[start : end if end >= 0 else len(around)]

@@ -13,50 +13,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from qsdask.errors import BadDataError
-from qsdask.formats.frame import FrameHeader, FrameLocation, FramePiece, ReadWarning
+from qsdask.formats.frame import FrameHeader, FramePiece, ReadWarning
 from qsdask.formats.trajectory import Trajectory
+from qsdask.intake.comparison import Policy, lost_atoms_error, refuse_changed_species, refuse_strangers
 from qsdask.intake.rowtable import RowTable
 from qsdask.space.box import Box
 from qsdask.store.reader import StoreReader
 from qsdask.store.task_writer import committing
 
-__all__ = [
-    "PIECE_ATOMS",
-    "Policy",
-    "box_of",
-    "count_warnings",
-    "far_outside",
-    "hash_words",
-    "lost_atoms_error",
-    "rows_of_piece",
-    "scatter_steps",
-]
+__all__ = ["PIECE_ATOMS", "box_of", "count_warnings", "far_outside", "hash_words", "rows_of_piece", "scatter_steps"]
 
 
 #: Atoms of a frame that are held at once.
 PIECE_ATOMS = 1 << 18
-
-
-class Policy(NamedTuple):
-    """How frames are compared with the first one.
-
-    Attributes
-    ----------
-    kinds : dict of int to int
-        Species index of each atom type; empty when the file names elements.
-    names : tuple of str
-        Names of the species.
-    cells : tuple of (float64 array, shape (3, 3), or None)
-        Cell of every step, continued across box flips; None where it is that of the frame. Unit: angstrom.
-    lost : {"error", "mask"}
-        What becomes of atoms that a frame does not have.
-    """
-
-    kinds: dict[int, int]
-    names: tuple[str, ...]
-    cells: tuple[np.ndarray | None, ...]
-    lost: str
 
 
 class GroupedPiece(NamedTuple):
@@ -252,8 +221,8 @@ def rows_of_piece(piece: FramePiece, table: RowTable, policy: Policy, file: str,
         ``E-LOST-ATOMS`` for strangers, ``E-TYPE-CHANGE``.
     """
     row = table.rows_of(piece.id)
-    _refuse_strangers(piece, row, file, step)
-    _refuse_changed_species(piece, table.species_of(row), policy, file, step)
+    refuse_strangers(piece, row, file, step)
+    refuse_changed_species(piece, table.species_of(row), policy, file, step)
     return row
 
 
@@ -305,73 +274,3 @@ def count_warnings(n_lost: np.ndarray, n_outside: np.ndarray) -> list[ReadWarnin
         if len(steps):
             made.append(ReadWarning(code, f"up to {count.max()} {what}; first in frame {steps[0]}"))
     return made
-
-
-def lost_atoms_error(ids: np.ndarray, place: FrameLocation, step: int) -> BadDataError:
-    """``E-LOST-ATOMS`` for atoms of the first frame that another one does not have.
-
-    Parameters
-    ----------
-    ids : int64 array, shape (n,)
-        Their ids, rising.
-    place : FrameLocation
-        Frame without them.
-    step : int
-        Its number.
-    """
-    return BadDataError(
-        f"{len(ids)} atoms of the first frame are missing; ids {_few(ids)}",
-        code="E-LOST-ATOMS",
-        file=place.path,
-        frame=step,
-        timestep=place.timestep,
-        atom_id=int(ids[0]),
-        why="atoms left through a free surface, or frames of different systems were mixed",
-        hint="--lost-atoms mask keeps the frame, with NaN for them",
-    )
-
-
-def _refuse_strangers(piece: FramePiece, row: np.ndarray, file: str, step: int) -> None:
-    new = np.flatnonzero(row < 0)
-    if len(new):
-        ids = piece.id[new]
-        raise BadDataError(
-            f"{len(ids)} atoms are not in the first frame; ids {_few(ids)}",
-            code="E-LOST-ATOMS",
-            file=file,
-            frame=step,
-            timestep=piece.header.timestep,
-            line=piece.line_of(int(new[0])),
-            atom_id=int(ids[0]),
-            why="atoms were added, or frames of different systems were mixed",
-            hint="ingest only frames of one system with all its atoms",
-        )
-
-
-def _refuse_changed_species(piece: FramePiece, expected: np.ndarray, policy: Policy, file: str, step: int) -> None:
-    changed = np.zeros(len(expected), dtype=bool)
-    if piece.type is not None and policy.kinds:
-        known = np.array(sorted(policy.kinds))
-        place = np.minimum(np.searchsorted(known, piece.type), len(known) - 1)
-        species = np.array([policy.kinds[int(kind)] for kind in known])
-        changed |= np.where(known[place] == piece.type, species[place], -1) != expected
-    if piece.element is not None and policy.names:
-        index = {name: k for k, name in enumerate(policy.names)}
-        changed |= np.array([index.get(name, -1) for name in piece.element.name])[piece.element.code] != expected
-    wrong = np.flatnonzero(changed)
-    if len(wrong):
-        raise BadDataError(
-            f"{len(wrong)} atoms have another type or element than in the first frame",
-            code="E-TYPE-CHANGE",
-            file=file,
-            frame=step,
-            timestep=piece.header.timestep,
-            line=piece.line_of(int(wrong[0])),
-            atom_id=int(piece.id[wrong[0]]),
-            why="species are taken to be fixed; files of two systems may have been mixed",
-        )
-
-
-def _few(ids: np.ndarray) -> str:
-    """Twenty ids, and that there are more."""
-    return ", ".join(str(i) for i in ids[:20].tolist()) + (", ..." if len(ids) > 20 else "")

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from qsdask.engine.cost import Size, StagePlan
-from qsdask.formats.trajectory import open_trajectory
-from qsdask.intake.specimen import completed, making_of, species_of
+from qsdask.formats.opening import open_trajectory
+from qsdask.intake.making import completed, making_of
+from qsdask.intake.specimen import species_of
 from qsdask.jobs.ensemble import atoms_of
 from qsdask.jobs.recipe import load_recipe
 from qsdask.jobs.recipe_sets import sets_of

@@ -64,10 +64,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from qsdask.kernels.cells import build_cells, fill_candidates, sort_by_distance, sort_by_order, typical_width
+from qsdask.kernels.cells import build_cells, fill_candidates, typical_width
 from qsdask.kernels.facets import VoronoiShell, empty_shell, keep_facets, widened_shell
 from qsdask.kernels.jit import inline, kernel
 from qsdask.kernels.polytope import LANES, U, count_beyond, cut_cell, fill_facets, fill_height, open_surface, start_cell
+from qsdask.kernels.sorting import sort_by_distance, sort_by_order
 
 __all__ = [
     "COINCIDENT",

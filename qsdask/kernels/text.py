@@ -24,6 +24,7 @@ from qsdask.kernels.decimal import (
     fill_names,
 )
 from qsdask.kernels.jit import kernel
+from qsdask.kernels.words import ABOVE_SPACE, EIGHT, FIFTY_SIX, HIGH_BITS, ONE, SEVEN, WHICH_BYTE, ZERO, as_words
 
 __all__ = [
     "BAD_FLOAT",
@@ -39,12 +40,10 @@ __all__ = [
     "MANY_NAMES",
     "MANY_TOKENS",
     "NAME",
-    "PADDING",
     "SKIP",
     "RowReader",
     "Rows",
     "parse_rows",
-    "skip_lines",
 ]
 
 #: What to do with a column.
@@ -53,37 +52,30 @@ SKIP, INT, FLOAT, NAME = 0, 1, 2, 3
 #: How the reading can end besides the kinds of `qsdask.kernels.decimal`. ``SLOW_FULL`` stays in this file.
 FEW_LINES, FEW_TOKENS, MANY_TOKENS, LONG_LINE, SLOW_FULL = 11, 12, 13, 14, 15
 
-#: Bytes that must follow the text in its buffer, because digits are loaded eight at a time.
-PADDING = 8
 
 _BLOCK = 1 << 14  # bytes whose token ends are found at a time; also the longest line
 _NAME_ROOM = 128  # different names in one column
 
-_0, _1, _7, _8, _56 = (np.uint64(k) for k in (0, 1, 7, 8, 56))
-_HIGH_BITS = np.uint64(0x8080808080808080)
-_NEWLINES = np.uint64(0x0A0A0A0A0A0A0A0A)
-_ABOVE_SPACE = np.uint64(0x2121212121212121)
-_WHICH_BYTE = np.uint64(0x0001020304050607)  # times 256**k: k in the highest byte
 _TAB, _NEWLINE, _RETURN, _SPACE = 9, 10, 13, 32
 
 
 @kernel
 def _fill_blanks(word, start, stop, blank):
     """Distances from ``start`` of all bytes <= 0x20 before ``stop``, ascending; returns their number."""
-    n = _0
+    n = ZERO
     size = np.uint64(stop - start)
-    at = _0
+    at = ZERO
     while at < size:
         w = word[np.uint64(start) + at]
         # The high bit of each byte keeps the subtraction from borrowing: all marks are right, not only one.
-        mark = ~(((w | _HIGH_BITS) - _ABOVE_SPACE) | w) & _HIGH_BITS
-        while mark != _0:
-            blank[n] = at + ((((mark & (~mark + _1)) >> _7) * _WHICH_BYTE) >> _56)
-            n += _1
-            mark &= mark - _1
-        at += _8
-    while n > _0 and blank[n - _1] >= size:
-        n -= _1
+        mark = ~(((w | HIGH_BITS) - ABOVE_SPACE) | w) & HIGH_BITS
+        while mark != ZERO:
+            blank[n] = at + ((((mark & (~mark + ONE)) >> SEVEN) * WHICH_BYTE) >> FIFTY_SIX)
+            n += ONE
+            mark &= mark - ONE
+        at += EIGHT
+    while n > ZERO and blank[n - ONE] >= size:
+        n -= ONE
     return np.int64(n)
 
 
@@ -110,7 +102,7 @@ def _fill_tokens(text, blank, n_line, n_column, begin, end):
         Lines cut, the byte behind them, and, unless ``kind`` is DONE, the place of the fault in the line
         that follows.
     """
-    at, k, token = _0, _0, _0
+    at, k, token = ZERO, ZERO, ZERO
     for row in range(n_line):
         if k >= blank.shape[0]:
             return row, np.int64(at), 0, DONE
@@ -119,32 +111,32 @@ def _fill_tokens(text, blank, n_line, n_column, begin, end):
             while stop == at:
                 byte = text[at]
                 if byte not in (_SPACE, _TAB):
-                    ends = byte == _NEWLINE or (byte == _RETURN and text[at + _1] == _NEWLINE)
+                    ends = byte == _NEWLINE or (byte == _RETURN and text[at + ONE] == _NEWLINE)
                     return row, np.int64(at), column, FEW_TOKENS if ends else BAD_TOKEN
-                at += _1
-                k += _1
+                at += ONE
+                k += ONE
                 stop = np.uint64(blank[k])
             begin[token] = at
             end[token] = stop
-            token += _1
+            token += ONE
             at = stop
             # Behind a token stands a blank, which is passed here, or the end of the line: see below.
             byte = text[at]
             if byte in (_SPACE, _TAB):
-                at += _1
-                k += _1
+                at += ONE
+                k += ONE
             elif byte == _NEWLINE and column + 1 < n_column:
                 return row, np.int64(at), column + 1, FEW_TOKENS
         while text[at] == _SPACE or text[at] == _TAB:
-            at += _1
-            k += _1
-        if text[at] == _RETURN and text[at + _1] == _NEWLINE:
-            at += _1
-            k += _1
+            at += ONE
+            k += ONE
+        if text[at] == _RETURN and text[at + ONE] == _NEWLINE:
+            at += ONE
+            k += ONE
         if text[at] != _NEWLINE:
             return row, np.int64(at), n_column, BAD_TOKEN if text[at] < _SPACE else MANY_TOKENS
-        at += _1
-        k += _1
+        at += ONE
+        k += ONE
     return n_line, np.int64(at), 0, DONE
 
 
@@ -300,7 +292,7 @@ class RowReader:
         """
         if stop > start and buffer[stop - 1] != _NEWLINE:
             raise ValueError("the text must end with a newline")
-        word = _words(buffer, stop)
+        word = as_words(buffer, stop)
         at, kind = start, SLOW_FULL
         while kind == SLOW_FULL:
             at, self.line, column, kind, n_slow = _fill_rows(
@@ -352,67 +344,3 @@ def parse_rows(buffer, start, stop, n_line, action, slot) -> Rows:
         kind = FEW_LINES
     names, code = reader.names() if kind == DONE else ((), reader.code)
     return Rows(reader.integer, reader.floating, code, names, end, reader.line, column, kind)
-
-
-@kernel
-def _begins_item(buffer, at):
-    """Whether ``ITEM:`` stands at ``at``."""
-    return (
-        buffer[at] == 73
-        and buffer[at + 1] == 84
-        and buffer[at + 2] == 69
-        and buffer[at + 3] == 77
-        and buffer[at + 4] == 58
-    )
-
-
-@kernel
-def _skip_lines(buffer, word, start, stop, n_line):
-    """See `skip_lines`."""
-    if n_line < 1 or start >= stop:
-        return start, 0, False
-    if _begins_item(buffer, start):
-        return start, 0, True
-    passed = 0
-    for base in range(start, stop, 8):
-        w = word[base] ^ _NEWLINES
-        mark = ~(((w & ~_HIGH_BITS) + ~_HIGH_BITS) | w) & _HIGH_BITS
-        while mark != _0:
-            at = base + np.int64((((mark & (~mark + _1)) >> _7) * _WHICH_BYTE) >> _56) + 1
-            if at > stop:
-                break
-            passed += 1
-            if passed == n_line or at == stop:
-                return at, passed, False
-            if buffer[at] == 73 and _begins_item(buffer, at):
-                return at, passed, True
-            mark &= mark - _1
-    return stop, passed, False
-
-
-def skip_lines(buffer, start, stop, n_line) -> tuple[int, int, bool]:
-    """Pass over at most ``n_line`` lines, but never over one that begins ``ITEM:``.
-
-    Parameters
-    ----------
-    buffer : uint8 array, shape (>= stop + PADDING,)
-        ``buffer[start]`` begins a line and ``buffer[stop - 1]`` is a newline.
-    start, stop, n_line : int
-
-    Returns
-    -------
-    position : int
-        First byte not passed over.
-    n_passed : int
-        Number of lines passed over.
-    item : bool
-        True when a line beginning ``ITEM:`` ended it.
-    """
-    return _skip_lines(buffer, _words(buffer, stop), start, stop, n_line)
-
-
-def _words(buffer, stop):
-    """The eight bytes at every position, as little-endian words."""
-    if buffer.shape[0] < stop + PADDING:
-        raise ValueError(f"{PADDING} bytes must follow the text")
-    return np.ndarray((buffer.shape[0] - 7,), "<u8", buffer=buffer, strides=(1,))

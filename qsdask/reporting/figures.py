@@ -7,76 +7,43 @@ Colours are those of Okabe & Ito, distinguishable with any colour vision.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Sequence
-
 import numpy as np
 import xarray as xr
-from matplotlib import colormaps, style
+from matplotlib import colormaps
 from matplotlib.collections import EllipseCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
+
+from qsdask.reporting.style import (
+    BLUE,
+    GREY,
+    ORANGE,
+    SKY,
+    SOFTNESS,
+    STRAIN,
+    VERMILLION,
+    at_strain,
+    interval,
+    panel,
+    styled,
+)
 
 __all__ = [
     "activation_auc",
     "activation_deciles",
     "activation_softness",
-    "calibration",
-    "importance",
     "plastic_given_softness",
     "predicted_given_d2",
-    "roc",
     "slice_map",
     "softness_distribution",
 ]
 
-STYLE = {
-    "axes.axisbelow": True,
-    "axes.grid": False,
-    "axes.labelsize": 10,
-    "axes.linewidth": 0.8,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlesize": 10,
-    "figure.dpi": 100,
-    "figure.facecolor": "white",
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "legend.fontsize": 8,
-    "legend.frameon": False,
-    "lines.linewidth": 1.6,
-    "lines.markersize": 4,
-    "svg.fonttype": "path",
-    "xtick.direction": "in",
-    "ytick.direction": "in",
-    "xtick.labelsize": 9,
-    "ytick.labelsize": 9,
-}
 
-BLUE, VERMILLION, GREEN, ORANGE, SKY, GREY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#666666"
-_STRAIN = "Strain (fraction)"
-_SOFTNESS = "Quench-in softness, QS (no unit)"
 _D2 = "D² (Å²)"
 
 #: A group of fewer atoms than this is drawn as its mean only, not as a distribution.
 _LEAST_VIOLIN = 20
 _MOST_VIOLINS = 30
-
-
-def styled(draw):
-    """Run a drawing function under the house style, whatever the user's Matplotlib settings are."""
-
-    @functools.wraps(draw)
-    def drawn(*args, **kwargs):
-        with style.context(["default", STYLE]):
-            return draw(*args, **kwargs)
-
-    return drawn
-
-
-def _panel(width: float = 5.2, height: float = 3.7):
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.add_subplot()
 
 
 @styled
@@ -98,7 +65,7 @@ def slice_map(slab: xr.Dataset, *, predicted: float = 0.5) -> Figure:
     plane = slab["plane_cell"].values
     width = plane[0, 0] + abs(plane[1, 0])
     tall = float(np.clip(plane[1, 1] / width, 0.25, 2.2))
-    figure, axes = _panel(6.4 if tall < 1.3 else 4.6, (6.4 if tall < 1.3 else 4.6) * 0.84 * tall + 0.6)
+    figure, axes = panel(6.4 if tall < 1.3 else 4.6, (6.4 if tall < 1.3 else 4.6) * 0.84 * tall + 0.6)
     threshold = slab.attrs.get("threshold_angstrom2", np.nan)
     field = slab["map_d2"].values
     # The colours end at twice the threshold: above it, "plastic" is all there is to say.
@@ -150,19 +117,19 @@ def slice_map(slab: xr.Dataset, *, predicted: float = 0.5) -> Figure:
 @styled
 def predicted_given_d2(spectrum: xr.Dataset) -> Figure:
     """Fraction predicted plastic against the D2 that atoms really had (paper, Fig. 2b)."""
-    figure, axes = _panel()
+    figure, axes = panel()
     lower, upper = spectrum["d2_lower"].values, spectrum["d2_upper"].values
     shown = (lower > 0.0) & np.isfinite(upper) & (spectrum["d2_count"].values > 0)
     place = np.sqrt(lower[shown] * upper[shown])
     value, low, high = (spectrum[f"p_predicted{k}"].values[shown] for k in ("", "_low", "_high"))
-    axes.fill_between(place, low, high, color=BLUE, alpha=0.18, linewidth=0, label=_interval(spectrum))
+    axes.fill_between(place, low, high, color=BLUE, alpha=0.18, linewidth=0, label=interval(spectrum))
     axes.plot(place, value, "o-", color=BLUE, label="atoms in the bin")
     axes.axhline(spectrum["fraction_predicted"].item(), color=GREY, linestyle="--", linewidth=1.0, label="all atoms")
     threshold = spectrum.attrs["threshold_angstrom2"]
     axes.axvline(threshold, color=VERMILLION, linewidth=1.0, label=f"plastic above {threshold:g} Å²")
     axes.set_xscale("log")
     axes.set_ylim(0.0, 1.0)
-    axes.set_xlabel(f"{_D2}{_at_strain(spectrum)}")
+    axes.set_xlabel(f"{_D2}{at_strain(spectrum)}")
     axes.set_ylabel(f"P(QS > {spectrum.attrs['predicted_above']:g} | D²) (fraction)")
     axes.legend(loc="upper left")
     return figure
@@ -171,7 +138,7 @@ def predicted_given_d2(spectrum: xr.Dataset) -> Figure:
 @styled
 def softness_distribution(spectrum: xr.Dataset) -> Figure:
     """Distribution of QS with its hard and its soft end shaded (paper, Fig. 3a)."""
-    figure, axes = _panel()
+    figure, axes = panel()
     lower, upper = spectrum["qs_lower"].values, spectrum["qs_upper"].values
     hard, soft = spectrum.attrs["hard_below"], spectrum.attrs["soft_above"]
     colour = np.where(upper <= hard + 1e-9, BLUE, np.where(lower >= soft - 1e-9, VERMILLION, "#b8b8b8"))
@@ -199,7 +166,7 @@ def softness_distribution(spectrum: xr.Dataset) -> Figure:
         mean, top * 0.83, f"mean {mean:.3f}, std {spectrum['qs_std'].item():.3f}", ha="center", va="bottom", fontsize=8
     )
     axes.set_xlim(0.0, 1.0)
-    axes.set_xlabel(_SOFTNESS)
+    axes.set_xlabel(SOFTNESS)
     axes.set_ylabel("Probability density (per unit QS)")
     return figure
 
@@ -207,7 +174,7 @@ def softness_distribution(spectrum: xr.Dataset) -> Figure:
 @styled
 def plastic_given_softness(spectrum: xr.Dataset) -> Figure:
     """P(plastic | QS) with its interval, and the ratio to P(plastic) on the right (paper, Fig. 3b)."""
-    figure, axes = _panel(5.6, 3.9)
+    figure, axes = panel(5.6, 3.9)
     qs, trials, hits = (spectrum[k].values for k in ("wide_qs", "n_observed", "n_plastic"))
     value, low, high = (spectrum[f"p_plastic{k}"].values for k in ("", "_low", "_high"))
     prevalence = spectrum["p_plastic_all"].item()
@@ -221,7 +188,7 @@ def plastic_given_softness(spectrum: xr.Dataset) -> Figure:
         color=BLUE,
         ecolor=BLUE,
         elinewidth=0.9,
-        label=f"this glass, {_interval(spectrum)}",
+        label=f"this glass, {interval(spectrum)}",
     )
     if none.any():
         axes.plot(qs[none], high[none], "v", color=BLUE, markerfacecolor="none", label="no plastic atom: upper limit")
@@ -229,8 +196,8 @@ def plastic_given_softness(spectrum: xr.Dataset) -> Figure:
     axes.axhline(prevalence, color=GREY, linestyle="--", linewidth=1.0, label=f"P(plastic) = {prevalence:.2%}")
     axes.axvline(0.5, color=GREY, linestyle=":", linewidth=1.0)
     axes.set_xlim(0.0, 1.0)
-    axes.set_xlabel(_SOFTNESS)
-    axes.set_ylabel(f"P(plastic | QS) (fraction){_at_strain(spectrum)}")
+    axes.set_xlabel(SOFTNESS)
+    axes.set_ylabel(f"P(plastic | QS) (fraction){at_strain(spectrum)}")
     if prevalence > 0.0:
         axes.set_yscale("log")
         right = axes.secondary_yaxis("right", functions=(lambda p: p / prevalence, lambda r: r * prevalence))
@@ -242,7 +209,7 @@ def plastic_given_softness(spectrum: xr.Dataset) -> Figure:
 @styled
 def activation_softness(activation: xr.Dataset) -> Figure:
     """QS of the atoms that become plastic, step by step (paper, Fig. 3e)."""
-    figure, axes = _panel(5.6, 4.6)
+    figure, axes = panel(5.6, 4.6)
     strain = activation["strain"].values
     many = np.flatnonzero(activation["n_newly"].values >= _LEAST_VIOLIN)
     spacing = np.median(np.abs(np.diff(strain))) if len(strain) > 1 else 0.01
@@ -268,8 +235,8 @@ def activation_softness(activation: xr.Dataset) -> Figure:
     mean = activation["qs_mean_all"].item()
     axes.axhline(mean, color=GREY, linestyle="--", linewidth=1.0, label=f"all atoms: {mean:.3f} (random)")
     axes.set_ylim(0.0, 1.0)
-    axes.set_xlabel(_STRAIN)
-    axes.set_ylabel(_SOFTNESS)
+    axes.set_xlabel(STRAIN)
+    axes.set_ylabel(SOFTNESS)
     figure.legend(loc="outside lower center", ncols=2)
     return figure
 
@@ -296,14 +263,14 @@ def activation_auc(activation: xr.Dataset) -> Figure:
     lower.set_ylim(bottom=0.0)
     lower.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
     lower.set_ylabel("Plastic atoms (%)")
-    lower.set_xlabel(_STRAIN)
+    lower.set_xlabel(STRAIN)
     return figure
 
 
 @styled
 def activation_deciles(activation: xr.Dataset) -> Figure:
     """Fraction activated in each tenth of the atoms by QS, against strain."""
-    figure, axes = _panel(5.6, 3.9)
+    figure, axes = panel(5.6, 3.9)
     strain = activation["strain"].values
     # The palest end of viridis hardly shows on white.
     colours = colormaps["viridis"](np.linspace(0.0, 0.88, 10))
@@ -322,99 +289,8 @@ def activation_deciles(activation: xr.Dataset) -> Figure:
         )
     if np.nanmax(activation["activated_fraction"].values, initial=0.0) > 0.0:
         axes.set_yscale("log")
-    axes.set_xlabel(_STRAIN)
+    axes.set_xlabel(STRAIN)
     axes.set_ylabel("Activated by then (fraction of decile)")
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles[::-1], labels[::-1], loc="outside right center", title="decile of QS", alignment="left")
     return figure
-
-
-@styled
-def roc(spectrum: xr.Dataset) -> Figure:
-    """Receiver operating characteristic of QS for plastic atoms."""
-    figure, axes = _panel(5.2, 4.6)
-    auc, error = spectrum["auc"].item(), spectrum["auc_std_error"].item()
-    false, true = spectrum["roc_false"].values, spectrum["roc_true"].values
-    axes.fill_between(false, true, false, color=BLUE, alpha=0.10, linewidth=0)
-    axes.plot(false, true, color=BLUE, label=f"QS: AUC = {auc:.3f} ± {error:.3f}")
-    axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1.0, label="random: 0.500")
-    half = int(np.argmin(np.abs(spectrum["cut_qs"].values - 0.5)))
-    axes.plot(false[half], true[half], "o", color=VERMILLION, label=f"QS = 0.5: recall {true[half]:.3f}")
-    axes.set_xlim(0.0, 1.0)
-    axes.set_ylim(0.0, 1.0)
-    axes.set_aspect("equal")
-    axes.set_xlabel("False positive rate (fraction)")
-    axes.set_ylabel("True positive rate (fraction)")
-    axes.legend(loc="lower right")
-    return figure
-
-
-@styled
-def calibration(spectrum: xr.Dataset) -> Figure:
-    """Observed against predicted probability, both for equal classes, as the model was trained."""
-    figure, axes = _panel(5.2, 4.6)
-    shown = spectrum["n_observed"].values > 0
-    qs = spectrum["wide_qs"].values[shown]
-    value, low, high = (spectrum[f"p_balanced{k}"].values[shown] for k in ("", "_low", "_high"))
-    axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1.0, label="perfect")
-    axes.errorbar(
-        qs,
-        value,
-        [value - low, high - value],
-        fmt="o",
-        color=BLUE,
-        elinewidth=0.9,
-        label=f"observed, {_interval(spectrum)}",
-    )
-    axes.set_xlim(0.0, 1.0)
-    axes.set_ylim(0.0, 1.0)
-    axes.set_aspect("equal")
-    axes.set_xlabel(_SOFTNESS)
-    axes.set_ylabel("P(plastic | QS) at equal classes (fraction)")
-    axes.legend(loc="upper left")
-    return figure
-
-
-@styled
-def importance(ranking: Sequence[tuple[str, float]], *, most: int = 15, unit: str = "share of total gain") -> Figure:
-    """Bars of a model's most important features.
-
-    Parameters
-    ----------
-    ranking : sequence of (str, float)
-        Feature name and importance, largest first.
-    most : int
-        Bars drawn at most.
-    unit : str
-        What an importance is.
-
-    Returns
-    -------
-    Figure
-    """
-    shown = list(ranking)[:most]
-    figure, axes = _panel(6.4, 0.9 + 0.26 * max(len(shown), 1))
-    place = np.arange(len(shown))
-    colours = [ORANGE if str(name).startswith("mro") else BLUE for name, _ in shown]
-    axes.barh(place, [value for _, value in shown], color=colours, height=0.7)
-    # Names come from outside: a dollar sign in one must not start a formula.
-    axes.set_yticks(place, [_clean(name) for name, _ in shown], parse_math=False)
-    axes.invert_yaxis()
-    axes.tick_params(axis="y", length=0)
-    axes.set_xlabel(f"Importance ({unit})")
-    axes.set_title("blue: short range; orange: medium range", loc="right", fontsize=8, color=GREY)
-    return figure
-
-
-def _clean(name: object, most: int = 60) -> str:
-    text = "".join(c if c.isprintable() else "�" for c in str(name))
-    return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def _interval(spectrum: xr.Dataset) -> str:
-    return f"{spectrum.attrs['confidence']:.0%} interval"
-
-
-def _at_strain(dataset: xr.Dataset) -> str:
-    strain = dataset["strain"].item()
-    return f" at strain {strain:g}" if np.isfinite(strain) else ""

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 
 from qsdask.reporting import template
 from qsdask.reporting.captions import Caption
-from qsdask.reporting.figures import BLUE, GREEN, GREY, ORANGE, SKY, VERMILLION, styled
 from qsdask.reporting.page import write_page
 from qsdask.reporting.picture import encode
+from qsdask.reporting.style import BLUE, GREEN, GREY, ORANGE, SKY, VERMILLION, styled
 
 __all__ = ["VERDICTS", "with_error", "write_glass_page"]
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from qsdask.errors import CannotCreateError
 from qsdask.files.durable import write_durable
-from qsdask.reporting import figures, template
+from qsdask.reporting import figures, model_figures, template
 from qsdask.reporting.captions import CAPTIONS
 from qsdask.reporting.picture import encode
 
@@ -248,9 +248,12 @@ def _activation_pictures(activation) -> list[str]:
 def _model_pictures(spectrum, importance) -> list[str]:
     shown = []
     if spectrum is not None:
-        shown += [_picture("roc", figures.roc(spectrum)), _picture("calibration", figures.calibration(spectrum))]
+        shown += [
+            _picture("roc", model_figures.roc(spectrum)),
+            _picture("calibration", model_figures.calibration(spectrum)),
+        ]
     if importance:
-        shown.append(_picture("importance", figures.importance(importance)))
+        shown.append(_picture("importance", model_figures.importance(importance)))
     return shown
 
 

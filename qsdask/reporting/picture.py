@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from matplotlib import style
 from matplotlib.figure import Figure
 
-from qsdask.reporting.figures import STYLE
+from qsdask.reporting.style import STYLE
 
 __all__ = ["Picture", "encode"]
 

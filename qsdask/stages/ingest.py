@@ -19,20 +19,14 @@ from qsdask.errors import CannotCreateError
 from qsdask.formats.container import sniff
 from qsdask.formats.continuity import continued_cells, warnings_of_reference
 from qsdask.formats.frame import ReadWarning
-from qsdask.formats.trajectory import Trajectory, open_trajectory
+from qsdask.formats.opening import open_trajectory
+from qsdask.formats.trajectory import Trajectory
+from qsdask.intake.comparison import Policy
+from qsdask.intake.making import completed, contradictions, making_of
 from qsdask.intake.rowtable import RowTable
-from qsdask.intake.scatter import PIECE_ATOMS, Policy, count_warnings, hash_words, scatter_steps
-from qsdask.intake.specimen import (
-    completed,
-    contradictions,
-    fingerprint,
-    making_of,
-    other_input,
-    refuse_flat,
-    refuse_overlap,
-    species_of,
-    specimen_key,
-)
+from qsdask.intake.scatter import PIECE_ATOMS, count_warnings, hash_words, scatter_steps
+from qsdask.intake.soundness import refuse_flat, refuse_overlap
+from qsdask.intake.specimen import fingerprint, other_input, species_of, specimen_key
 from qsdask.radii import radius_of
 from qsdask.settings import IngestSettings, ReadingSettings, validated
 from qsdask.space.box import Box

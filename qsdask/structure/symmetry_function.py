@@ -9,7 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from qsdask.errors import UsageError
-from qsdask.kernels.symmetry import angular_sets, symmetry_functions
+from qsdask.kernels.angular_sets import angular_sets
+from qsdask.kernels.symmetry import symmetry_functions
 from qsdask.quantity import AtomQuantity, Column, column_name
 from qsdask.space.block import Block
 

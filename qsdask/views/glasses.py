@@ -13,22 +13,21 @@ import numpy as np
 import xarray as xr
 
 from qsdask.analysis import glass, replicas
+from qsdask.analysis.expectation import EXPECTED, remarks, still_rises
 from qsdask.errors import BadDataError, NoInputError, storage_errors
 from qsdask.files.durable import write_durable
 from qsdask.formats import Frame, open_trajectory
 from qsdask.radii import radius_of
 from qsdask.reporting.glass_page import VERDICTS, with_error, write_glass_page
+from qsdask.settings.defaults import LABEL_STRAIN, PLASTIC_ABOVE
 from qsdask.simulation.progress import read_plan
 from qsdask.simulation.schedule import steps_of_a_strain_step
+from qsdask.stages.steps import NEAR
 
 __all__ = ["glasses", "summary_lines"]
 
-#: Strain at which plastic atoms are counted, and how near to it a frame must be.
-_PLASTIC_STRAIN, _NEAR = 0.04, 0.0025
 #: Strain at which a relaxed glass has gained elastic energy only; the last row up to it counts.
 _EARLY = 0.01
-#: D2min above which an atom is plastic. Unit: angstrom^2.
-_PLASTIC = 5.0
 #: Atoms nearer to a free surface are not counted. Unit: angstrom.
 _MARGIN = 10.0
 #: Measured values to stand beside: elements, what, from where.
@@ -75,7 +74,7 @@ def glasses(folder: str | Path) -> list[dict]:
     rows = [row for specimen in found for row in specimen["rows"]]
     _compare_rates(rows)
     for row in rows:
-        row["remarks"] = [*glass.remarks(row), *_words(row)]
+        row["remarks"] = [*remarks(row), *_words(row)]
     rows = [_plain(row) for row in rows]
     together, energies = replicas.groups(rows), replicas.energy_against_rate(rows)
     unfinished = sorted(
@@ -85,7 +84,7 @@ def glasses(folder: str | Path) -> list[dict]:
     with storage_errors(folder):
         write_durable(folder / "checks.csv", _csv(rows))
         content = {
-            "expected": {n: {"low": e.low, "high": e.high, "why": e.why} for n, e in glass.EXPECTED.items()},
+            "expected": {n: {"low": e.low, "high": e.high, "why": e.why} for n, e in EXPECTED.items()},
             "known": known,
             "rows": rows,
             "groups": _plain(together),
@@ -102,7 +101,7 @@ def glasses(folder: str | Path) -> list[dict]:
         energies=energies,
         unfinished=unfinished,
         groups=[{**group, "curve": _mean_curve(group, found)} for group in together],
-        expected=[(n, e.title, e.low, e.high, e.why) for n, e in glass.EXPECTED.items()],
+        expected=[(n, e.title, e.low, e.high, e.why) for n, e in EXPECTED.items()],
     )
     return rows
 
@@ -206,9 +205,9 @@ def _table(path: Path) -> dict[str, np.ndarray]:
 def _frames(path: Path, facts: Mapping) -> tuple[Frame, Frame | None]:
     """The undeformed frame and the one at 4 % strain, None when it was not kept."""
     strain = np.array(facts["strain"])
-    step = int(np.argmin(np.abs(strain - _PLASTIC_STRAIN)))
+    step = int(np.argmin(np.abs(strain - LABEL_STRAIN)))
     source = open_trajectory(path)
-    there = abs(strain[step] - _PLASTIC_STRAIN) <= _NEAR and step > 0
+    there = abs(strain[step] - LABEL_STRAIN) <= NEAR and step > 0
     return next(source.read(0, 1)), next(source.read(step, step + 1)) if there else None
 
 
@@ -269,7 +268,7 @@ def _kept(thermo: Mapping, facts: Mapping) -> dict:
     # Rounding of text must not decide about a row.
     strain, energy = thermo["strain"].round(9), thermo["energy_ev_per_atom"]
     early = int(np.searchsorted(strain, _EARLY, side="right")) - 1
-    near = strain[early] >= _EARLY - _NEAR
+    near = strain[early] >= _EARLY - NEAR
     still = facts["mode"] == "quasistatic"
     return {
         "lateral_stress_gpa": max(lateral, key=abs) if lateral else math.nan,
@@ -293,7 +292,7 @@ def _plastic(reference: Frame, current: Frame | None, facts: Mapping) -> dict:
         x = position[:, axis]
         inner &= np.minimum(x - x.min(), x.max() - x) >= _MARGIN
     counted = int(inner.sum())
-    share = float((d2[inner] > _PLASTIC).mean()) if counted else math.nan
+    share = float((d2[inner] > PLASTIC_ABOVE).mean()) if counted else math.nan
     return {"plastic_fraction": share, "plastic_counted": counted}
 
 
@@ -324,7 +323,7 @@ def _words(row: Mapping) -> list[str]:
         said.append("The second peak of g(r) is not split as in a glass")
     if not row["plastic_counted"]:
         said.append("Plastic atoms at 4 %: no frame at that strain, or all atoms near free surfaces")
-    if glass.still_rises(row):
+    if still_rises(row):
         said.append("The stress still rises at the last strain: no yield stress, no flow stress")
     return said
 

@@ -5,16 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qsdask.analysis.glass import (
-    EXPECTED,
-    glass_transition,
-    nonaffine,
-    packing,
-    radial_distribution,
-    remarks,
-    stress_strain,
-    structure,
-)
+from qsdask.analysis.expectation import EXPECTED, remarks
+from qsdask.analysis.glass import glass_transition, nonaffine, packing, radial_distribution, stress_strain, structure
 from qsdask.testing.blocks import LATTICES, specimen
 
 NONE = np.zeros(3)

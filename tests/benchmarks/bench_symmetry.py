@@ -7,7 +7,8 @@ import statistics
 import glass_input
 import numpy as np
 
-from qsdask.kernels.symmetry import angular_sets, symmetry_functions
+from qsdask.kernels.angular_sets import angular_sets
+from qsdask.kernels.symmetry import symmetry_functions
 from qsdask.space.block import Block
 from qsdask.space.box import Box
 from qsdask.structure.symmetry_function import SymmetryFunction

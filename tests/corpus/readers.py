@@ -21,7 +21,7 @@ def read_with_qsdask(paths, options, stored):
     """The one place where the corpus calls qsdask."""
     import qsdask
     from qsdask.engine.where import Run
-    from qsdask.formats.trajectory import open_trajectory
+    from qsdask.formats.opening import open_trajectory
     from qsdask.store import ledger
 
     settings = {"species": SPECIES, **options}

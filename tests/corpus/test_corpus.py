@@ -7,7 +7,7 @@ import os
 import pytest
 
 from qsdask.errors import BadDataError
-from qsdask.formats.trajectory import open_trajectory
+from qsdask.formats.opening import open_trajectory
 from tests.corpus.generate import corpus
 from tests.corpus.glass import dump, glass
 from tests.corpus.judge import faults

@@ -18,7 +18,7 @@ from qsdask.formats import open_trajectory
 from qsdask.formats.compression import CONTAINERS
 from qsdask.formats.container import TextFile, TextStream, refuse_changed, sniff, stamp
 from qsdask.formats.lammps import index_frames, read_frames
-from qsdask.kernels.text import PADDING
+from qsdask.kernels.words import PADDING
 
 PACK = {
     "plain": bytes,

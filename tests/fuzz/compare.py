@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from qsdask.errors import QSDaskError
-from qsdask.formats.trajectory import open_trajectory
+from qsdask.formats.opening import open_trajectory
 from tests.fuzz import reference
 
 __all__ = ["FAILURES", "OUTCOMES", "compare"]

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from qsdask.kernels import symmetry
+from qsdask.kernels.angular_sets import angular_sets
 from qsdask.kernels.jit import kernel
-from qsdask.kernels.symmetry import angular_sets, fill_ascending, fill_radial, symmetry_functions
+from qsdask.kernels.symmetry import fill_ascending, fill_radial, symmetry_functions
 from qsdask.testing.lattices import open_block, random_gas
 from tests.naive.symmetry import SETS
 

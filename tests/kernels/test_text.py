@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from qsdask.kernels import text
 from qsdask.kernels.identity import repeated_id
-from qsdask.kernels.text import FLOAT, INT, NAME, PADDING, SKIP, RowReader, parse_rows, skip_lines
+from qsdask.kernels.lines import skip_lines
+from qsdask.kernels.text import FLOAT, INT, NAME, SKIP, RowReader, parse_rows
+from qsdask.kernels.words import PADDING
 
 
 def buffer_of(data: bytes) -> np.ndarray:

@@ -9,7 +9,7 @@ import matplotlib
 import pytest
 from matplotlib.figure import Figure
 
-from qsdask.reporting import figures
+from qsdask.reporting import figures, model_figures
 from qsdask.reporting.picture import encode
 
 HOSTILE = "sro__$x^{2}$<script>\x1b[31m"
@@ -21,9 +21,9 @@ DRAWINGS = {
     "activation_softness": lambda data: figures.activation_softness(data["activation"]),
     "activation_auc": lambda data: figures.activation_auc(data["activation"]),
     "activation_deciles": lambda data: figures.activation_deciles(data["activation"]),
-    "roc": lambda data: figures.roc(data["spectrum"]),
-    "calibration": lambda data: figures.calibration(data["spectrum"]),
-    "importance": lambda data: figures.importance([("mro__a__b__std__mean", 0.3), (HOSTILE, 0.2)]),
+    "roc": lambda data: model_figures.roc(data["spectrum"]),
+    "calibration": lambda data: model_figures.calibration(data["spectrum"]),
+    "importance": lambda data: model_figures.importance([("mro__a__b__std__mean", 0.3), (HOSTILE, 0.2)]),
 }
 
 

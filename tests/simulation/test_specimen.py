@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from qsdask.errors import BadDataError, QSDaskError
-from qsdask.formats.trajectory import open_trajectory
+from qsdask.formats.opening import open_trajectory
 from qsdask.simulation.execute import run_specimen, timing
 from qsdask.simulation.launch import launch
 from qsdask.simulation.progress import lay_out

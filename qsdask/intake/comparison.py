@@ -1,0 +1,103 @@
+"""How later frames are compared with the first one, and what is refused."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from qsdask.errors import BadDataError
+from qsdask.formats.frame import FrameLocation, FramePiece
+
+__all__ = ["Policy", "lost_atoms_error", "refuse_changed_species", "refuse_strangers"]
+
+
+class Policy(NamedTuple):
+    """How frames are compared with the first one.
+
+    Attributes
+    ----------
+    kinds : dict of int to int
+        Species index of each atom type; empty when the file names elements.
+    names : tuple of str
+        Names of the species.
+    cells : tuple of (float64 array, shape (3, 3), or None)
+        Cell of every step, continued across box flips; None where it is that of the frame. Unit: angstrom.
+    lost : {"error", "mask"}
+        What becomes of atoms that a frame does not have.
+    """
+
+    kinds: dict[int, int]
+    names: tuple[str, ...]
+    cells: tuple[np.ndarray | None, ...]
+    lost: str
+
+
+def lost_atoms_error(ids: np.ndarray, place: FrameLocation, step: int) -> BadDataError:
+    """``E-LOST-ATOMS`` for atoms of the first frame that another one does not have.
+
+    Parameters
+    ----------
+    ids : int64 array, shape (n,)
+        Their ids, rising.
+    place : FrameLocation
+        Frame without them.
+    step : int
+        Its number.
+    """
+    return BadDataError(
+        f"{len(ids)} atoms of the first frame are missing; ids {_few(ids)}",
+        code="E-LOST-ATOMS",
+        file=place.path,
+        frame=step,
+        timestep=place.timestep,
+        atom_id=int(ids[0]),
+        why="atoms left through a free surface, or frames of different systems were mixed",
+        hint="--lost-atoms mask keeps the frame, with NaN for them",
+    )
+
+
+def refuse_strangers(piece: FramePiece, row: np.ndarray, file: str, step: int) -> None:
+    new = np.flatnonzero(row < 0)
+    if len(new):
+        ids = piece.id[new]
+        raise BadDataError(
+            f"{len(ids)} atoms are not in the first frame; ids {_few(ids)}",
+            code="E-LOST-ATOMS",
+            file=file,
+            frame=step,
+            timestep=piece.header.timestep,
+            line=piece.line_of(int(new[0])),
+            atom_id=int(ids[0]),
+            why="atoms were added, or frames of different systems were mixed",
+            hint="ingest only frames of one system with all its atoms",
+        )
+
+
+def refuse_changed_species(piece: FramePiece, expected: np.ndarray, policy: Policy, file: str, step: int) -> None:
+    changed = np.zeros(len(expected), dtype=bool)
+    if piece.type is not None and policy.kinds:
+        known = np.array(sorted(policy.kinds))
+        place = np.minimum(np.searchsorted(known, piece.type), len(known) - 1)
+        species = np.array([policy.kinds[int(kind)] for kind in known])
+        changed |= np.where(known[place] == piece.type, species[place], -1) != expected
+    if piece.element is not None and policy.names:
+        index = {name: k for k, name in enumerate(policy.names)}
+        changed |= np.array([index.get(name, -1) for name in piece.element.name])[piece.element.code] != expected
+    wrong = np.flatnonzero(changed)
+    if len(wrong):
+        raise BadDataError(
+            f"{len(wrong)} atoms have another type or element than in the first frame",
+            code="E-TYPE-CHANGE",
+            file=file,
+            frame=step,
+            timestep=piece.header.timestep,
+            line=piece.line_of(int(wrong[0])),
+            atom_id=int(piece.id[wrong[0]]),
+            why="species are taken to be fixed; files of two systems may have been mixed",
+        )
+
+
+def _few(ids: np.ndarray) -> str:
+    """Twenty ids, and that there are more."""
+    return ", ".join(str(i) for i in ids[:20].tolist()) + (", ..." if len(ids) > 20 else "")

@@ -1,0 +1,85 @@
+"""How all figures look."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import xarray as xr
+from matplotlib import style
+from matplotlib.figure import Figure
+
+__all__ = [
+    "BLUE",
+    "GREEN",
+    "GREY",
+    "ORANGE",
+    "SKY",
+    "SOFTNESS",
+    "STRAIN",
+    "STYLE",
+    "VERMILLION",
+    "at_strain",
+    "clean",
+    "interval",
+    "panel",
+    "styled",
+]
+
+STYLE = {
+    "axes.axisbelow": True,
+    "axes.grid": False,
+    "axes.labelsize": 10,
+    "axes.linewidth": 0.8,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 10,
+    "figure.dpi": 100,
+    "figure.facecolor": "white",
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 4,
+    "svg.fonttype": "path",
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+}
+
+
+BLUE, VERMILLION, GREEN, ORANGE, SKY, GREY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#666666"
+STRAIN = "Strain (fraction)"
+SOFTNESS = "Quench-in softness, QS (no unit)"
+
+
+def styled(draw):
+    """Run a drawing function under the house style, whatever the user's Matplotlib settings are."""
+
+    @functools.wraps(draw)
+    def drawn(*args, **kwargs):
+        with style.context(["default", STYLE]):
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+def panel(width: float = 5.2, height: float = 3.7):
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def clean(name: object, most: int = 60) -> str:
+    text = "".join(c if c.isprintable() else "�" for c in str(name))
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def interval(spectrum: xr.Dataset) -> str:
+    return f"{spectrum.attrs['confidence']:.0%} interval"
+
+
+def at_strain(dataset: xr.Dataset) -> str:
+    strain = dataset["strain"].item()
+    return f" at strain {strain:g}" if np.isfinite(strain) else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -127,7 +128,7 @@ def still_rises(row: Mapping[str, float]) -> bool:
     return row["yield_strain"] >= 0.99 * row["last_strain"]
 
 
-def remarks(row: Mapping[str, object], expected: Mapping[str, Expected] = EXPECTED) -> list[str]:
+def remarks(row: Mapping[str, Any], expected: Mapping[str, Expected] = EXPECTED) -> list[str]:
     """What is remarkable about a glass, in plain sentences.
 
     Parameters

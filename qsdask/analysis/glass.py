@@ -217,7 +217,7 @@ def stress_strain(strain: np.ndarray, stress: np.ndarray) -> dict[str, float]:
         slope, intercept = np.polyfit(strain[elastic], stress[elastic], 1)
         found |= {"modulus_gpa": float(slope), "modulus_fit_strain": float(strain[elastic][-1])}
         gap = stress - (intercept + slope * (strain - OFFSET))
-        below = np.flatnonzero((gap < 0) & ~elastic) if slope > 0 else []
+        below = np.flatnonzero((gap < 0) & ~elastic & (slope > 0))
         # A curve that is below already at the end of the fit fell somewhere in it: no elastic line, and no offset.
         if len(below) and gap[below[0] - 1] >= 0:
             k = below[0]

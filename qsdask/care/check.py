@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -131,7 +131,15 @@ def check(
     return found
 
 
-def _check_frames(source: Trajectory, species, lost, only, progress, found, collect) -> None:
+def _check_frames(
+    source: Trajectory,
+    species: Mapping[int, str] | None,
+    lost: str,
+    only: int | None,
+    progress: bool,
+    found: Findings,
+    collect: Callable[[QSDaskError], None],
+) -> None:
     """All frames against the first one; an error in one does not keep the next from being looked at."""
     if only is not None and not 0 <= only < len(source):
         raise UsageError(f"there are {len(source)} frames, counted from 0; no frame {only}", code="E-STEP")

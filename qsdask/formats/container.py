@@ -160,6 +160,7 @@ class TextFile:
             ``E-IO``: the disk failed.
         """
         got = 0
+        damage: tuple[type[Exception], ...] = (OSError, *self.container.damage)
         try:
             while got < len(view):
                 if self._met:
@@ -175,7 +176,7 @@ class TextFile:
                 if not n:
                     break
                 got += n
-        except (OSError, *self.container.damage) as error:
+        except damage as error:
             self._met = error
             if not got:
                 raise self._failure(error) from error

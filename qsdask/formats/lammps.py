@@ -122,7 +122,7 @@ def lines_of_id(location: FrameLocation, atom_id: int) -> list[int]:
     found, column = [], location.columns.index("id")
     with TextFile(location.path) as file:
         header = file.blocks(location.offset, location.header)
-        line = location.line + sum(int((memory[:-PADDING] == _NEWLINE).sum()) for memory in header)
+        line = location.line + sum((int((memory[:-PADDING] == _NEWLINE).sum()) for memory in header), start=0)
         begin = location.offset + location.header
         for memory in file.blocks(begin, location.offset + location.length - begin):
             for row in memory[:-PADDING].tobytes().removesuffix(b"\n").split(b"\n"):

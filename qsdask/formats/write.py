@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,7 @@ class _Writer(ABC):
         origin: np.ndarray,
         periodic: np.ndarray,
         species: Sequence[str],
-        columns: Mapping[str, object] | None = None,
+        columns: Mapping[str, Any] | None = None,
         boundary: tuple[str, str, str] | None = None,
         timestep: int = 0,
     ) -> None:
@@ -58,8 +59,8 @@ class _Writer(ABC):
             if not name or any(c.isspace() for c in name):
                 raise UsageError(f"species name {name!r} cannot be written", code="E-COLUMN")
         self.written = 0
-        name = Path(self.path)
-        self._temporary = name.with_name(f".{name.name}.{secrets.token_hex(4)}.partial")
+        place = Path(self.path)
+        self._temporary = place.with_name(f".{place.name}.{secrets.token_hex(4)}.partial")
         try:
             self._file = self._temporary.open("xb")
             self._file.write(self._header().encode())

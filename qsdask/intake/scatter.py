@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,7 +52,8 @@ class GroupedPiece(NamedTuple):
         return self.row[mine], self.position[mine]
 
 
-class Column(NamedTuple):
+@dataclass(frozen=True)
+class Column:
     """An array that waits in a file; slices of it are read when they are asked for.
 
     Attributes

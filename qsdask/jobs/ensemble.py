@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn, TextColumn
 from rich.text import Text
 
@@ -153,7 +153,7 @@ class Board(Progress):
         }
         self._look()
 
-    def get_renderables(self):
+    def get_renderables(self) -> Iterable[RenderableType]:
         """The bars, after a look at the specimens; rich asks for them once a second."""
         if hasattr(self, "_bars"):  # rich asks once before there are any
             self._look()

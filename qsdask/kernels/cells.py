@@ -75,7 +75,7 @@ class NeighbourShell(NamedTuple):
 
     neighbour: np.ndarray
     distance: np.ndarray
-    count: np.ndarray
+    count: np.ndarray  # type: ignore[assignment]  # rather than tuple's own method
 
 
 @kernel

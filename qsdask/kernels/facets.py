@@ -39,7 +39,7 @@ class VoronoiShell(NamedTuple):
     distance: np.ndarray
     area: np.ndarray
     edges: np.ndarray
-    count: np.ndarray
+    count: np.ndarray  # type: ignore[assignment]  # rather than tuple's own method
     volume: np.ndarray
     vertex_radius: np.ndarray
     state: np.ndarray

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -103,7 +104,7 @@ def with_error(value: Mapping[str, float]) -> str:
 def write_glass_page(
     path: str | os.PathLike,
     *,
-    rows: Sequence[Mapping[str, object]],
+    rows: Sequence[Mapping[str, Any]],
     groups: Sequence[Mapping[str, object]],
     energies: Sequence[Mapping[str, object]],
     unfinished: Sequence[str],
@@ -147,7 +148,7 @@ def write_glass_page(
             [
                 ("Glasses", len(glasses), f"of {alloys} composition{'s' * (alloys > 1)}"),
                 ("Deformations", len(rows), ""),
-                ("Remarks", sum(len(row["remarks"]) for row in rows), "values outside of what is expected"),
+                ("Remarks", sum((len(row["remarks"]) for row in rows), start=0), "values outside of what is expected"),
                 *([("Not finished", len(unfinished), ", ".join(unfinished))] if unfinished else []),
             ]
         ),
@@ -196,7 +197,7 @@ def _table(columns, rows, names) -> str:
     return template.table(["", *(title for _, title in columns)], cells)
 
 
-def _shown(key: str, value: object) -> object:
+def _shown(key: str, value: Any) -> object:
     if key.endswith("_per_second") and value is not None:
         return f"{value:.3g}"
     if key == "plastic_fraction" and value is not None:

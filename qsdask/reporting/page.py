@@ -178,7 +178,7 @@ def _scores(scores) -> str:
     return template.table(["", *(name for _, name in columns)], cells, caption=caption, chief=[0])
 
 
-def _rounded(value: object) -> float | None:
+def _rounded(value: Any) -> float | None:
     return round(float(value), 4) if _known(value) else None
 
 

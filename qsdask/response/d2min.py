@@ -56,6 +56,7 @@ class D2Min(AtomQuantity):
         float64 array, shape (n_owned, 1)
             Unit: angstrom^2. NaN where the affine fit is singular.
         """
+        assert block.current_box is not None
         shell = block.shells["cutoff"]
         value, _ = d2min(
             block.position,

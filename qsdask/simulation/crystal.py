@@ -36,13 +36,13 @@ def unit_cells(plan: SpecimenPlan) -> tuple[int, int, int]:
     """
     wanted = plan.atoms / len(_BASIS[plan.alloy.lattice])
     ideal = [side * (wanted / math.prod(plan.shape)) ** (1 / 3) for side in plan.shape]
-    choices = [range(max(1, math.floor(x)), math.ceil(x) + 1) for x in ideal]
+    a, b, c = (range(max(1, math.floor(x)), math.ceil(x) + 1) for x in ideal)
 
     def misfit(cells: tuple[int, ...]) -> float:
         shape = sum(abs(math.log(n / x)) for n, x in zip(cells, ideal, strict=True))
         return abs(math.log(math.prod(cells) / wanted)) + 0.2 * shape
 
-    return min(itertools.product(*choices), key=misfit)
+    return min(itertools.product(a, b, c), key=misfit)
 
 
 def lattice_constant(plan: SpecimenPlan) -> float:

@@ -20,7 +20,7 @@ __all__ = ["child", "launch"]
 _FOREIGN = ("PMI_", "PMIX_", "HYDI_", "HYDRA_", "OMPI_", "MPI_LOCAL")
 
 #: What the signals mean that nobody sends by hand.
-_SIGNALS = {
+_SIGNALS: dict[int, str] = {
     signal.SIGKILL: "when nobody killed it, the machine ran out of memory: make fewer specimens at once, with --workers",
     **dict.fromkeys(
         (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT), "LAMMPS crashed: the end of log.txt in this folder may say why"
@@ -62,6 +62,8 @@ def launch(folder: str | Path) -> Iterator[dict]:
             stderr=log,
             env=environment,
         )
+    assert process.stdin is not None
+    assert process.stdout is not None
     try:
         for line in process.stdout:
             said = _event(line)

@@ -9,7 +9,7 @@ import numpy as np
 
 from qsdask.simulation.crystal import sites, species
 from qsdask.simulation.output import frame_text
-from qsdask.simulation.schedule import Leg, Segment
+from qsdask.simulation.schedule import Segment
 from qsdask.simulation.specimen import SpecimenPlan
 from qsdask.simulation.wheel import Lammps, blown_up
 
@@ -135,7 +135,7 @@ def travel(lammps: Lammps, plan: SpecimenPlan, segment: Segment, glass: Glass | 
     """
     outcome = Outcome()
     free = [axis for axis in "xyz" if axis in plan.deform.free] if glass or segment.phase in _OPEN else []
-    if segment.start == "glass":
+    if segment.start == "glass" and glass is not None:
         outcome.rows.append([0, 0.0, *glass.row])
         outcome.frames.append(_frame(lammps, 0, free))
     if segment.opens:
@@ -147,12 +147,12 @@ def travel(lammps: Lammps, plan: SpecimenPlan, segment: Segment, glass: Glass | 
         lammps(_integrator(plan, legs[0].pressure, legs[0].kelvin[0], legs[-1].kelvin[1]))
     done = 0
     for leg in legs:
-        if leg.strain is not None and leg.kind in ("jump", "minimise"):
-            lammps(f"change_box all {plan.deform.axis} final {_target(plan, segment, leg, glass)} remap units box")
-        if leg.kind == "ramp":
-            lammps(
-                f"fix load all deform 1 {plan.deform.axis} final {_target(plan, segment, leg, glass)} units box remap x"
-            )
+        if leg.strain is not None and glass is not None:
+            axis, bounds = plan.deform.axis, _target(plan, segment, leg.strain, glass)
+            if leg.kind in ("jump", "minimise"):
+                lammps(f"change_box all {axis} final {bounds} remap units box")
+            if leg.kind == "ramp":
+                lammps(f"fix load all deform 1 {axis} final {bounds} units box remap x")
         if leg.kind == "minimise":
             values = _minimise(lammps, leg.pressure)
         else:
@@ -215,12 +215,12 @@ def _open(lammps: Lammps, axes: Sequence[str], vacuum: float) -> None:
         lammps(f"change_box all {axis} delta {-vacuum!r} {vacuum!r} units box")
 
 
-def _target(plan: SpecimenPlan, segment: Segment, leg: Leg, glass: Glass) -> str:
-    """Bounds of the loaded axis at the end of a leg; its middle stays."""
+def _target(plan: SpecimenPlan, segment: Segment, strain: float, glass: Glass) -> str:
+    """Bounds of the loaded axis at a strain; its middle stays."""
     axis = "xyz".index(plan.deform.axis)
     low, high = glass.low[axis], glass.high[axis]
     sign = -1.0 if segment.track.startswith("compression") else 1.0
-    half = 0.5 * (high - low) * (1.0 + sign * leg.strain)
+    half = 0.5 * (high - low) * (1.0 + sign * strain)
     middle = 0.5 * (low + high)
     return f"{middle - half!r} {middle + half!r}"
 

@@ -212,6 +212,7 @@ def _strain_step(plan: SpecimenPlan, step: int) -> Iterator[Leg]:
     ends = _even(steps, plan.checkpoint_steps)
     for begin, end in pairwise(ends):
         last = end == steps
+        kind: Literal["md", "jump", "ramp"]
         if deform.mode == "rate":
             kind, reached = "ramp", strain if last else (step - 1 + end / steps) * deform.strain_step
         else:
@@ -232,7 +233,7 @@ def steps_of_a_strain_step(plan: SpecimenPlan) -> int:
     int
     """
     deform = plan.deform
-    if deform.mode == "rate":
+    if deform.strain_rate_per_second is not None and deform.mode == "rate":
         return _steps(plan, deform.strain_step / deform.strain_rate_per_second * 1e12)
     return _steps(plan, deform.relax_ps)
 

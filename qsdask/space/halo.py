@@ -63,7 +63,8 @@ def halo_domains(bounds: np.ndarray, domain: int, reach: float, box: Box) -> lis
         else:
             spans.append(range(1))
     found = []
-    for image in product(*spans):
+    a, b, c = spans
+    for image in product(a, b, c):
         touches = ((bounds[:, 0] + image <= wanted[1]) & (bounds[:, 1] + image >= wanted[0])).all(axis=1)
         found += [(int(other), image) for other in np.flatnonzero(touches)]
     return sorted(found)

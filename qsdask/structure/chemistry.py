@@ -50,7 +50,7 @@ class Chemistry(AtomQuantity):
     cost: ClassVar[float] = 0.14
 
     @property
-    def columns(self) -> tuple[Column, ...]:
+    def columns(self) -> tuple[Column, ...]:  # type: ignore[override]  # settings and species decide
         """Species, then for either shell the numbers and the deviations of all species: 1 + 4 n_species."""
         if self.deviation == "warren_cowley":
             form, nan = "1 - share / composition", "no neighbours, or none of it in the alloy"

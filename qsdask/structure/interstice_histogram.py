@@ -68,7 +68,7 @@ class IntersticeHistogram(AtomQuantity):
         return _DISTANCE[self.convention] if kind == "distance" else _SHARE
 
     @property
-    def columns(self) -> tuple[Column, ...]:
+    def columns(self) -> tuple[Column, ...]:  # type: ignore[override]  # settings and species decide
         """Bins of the four histograms, from low to high."""
         made = []
         for kind, short, shell, meaning, nan in _KINDS:

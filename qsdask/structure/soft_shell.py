@@ -62,7 +62,7 @@ class SoftShell(AtomQuantity):
         refuse_lost_facets(self.facet_fraction)
 
     @property
-    def columns(self) -> tuple[Column, ...]:
+    def columns(self) -> tuple[Column, ...]:  # type: ignore[override]  # settings and species decide
         """Number, mean and standard deviation, share of every species; then their averages: 2 (3 + n_species)."""
         own = [
             ("coordination__voro", "number of Voronoi neighbours by facet area, (sum A)**2 / sum A**2"),
@@ -153,7 +153,7 @@ def relative_areas(shell: Shell) -> np.ndarray:
     ----------
     Areas as weights: W. Mickel et al., J. Chem. Phys. 138, 044501 (2013), doi:10.1063/1.4774084.
     """
-    area = np.where(shell.neighbour >= 0, shell.facet_area, 0.0)
+    area = np.where(shell.neighbour >= 0, np.asarray(shell.facet_area), 0.0)
     total, square = np.zeros((2, len(area)))
     # Slot by slot: empty slots must not change how numpy groups a sum.
     for slot in area.T:

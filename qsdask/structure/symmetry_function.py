@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from typing import ClassVar
@@ -116,17 +117,17 @@ class SymmetryFunction(AtomQuantity):
         return 2.0 * self.radius[self.species.index(self.implied["reference"])]
 
     @property
-    def implied(self) -> dict[str, str]:
+    def implied(self) -> Mapping[str, str]:  # type: ignore[override]  # settings and species decide
         """The reference species, where none is named."""
         return {"reference": self.reference or self.species[int(np.argmax(self.composition))]}
 
     @property
-    def reach(self) -> float:
+    def reach(self) -> float:  # type: ignore[override]  # settings and species decide
         """The largest cut-off. Unit: angstrom."""
         return self.sigma * max(_RADIAL_CUTOFF[self.reach_kind], _ANGULAR_CUTOFF)
 
     @property
-    def columns(self) -> tuple[Column, ...]:
+    def columns(self) -> tuple[Column, ...]:  # type: ignore[override]  # settings and species decide
         """The radial grid of every species, then the angular sets of every pair of species."""
         made = [
             Column(

@@ -68,10 +68,10 @@ class WeightedIFold(AtomQuantity):
             Unit: 1.
         """
         shell = block.shells["voronoi"]
-        weight = shell.facet_area
+        weight = np.asarray(shell.facet_area)
         if self.facet_weight == "volume":
             # The height of a pyramid is half of this: half the distance between equal atoms.
-            height = shell.distance
+            height = np.asarray(shell.distance)
             if self.tessellation == "radical":
                 square = block.radius**2
                 height = height + (square[: block.n_owned, None] - square[shell.neighbour]) / height

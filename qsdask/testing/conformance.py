@@ -81,7 +81,7 @@ class FeatureSetTests:
         assert isinstance(quantity, AtomQuantity), f"{quantity!r} does not follow qsdask.AtomQuantity"
         kind = type(quantity)
         assert is_dataclass(quantity), "a feature set is a frozen dataclass"
-        assert kind.__dataclass_params__.frozen, "a feature set is a frozen dataclass"
+        assert vars(kind)["__dataclass_params__"].frozen, "a feature set is a frozen dataclass"
         unset = [f.name for f in fields(quantity) if f.default is MISSING and f.default_factory is MISSING]
         assert not unset, f"fields without a default: {unset}"
         assert re.fullmatch("[a-z][a-z0-9_]*", quantity.name), f"{quantity.name!r} is not one lower-case word"

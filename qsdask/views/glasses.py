@@ -212,7 +212,9 @@ def _frames(path: Path, facts: Mapping) -> tuple[Frame, Frame | None]:
 
 
 def _g(frame: Frame, elements: list[str]) -> xr.Dataset:
-    return glass.radial_distribution(frame.position, frame.cell, frame.origin, frame.periodic, frame.type - 1, elements)
+    return glass.radial_distribution(
+        frame.position, frame.cell, frame.origin, frame.periodic, np.asarray(frame.type) - 1, elements
+    )
 
 
 def _prepared(facts: Mapping, elements: list[str], quench: Mapping, thermo: Mapping, g: xr.Dataset) -> dict:
@@ -306,7 +308,8 @@ def _compare_rates(rows: list[dict]) -> None:
     for row in rows:
         alloy, rate = row["composition"], row["rate_kelvin_per_second"]
         faster = min((r for a, r in known if a == alloy and r > rate), default=None)
-        slow, fast = known[alloy, rate], known.get((alloy, faster), replicas.mean_and_error([]))
+        slow = known[alloy, rate]
+        fast = replicas.mean_and_error([]) if faster is None else known[alloy, faster]
         row["energy_against_faster_ev_per_atom"] = slow["mean"] - fast["mean"]
         row["energy_against_faster_error"] = math.hypot(slow["error"], fast["error"])
 

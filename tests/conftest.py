@@ -34,7 +34,7 @@ def few():
     """Two threads of this process, no bars: the quickest cluster for small stores."""
     from qsdask.engine.where import Run
 
-    return Run("threads", 2, False, False)
+    return Run(cluster="threads", workers=2, progress=False)
 
 
 @pytest.fixture(scope="session")

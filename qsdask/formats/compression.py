@@ -142,7 +142,7 @@ CONTAINERS = (
         "gzip",
         (b"\x1f\x8b",),
         lambda path: igzip.open(path, "rb"),
-        (EOFError, BadGzipFile, zlib.error, isal_zlib.error),  # type: ignore[arg-type]
+        (EOFError, BadGzipFile, zlib.error, isal_zlib.error),  # type: ignore[arg-type]  # isal's stubs name no error
         "zcat",
     ),
     Container("zstd", (zstandard.FRAME_HEADER, *_SKIPPABLE), _Zstd, (EOFError, zstandard.ZstdError), "zstd -dc"),

@@ -152,7 +152,9 @@ class PropensitySettings(Settings):
     """How isoconfigurational runs are averaged."""
 
     threshold: float = Field(default=PLASTIC_ABOVE, gt=0, description="plastic in a run above this D2min, angstrom^2")
-    runs: list[str] = Field(min_length=1, description="stores of the other runs, relative to the folder of the store")
+    runs: list[str] = Field(
+        min_length=1, description="stores of the other isoconfigurational runs, relative to the folder of the store"
+    )
 
 
 class TrainSettings(Settings):

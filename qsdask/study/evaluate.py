@@ -104,7 +104,7 @@ class _Counts(NamedTuple):
     models: np.ndarray
     excluded: dict[str, int]
 
-    def __add__(self, other: _Counts) -> _Counts:  # type: ignore[override]
+    def __add__(self, other: _Counts) -> _Counts:  # type: ignore[override]  # counts add up, tuples would join
         excluded = {rule: n + other.excluded[rule] for rule, n in self.excluded.items()}
         return _Counts(self.softness + other.softness, self.models + other.models, excluded)
 

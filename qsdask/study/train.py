@@ -107,13 +107,13 @@ def train(
 
 def _agreed(paths: Sequence[Path], chosen: TrainSettings) -> tuple[dict, dict]:
     """Label and feature definition, the same for all stores."""
-    definitions = [definition_of(path, chosen.set) for path in paths]
+    whole = [definition_of(path, chosen.set) for path in paths]
+    definitions = [{name: value for name, value in one.items() if name != "radii"} for one in whole]
     responses = [response_of(path, averaged=chosen.label == "propensity") for path in paths]
     radii: dict[str, float] = {}
-    for path, definition, response in zip(paths, definitions, responses, strict=True):
+    for path, one, definition, response in zip(paths, whole, definitions, responses, strict=True):
         # Glasses of different alloys may train together; an element they share must have one radius.
-        radii |= {name: r for name, r in definition.pop("radii").items() if radii.setdefault(name, r) == r}
-        same_radii = all(radii[name] == r for name, r in definition_of(path, chosen.set)["radii"].items())
+        same_radii = all(radii.setdefault(name, r) == r for name, r in one["radii"].items())
         if definition != definitions[0] or response != responses[0] or not same_radii:
             raise BadDataError(
                 f"features or response were computed with different settings than in {paths[0]}: "

@@ -155,7 +155,19 @@ class AtomQuantity(ABC):
 
     @abstractmethod
     def compute(self, block: Block) -> np.ndarray:
-        """Values of the owned atoms, float64, shape (n_owned, n_column)."""
+        """Values of the owned atoms.
+
+        Parameters
+        ----------
+        block : Block
+            With the shells that the quantity names, for the owned atoms, and with two rings for the ghosts among their
+            neighbours too; with every atom within `reach`; with the deformed frame if it follows the deformation.
+
+        Returns
+        -------
+        float64 array, shape (n_owned, n_column)
+            Units and NaN rules as of `columns`.
+        """
 
     def __call__(self, block: Block) -> np.ndarray:
         """`compute`, after a look at the block.

@@ -80,16 +80,8 @@ def directed_interstice(position, radius, n_owned, neighbour, count, axis, *, co
 
     Parameters
     ----------
-    position : float64 array, shape (n_local, 3)
-        Owned atoms first, then ghosts. Unit: angstrom.
-    radius : float64 array, shape (n_local,)
-        Atomic radii. Unit: angstrom.
-    n_owned : int
-        Number of owned atoms.
-    neighbour : int32 array, shape (n_owned, n_slot)
-        Local index of the neighbours, ascending in `order`, filled from the left.
-    count : int32 array, shape (n_owned,)
-        Number of neighbours.
+    position, radius, n_owned, neighbour, count
+        As of `qsdask.kernels.interstice.voronoi_interstice`.
     axis : {0, 1, 2}
         x, y or z.
     contact : bool
@@ -132,14 +124,7 @@ def directed_distance(position, radius, n_owned, neighbour, count, axis, *, cont
     float64 array, shape (n_owned, 2)
         Axial and lateral mean. Dimensionless. NaN where no weight is left.
 
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit.
-
-    References
-    ----------
-    Interstices: doi:10.1038/s41467-019-13511-9. The weights are qsdask's own.
+    Errors and references are those of `directed_interstice`.
     """
     arrays = checked(position, radius, n_owned, neighbour, count)
     value = np.empty((n_owned, 2))

@@ -77,16 +77,8 @@ def voronoi_histogram(
 
     Parameters
     ----------
-    position : float64 array, shape (n_local, 3)
-        Owned atoms first, then ghosts. Unit: angstrom.
-    radius : float64 array, shape (n_local,)
-        Atomic radii. Unit: angstrom.
-    n_owned : int
-        Number of owned atoms.
-    neighbour : int32 array, shape (n_owned, n_slot)
-        Local index of the neighbours, ascending in `order`, filled from the left.
-    count : int32 array, shape (n_owned,)
-        Number of neighbours.
+    position, radius, n_owned, neighbour, count
+        As of `qsdask.kernels.interstice.voronoi_interstice`.
     bounds : float64 array, shape (3, 2)
         Lower edge of the first and upper edge of the last bin, of the distance, area and volume interstice. Unit: 1.
     n_bin : int
@@ -133,14 +125,7 @@ def distance_histogram(position, radius, n_owned, neighbour, count, bounds, n_bi
     float64 array, shape (n_owned, n_bin)
         With the sum 1, or NaN without neighbours. Dimensionless.
 
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit, the bounds do not rise, or `smearing` is negative.
-
-    References
-    ----------
-    doi:10.1038/s41467-019-13511-9
+    Errors and references are those of `voronoi_histogram`.
     """
     arrays = checked(position, radius, n_owned, neighbour, count)
     low, width = _bins(np.reshape(bounds, (1, 2)), n_bin, smearing)

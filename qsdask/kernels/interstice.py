@@ -285,32 +285,15 @@ def distance_interstice(position, radius, n_owned, neighbour, count, *, contact=
 
     Parameters
     ----------
-    position : float64 array, shape (n_local, 3)
-        Owned atoms first, then ghosts. Unit: angstrom.
-    radius : float64 array, shape (n_local,)
-        Atomic radii. Unit: angstrom.
-    n_owned : int
-        Number of owned atoms.
-    neighbour : int32 array, shape (n_owned, n_slot)
-        Local index of the neighbours, filled from the left.
-    count : int32 array, shape (n_owned,)
-        Number of neighbours.
-    contact : bool
-        False: ``(d - R - R) / d``. True: ``d / (R + R) - 1``.
+    position, radius, n_owned, neighbour, count, contact
+        As of `voronoi_interstice`.
 
     Returns
     -------
     float64 array, shape (n_owned, 4)
         Mean, population std, min, max; NaN without neighbours. Dimensionless.
 
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit.
-
-    References
-    ----------
-    doi:10.1038/s41467-019-13511-9
+    Errors and references are those of `voronoi_interstice`.
     """
     arrays = checked(position, radius, n_owned, neighbour, count)
     value = np.empty((n_owned, 4))

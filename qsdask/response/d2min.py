@@ -44,17 +44,9 @@ class D2Min(AtomQuantity):
     )
 
     def compute(self, block: Block) -> np.ndarray:
-        """D2min of the owned atoms.
+        """D2min of the owned atoms; shape (n_owned, 1).
 
-        Parameters
-        ----------
-        block : Block
-            With the shell ``cutoff`` of the reference frame, and the deformed frame.
-
-        Returns
-        -------
-        float64 array, shape (n_owned, 1)
-            Unit: angstrom^2. NaN where the affine fit is singular.
+        Unit: angstrom^2. NaN where the affine fit is singular.
         """
         assert block.current_box is not None
         shell = block.shells["cutoff"]

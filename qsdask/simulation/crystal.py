@@ -23,17 +23,7 @@ _SWELLING = 1.05
 
 
 def unit_cells(plan: SpecimenPlan) -> tuple[int, int, int]:
-    """Numbers of unit cells along x, y, z: the atoms asked for as nearly as possible, then the shape.
-
-    Parameters
-    ----------
-    plan : SpecimenPlan
-        The specimen.
-
-    Returns
-    -------
-    tuple of int
-    """
+    """Numbers of unit cells along x, y, z: the atoms asked for as nearly as possible, then the shape."""
     wanted = plan.atoms / len(_BASIS[plan.alloy.lattice])
     ideal = [side * (wanted / math.prod(plan.shape)) ** (1 / 3) for side in plan.shape]
     a, b, c = (range(max(1, math.floor(x)), math.ceil(x) + 1) for x in ideal)
@@ -57,10 +47,6 @@ def lattice_constant(plan: SpecimenPlan) -> float:
 def sites(plan: SpecimenPlan) -> tuple[np.ndarray, np.ndarray]:
     """All lattice sites.
 
-    Parameters
-    ----------
-    plan : SpecimenPlan
-        The specimen.
 
     Returns
     -------

@@ -82,10 +82,6 @@ def run_specimen(folder: str | Path, report: Callable[[dict], None] = lambda eve
 def timing(plan: SpecimenPlan) -> float:
     """How long an MD step takes here, from a short run of the melt.
 
-    Parameters
-    ----------
-    plan : SpecimenPlan
-        The specimen.
 
     Returns
     -------

@@ -103,42 +103,18 @@ def track_name(loading: str, run: int) -> str:
 
 
 def schedule(plan: SpecimenPlan) -> tuple[Segment, ...]:
-    """All segments of a specimen, in order; the same for the same plan.
-
-    Parameters
-    ----------
-    plan : SpecimenPlan
-        The specimen.
-
-    Returns
-    -------
-    tuple of Segment
-    """
+    """All segments of a specimen, in order; the same for the same plan."""
     return (*_preparation(plan), *_deformation(plan))
 
 
 def cost(plan: SpecimenPlan) -> int:
-    """MD steps of a specimen, all its deformations included.
-
-    Parameters
-    ----------
-    plan : SpecimenPlan
-        The specimen.
-
-    Returns
-    -------
-    int
-    """
+    """MD steps of a specimen, all its deformations included."""
     return sum(segment.steps for segment in schedule(plan))
 
 
 def cooling_ps(plan: SpecimenPlan) -> tuple[float, float]:
     """Begin and end of the quench on the clock of ``quench.csv``.
 
-    Parameters
-    ----------
-    plan : SpecimenPlan
-        The specimen.
 
     Returns
     -------
@@ -221,17 +197,7 @@ def _strain_step(plan: SpecimenPlan, step: int) -> Iterator[Leg]:
 
 
 def steps_of_a_strain_step(plan: SpecimenPlan) -> int:
-    """MD steps between two strains of modes ``step`` and ``rate``.
-
-    Parameters
-    ----------
-    plan : SpecimenPlan
-        The specimen.
-
-    Returns
-    -------
-    int
-    """
+    """MD steps between two strains of modes ``step`` and ``rate``."""
     deform = plan.deform
     if deform.strain_rate_per_second is not None and deform.mode == "rate":
         return _steps(plan, deform.strain_step / deform.strain_rate_per_second * 1e12)

@@ -90,19 +90,10 @@ class BondOrder(AtomQuantity):
             refuse_lost_facets(self.facet_fraction)
 
     def compute(self, block: Block) -> np.ndarray:
-        """Columns of the owned atoms: both shells, then both coarse-grained.
+        """Columns of the owned atoms: both shells, then both coarse-grained; shape (n_owned, 32).
 
-        Parameters
-        ----------
-        block : Block
-            With the shells ``voronoi`` (kept facets only) and ``cutoff``, for the owned atoms and the ghosts
-            among their neighbours.
-
-        Returns
-        -------
-        float64 array, shape (n_owned, 32)
-            q_4, q_6, q_8, q_10, w_4, w_6, w_8, w_10 over the Voronoi and over the cut-off shell; then the
-            same coarse-grained. Unit: 1.
+        q_4, q_6, q_8, q_10, w_4, w_6, w_8, w_10 over the Voronoi and over the cut-off shell; then the same
+        coarse-grained. Unit: 1.
         """
         short, medium = [], []
         for name in self.shells:

@@ -69,18 +69,7 @@ class Chemistry(AtomQuantity):
         return tuple(found)
 
     def compute(self, block: Block) -> np.ndarray:
-        """Chemical order of the owned atoms.
-
-        Parameters
-        ----------
-        block : Block
-            With the shells ``voronoi`` (kept facets only) and ``cutoff``.
-
-        Returns
-        -------
-        float64 array, shape (n_owned, 1 + 4 n_species)
-            Unit: 1.
-        """
+        """Chemical order of the owned atoms; shape (n_owned, 1 + 4 n_species)."""
         found = [block.species[: block.n_owned, None].astype(np.float64)]
         composition = np.array(self.composition)
         for name, _ in _SHELLS:

@@ -36,18 +36,7 @@ class Coordination(AtomQuantity):
     )
 
     def compute(self, block: Block) -> np.ndarray:
-        """Coordination numbers of the owned atoms.
-
-        Parameters
-        ----------
-        block : Block
-            With the shells ``voronoi`` (kept facets only) and ``cutoff``.
-
-        Returns
-        -------
-        float64 array, shape (n_owned, 2)
-            Unit: 1.
-        """
+        """Coordination numbers of the owned atoms; shape (n_owned, 2)."""
         facets = block.shells["voronoi"].count
         return np.stack([np.where(facets > 0, facets, np.nan), block.shells["cutoff"].count], axis=1)
 

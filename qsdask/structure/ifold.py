@@ -55,19 +55,7 @@ class IFold(AtomQuantity):
     )
 
     def compute(self, block: Block) -> np.ndarray:
-        """Indices of the owned atoms, and their averages.
-
-        Parameters
-        ----------
-        block : Block
-            With the shell ``voronoi`` (kept facets only) and its edges, for the owned atoms and the ghosts
-            among their neighbours.
-
-        Returns
-        -------
-        float64 array, shape (n_owned, 10)
-            Unit: 1.
-        """
+        """Indices of the owned atoms, and their averages; shape (n_owned, 10)."""
         shell = block.shells["voronoi"]
         facets = edge_census(shell.edges, shell.count, beyond=self.convention == "amlearn")
         around = pooled(facets, block.n_owned, shell.neighbour, shell.count)

@@ -59,18 +59,7 @@ class Interstice(AtomQuantity):
     )
 
     def compute(self, block: Block) -> np.ndarray:
-        """Short-range columns of the owned atoms.
-
-        Parameters
-        ----------
-        block : Block
-            With the shells ``voronoi`` (kept facets only) and ``cutoff``.
-
-        Returns
-        -------
-        float64 array, shape (n_owned, 16)
-            Unit: 1.
-        """
+        """Short-range columns of the owned atoms; shape (n_owned, 16)."""
         contact = self.convention == "amlearn"
         voronoi, cutoff = block.shells["voronoi"], block.shells["cutoff"]
         around, _ = voronoi_interstice(

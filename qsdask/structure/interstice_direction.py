@@ -69,18 +69,7 @@ class IntersticeDirection(AtomQuantity):
     )
 
     def compute(self, block: Block) -> np.ndarray:
-        """Directed means of the owned atoms.
-
-        Parameters
-        ----------
-        block : Block
-            With the shells ``voronoi`` (kept facets only) and ``cutoff``.
-
-        Returns
-        -------
-        float64 array, shape (n_owned, 12)
-            Unit: 1.
-        """
+        """Directed means of the owned atoms; shape (n_owned, 12)."""
         voronoi, cutoff = block.shells["voronoi"], block.shells["cutoff"]
         atoms = block.position, block.radius, block.n_owned
         axis, contact = "xyz".index(self.axis), self.convention == "amlearn"

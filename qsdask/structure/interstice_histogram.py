@@ -85,18 +85,7 @@ class IntersticeHistogram(AtomQuantity):
         return tuple(made)
 
     def compute(self, block: Block) -> np.ndarray:
-        """Histograms of the owned atoms.
-
-        Parameters
-        ----------
-        block : Block
-            With the shells ``voronoi`` (kept facets only) and ``cutoff``.
-
-        Returns
-        -------
-        float64 array, shape (n_owned, 80)
-            Unit: 1.
-        """
+        """Histograms of the owned atoms; shape (n_owned, 80)."""
         contact = self.convention == "amlearn"
         voronoi, cutoff = block.shells["voronoi"], block.shells["cutoff"]
         around = voronoi_histogram(

@@ -56,17 +56,9 @@ class Motif(AtomQuantity):
     )
 
     def compute(self, block: Block) -> np.ndarray:
-        """Motifs of the owned atoms.
+        """Motifs of the owned atoms; shape (n_owned, 4).
 
-        Parameters
-        ----------
-        block : Block
-            With the shell ``voronoi`` (kept facets only) and its edges.
-
-        Returns
-        -------
-        float64 array, shape (n_owned, 4)
-            0, 1 or NaN. Unit: 1.
+        0, 1 or NaN. Unit: 1.
         """
         shell = block.shells["voronoi"]
         n3, n4, n5, n6, n7 = edge_census(shell.edges, shell.count, beyond=True).T

@@ -85,19 +85,7 @@ class SoftShell(AtomQuantity):
         )
 
     def compute(self, block: Block) -> np.ndarray:
-        """Columns of the owned atoms: of the first shell, then averaged.
-
-        Parameters
-        ----------
-        block : Block
-            With the shell ``voronoi`` (all facets) and its areas, for the owned atoms and the ghosts among their
-            neighbours.
-
-        Returns
-        -------
-        float64 array, shape (n_owned, 6 + 2 n_species)
-            Unit: 1.
-        """
+        """Columns of the owned atoms: of the first shell, then averaged; shape (n_owned, 6 + 2 n_species)."""
         shell = block.shells["voronoi"]
         weight = relative_areas(shell)
         short = soft_shell(

@@ -156,18 +156,7 @@ class SymmetryFunction(AtomQuantity):
         return tuple(made)
 
     def compute(self, block: Block) -> np.ndarray:
-        """Symmetry functions of the owned atoms.
-
-        Parameters
-        ----------
-        block : Block
-            With every atom and image within `reach`, and their `order`.
-
-        Returns
-        -------
-        float64 array, shape (n_owned, 50 n_species + 22 n_pair)
-            Unit: 1.
-        """
+        """Symmetry functions of the owned atoms; shape (n_owned, 50 n_species + 22 n_pair)."""
         xi, sign, zeta = np.array(_SETS).T
         return symmetry_functions(
             block.position,

@@ -50,18 +50,7 @@ class Volume(AtomQuantity):
     )
 
     def compute(self, block: Block) -> np.ndarray:
-        """Volume metrics of the owned atoms.
-
-        Parameters
-        ----------
-        block : Block
-            With the shell ``voronoi`` (kept facets only) and its cell volumes.
-
-        Returns
-        -------
-        float64 array, shape (n_owned, 3)
-            Unit: 1.
-        """
+        """Volume metrics of the owned atoms; shape (n_owned, 3)."""
         shell = block.shells["voronoi"]
         return packing(block.position, block.radius, block.n_owned, shell.neighbour, shell.count, shell.cell_volume)
 

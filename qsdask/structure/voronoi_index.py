@@ -45,18 +45,7 @@ class VoronoiIndex(AtomQuantity):
     )
 
     def compute(self, block: Block) -> np.ndarray:
-        """Voronoi indices of the owned atoms.
-
-        Parameters
-        ----------
-        block : Block
-            With the shell ``voronoi`` (kept facets only) and its edges.
-
-        Returns
-        -------
-        float64 array, shape (n_owned, 5)
-            Unit: 1.
-        """
+        """Voronoi indices of the owned atoms; shape (n_owned, 5)."""
         shell = block.shells["voronoi"]
         return edge_census(shell.edges, shell.count, beyond=self.convention == "amlearn")
 

@@ -55,18 +55,7 @@ class WeightedIFold(AtomQuantity):
     )
 
     def compute(self, block: Block) -> np.ndarray:
-        """Weighted indices of the owned atoms.
-
-        Parameters
-        ----------
-        block : Block
-            With the shell ``voronoi`` (kept facets only), its edges, areas and distances.
-
-        Returns
-        -------
-        float64 array, shape (n_owned, 5)
-            Unit: 1.
-        """
+        """Weighted indices of the owned atoms; shape (n_owned, 5)."""
         shell = block.shells["voronoi"]
         weight = np.asarray(shell.facet_area)
         if self.facet_weight == "volume":

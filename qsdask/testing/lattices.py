@@ -155,8 +155,8 @@ def hcp(a: float = 2.8, repeat=4) -> Crystal:
     ----------
     a : float, optional
         Distance of nearest neighbours. Unit: angstrom.
-    repeat : int or sequence of int, shape (3,), optional
-        Unit cells along each vector.
+    repeat
+        As of `sc`.
 
     Returns
     -------

@@ -19,7 +19,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from qsdask.errors import InternalError, UsageError
+from qsdask.errors import BadDataError, InternalError, QSDaskError, UsageError
 from qsdask.kernels import segment
 from qsdask.space.block import Block, Shell
 
@@ -170,13 +170,16 @@ class AtomQuantity(ABC):
         """
 
     def __call__(self, block: Block) -> np.ndarray:
-        """`compute`, after a look at the block.
+        """`compute`, between a look at the block and one at what came of it.
 
         Raises
         ------
         InternalError
             ``E-BLOCK`` when the block holds less than the set declares: a silent zero or a neighbour left out would be
             a wrong number.
+        BadDataError
+            ``E-FEATURE-OUTPUT`` when the values are not one finite or NaN number for each owned atom and column, or a set
+            of another package fails: NumPy would repeat a single row, and drop an imaginary part, without a word.
         """
         lacks = [f"the {name} shell" for name in self.shells if name not in block.shells]
         if self.follows_deformation and block.current is None:
@@ -189,7 +192,28 @@ class AtomQuantity(ABC):
                 lacks.append("the shells of neighbours")
         if lacks:
             raise InternalError(f"{self.name} was given a block without {', '.join(lacks)}", code="E-BLOCK")
-        return self.compute(block)
+        try:
+            value = self.compute(block)
+        except QSDaskError:
+            raise
+        except (Exception, SystemExit) as error:
+            if type(self).__module__.startswith("qsdask."):
+                raise
+            raise self._refused(f"it failed with {type(error).__name__}: {error}") from error
+        wanted = (block.n_owned, len(self.columns))
+        if not isinstance(value, np.ndarray) or value.shape != wanted or value.dtype.kind not in "fiub":
+            kind = f"shape {value.shape} of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+            raise self._refused(f"expected real numbers of shape {wanted}, got {kind}")
+        if value.dtype.kind == "f" and (infinite := np.isinf(value).any(axis=0)).any():
+            raise self._refused(f"infinite values in {self.columns[int(infinite.argmax())].name}")
+        return value
+
+    def _refused(self, why: str) -> BadDataError:
+        return BadDataError(
+            f"the feature set {self.name!r} of {type(self).__module__} did not give what it declares: {why}",
+            code="E-FEATURE-OUTPUT",
+            hint="mend the set; qsdask.testing.FeatureSetTests finds such faults on small blocks",
+        )
 
 
 def column_name(*parts: str) -> str:
@@ -303,10 +327,10 @@ def _loaded(entry: metadata.EntryPoint) -> type[AtomQuantity]:
     """Class of an outside feature set; a broken package is named, for it stops every command on features."""
     try:
         return entry.load()
-    except (ImportError, AttributeError, TypeError) as error:
+    except (Exception, SystemExit) as error:  # whatever stands in it, a call of sys.exit too
         package = entry.dist.name if entry.dist else entry.value
         raise UsageError(
-            f"the feature set {entry.name!r} of the package {package!r} cannot be loaded: {error}",
+            f"the feature set {entry.name!r} of the package {package!r} cannot be loaded: {type(error).__name__}: {error}",
             code="E-FEATURE-SET",
             hint=f"mend or remove {package}",
         ) from None

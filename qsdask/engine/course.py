@@ -15,7 +15,7 @@ from qsdask.engine.recompute import recompute
 from qsdask.engine.tasks import cluster_errors, run_tasks, warm_up
 from qsdask.engine.where import Run
 from qsdask.errors import storage_errors
-from qsdask.files.lock import writing
+from qsdask.files.lock import refuse_lost, writing
 from qsdask.schema import stage_of
 from qsdask.store import ledger
 from qsdask.store.durable import sweep
@@ -115,7 +115,7 @@ def _run_parts(client: Client, path: Path, course: Course, todo: list[Task], pro
             describe=_described,
         )
         for _ in results:
-            pass
+            refuse_lost(path)  # and what has not started yet is cancelled
 
 
 def _described(path: str, part: int, domain: int, steps: list[int]) -> str:

@@ -22,7 +22,7 @@ import psutil
 
 from qsdask.errors import ResumableError, of_os_error
 
-__all__ = ["LOCK", "is_lock_file", "writing"]
+__all__ = ["LOCK", "is_lock_file", "refuse_lost", "writing"]
 
 #: Name of the lock file.
 LOCK = ".lock"
@@ -33,11 +33,15 @@ HEARTBEAT = 5.0
 #: A lock of another machine without a sign of life for so many seconds is stale.
 SILENCE = 120.0
 
-#: Two starts of a process that differ by less are one: the system derives them from a clock that is set now and then.
+#: Where the system does not count a process's start from its own boot: two starts that differ by less are one, for they
+#: are derived from a clock that is set now and then.
 SAME_START = 2.0
 
 #: Folders that this process writes, and the thread that does.
 _held: dict[str, int] = {}
+
+#: What the locks of these folders say as long as they are ours.
+_tokens: dict[str, str] = {}
 _guard = threading.Lock()
 
 
@@ -97,6 +101,7 @@ def _locked_file(root: Path) -> Iterator[None]:
             _take_over(root, mine)
     except OSError as error:
         raise of_os_error(error, root) from None
+    _tokens[str(root)] = token
     stop = threading.Event()
     pulse = threading.Thread(target=_beat, args=(root / LOCK, token, stop), daemon=True, name="qsdask-lock")
     pulse.start()
@@ -105,11 +110,39 @@ def _locked_file(root: Path) -> Iterator[None]:
     finally:
         stop.set()
         pulse.join()
+        del _tokens[str(root)]
         if _content(root / LOCK).get("token") == token:
             (root / LOCK).unlink(missing_ok=True)
         if fresh:
             with contextlib.suppress(OSError):
                 root.rmdir()
+
+
+def refuse_lost(path: str | Path) -> None:
+    """Refuse to go on where another process took the lock that this one held.
+
+    Parameters
+    ----------
+    path : str or Path
+        A folder; where this process holds no lock, it is not asked.
+
+    Raises
+    ------
+    ResumableError
+        ``E-LOCKED`` naming who has it now. A process that was suspended, or whose file system hung, gives no sign of
+        life; when it wakes, it must not go on writing.
+    """
+    home = os.path.realpath(path)
+    token = _tokens.get(home)
+    if token is None or (owner := _content(Path(home) / LOCK)).get("token") == token:
+        return
+    raise ResumableError(
+        f"the lock was lost while this process gave no sign of life, now it is that of {_who(owner)}",
+        code="E-LOCKED",
+        file=home,
+        why="two writers would mix their numbers",
+        hint="wait until the other has ended, then run the same command again: it goes on with what is missing",
+    )
 
 
 def _created(file: Path, content: dict) -> bool:
@@ -158,8 +191,12 @@ def _is_stale(lock: Path, now: Path) -> bool:
     try:
         process = psutil.Process(int(owner["pid"]))
         # A process that nobody has taken leave of writes no more.
-        dead = process.status() == psutil.STATUS_ZOMBIE
-        return dead or abs(process.create_time() - float(owner["start"])) > SAME_START
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return True
+        ticks = _ticks(process.pid)
+        if ticks is not None and "ticks" in owner:
+            return ticks != owner["ticks"]
+        return abs(process.create_time() - float(owner["start"])) > SAME_START
     except psutil.NoSuchProcess:
         return True
     except (psutil.AccessDenied, KeyError, ValueError, TypeError):
@@ -205,8 +242,18 @@ def _myself() -> dict:
         "space": " ".join(space),
         "pid": process.pid,
         "start": process.create_time(),
+        "ticks": _ticks(process.pid),
         "command": " ".join(sys.argv)[:200],
     }
+
+
+def _ticks(pid: int) -> int | None:
+    """Start of a process counted from the boot of the system, which no setting of the clock moves; None elsewhere."""
+    try:
+        # The name of the program comes before, in brackets, and may hold anything.
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def _time(start: object) -> str:
@@ -217,11 +264,14 @@ def _time(start: object) -> str:
 
 
 def _locked(root: Path, owner: dict) -> ResumableError:
-    who = f"process {owner.get('pid', '?')} on {owner.get('host', '?')}"
     return ResumableError(
-        f"another process writes here: {who}, started {_time(owner.get('start'))} ({owner.get('command', '?')})",
+        f"another process writes here: {_who(owner)}, started {_time(owner.get('start'))} ({owner.get('command', '?')})",
         code="E-LOCKED",
         file=root,
         why="two writers would mix their numbers",
         hint=f"wait until it has ended; if it is gone and no qsdask works anywhere on this folder, remove {root / LOCK}",
     )
+
+
+def _who(owner: dict) -> str:
+    return f"process {owner.get('pid', '?')} on {owner.get('host', '?')}"

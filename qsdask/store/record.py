@@ -10,6 +10,7 @@ from pathlib import Path
 
 from qsdask import schema
 from qsdask.errors import NoInputError
+from qsdask.files.lock import refuse_lost
 from qsdask.store.durable import DurableStore
 from qsdask.store.manifest import checksum, folder_text, folders_of, metadata_keys, root_text
 from qsdask.store.validate import check_format, check_root, damaged, metadata
@@ -90,7 +91,8 @@ def record_text(record: Record, manifest: str | None) -> bytes:
 
 
 def put_record(path: Path, record: Record, manifest: str | None) -> None:
-    """Write the metadata file of a ledger."""
+    """Write the metadata file of a ledger, if the lock of the store is still that of this process."""
+    refuse_lost(path)
     DurableStore(path).put(f"ledger/{record.key}/zarr.json", record_text(record, manifest))
 
 
@@ -157,6 +159,7 @@ def records(path: Path) -> list[Record]:
 def publish(path: Path) -> None:
     """Write the store's consolidated metadata: the groups of complete stages, and no others."""
     root = Path(path)
+    refuse_lost(root)
     shown: dict[str, dict | None] = {}
     for key in keys(root):
         record = read_record(root, key)

@@ -149,3 +149,29 @@ def test_the_lock_of_a_process_that_is_dead_and_not_yet_buried_is_taken_over(tmp
     with writing(tmp_path / "a"):
         assert json.loads((tmp_path / "a" / LOCK).read_text())["pid"] == os.getpid()
     child.wait()
+
+
+def test_a_clock_that_is_set_takes_no_lock_from_a_living_writer(tmp_path):
+    with writing(tmp_path / "a"):
+        file = tmp_path / "a" / LOCK
+        owner = json.loads(file.read_text())
+        file.write_text(json.dumps({**owner, "start": owner["start"] - 3.0}))
+        assert not lock._is_stale(file, file)
+        file.write_text(json.dumps({**owner, "ticks": owner["ticks"] - 1}))
+        assert lock._is_stale(file, file)
+        file.write_text(json.dumps(owner))
+
+
+def test_a_lost_lock_stops_its_owner(tmp_path):
+    lock.refuse_lost(tmp_path)
+    with writing(tmp_path / "a"):
+        file = tmp_path / "a" / LOCK
+        lock.refuse_lost(tmp_path / "a")
+        mine = file.read_text()
+        file.write_text(json.dumps({"token": "another", "pid": 7, "host": "elsewhere"}))
+        with pytest.raises(ResumableError, match=r"(?s)E-LOCKED.*process 7 on elsewhere"):
+            lock.refuse_lost(tmp_path / "a")
+        file.unlink()
+        with pytest.raises(ResumableError, match="E-LOCKED"):
+            lock.refuse_lost(tmp_path / "a")
+        file.write_text(mine)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import json
 import shutil
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ import xarray as xr
 
 import qsdask
 from qsdask.engine.where import Run
-from qsdask.errors import CannotCreateError, NoInputError, ResumableError, StoreIOError
+from qsdask.errors import CannotCreateError, NoInputError, QSDaskError, ResumableError, StoreIOError
 from qsdask.store import ledger
 from qsdask.store.durable import content_words, name_word
 from qsdask.store.manifest import read_manifest
@@ -166,3 +168,33 @@ def test_a_run_that_ends_before_its_record_is_written_leaves_a_stage_that_was_ne
     assert ledger.read(store, "shells") is None
     qsdask.shells(store, run=few)
     assert files_of(store / "shells") == files_of(tiny / "tiny.zarr" / "shells")
+
+
+@pytest.mark.parametrize("when", ["while it computes", "before it finishes"])
+def test_a_writer_that_lost_its_lock_seals_nothing(copy, few, when, monkeypatch):
+    """Somebody took over while this process was suspended: what it wakes to must stay as the other one makes it."""
+    from qsdask.engine import course
+    from qsdask.files.lock import LOCK
+
+    def taken(*_):
+        (copy / LOCK).write_text(json.dumps({"token": "another", "pid": 7, "host": "elsewhere"}))
+        return {}
+
+    def run_missing(*arguments):
+        original(*arguments)
+        taken()
+
+    original = course._run_missing
+    if when == "before it finishes":
+        monkeypatch.setattr(course, "_run_missing", run_missing)
+    else:
+        monkeypatch.setattr(course, "warm_up", taken)
+    with pytest.raises(QSDaskError, match=r"(?s)E-LOCKED.*process 7 on elsewhere"):
+        qsdask.shells(copy, cutoff=3.6, run=replace(few, overwrite=True))
+    record = ledger.read(copy, "shells")
+    assert record is not None
+    assert not record.complete
+    (copy / LOCK).unlink()
+    monkeypatch.undo()
+    qsdask.shells(copy, cutoff=3.6, run=few)
+    assert qsdask.verify(copy, progress=False) == []

@@ -95,6 +95,10 @@ class Model:
         str
             64 hexadecimal digits.
         """
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
         return hashlib.sha256(canonical(self.record())).hexdigest()
 
     def check_features(self, columns: Sequence[str], definition: Mapping[str, Any]) -> np.ndarray:

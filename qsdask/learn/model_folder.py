@@ -194,10 +194,32 @@ def _read(path: Path, largest: int) -> bytes:
     )
 
 
-def loaded(path: str | Path) -> Model:
-    """Model of a folder, validated once per process and per change of its JSON; see `load_model`."""
+def loaded(path: str | Path, digest: str | None = None) -> Model:
+    """Model of a folder, validated once per process and per change of its JSON; see `load_model`.
+
+    Parameters
+    ----------
+    path : str or Path
+        Folder.
+    digest : str, optional
+        What `Model.digest` gave when the work began.
+
+    Raises
+    ------
+    BadDataError
+        ``E-MODEL-CHANGED`` when the model has been trained again since: parts of one answer must come from one model.
+    """
     file = Path(path) / _JSON
-    return _cached(str(path), file.stat().st_mtime_ns if file.is_file() else 0)
+    found = _cached(str(path), file.stat().st_mtime_ns if file.is_file() else 0)
+    if digest is not None and found.digest() != digest:
+        raise BadDataError(
+            "the model was trained again while it was used",
+            code="E-MODEL-CHANGED",
+            file=path,
+            why="some atoms would have the softness of the old model, others that of the new one",
+            hint="run the same command again, with --overwrite where the old model's softness is there",
+        )
+    return found
 
 
 @lru_cache(maxsize=4)

@@ -87,7 +87,14 @@ def _predict_frame(path: Path, frame: int, found: Model, model: Path, run: Run) 
         record,
         plan_of(size_of(root), len(columns)),
         partial(_template, path, group),
-        partial(_predict_domain, group=group, source=features.key, model=str(model.resolve()), index=index),
+        partial(
+            _predict_domain,
+            group=group,
+            source=features.key,
+            model=str(model.resolve()),
+            digest=found.digest(),
+            index=index,
+        ),
         partial(_load_here, str(model.resolve())),
         conclude=lambda: {"warnings": warnings},
     )
@@ -126,10 +133,19 @@ def _load_here(path: str) -> None:
 
 
 def _predict_domain(
-    path: str, part: int, domain: int, steps: list[int], *, group: str, source: str, model: str, index: np.ndarray
+    path: str,
+    part: int,
+    domain: int,
+    steps: list[int],
+    *,
+    group: str,
+    source: str,
+    model: str,
+    digest: str,
+    index: np.ndarray,
 ) -> None:
     root = StoreReader(path)
-    found = loaded(model)
+    found = loaded(model, digest)
     rows = root.rows(domain)
     value = root[f"{source}/value"][rows][:, index]
     host = found.label.get("host")

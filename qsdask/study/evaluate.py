@@ -60,7 +60,15 @@ def evaluate(store: str | Path, *, model: str | Path, run: Run | None = None) ->
     check_response(path, found.label, averaged="frequency" in found.label)
     step = label_step(path, found.label["strain"])
     total = reduced(
-        path, _part, _Counts.__add__, run, "evaluate", group=group, model=str(Path(model).resolve()), step=step
+        path,
+        _part,
+        _Counts.__add__,
+        run,
+        "evaluate",
+        group=group,
+        model=str(Path(model).resolve()),
+        digest=found.digest(),
+        step=step,
     )
     scored = score.evaluate(total.softness, prior=found.prior, trained_prior=found.trained_prior)
     each = [score.auc_roc(Tally(np.arange(FINE), plastic, other)) for other, plastic in total.models]
@@ -109,8 +117,8 @@ class _Counts(NamedTuple):
         return _Counts(self.softness + other.softness, self.models + other.models, excluded)
 
 
-def _part(root: StoreReader, domain: int, *, group: str, model: str, step: int) -> _Counts:
-    found = loaded(model)
+def _part(root: StoreReader, domain: int, *, group: str, model: str, digest: str, step: int) -> _Counts:
+    found = loaded(model, digest)
     labelled = labelled_rows(root, domain, found.definition["features"]["set"], found.columns, step, found.label)
     qs = root[f"{group}/qs"][root.rows(domain)]
     mask = labelled.mask & np.isfinite(qs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 
 import qsdask
+import qsdask.stages.predict
+import qsdask.study.evaluate
 from qsdask.cli import main
 from qsdask.engine.recompute import again
 from qsdask.errors import BadDataError
@@ -218,3 +221,27 @@ def test_a_domain_that_has_lost_all_its_atoms_holds_no_numbers(tmp_path, few):
     assert lost.reshape(-1, 36).all(axis=1).any(), "every domain has an atom left"
     assert np.isnan(value[lost]).all()
     assert np.isfinite(value[~lost]).any()
+
+
+@pytest.mark.parametrize("what", ["predict", "evaluate"])
+def test_a_model_that_is_trained_again_while_it_is_used_gives_no_mixture(learned, tmp_path, few, monkeypatch, what):
+    glass, model, other = learned
+    own, store = shutil.copytree(model, tmp_path / "m.qs"), shutil.copytree(other, tmp_path / "b.zarr")
+    module, name = {
+        "predict": ("qsdask.stages.predict", "quench_in_softness"),
+        "evaluate": ("qsdask.study.evaluate", "probabilities"),
+    }[what]
+    module = sys.modules[module]
+    original, seen = getattr(module, name), []
+
+    def retrained(*arguments):
+        if not seen:
+            qsdask.train(glass, model=own, run=replace(few, overwrite=True), **{**QUICK, "trees": 3})
+        seen.append(1)
+        return original(*arguments)
+
+    monkeypatch.setattr(module, name, retrained)
+    alone = replace(few, workers=1, overwrite=True)
+    with pytest.raises(BadDataError, match=r"(?s)E-MODEL-CHANGED.*trained again while it was used"):
+        getattr(qsdask, what)(store, model=own, run=alone)
+    assert len(seen) == 1

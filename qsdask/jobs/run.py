@@ -109,8 +109,8 @@ class _Job:
     home : Path
         Where everything goes.
     run : Run
-        On a cluster for all stages. If it overwrites, a stage is made anew where it was made with different settings, and only there:
-        nobody wants to simulate a glass again because a threshold was changed.
+        On a cluster for all stages. If it overwrites, a stage is made anew where it was made with different settings, and
+        only there: nobody wants to simulate a glass again because a threshold was changed.
     """
 
     def __init__(self, plan: Recipe, base: Path, home: Path, run: Run) -> None:

@@ -41,7 +41,7 @@ def export(
     step : int
         Frame; negative numbers count from the end.
     columns : sequence of str
-        Of ``qs``, ``qs_std``, ``cell_volume``, any feature column of the undeformed glass, and ``d2min``, ``valid``,
+        Of ``qs``, ``qs_std``, ``cell_volume``, ``flag``, any feature column of the undeformed glass, and ``d2min``, ``valid``,
         ``frequency``, ``d2min_mean`` of the frame. With ``step_`` before it, a column is that of the frame itself where
         it was computed for it: ``step_qs`` after ``qsdask predict --frame``.
     model : str, optional

@@ -233,6 +233,8 @@ def print_specimens(done: Mapping) -> None:
 
 def print_run(done: Mapping) -> None:
     """Print what `qsdask.run` did: scores, times, and what to type next."""
+    from qsdask.views.report import next_commands
+
     for name, scores in done["scores"].items():
         print_scores({**scores, "store": name})
     total = sum(row["seconds"] for row in done["stages"])
@@ -243,11 +245,7 @@ def print_run(done: Mapping) -> None:
         store = done["stores"][name]
         console.print(f"report: {page}", markup=False, soft_wrap=True)
         console.print("next:", markup=False)
-        for command in (
-            f"qsdask info {store}",
-            f"qsdask activation {store} --model {done['model']}",
-            f"qsdask export {store} --step -1 --columns qs,d2min --out {name}.extxyz",
-        ):
+        for command in next_commands(store, done["model"]):
             console.print(f"  {command}", markup=False, soft_wrap=True)
 
 

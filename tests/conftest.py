@@ -38,6 +38,14 @@ def few():
 
 
 @pytest.fixture(scope="session")
+def freud():
+    """The peer in one thread: its pool, beside those of Dask, OVITO and LAMMPS in one process, once broke the process."""
+    package = pytest.importorskip("freud")
+    package.parallel.set_num_threads(1)
+    return package
+
+
+@pytest.fixture(scope="session")
 def frames(shipped) -> list[str]:
     """Text of the first frames of a shipped glass, at strains 0, 0.5 %, 1 % and 4 %."""
     with gzip.open(shipped / "cu65_a.dump.gz", "rt") as file:

@@ -64,8 +64,7 @@ def test_g_counts_every_pair_and_image_in_a_tilted_box():
     assert g["pair"].values.tolist() == ["X0-X0", "X0-X1", "X1-X1"]
 
 
-def test_g_is_that_of_freud():
-    freud = pytest.importorskip("freud")
+def test_g_is_that_of_freud(freud):
     position, cell = crystal("fcc", 0.2)
     # Larger than twice the reach, as freud asks for.
     n = 3

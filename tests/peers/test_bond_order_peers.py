@@ -50,8 +50,7 @@ def ours(block, shell, average):
 @pytest.mark.parametrize("tilt", TILTS)
 @pytest.mark.parametrize("name", ["voronoi", "cutoff"])
 @pytest.mark.parametrize("average", [False, True])
-def test_freud(tilt, name, average):
-    freud = pytest.importorskip("freud")
+def test_freud(tilt, name, average, freud):
     position, cell = glass(tilt)
     block, shell = shell_of(position, cell, name)
     centre, slot = np.nonzero(shell.neighbour >= 0)

@@ -84,8 +84,7 @@ def test_scipy_tree(cutoff):
 
 
 @pytest.mark.parametrize("tilt", [(0.0, 0.0, 0.0), (0.3, -0.2, 0.4)])
-def test_freud(tilt):
-    freud = pytest.importorskip("freud")
+def test_freud(tilt, freud):
     position, length = glass()
     xy, xz, yz = tilt
     shear = np.array([[1.0, 0.0, 0.0], [xy, 1.0, 0.0], [xz, yz, 1.0]])

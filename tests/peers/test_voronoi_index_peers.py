@@ -15,12 +15,11 @@ SMALL = 1e-4
 
 
 @pytest.mark.parametrize("kind", ["bulk", "tilted"])
-def test_freud_cells_have_the_same_indices(golden, kind):
+def test_freud_cells_have_the_same_indices(golden, kind, freud):
     """freud gives the corners of every cell: those of a facet lie in the plane half-way to the neighbour.
 
     In single precision it does not list the neighbours behind the very smallest facets, so these are dropped.
     """
-    freud = pytest.importorskip("freud")
     specimen = glass(kind, golden)
     middle = specimen.cell.sum(axis=0) / 2
     box = freud.box.Box.from_matrix(specimen.cell.T)

@@ -113,8 +113,7 @@ def test_facets_are_the_same_from_both_sides(glass):
         assert area.get((j, i, *(-x for x in image)), 0.0) == pytest.approx(a, abs=1e-9 * largest)
 
 
-def test_freud(glass):
-    freud = pytest.importorskip("freud")
+def test_freud(glass, freud):
     position, cell = glass
     heights = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)
     block, shell = tessellated(position, cell)

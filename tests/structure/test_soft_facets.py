@@ -81,8 +81,7 @@ def test_against_harmonics_summed_one_by_one():
 
 
 @pytest.mark.parametrize("tilt", [(0.0, 0.0, 0.0), (0.3, -0.2, 0.4)])
-def test_freud_minkowski_structure_metrics(tilt):
-    freud = pytest.importorskip("freud")
+def test_freud_minkowski_structure_metrics(tilt, freud):
     position, cell = solid(0.3)
     xy, xz, yz = tilt
     shear = np.array([[1.0, 0.0, 0.0], [xy, 1.0, 0.0], [xz, yz, 1.0]])

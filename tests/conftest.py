@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import sys
 from pathlib import Path
 
@@ -39,9 +40,13 @@ def few():
 
 @pytest.fixture(scope="session")
 def freud():
-    """The peer in one thread: its pool, beside those of Dask, OVITO and LAMMPS in one process, once broke the process."""
-    package = pytest.importorskip("freud")
-    package.parallel.set_num_threads(1)
+    """The peer, bound to its own voro++: LAMMPS, once loaded, lends its other one to all of the process, and that crashes."""
+    flags = sys.getdlopenflags()
+    sys.setdlopenflags(os.RTLD_NOW | getattr(os, "RTLD_DEEPBIND", 0))
+    try:
+        package = pytest.importorskip("freud")
+    finally:
+        sys.setdlopenflags(flags)
     return package
 
 

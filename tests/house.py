@@ -9,7 +9,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1] / "qsdask"
 
-BASE = {"errors", "schema", "settings", "radii"}
+BASE = {"errors", "names", "schema", "settings", "radii"}
 STORE = BASE | {"files", "kernels", "space", "store"}
 STRUCTURE = BASE | {"kernels", "space", "quantity"}
 ENGINE = STRUCTURE | {"files", "store", "engine"}
@@ -18,9 +18,10 @@ ENGINE = STRUCTURE | {"files", "store", "engine"}
 #: below those that may import it.
 MAY: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
+    "names": ({"errors"}, set()),
     "schema": ({"errors"}, set()),
     "radii": ({"errors"}, set()),
-    "settings": ({"errors", "schema", "settings"}, {"pydantic"}),
+    "settings": ({"errors", "names", "schema", "settings"}, {"pydantic"}),
     "files": ({"errors", "files"}, {"psutil"}),
     "kernels": ({"kernels"}, {"numpy", "numba"}),
     "space": (BASE | {"kernels", "space"}, {"numpy"}),

@@ -12,7 +12,9 @@ import click
 
 from qsdask.cli import care, compute, job, look  # noqa: F401  register their commands
 from qsdask.cli.group import cli
+from qsdask.cli.output import output_told
 from qsdask.errors import InternalError, QSDaskError, UsageError, of_os_error
+from qsdask.names import of_encoding
 
 __all__ = ["main"]
 
@@ -34,8 +36,10 @@ def main(arguments: list[str] | None = None) -> int:
 
     typed = sys.argv[1:] if arguments is None else arguments
     try:
-        with _said(), stopping_cleanly():
-            return cli.main(typed, prog_name="qsdask", standalone_mode=False) or 0
+        with output_told(), _said(), stopping_cleanly():
+            status = cli.main(typed, prog_name="qsdask", standalone_mode=False) or 0
+            sys.stdout.flush()  # here, where a failure can still be told
+            return status
     except (Stopped, click.Abort) as stop:
         again = [word for word in typed if word != "--overwrite"]  # what is done by now is kept
         click.echo(f"qsdask: stopped; go on from here with\n  {shlex.join(['qsdask', *again])}", err=True)
@@ -70,6 +74,8 @@ def _refusal(error: Exception) -> QSDaskError:
         return error
     if isinstance(error, OSError):
         return of_os_error(error)
+    if isinstance(error, UnicodeEncodeError):
+        return of_encoding(error)
     return InternalError(
         f"{type(error).__name__}: {error}",
         code="E-INTERNAL",

@@ -12,6 +12,7 @@ from qsdask.cli.generated import settings_options
 from qsdask.cli.group import CONTEXT, cli
 from qsdask.cli.options import done, reading, running, source_files
 from qsdask.errors import UsageError
+from qsdask.names import name_of_model
 from qsdask.settings import (
     FeatureSettings,
     IngestSettings,
@@ -190,5 +191,5 @@ def predict(store, model, step, strain, run) -> None:
     steps = _steps(store, step, strain)
     made = qsdask.predict(store, model=model, step=steps, run=run)
     for k in steps:
-        _warn(warnings_of(made, f"softness/{Path(model).stem}", k))
+        _warn(warnings_of(made, f"softness/{name_of_model(model)}", k))
     done(made, steps, model)

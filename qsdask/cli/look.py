@@ -12,6 +12,7 @@ from qsdask.cli.generated import settings_options
 from qsdask.cli.group import CONTEXT, cli
 from qsdask.cli.options import running
 from qsdask.errors import CannotCreateError
+from qsdask.names import name_of_model
 from qsdask.settings import ReportSettings, validated
 
 
@@ -133,7 +134,7 @@ def export(store, out, step, columns, model, listed) -> None:
     """
     from qsdask.views.export import exportable
 
-    model = None if model is None else Path(model).stem
+    model = None if model is None else name_of_model(model)
     if listed:
         click.echo("\n".join(exportable(store, step=step, model=model)))
         return

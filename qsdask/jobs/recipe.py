@@ -74,7 +74,9 @@ def load_recipe(path: str | Path, changes: Sequence[str] = (), kind: type[Settin
         return validated(kind, **text), file.resolve().parent
     except UsageError as error:
         [command] = [name for name, other in _KINDS.items() if other is kind]
-        error.file, error.hint = str(file), f"'qsdask {command} --settings' prints all settings"
+        error.file = str(file)
+        if error.code == "E-SETTING":
+            error.hint = f"'qsdask {command} --settings' prints all settings"
         raise
 
 
@@ -104,7 +106,7 @@ def _table(file: Path) -> dict:
         shipped = f"{SHIPPED}{file.name} comes with qsdask" if shipped_recipe(file.name).is_file() else None
         raise NoInputError("no recipe here", code="E-NO-FILE", file=file, hint=shipped)
     try:
-        return tomllib.loads(file.read_text())
+        return tomllib.loads(file.read_bytes().decode())
     except tomllib.TOMLDecodeError as error:
         raise BadDataError(f"the recipe is not TOML: {error}", code="E-RECIPE", file=file) from None
     except UnicodeDecodeError:

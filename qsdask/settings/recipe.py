@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from qsdask.names import checked_name
 from qsdask.settings.base import Settings
 from qsdask.settings.defaults import PLASTIC_ABOVE
 from qsdask.settings.simulation import SimulateRecipe
@@ -36,6 +37,11 @@ class SpecimenSettings(Settings):
         description="trajectories of other isoconfigurational runs of the glass, such as simulated:NAME/compression-run2; "
         "their responses are averaged with its own, as train.label = 'propensity' needs",
     )
+
+    @field_validator("name")
+    @classmethod
+    def _can_be_a_name(cls, value: str) -> str:
+        return checked_name(value, "specimen")
 
     @property
     def run_names(self) -> list[str]:

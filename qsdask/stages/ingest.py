@@ -27,6 +27,7 @@ from qsdask.intake.rowtable import RowTable
 from qsdask.intake.scatter import PIECE_ATOMS, count_warnings, hash_words, scatter_steps
 from qsdask.intake.soundness import refuse_flat, refuse_overlap
 from qsdask.intake.specimen import fingerprint, other_input, species_of, specimen_key
+from qsdask.names import checked_name
 from qsdask.radii import radius_of
 from qsdask.settings import IngestSettings, ReadingSettings, validated
 from qsdask.space.box import Box
@@ -114,6 +115,8 @@ def ingest(
 
     Raises
     ------
+    UsageError
+        ``E-NAME`` for a specimen, or a store, whose name cannot be one.
     NoInputError
         When a file is not there.
     BadDataError
@@ -157,12 +160,10 @@ def ingest(
     position = box.wrap(first.position)
     order = bisect(position, first.id, box, settings.chunk)
     rows = domain_rows(len(order), settings.chunk)
-    kept = {
-        **settings.stored(),
-        "name": settings.name or path.stem,
-        "reference_hash": first.digest,
-        "timestep": timesteps,
-    }
+    name = settings.name or path.stem
+    if not (path / "zarr.json").is_file():  # a store that is there keeps its name
+        checked_name(name, "specimen")
+    kept = {**settings.stored(), "name": name, "reference_hash": first.digest, "timestep": timesteps}
     record = Record(KEY, ("atoms", "frames", "domains"), kept, {}, (1, len(timesteps), 1), len(rows) + 6)
     if not run.overwrite:
         _refuse_other_frames(path, record, source)

@@ -13,6 +13,7 @@ from qsdask.engine.course import Course, run_stage
 from qsdask.engine.where import Run
 from qsdask.errors import QSDaskError
 from qsdask.learn import Model, loaded, quench_in_softness
+from qsdask.names import checked_name, name_of_model
 from qsdask.schema import frame_of, group_at
 from qsdask.stages.definition import definition_of
 from qsdask.stages.steps import chosen_steps
@@ -53,7 +54,7 @@ def predict(store: str | Path, *, model: str | Path, step: int | Sequence[int] =
         ``E-FEATURES-DIFFER`` when the features were computed with different settings than those the model learned from;
         ``E-MODEL-...`` when the model folder is damaged.
     UsageError
-        ``E-STEP`` for a step that the store does not have.
+        ``E-STEP`` for a step that the store does not have; ``E-NAME`` for a model whose name no softness can have.
     """
     path, run = Path(store), run or Run()
     found = loaded(str(model))
@@ -70,8 +71,11 @@ def _predict_frame(path: Path, frame: int, found: Model, model: Path, run: Run) 
     root = StoreReader(path)
     columns = tuple(root.names(f"{features.key}/feature"))
     index = found.check_features(columns, definition_of(path, feature_set, frame))
-    name = model.stem
+    name = name_of_model(model)
     group = group_at(frame, f"softness/{name}")
+    before = ledger.read(path, group)
+    if before is None or not before.complete:  # a softness that is there keeps its name, and can be computed again
+        checked_name(name, "model", key=True)
     settings = {"model": name, "model_digest": found.digest(), "set": feature_set, "label": found.label}
     record = Record(
         group,

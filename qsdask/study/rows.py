@@ -11,6 +11,7 @@ import numpy as np
 from qsdask.engine.reading import read_box
 from qsdask.errors import BadDataError, NoInputError, UsageError
 from qsdask.learn import loaded, plastic, plastic_in_runs, usable
+from qsdask.names import name_of_model
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 
@@ -163,10 +164,11 @@ def softness_group(path: Path, model: str | Path) -> str:
     BadDataError
         ``E-MODEL-CHANGED`` when another model of this name was.
     """
-    group = f"softness/{Path(model).stem}"
+    name = name_of_model(model)
+    group = f"softness/{name}"
     if ledger.read(path, group) is None:
         raise NoInputError(
-            f"the model {Path(model).stem} has not been applied to this store",
+            f"the model {name} has not been applied to this store",
             code="E-STAGE-MISSING",
             file=path,
             hint=f"qsdask predict {path} --model {model}",
@@ -175,7 +177,7 @@ def softness_group(path: Path, model: str | Path) -> str:
     # A name is enough to look at what was predicted; the model itself must be the one that predicted it.
     if Path(model).is_dir() and loaded(str(model)).digest() != applied:
         raise BadDataError(
-            f"the softness in this store is that of another model named {Path(model).stem}",
+            f"the softness in this store is that of another model named {name}",
             code="E-MODEL-CHANGED",
             file=path,
             why="the model was trained again",

@@ -17,6 +17,7 @@ from qsdask.engine.tasks import progress_bar, run_tasks
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, CannotCreateError
 from qsdask.learn import Specimen, Table, definition_digest
+from qsdask.names import checked_name, name_of_model
 from qsdask.settings import TrainSettings, validated
 from qsdask.stages.definition import definition_of
 from qsdask.stages.steps import label_step
@@ -53,6 +54,8 @@ def train(
 
     Raises
     ------
+    UsageError
+        ``E-NAME`` for a folder whose name cannot be that of a softness.
     BadDataError
         ``E-ONE-CLASS``, ``E-FEW-PLASTIC``: labels from which nothing can be learned; ``E-STRAIN``: no frame at the
         label's strain; ``E-FEATURES-DIFFER``: stores whose features were defined differently.
@@ -67,6 +70,7 @@ def train(
     run, target = run or Run(), Path(model)
     paths = [Path(s) for s in ([stores] if isinstance(stores, str | Path) else stores)]
     chosen = validated(TrainSettings, **settings)
+    checked_name(name_of_model(target), "model", key=True)
     learn.refuse_other_content(target)
     _refuse_twice(paths)
     label, definition = _agreed(paths, chosen)

@@ -197,7 +197,7 @@ def _specimen(place: Path) -> dict:
 
 
 def _table(path: Path) -> dict[str, np.ndarray]:
-    head, *rows = list(csv.reader(io.StringIO(path.read_text())))
+    head, *rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
     value = np.array(rows, dtype=np.float64)
     return dict(zip(head, value.T, strict=True))
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from qsdask.engine.where import Run
 from qsdask.learn import Model, loaded
+from qsdask.names import name_of_model
 from qsdask.reporting.page import Report, render, write_page
 from qsdask.stages.steps import label_step
 from qsdask.store import ledger
@@ -94,7 +95,7 @@ def report(
             "composition": ", ".join(f"{name} {share:.2%}" for name, share in about["species"].items()),
             "excluded": scores["excluded"],
         },
-        model=_model(found, Path(model).stem),
+        model=_model(found, name_of_model(model)),
         scores=_scores(scores),
         stages=stages,
         making=_making(source.get("simulated", {})),

@@ -52,7 +52,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
         {"numpy", "psutil", "rich", "distributed"},
     ),
     "cli": (
-        BASE | {"quantity", "learn", "engine", "store", "stages", "study", "care", "views", "jobs", "cli"},
+        BASE | {"files", "quantity", "learn", "engine", "store", "stages", "study", "care", "views", "jobs", "cli"},
         {"click", "pydantic", "rich", "xarray"},
     ),
     "__main__": ({"cli"}, set()),

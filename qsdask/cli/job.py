@@ -14,7 +14,7 @@ from qsdask.cli.options import listing_settings, running
 @listing_settings
 @click.option("--set", "changes", multiple=True, help="Replace a setting: --set train.threshold=4.5")
 @click.option("--folder", help="Where everything goes, instead of the recipe's folder.")
-@click.option("--dry-run", is_flag=True, help="Print tasks, bytes and memory; run nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what would be written, tasks, bytes and memory; run nothing.")
 @running
 def run(recipe, changes, folder, dry_run, run) -> None:
     """Do all of a job from one recipe; run again, it goes on where it was.
@@ -25,10 +25,12 @@ def run(recipe, changes, folder, dry_run, run) -> None:
     qsdask run shipped:demo_glass                            # from the melt to the report
     qsdask run --settings > my.toml                          # all that a recipe may hold
     """
-    from qsdask.cli.tables import print_estimate, print_plan, print_run
+    from qsdask.cli.tables import print_estimate, print_plan, print_run, print_written
+    from qsdask.jobs.plan import written
     from qsdask.jobs.trajectories import simulation
 
     if dry_run:
+        print_written(written(recipe, changes=changes, folder=folder))
         if cost := simulation(recipe, changes=changes, folder=folder, run=run):
             print_estimate(cost)
         print_plan(qsdask.plan(recipe, changes=changes, folder=folder))

@@ -11,7 +11,7 @@ import qsdask
 from qsdask.cli.generated import settings_options
 from qsdask.cli.group import CONTEXT, cli
 from qsdask.cli.options import running
-from qsdask.errors import CannotCreateError
+from qsdask.files.taken import refuse_taken
 from qsdask.names import name_of_model
 from qsdask.settings import ReportSettings, validated
 
@@ -69,8 +69,8 @@ def activation(store, model, threshold, as_json, out, run) -> None:
     """
     from qsdask.cli.tables import print_activation
 
-    if out and Path(out).exists():
-        raise CannotCreateError("something is there already", code="E-EXISTS", file=out, hint="choose another --out")
+    if out:
+        refuse_taken(Path(out))
     found = qsdask.activation(store, model=model, threshold=threshold, run=run)
     if out:
         found.to_zarr(out, mode="w-", consolidated=False)
@@ -125,7 +125,8 @@ def glasses(folder, as_json) -> None:
 )
 @click.option("--model", help="Name of the softness, when there are several.")
 @click.option("--list", "listed", is_flag=True, help="Print the columns that there are, and stop.")
-def export(store, out, step, columns, model, listed) -> None:
+@click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
+def export(store, out, step, columns, model, listed, overwrite) -> None:
     """Write one frame with chosen columns for OVITO and others.
 
     \b
@@ -141,7 +142,7 @@ def export(store, out, step, columns, model, listed) -> None:
     if out is None:
         raise click.MissingParameter(param_type="option", param_hint="'--out'")
     names = [c.strip() for c in columns.split(",") if c.strip()]
-    made = qsdask.export(store, out, step=step, columns=names, model=model)
+    made = qsdask.export(store, out, step=step, columns=names, model=model, overwrite=overwrite)
     click.echo(f"{made}: written.")
 
 

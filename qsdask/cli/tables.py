@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import xarray as xr
@@ -32,6 +33,7 @@ __all__ = [
     "print_scores",
     "print_specimens",
     "print_table",
+    "print_written",
     "size",
 ]
 
@@ -191,6 +193,12 @@ def print_plan(plans: Mapping) -> None:
         print_table(
             f"{name}: cost, estimated", ("stage", "tasks", "ghosts per domain", "disk", "memory per worker"), rows
         )
+
+
+def print_written(found: Sequence[tuple[str, Path]]) -> None:
+    """Print what `qsdask.jobs.plan.written` found."""
+    rows = [(str(path), what, "there already" if path.exists() else "") for what, path in found]
+    print_table("what would be written", ("place", "what", "now"), rows)
 
 
 def print_estimate(found: Mapping) -> None:

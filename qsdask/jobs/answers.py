@@ -12,7 +12,7 @@ from qsdask.files.durable import write_durable
 from qsdask.learn.definition import nan_for_null, plain
 from qsdask.store import ledger
 
-__all__ = ["Answers", "content_of", "numbers_of"]
+__all__ = ["Answers", "content_of", "is_answers", "numbers_of"]
 
 
 class Answers:
@@ -26,12 +26,7 @@ class Answers:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._kept: dict[str, dict] = {}
-        try:
-            found = json.loads(file.read_bytes())
-            self._kept = {name: {"basis": str(one["basis"]), "answer": one["answer"]} for name, one in found.items()}
-        except (OSError, ValueError, LookupError, TypeError, AttributeError):
-            pass
+        self._kept = _kept_in(file) or {}
 
     def known(self, name: str, basis: object) -> Any:
         """Answer that was found on this basis; None when there is none."""
@@ -48,6 +43,11 @@ class Answers:
         self._kept[name] = {"basis": _digest(basis), "answer": plain(answer)}
         write_durable(self._file, (json.dumps(self._kept, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())
         return self.known(name, basis)
+
+
+def is_answers(file: Path) -> bool:
+    """Whether a file is one that a job wrote."""
+    return _kept_in(file) is not None
 
 
 def numbers_of(store: Path) -> dict[str, object]:
@@ -67,6 +67,15 @@ def content_of(path: Path) -> str | None:
         found.update(f"{file.relative_to(path)} {len(data)}\n".encode())
         found.update(data)
     return found.hexdigest()
+
+
+def _kept_in(file: Path) -> dict[str, dict] | None:
+    """Answers in a file; None when it holds none or is not there."""
+    try:
+        found = json.loads(file.read_bytes())
+        return {name: {"basis": str(one["basis"]), "answer": one["answer"]} for name, one in found.items()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None
 
 
 def _digest(basis: object) -> str:

@@ -12,6 +12,7 @@ from qsdask.formats.opening import open_trajectory
 from qsdask.intake.making import completed, making_of
 from qsdask.intake.specimen import species_of
 from qsdask.jobs.ensemble import atoms_of
+from qsdask.jobs.places import home_of, places_of
 from qsdask.jobs.recipe import load_recipe
 from qsdask.jobs.recipe_sets import sets_of
 from qsdask.jobs.trajectories import glasses_of, planned_of, sources
@@ -24,7 +25,7 @@ from qsdask.stages import features, ingest, predict, respond, shells
 from qsdask.stages.features import named_facts, quantity_of
 from qsdask.stages.shells import facts_of_shells
 
-__all__ = ["plan"]
+__all__ = ["plan", "written"]
 
 
 def plan(
@@ -50,12 +51,13 @@ def plan(
     Raises
     ------
     QSDaskError
-        When the recipe or a trajectory cannot be read, or a later stage would refuse its sets; see `sets_of`.
+        When the recipe would write elsewhere than below its folder (``E-OUTSIDE``), it or a trajectory cannot be read, or a
+        later stage would refuse its sets; see `sets_of`.
     """
     job, base = (recipe, Path.cwd()) if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
     made = {}
-    home = Path(folder or job.folder)
-    glasses = glasses_of(job, base, home)[1]
+    places = places_of(job, home_of(folder, job.folder))
+    glasses = glasses_of(job, base, places.home)[1]
     names = sets_of(job)
     for specimen in job.specimen:
         size, facts = _known(job, specimen, base, glasses)
@@ -69,6 +71,32 @@ def plan(
             predict.plan_of(size, len(learned.columns) + len(medium_range(learned))),
         ]
     return made
+
+
+def written(
+    recipe: str | Path | Recipe, *, changes: Sequence[str] = (), folder: str | Path | None = None
+) -> list[tuple[str, Path]]:
+    """Every file and folder that a recipe writes, and what it is.
+
+    Parameters
+    ----------
+    recipe, changes, folder
+        As of `plan`.
+
+    Returns
+    -------
+    list of tuple of (str, Path)
+        Nothing is written outside of them, but for the folders that they lie in.
+
+    Raises
+    ------
+    QSDaskError
+        As `plan`.
+    """
+    job, base = (recipe, Path.cwd()) if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
+    places = places_of(job, home_of(folder, job.folder))
+    named, glasses = glasses_of(job, base, places.home)
+    return [*([("simulated glasses", glasses)] if named else []), *places.told()]
 
 
 def _known(job: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path) -> tuple[Size, dict]:

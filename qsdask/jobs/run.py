@@ -12,7 +12,9 @@ from typing import Any, TypeVar
 
 from qsdask.engine.where import Run
 from qsdask.errors import QSDaskError, UsageError
-from qsdask.jobs.answers import Answers, content_of, numbers_of
+from qsdask.files.taken import refuse_taken
+from qsdask.jobs.answers import Answers, content_of, is_answers, numbers_of
+from qsdask.jobs.places import Places, home_of, places_of
 from qsdask.jobs.recipe import load_recipe
 from qsdask.jobs.recipe_sets import sets_of
 from qsdask.jobs.simulate import simulate
@@ -64,6 +66,8 @@ def run(
 
     Raises
     ------
+    UsageError
+        ``E-OUTSIDE`` when the recipe would write elsewhere than below its folder.
     QSDaskError
         Whatever stops a stage; finished stages are kept.
     """
@@ -73,20 +77,21 @@ def run(
     roles = {role: [s for s in plan.specimen if s.role == role] for role in ("train", "test")}
     if not roles["train"]:
         raise UsageError("the recipe has no specimen with role = 'train'", code="E-SETTING")
-    home = Path(folder or plan.folder)
-    home.mkdir(parents=True, exist_ok=True)
+    places = places_of(plan, home_of(folder, plan.folder))
+    refuse_taken(places.answers, overwrite=where.overwrite, ours=is_answers)
+    places.home.mkdir(parents=True, exist_ok=True)
     with where.shared() as here:
-        job = _Job(plan, base, home, here)
+        job = _Job(plan, base, places, here)
         job.simulate()
         for specimen in plan.specimen:
             job.fill(specimen)
         job.train(roles["train"])
         for specimen in roles["test"]:
-            job.test(specimen, alone=len(roles["test"]) == 1)
+            job.test(specimen)
     return {
-        "folder": home,
-        "model": job.model,
-        "stores": {specimen.name: job.store(specimen) for specimen in plan.specimen},
+        "folder": places.home,
+        "model": places.model,
+        "stores": {specimen.name: places.stores[specimen.name] for specimen in plan.specimen},
         "scores": job.scores,
         "reports": job.reports,
         "stages": job.rows(),
@@ -106,29 +111,28 @@ class _Job:
         The recipe.
     base : Path
         Folder that its file names start from.
-    home : Path
+    places : Places
         Where everything goes.
     run : Run
         On a cluster for all stages. If it overwrites, a stage is made anew where it was made with different settings, and
         only there: nobody wants to simulate a glass again because a threshold was changed.
     """
 
-    def __init__(self, plan: Recipe, base: Path, home: Path, run: Run) -> None:
-        self.plan, self.base, self.home = plan, base, home
-        self.model = home / plan.model
+    def __init__(self, plan: Recipe, base: Path, places: Places, run: Run) -> None:
+        self.plan, self.base, self.places, self.model = plan, base, places, places.model
         self.scores: dict[str, Any] = {}
         self.reports: dict[str, Path] = {}
         self._run = run
         self._seconds: dict[str, float] = {}
-        self._answers = Answers(home / "job.json")
-        self._simulated, self._glasses = glasses_of(plan, base, home)
+        self._answers = Answers(places.answers)
+        self._simulated, self._glasses = glasses_of(plan, base, places.home)
         self._features = plan.features.arguments()
         if "convention" not in plan.features.model_fields_set:
             del self._features["convention"]  # that of the shells
 
     def store(self, specimen: SpecimenSettings) -> Path:
         """Store of a specimen."""
-        return self.home / f"{specimen.name}.zarr"
+        return self.places.stores[specimen.name]
 
     def rows(self) -> list[dict]:
         """Stages and the seconds spent in them."""
@@ -147,7 +151,7 @@ class _Job:
         self._do("shells", lambda run: shells(store, **self.plan.shells.arguments(), run=run))
         self._do("features", lambda run: features(store, **self._features, run=run))
         self._do("respond", lambda run: respond(store, **measured, run=run))
-        others = [store.with_name(f"{name}.zarr") for name in specimen.run_names]
+        others = [self.places.stores[name] for name in specimen.run_names]
         for one, path in zip(runs_of(specimen), others, strict=True):
             self._ingest(one, path)
             self._do("respond", partial(_response, path, measured))
@@ -171,7 +175,7 @@ class _Job:
                 train(stores, **settings)
                 self._answers.keep("train", basis, content_of(self.model))
 
-    def test(self, specimen: SpecimenSettings, *, alone: bool) -> None:
+    def test(self, specimen: SpecimenSettings) -> None:
         """Softness, scores and report of a held-out glass; what rests on the same numbers as before is kept."""
         store, name = self.store(specimen), specimen.name
         frames = [0, *self._deformed(store)]
@@ -182,12 +186,12 @@ class _Job:
             scores = self._do("evaluate", lambda run: evaluate(store, model=self.model, run=run))
             scores = self._answers.keep(f"evaluate {name}", basis, scores)
         self.scores[name] = scores
-        settings = self.plan.report.arguments()
-        out = self.home / (settings.pop("out") if alone else f"{name}-{settings.pop('out')}")
-        self.reports[name] = out
+        settings = {**self.plan.report.arguments(), "out": self.places.reports[name]}
+        self.reports[name] = out = settings.pop("out")
         basis = [*basis, settings]
         if not self._answers.made(f"report {name}", basis, out):
             more = {"model": self.model, "out": out, "stages": self.rows(), "scores": scores}
+            out.parent.mkdir(parents=True, exist_ok=True)
             self._do("report", lambda run: report(store, **more, **settings, run=run))
             self._answers.keep(f"report {name}", basis, content_of(out))
 

@@ -23,6 +23,7 @@ from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, QSDaskError, UsageError, storage_errors
 from qsdask.files.lock import writing
 from qsdask.jobs.ensemble import Board, atoms_of, progress_of, steps_left, where_it_is, write_tables
+from qsdask.jobs.places import home_of
 from qsdask.jobs.recipe import load_recipe
 from qsdask.settings import SimulateRecipe
 from qsdask.simulation.execute import timing
@@ -72,6 +73,8 @@ def simulate(
 
     Raises
     ------
+    UsageError
+        ``E-OUTSIDE`` when the recipe names a folder that is not below the current one.
     NoInputError
         ``E-NO-LAMMPS``, ``E-NO-POTENTIAL``.
     BadDataError
@@ -83,7 +86,7 @@ def simulate(
     """
     where = run or Run()
     job, beside = _loaded(recipe, base, changes)
-    home = Path(folder or job.folder)
+    home = home_of(folder, job.folder)
     every = planned(job, beside)
     chosen = _chosen(every, only)
     with storage_errors(home), writing(home):
@@ -160,7 +163,7 @@ def estimate(
     """
     where = run or Run()
     job, beside = _loaded(recipe, base, changes)
-    home = Path(folder or job.folder)
+    home = home_of(folder, job.folder)
     seconds: dict[tuple, float] = {}
     rows: list[dict[str, Any]] = []
     for plan in _chosen(planned(job, beside), only):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from qsdask.engine.where import Run
 from qsdask.errors import UsageError
+from qsdask.jobs.places import below, home_of
 from qsdask.jobs.recipe import SHIPPED, load_recipe
 from qsdask.jobs.simulate import estimate, planned
 from qsdask.settings import Recipe, SimulateRecipe, SpecimenSettings
@@ -39,7 +40,7 @@ def simulation(
         See `qsdask.jobs.simulate.estimate`; None when the recipe makes none.
     """
     plan, base = (recipe, Path.cwd()) if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
-    names, glasses = glasses_of(plan, base, Path(folder or plan.folder))
+    names, glasses = glasses_of(plan, base, home_of(folder, plan.folder))
     return estimate(made_by(plan), base=base, folder=glasses, only=names, run=run) if names else None
 
 
@@ -60,12 +61,12 @@ def glasses_of(plan: Recipe, base: Path, home: Path) -> tuple[list[str], Path]:
     names : list of str
         Those that trajectories of the recipe name.
     folder : Path
-        Where they are made: in the folder of the job unless the simulation's own folder is an absolute one.
+        Where they are made: in the folder of the job, or below the current one when a recipe of its own tells them.
 
     Raises
     ------
     UsageError
-        ``E-SETTING`` when a trajectory names a specimen, and the recipe does not make it.
+        ``E-SETTING`` when a trajectory names a specimen, and the recipe does not make it; ``E-OUTSIDE``.
     """
     named = [track[0] for specimen in plan.specimen for one in (specimen, *runs_of(specimen)) if (track := _track(one))]
     named = list(dict.fromkeys(named))
@@ -81,7 +82,8 @@ def glasses_of(plan: Recipe, base: Path, home: Path) -> tuple[list[str], Path]:
             why=f"it makes {', '.join(known)}",
             hint=f"trajectory = '{SIMULATED}{known[0]}'",
         )
-    return named, home / plan.simulate.folder
+    own = Path(plan.simulate.folder).is_absolute()
+    return named, below(Path() if own else home, plan.simulate.folder, "simulate.folder")
 
 
 def planned_of(plan: Recipe, specimen: SpecimenSettings, base: Path) -> SpecimenPlan | None:

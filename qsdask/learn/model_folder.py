@@ -13,6 +13,7 @@ from typing import Any
 
 from qsdask.errors import BadDataError, CannotCreateError, NoInputError, StoreIOError
 from qsdask.files.durable import sync, write_durable
+from qsdask.files.taken import refuse_in_store
 from qsdask.learn.definition import canonical, nan_for_null, parse
 from qsdask.learn.model import Model
 from qsdask.learn.table import Specimen
@@ -79,13 +80,14 @@ def save_model(model: Model, path: str | os.PathLike, *, overwrite: bool = False
 
 
 def refuse_other_content(path: Path) -> None:
-    """Refuse a place where something is that is no model folder.
+    """Refuse a place where something is that is no model folder, and one inside of a store.
 
     Raises
     ------
     CannotCreateError
-        ``E-EXISTS``.
+        ``E-EXISTS``; ``E-IN-STORE``.
     """
+    refuse_in_store(path)
     is_model = path.is_dir() and not path.is_symlink() and (path / _JSON).is_file()
     if (path.is_symlink() or path.exists()) and not is_model:
         raise CannotCreateError(

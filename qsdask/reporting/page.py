@@ -12,13 +12,14 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from qsdask.errors import CannotCreateError
+from qsdask.errors import CannotCreateError, storage_errors
 from qsdask.files.durable import write_durable
+from qsdask.files.taken import refuse_taken
 from qsdask.reporting import figures, model_figures, template
 from qsdask.reporting.captions import CAPTIONS
 from qsdask.reporting.picture import encode
 
-__all__ = ["Report", "render", "write_page"]
+__all__ = ["Report", "refuse_other_page", "render", "write_page"]
 
 _PAPER = "Wang & Jain, Nat. Commun. 10, 5537 (2019), doi:10.1038/s41467-019-13511-9"
 _GLASS = "Cu65Zr35 quenched at 5e10 K/s"
@@ -35,6 +36,9 @@ _SCORES = (
 )
 #: What the paper gives for its held-out glass.
 _PUBLISHED_SCORES = {"auc_roc": 0.771, "recall": 0.742}
+
+#: The footer is within so many bytes from the end of a page.
+_LAST_BYTES = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,13 +110,39 @@ def render(report: Report) -> str:
     return template.document(report.title, _LEAD, parts, f"Made by qsdask. Method and published values: {_PAPER}.")
 
 
+def refuse_other_page(path: str | os.PathLike, *, overwrite: bool = False) -> None:
+    """Refuse a place where something is that is no page of qsdask; its own pages are written again and again.
+
+    Parameters
+    ----------
+    path : path-like
+        File to be written.
+    overwrite : bool
+        Whether another file may be replaced.
+
+    Raises
+    ------
+    CannotCreateError
+        ``E-EXISTS``, ``E-IN-STORE``.
+    """
+    refuse_taken(Path(path), overwrite=overwrite, ours=_is_page)
+
+
+def _is_page(path: Path) -> bool:
+    """Whether the first and the last words of a file are those of our pages; every version wrote them."""
+    with storage_errors(path), path.open("rb") as file:
+        first = file.read(len(template.FIRST))
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _LAST_BYTES))
+        return first == template.FIRST.encode() and b"<footer>Made by qsdask. " in file.read()
+
+
 def write_page(path: str | os.PathLike, page: str) -> Path:
     """Write a page in one step, or not at all.
 
     Parameters
     ----------
     path : path-like
-        File; an existing one is replaced.
+        File; an existing one is replaced, see `refuse_other_page`.
     page : str
         Its text.
 

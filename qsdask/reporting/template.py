@@ -18,6 +18,9 @@ from qsdask.reporting.picture import Picture
 
 __all__ = ["bullets", "commands", "document", "facts", "figure", "section", "table", "text", "tiles"]
 
+#: First words of every page.
+FIRST = '<!DOCTYPE html>\n<html lang="en">\n'
+
 _CSS = resources.files("qsdask.reporting").joinpath("style.css").read_text(encoding="utf-8")
 
 
@@ -151,7 +154,7 @@ def document(title: str, lead: str, parts: Iterable[str], footer: str) -> str:
     """The whole page. Its policy forbids the browser to fetch or run anything."""
     body = "\n".join(part for part in parts if part)
     return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'{FIRST}<head>\n<meta charset="utf-8">\n'
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
         "style-src 'unsafe-inline'\">\n"
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'

@@ -52,9 +52,7 @@ class SpecimenSettings(Settings):
 class Recipe(Settings):
     """All of a job: specimens, and the settings of every stage. The file `qsdask run` takes, in TOML."""
 
-    folder: str = Field(
-        default="qsdask-run", description="where stores, model and report go, relative to the current folder"
-    )
+    folder: str = Field(default="qsdask-run", description="where stores, model and report go, below the current folder")
     model: str = Field(default="model.qs", description="name of the model folder")
     simulate: SimulateRecipe | None = Field(
         default=None,

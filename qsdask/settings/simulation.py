@@ -126,7 +126,7 @@ class EnsembleSettings(Settings):
 class SimulateRecipe(Settings):
     """Glasses to make and to deform. The file `qsdask simulate` takes, in TOML."""
 
-    folder: str = Field(default="qsdask-glasses", description="where specimens go, relative to the current folder")
+    folder: str = Field(default="qsdask-glasses", description="where specimens go, below the current folder")
     alloy: AlloySettings
     quench: QuenchSettings = QuenchSettings()
     deform: DeformSettings = DeformSettings()

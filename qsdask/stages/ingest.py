@@ -16,6 +16,7 @@ from qsdask.engine.course import Course, run_stage
 from qsdask.engine.reading import read_box
 from qsdask.engine.where import Run
 from qsdask.errors import CannotCreateError
+from qsdask.files.taken import refuse_in_store
 from qsdask.formats.container import sniff
 from qsdask.formats.continuity import continued_cells, warnings_of_reference
 from qsdask.formats.frame import ReadWarning
@@ -123,7 +124,7 @@ def ingest(
         When the input is damaged, flat (``E-2D``), atoms overlap, are lost or change type, or species are unknown;
         ``E-OTHER-INPUT`` when the store was made from, or begun with, other frames.
     CannotCreateError
-        ``E-NOT-A-STORE`` when something else is in the way.
+        ``E-NOT-A-STORE`` when something else is in the way; ``E-IN-STORE`` for a place inside of another store.
     """
     path, run = Path(store), run or Run()
     settings = validated(
@@ -235,7 +236,8 @@ def again(path: Path, record: Record, run: Run, source: Sequence[str | Path] | N
 
 
 def _refuse_other_content(path: Path) -> None:
-    """Something that is not a store, nor the beginning of one, must not be written into."""
+    """Something that is not a store, nor the beginning of one, must not be written into, nor what is inside of another store."""
+    refuse_in_store(path)
     if not path.exists() or (path / "zarr.json").is_file():
         return
     if not path.is_dir() or any(not found.name.startswith(".") for found in path.iterdir()):

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from qsdask.engine.reading import read_box
 from qsdask.errors import UsageError
+from qsdask.files.taken import refuse_taken
 from qsdask.formats.write import open_writer
 from qsdask.schema import VARIABLES, command_of, frame_of, group_at, variables_of
 from qsdask.stages.steps import chosen_steps
@@ -28,7 +29,13 @@ class _Column(NamedTuple):
 
 
 def export(
-    store: str | Path, out: str | Path, *, step: int = 0, columns: Sequence[str] = (), model: str | None = None
+    store: str | Path,
+    out: str | Path,
+    *,
+    step: int = 0,
+    columns: Sequence[str] = (),
+    model: str | None = None,
+    overwrite: bool = False,
 ) -> Path:
     """Write one frame and chosen per-atom columns to a file that OVITO opens.
 
@@ -46,6 +53,8 @@ def export(
         it was computed for it: ``step_qs`` after ``qsdask predict --frame``.
     model : str, optional
         Name of the softness, when there are several.
+    overwrite : bool
+        Replace a file that is there.
 
     Returns
     -------
@@ -56,8 +65,11 @@ def export(
     ------
     UsageError
         ``E-STEP`` with what there is to choose from; ``E-COLUMN`` with the names most alike.
+    CannotCreateError
+        ``E-EXISTS`` when a file is there; ``E-IN-STORE`` for a place inside of a store.
     """
     path = Path(store)
+    refuse_taken(Path(out), overwrite=overwrite)
     [step] = chosen_steps(path, step)
     root = StoreReader(path)
     found = _columns(path, root, step, model)

@@ -19,6 +19,7 @@ from qsdask.files.durable import write_durable
 from qsdask.formats import Frame, open_trajectory
 from qsdask.radii import radius_of
 from qsdask.reporting.glass_page import VERDICTS, with_error, write_glass_page
+from qsdask.reporting.page import refuse_other_page
 from qsdask.settings.defaults import LABEL_STRAIN, PLASTIC_ABOVE
 from qsdask.simulation.progress import read_plan
 from qsdask.simulation.schedule import steps_of_a_strain_step
@@ -70,6 +71,7 @@ def glasses(folder: str | Path) -> list[dict]:
         raise NoInputError(
             "no finished specimen here", code="E-NO-GLASSES", file=folder, hint="make them with: qsdask simulate RECIPE"
         )
+    refuse_other_page(folder / "glasses.html")
     found = [_specimen(place) for place in places]
     rows = [row for specimen in found for row in specimen["rows"]]
     _compare_rates(rows)

@@ -10,7 +10,7 @@ import numpy as np
 from qsdask.engine.where import Run
 from qsdask.learn import Model, loaded
 from qsdask.names import name_of_model
-from qsdask.reporting.page import Report, render, write_page
+from qsdask.reporting.page import Report, refuse_other_page, render, write_page
 from qsdask.stages.steps import label_step
 from qsdask.store import ledger
 from qsdask.store.record import Record
@@ -53,7 +53,7 @@ def report(
     model : str or Path
         Model folder.
     out : str or Path
-        HTML file.
+        HTML file. A page that qsdask wrote is replaced, another file only if `run` overwrites.
     slice_axis : {"x", "y", "z"}
         Normal of the pictured slice.
     slice_thickness : float
@@ -63,7 +63,7 @@ def report(
     scores : mapping, optional
         Result of `qsdask.evaluate` for this store and model, when the caller has it; found anew otherwise.
     run : Run, optional
-        Cluster, workers, progress.
+        Cluster, workers, overwriting, progress.
 
     Returns
     -------
@@ -72,10 +72,13 @@ def report(
 
     Raises
     ------
+    CannotCreateError
+        ``E-EXISTS`` when another file is there; ``E-IN-STORE`` for a place inside of a store.
     QSDaskError
         When a stage is missing or incomplete, or the specimen was trained on.
     """
     path, run = Path(store), run or Run()
+    refuse_other_page(out, overwrite=run.overwrite)
     found = loaded(str(model))
     with run.shared() as here:
         scores = evaluate(path, model=model, run=here) if scores is None else scores

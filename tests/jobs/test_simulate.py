@@ -54,14 +54,14 @@ def recipe(tmp_path_factory):
     """A recipe of two specimens that take seconds."""
     folder = tmp_path_factory.mktemp("glasses")
     file = folder / "glasses.toml"
-    file.write_text(f'folder = "{folder / "made"}"\n{RECIPE}')
+    file.write_text(f'folder = "made"\n{RECIPE}')
     return file
 
 
 @pytest.fixture(scope="module")
 def made(recipe):
     """Both specimens, made by two worker processes."""
-    return simulate(recipe, run=Run("local", 2, False, False))
+    return simulate(recipe, folder=recipe.parent / "made", run=Run("local", 2, False, False))
 
 
 def dumps(folder) -> dict[str, bytes]:
@@ -118,7 +118,22 @@ def test_every_specimen_has_its_row_and_its_files(made):
 
 def test_simulating_again_does_nothing(made, recipe):
     before = {p: p.stat().st_mtime_ns for p in made["folder"].rglob("*.zst")}
-    assert main(["simulate", str(recipe), "--cluster", "threads", "--workers", "1", "--quiet"]) == 0
+    assert (
+        main(
+            [
+                "simulate",
+                str(recipe),
+                "--folder",
+                str(made["folder"]),
+                "--cluster",
+                "threads",
+                "--workers",
+                "1",
+                "--quiet",
+            ]
+        )
+        == 0
+    )
     assert {p: p.stat().st_mtime_ns for p in before} == before
 
 
@@ -172,7 +187,8 @@ def test_a_dump_that_the_metadata_does_not_name_is_ingested_without_it(made, tmp
         qsdask.ingest(tmp_path / "other.dump.zst", tmp_path / "glass.zarr", run=few)
 
 
-def test_from_the_melt_to_the_report_in_one_run(made, recipe, tmp_path, capsys):
+def test_from_the_melt_to_the_report_in_one_run(made, recipe, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(recipe.parent)  # the folder of the glasses is below it
     job = tmp_path / "job.toml"
     job.write_text(
         f'simulate = "{recipe}"\n'
@@ -192,7 +208,8 @@ def test_from_the_melt_to_the_report_in_one_run(made, recipe, tmp_path, capsys):
     assert "Quench-in softness of test" in (tmp_path / "all" / "report.html").read_text()
 
 
-def test_a_trajectory_that_the_recipe_does_not_make_is_refused(recipe, tmp_path, capsys):
+def test_a_trajectory_that_the_recipe_does_not_make_is_refused(recipe, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(recipe.parent)  # the folder of the glasses is below it
     job = tmp_path / "job.toml"
     text = '[[specimen]]\nname = "a"\ntrajectory = "simulated:nobody"\nrole = "train"\n'
     for begin, said in (("", "no section"), (f'simulate = "{recipe}"\n', NAMES[0])):

@@ -12,16 +12,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module, metadata
+from importlib import import_module
 from pkgutil import iter_modules
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
+from qsdask import outside
 from qsdask.errors import BadDataError, InternalError, QSDaskError, UsageError
 from qsdask.kernels import segment
-from qsdask.space.block import Block, Shell
+from qsdask.names import checked_name
+from qsdask.space.block import Block, Shell, read_only
 
 __all__ = [
     "KNOWN_STATISTICS",
@@ -34,6 +36,7 @@ __all__ = [
     "feature_sets",
     "medium_range",
     "parse_column",
+    "source_of_set",
     "surroundings",
 ]
 
@@ -41,6 +44,9 @@ __all__ = [
 STATISTICS = ("mean", "std", "min", "max")
 #: All that a set may name, in the order of the last axis of `qsdask.kernels.segment.coarsen`.
 KNOWN_STATISTICS = (*STATISTICS, "sum")
+
+#: Largest value that is stored: features are kept in single precision, where what is larger becomes infinite.
+LARGEST = float(np.finfo(np.float32).max)
 
 _PART = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
@@ -193,19 +199,22 @@ class AtomQuantity(ABC):
         if lacks:
             raise InternalError(f"{self.name} was given a block without {', '.join(lacks)}", code="E-BLOCK")
         try:
-            value = self.compute(block)
+            # Our own sets are known to leave it alone, and are compiled for what can be written.
+            value = self.compute(read_only(block) if outside.is_outside(type(self)) else block)
         except QSDaskError:
             raise
         except (Exception, SystemExit) as error:
-            if type(self).__module__.startswith("qsdask."):
+            if not outside.is_outside(type(self)):
                 raise
             raise self._refused(f"it failed with {type(error).__name__}: {error}") from error
         wanted = (block.n_owned, len(self.columns))
         if not isinstance(value, np.ndarray) or value.shape != wanted or value.dtype.kind not in "fiub":
             kind = f"shape {value.shape} of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
             raise self._refused(f"expected real numbers of shape {wanted}, got {kind}")
-        if value.dtype.kind == "f" and (infinite := np.isinf(value).any(axis=0)).any():
-            raise self._refused(f"infinite values in {self.columns[int(infinite.argmax())].name}")
+        if value.dtype.kind == "f" and (infinite := (np.abs(value) > LARGEST).any(axis=0)).any():
+            raise self._refused(
+                f"infinite values in {self.columns[int(infinite.argmax())].name}, or beyond {LARGEST:.2g}"
+            )
         return value
 
     def _refused(self, why: str) -> BadDataError:
@@ -294,43 +303,71 @@ def coarsened(quantity: AtomQuantity, value: np.ndarray, n_owned: int, shells: M
     return out.reshape(n_owned, len(of) * len(wanted))
 
 
-@cache
 def feature_sets() -> dict[str, type[AtomQuantity]]:
     """Feature sets by name: the files of `qsdask.structure`, then the entry points ``qsdask.features``.
 
     Raises
     ------
     UsageError
-        ``E-FEATURE-SET`` when two sets have one name, or one does not follow the contract.
+        ``E-FEATURE-SET`` when two sets have one name, or one cannot be loaded or does not follow the contract; ``E-NAME``
+        when its name cannot be one.
     """
-    found: dict[str, type[AtomQuantity]] = {}
+    return {name: kind for name, (kind, _) in _registered().items()}
+
+
+def source_of_set(name: str) -> dict[str, str]:
+    """What tells one version of a set of another package from another, see `qsdask.outside.source_of`; empty for our own."""
+    return _registered()[name][1]
+
+
+@cache
+def _registered() -> dict[str, tuple[type[AtomQuantity], dict[str, str]]]:
+    """Feature sets by name, each with its source as it was when it was loaded."""
     package = import_module("qsdask.structure")
-    built_in = [
-        import_module(f"qsdask.structure.{module.name}").FEATURE_SET for module in iter_modules(package.__path__)
-    ]
-    outside = [_loaded(entry) for entry in metadata.entry_points(group="qsdask.features")]
-    for quantity in [*built_in, *outside]:
-        kept = isinstance(quantity, type) and issubclass(quantity, AtomQuantity) and hasattr(quantity, "name")
-        if not (kept and "__dataclass_params__" in vars(quantity)):
+    found: dict[str, tuple[type[AtomQuantity], dict[str, str]]] = {}
+    for module in iter_modules(package.__path__):
+        ours = import_module(f"qsdask.structure.{module.name}").FEATURE_SET
+        found[ours.name] = (ours, {})
+    for entry in outside.entries():
+        place = outside.package_of(entry)
+        kind: Any = outside.loaded(entry)
+        if fault := _breach(kind):
+            told = getattr(kind, "name", None) or getattr(kind, "__name__", kind)
             raise UsageError(
-                f"the feature set {getattr(quantity, 'name', quantity)!r} is no dataclass with a name that inherits from "
-                "qsdask.quantity.AtomQuantity",
+                f"the feature set {told!r} of the package {place!r} does not follow the contract: {fault}",
                 code="E-FEATURE-SET",
+                hint=f"mend or remove {place}; see qsdask.quantity.AtomQuantity",
             )
-        if quantity.name in found:
-            raise UsageError(f"two feature sets are named {quantity.name!r}", code="E-FEATURE-SET")
-        found[quantity.name] = quantity
+        if kind.name in found:
+            raise UsageError(
+                f"two feature sets are named {kind.name!r}", code="E-FEATURE-SET", hint=f"mend or remove {place}"
+            )
+        checked_name(kind.name, f"feature set (of the package {place})", key=True)
+        found[kind.name] = (kind, outside.source_of(kind, entry))
     return found
 
 
-def _loaded(entry: metadata.EntryPoint) -> type[AtomQuantity]:
-    """Class of an outside feature set; a broken package is named, for it stops every command on features."""
+def _breach(kind: Any) -> str | None:
+    """What a class of another package lacks to be a feature set."""
+    if not (isinstance(kind, type) and issubclass(kind, AtomQuantity) and "__dataclass_params__" in vars(kind)):
+        return "it is no dataclass that inherits from AtomQuantity"
+    declared: dict[str, Any] = {name: getattr(kind, name, None) for name in ("name", "columns", "shells", "statistics")}
+    name, columns = declared["name"], declared["columns"]
+    if not isinstance(name, str):
+        return "it has no name"
+    if name == "all" or "," in name:
+        return "commas join the names of sets, and 'all' stands for every one"
+    if not (columns and isinstance(columns, tuple) and all(isinstance(column, Column) for column in columns)):
+        return "its columns are no tuple of Column"
+    if len({column.name for column in columns}) != len(columns):
+        return "two of its columns have one name"
+    for what, allowed in (("shells", {"voronoi", "cutoff"}), ("statistics", set(KNOWN_STATISTICS))):
+        if not isinstance(declared[what], tuple) or not set(declared[what]) <= allowed:
+            return f"its {what} are no tuple of some of {', '.join(sorted(allowed))}"
+    if kind.rings not in (1, 2):
+        return f"its rings are {kind.rings!r}"
     try:
-        return entry.load()
-    except (Exception, SystemExit) as error:  # whatever stands in it, a call of sys.exit too
-        package = entry.dist.name if entry.dist else entry.value
-        raise UsageError(
-            f"the feature set {entry.name!r} of the package {package!r} cannot be loaded: {type(error).__name__}: {error}",
-            code="E-FEATURE-SET",
-            hint=f"mend or remove {package}",
-        ) from None
+        kind()
+    except (Exception, SystemExit) as error:
+        return f"it cannot be made with its default settings: {type(error).__name__}: {error}"
+    return None

@@ -7,17 +7,22 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import Distribution, PathDistribution
+from dataclasses import dataclass, field
+from importlib.metadata import Distribution, EntryPoint, PathDistribution
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
 import qsdask
-from qsdask.quantity import AtomQuantity, feature_sets
-from tests.small_store import tiny
+from qsdask.outside import SOURCE
+from qsdask.quantity import AtomQuantity, Column, _registered
+from qsdask.stages.features import _refuse_other_source
+from qsdask.store.record import read
+from tests.small_store import own, tiny
 
-__all__ = ["tiny"]
+__all__ = ["own", "tiny"]
 
 PACKAGE = Path(__file__).resolve().parents[1] / "examples" / "outside_feature_set"
 
@@ -66,12 +71,71 @@ class Nameless(AtomQuantity):
     """A class of the contract that is neither a dataclass nor named."""
 
 
-@pytest.mark.parametrize("wrong", [len, dict, Nameless])
-def test_an_entry_point_that_is_no_feature_set_is_refused_by_name(wrong, monkeypatch):
-    monkeypatch.setattr("qsdask.quantity.metadata.entry_points", lambda group: [group])
-    monkeypatch.setattr("qsdask.quantity._loaded", lambda entry: wrong)
-    with pytest.raises(qsdask.QSDaskError, match=f"{wrong.__name__}.*E-FEATURE-SET|E-FEATURE-SET.*{wrong.__name__}"):
-        feature_sets.__wrapped__()
+@dataclass(frozen=True)
+class Whole(AtomQuantity):
+    """What follows the contract."""
+
+    name: ClassVar[str] = "whole"
+    columns: ClassVar[tuple[Column, ...]] = (Column("sro__whole__cutoff", "1", "made up", "never", "cutoff"),)
+    shells: ClassVar[tuple[str, ...]] = ("cutoff",)
+
+    def compute(self, block):
+        """Ones."""
+        return np.ones((block.n_owned, 1))
+
+
+@dataclass(frozen=True)
+class Needy(Whole):
+    """A setting without a default."""
+
+    needed: float = field(kw_only=True)
+
+
+def other(title: str, **declared) -> type:
+    return dataclass(frozen=True)(type(title, (Whole,), {"__module__": __name__, "__annotations__": {}, **declared}))
+
+
+def registered(monkeypatch, *kinds) -> dict:
+    """Feature sets where packages offer these."""
+    monkeypatch.setattr(
+        "qsdask.outside.entries", lambda: [EntryPoint(str(k), "made_up", "qsdask.features") for k in kinds]
+    )
+    given = iter(kinds)
+    monkeypatch.setattr("qsdask.outside.loaded", lambda entry: next(given))
+    return _registered.__wrapped__()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        (len, "len.*no dataclass"),
+        (dict, "dict.*no dataclass"),
+        (Nameless, "Nameless.*no dataclass"),
+        (Needy, "'whole'.*default settings: TypeError.*needed"),
+        (other("Empty", columns=()), "columns"),
+        (other("Twice", columns=Whole.columns * 2), "one name"),
+        (other("Shell", shells=("vorono",)), "shells"),
+        (other("Statistic", statistics=("median",)), "statistics"),
+        (other("Rings", rings=3), "rings"),
+        (other("All", name="all"), "'all'.*every one"),
+        (other("Comma", name="a,b"), "'a,b'.*commas"),
+        (other("Abstract", compute=AtomQuantity.compute), "TypeError"),
+    ],
+)
+def test_an_entry_point_that_is_no_feature_set_is_refused_by_name(wrong, why, monkeypatch):
+    with pytest.raises(qsdask.QSDaskError, match=rf"(?s)E-FEATURE-SET.*{why}"):
+        registered(monkeypatch, wrong)
+
+
+def test_sets_of_packages_have_names(monkeypatch):
+    assert "whole" in registered(monkeypatch, Whole)
+    assert "näher" in registered(monkeypatch, other("Umlaut", name="näher"))
+    for name in ("c", "a/b", "a\\b", "..", "", "a\x07b", "a\udce9"):
+        with pytest.raises(qsdask.QSDaskError, match=r"(?s)E-NAME.*package made_up"):
+            registered(monkeypatch, other("Named", name=name))
+    for kinds in ((Whole, Whole), (other("Ours", name="interstice"),)):
+        with pytest.raises(qsdask.QSDaskError, match=r"(?s)E-FEATURE-SET.*two feature sets.*made_up"):
+            registered(monkeypatch, *kinds)
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +200,115 @@ def test_pip_installs_the_same_entry_points(installed, tmp_path):
 
     assert told(target) == told(installed)
     assert (target / "qsdask_misfit.py").read_text() == (installed / "qsdask_misfit.py").read_text()
+
+
+def outside(store: Path, *typed: object, folder: Path) -> tuple[int, str]:
+    """Status of a command on features where a folder of packages is installed, and all that it said."""
+    environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{Path(__file__).resolve().parents[1]}"}
+    command = [sys.executable, "-m", "qsdask", "features", store, "--set", "misfit", "--quiet", *typed]
+    done = subprocess.run(
+        list(map(str, command)), env=environment, capture_output=True, text=True, check=False, timeout=240
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def editable(installed, tmp_path) -> Path:
+    """The same package, to be changed."""
+    return shutil.copytree(installed, tmp_path / "editable", ignore=shutil.ignore_patterns("__pycache__"))
+
+
+FAST = ("--cluster", "threads", "--workers", "2")
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import sys; sys.exit(0)", "SystemExit: 0"),
+        ("def", "SyntaxError"),
+        ("import nowhere_to_be_found", "ModuleNotFoundError"),
+        ("1 / 0", "ZeroDivisionError"),
+    ],
+)
+def test_a_package_that_cannot_be_imported_is_named_and_the_status_is_not_0(editable, own, code, said):
+    (editable / "qsdask_misfit.py").write_text(code)
+    status, text = outside(own / "tiny.zarr", *FAST, folder=editable)
+    assert status == 64
+    assert "E-FEATURE-SET: the feature set 'misfit' of the package 'qsdask-misfit' cannot be loaded" in text
+    assert said in text
+
+
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [
+        ("return np.full((n, 3), np.inf)", "infinite values in sro__number_density__voro"),
+        ("return np.full((n, 3), 1e39)", "infinite values in sro__number_density__voro"),
+        ("return np.zeros((n, 2))", "got shape"),
+        ("block.position[0] = 0.0", "read-only"),
+        ("voronoi.count[:] = 0", "read-only"),
+        ("block.box.cell[:] = 0", "read-only"),
+        ("raise SystemExit(0)", "SystemExit"),
+    ],
+)
+def test_what_a_package_gives_wrong_is_its_own(editable, own, last, said):
+    file = editable / "qsdask_misfit.py"
+    file.write_text(file.read_text().replace("return np.stack(", f"{last}\n        return np.stack("))
+    status, text = outside(own / "tiny.zarr", *FAST, folder=editable)
+    assert status == 65
+    assert "E-FEATURE-OUTPUT: the feature set 'misfit' of qsdask_misfit did not give what it declares" in text
+    assert said in text
+
+
+def test_what_a_package_prints_is_not_the_answer(editable, own):
+    file = editable / "qsdask_misfit.py"
+    file.write_text(file.read_text() + "\nprint('hello')\n")
+    environment = {**os.environ, "PYTHONPATH": f"{editable}{os.pathsep}{Path(__file__).resolve().parents[1]}"}
+    typed = [sys.executable, "-m", "qsdask", "features", "--list", "--set", "misfit"]
+    done = subprocess.run(typed, env=environment, capture_output=True, text=True, check=True)
+    assert "hello" not in done.stdout
+    assert "the package qsdask-misfit printed while it was loaded: 'hello'" in done.stderr
+
+
+def test_a_package_that_was_changed_does_not_go_on_in_the_same_columns(editable, own):
+    store, model = own / "tiny.zarr", own / "misfit.qs"
+    assert outside(store, *FAST, folder=editable)[0] == 0
+    settings = read(store, "features/misfit").settings
+    assert (settings["set_package"], settings["set_version"]) == ("qsdask-misfit", "0.1.0")
+    assert set(read(store, "features/interstice").settings).isdisjoint(SOURCE)
+    run("-c", TRAIN, store, model, folder=editable)
+    file = editable / "qsdask_misfit.py"
+    file.write_text(file.read_text().replace("- 1.0", "- 2.0"))
+    status, text = outside(store, *FAST, folder=editable)
+    assert status == 73
+    assert (
+        f"E-SETTINGS: features/misfit was computed with other settings: set_source: {settings['set_source']} ->" in text
+    )
+    assert outside(store, *FAST, "--overwrite", folder=editable)[0] == 0
+    with pytest.raises(qsdask.QSDaskError, match=r"(?s)E-FEATURES-DIFFER.*features\.set_source: model"):
+        qsdask.predict(store, model=model)
+    (metadata,) = editable.glob("*.dist-info")
+    (metadata / "METADATA").write_text((metadata / "METADATA").read_text().replace("0.1.0", "0.1.1"))
+    assert "set_version: 0.1.0 -> 0.1.1" in outside(store, *FAST, folder=editable)[1]
+
+
+def test_a_worker_with_another_version_refuses(monkeypatch):
+    monkeypatch.setattr("qsdask.stages.features.source_of_set", lambda name: {"set_source": "here"})
+    _refuse_other_source("misfit", {"set_source": "here"})
+    with pytest.raises(qsdask.QSDaskError, match=r"(?s)E-FEATURE-SET.*this worker"):
+        _refuse_other_source("misfit", {"set_source": "there"})
+
+
+def test_what_was_damaged_is_computed_again_by_the_same_version_only(editable, own):
+    store = own / "tiny.zarr"
+    assert outside(store, *FAST, folder=editable)[0] == 0
+    chunk = store / "features" / "misfit" / "value" / "c" / "0" / "0"
+    before = chunk.read_bytes()
+    chunk.write_bytes(before[:-1])
+    run("-m", "qsdask", "repair", store, "--quiet", *FAST, folder=editable)
+    assert chunk.read_bytes() == before
+    chunk.write_bytes(before[:-1])
+    file = editable / "qsdask_misfit.py"
+    file.write_text(file.read_text() + "\n# another\n")
+    with pytest.raises(AssertionError, match="E-SETTINGS"):
+        run("-m", "qsdask", "repair", store, "--quiet", *FAST, folder=editable)

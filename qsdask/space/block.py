@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
+from typing import Any, cast
 
 import numpy as np
 
 from qsdask.space.box import Box
 
-__all__ = ["Block", "Shell", "identity_order"]
+__all__ = ["Block", "Shell", "identity_order", "read_only"]
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,22 @@ class Block:
     shells: Mapping[str, Shell] = field(default_factory=dict)
     current: np.ndarray | None = None
     current_box: Box | None = None
+
+
+def read_only(block: Block) -> Block:
+    """The same block with arrays that cannot be written; nothing is copied."""
+    return cast(Block, _locked(block))
+
+
+def _locked(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        value = value.view()
+        value.flags.writeable = False
+    elif isinstance(value, Block | Shell | Box):
+        value = replace(value, **{each.name: _locked(getattr(value, each.name)) for each in fields(value)})
+    elif isinstance(value, Mapping):
+        value = MappingProxyType({name: _locked(each) for name, each in value.items()})
+    return value
 
 
 def identity_order(atom_id: np.ndarray, image: np.ndarray) -> np.ndarray:

@@ -21,7 +21,8 @@ from qsdask.engine.reading import held_rows, placed, read_rows
 from qsdask.engine.where import Run
 from qsdask.errors import UsageError
 from qsdask.kernels.cells import neighbour_shell
-from qsdask.quantity import Around, AtomQuantity, coarsened, feature_sets, medium_range, surroundings
+from qsdask.outside import SOURCE
+from qsdask.quantity import Around, AtomQuantity, coarsened, feature_sets, medium_range, source_of_set, surroundings
 from qsdask.schema import frame_of, group_at
 from qsdask.settings import FeatureSettings, ShellSettings, validated
 from qsdask.space.block import Block, Shell
@@ -121,7 +122,7 @@ def _compute_set(path: Path, frame: int, name: str, chosen: FeatureSettings, fac
     record = Record(
         group,
         (group,),
-        {"set": quantity.name, **known},
+        {"set": quantity.name, **known, **source_of_set(name)},
         inputs,
         (1 + len(surroundings(quantity)), 1, root.n_domain),
         max(8, -(-max(len(quantity.columns), _width(quantity)) // _chunk(quantity))),
@@ -130,7 +131,13 @@ def _compute_set(path: Path, frame: int, name: str, chosen: FeatureSettings, fac
         record,
         plan_of(size_of(root), quantity, cutoff),
         partial(_template, path, quantity, group),
-        partial(_features_of_domain, frame=frame, settings={**given, "set": quantity.name}, facts=facts),
+        partial(
+            _features_of_domain,
+            frame=frame,
+            settings={**given, "set": quantity.name},
+            facts=facts,
+            source=source_of_set(name),
+        ),
         partial(_compile, quantity),
     )
     run_stage(path, course, run)
@@ -161,7 +168,8 @@ def plan_of(size: Size, quantity: AtomQuantity, cutoff: float = 0.0) -> StagePla
 
 def again(path: Path, record: Record, run: Run, source: object = None) -> bool:
     """Compute features with the settings of a record; see `qsdask.engine.recompute.again`."""
-    settings = FeatureSettings(**record.settings).arguments(given_only=True)
+    asked = {name: value for name, value in record.settings.items() if name not in SOURCE}
+    settings = FeatureSettings(**asked).arguments(given_only=True)
     features(path, step=frame_of(record.key)[0], **settings, run=run)
     return True
 
@@ -227,6 +235,7 @@ def named_facts(names: Sequence[str], count: np.ndarray, radius: Sequence[float]
 
 def quantity_of(name: str, settings: FeatureSettings, facts: Mapping[str, object] | None = None) -> AtomQuantity:
     """A feature set with those settings, and those facts of the specimen, that it knows."""
+    [name] = set_names(name)  # on a worker it may not be installed
     kind = feature_sets()[name]
     stored = {key: tuple(v) if isinstance(v, list) else v for key, v in settings.stored().items()}
     values = {**stored, **(facts or {})}
@@ -239,10 +248,19 @@ def _fields(kind: type[AtomQuantity]) -> list[str]:
 
 
 def _features_of_domain(
-    path: str, part: int, domain: int, steps: list[int], *, frame: int, settings: dict, facts: dict
+    path: str,
+    part: int,
+    domain: int,
+    steps: list[int],
+    *,
+    frame: int,
+    settings: dict,
+    facts: dict,
+    source: dict[str, str],
 ) -> None:
     root = StoreReader(path)
     quantity = quantity_of(settings["set"], FeatureSettings(**settings), facts)
+    _refuse_other_source(quantity.name, source)
     group = group_at(frame, f"features/{quantity.name}")
     held = held_rows(root, domain, frame)
     n_own = len(quantity.columns)
@@ -260,6 +278,17 @@ def _features_of_domain(
     value = np.where(held[:, None], value, np.nan).astype(np.float32)
     with committing(Path(path), group, (part, steps[0], domain)) as writer:
         writer.write(group, "value", (root.rows(domain), columns), value)
+
+
+def _refuse_other_source(name: str, source: dict[str, str]) -> None:
+    """Refuse to work with another version of an outside set than the driver of the stage has."""
+    if (here := source_of_set(name)) != source:
+        raise UsageError(
+            f"this worker has another feature set {name!r} than the process that began the stage: {here}, not {source}",
+            code="E-FEATURE-SET",
+            why="one column would be computed by two definitions",
+            hint="install one version everywhere, and start the workers anew",
+        )
 
 
 def _taken_around(root: StoreReader, domain: int, quantity: AtomQuantity, around: Around, frame: int) -> np.ndarray:

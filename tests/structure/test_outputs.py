@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from qsdask.errors import BadDataError, UsageError
-from qsdask.quantity import AtomQuantity, Column, _loaded
+from qsdask.outside import loaded
+from qsdask.quantity import AtomQuantity, Column
 from qsdask.stages.toy import toy_block
 
 COLUMN = Column("sro__made_up__cutoff", "1", "made up", "never", "cutoff")
@@ -71,4 +72,4 @@ def test_a_package_that_cannot_be_loaded_is_named(fault):
             raise fault
 
     with pytest.raises(UsageError, match=rf"(?s)E-FEATURE-SET.*'broken'.*{type(fault).__name__}"):
-        _loaded(Entry())
+        loaded(Entry())

@@ -61,7 +61,8 @@ def parse(data: bytes, path: Path) -> dict[str, Any]:
     Raises
     ------
     BadDataError
-        ``E-MODEL-VERSION``, ``E-MODEL-JSON`` or ``E-MODEL-CHECKSUM``.
+        ``E-MODEL-VERSION``, ``E-MODEL-JSON``, ``E-MODEL-CHECKSUM``; ``E-MODEL-CONTENT`` when it is what was written, and no
+        trained model.
     """
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -98,7 +99,29 @@ def parse(data: bytes, path: Path) -> dict[str, Any]:
         intact = False
     if not intact:
         raise BadDataError("the model record was changed: its SHA-256 differs", code="E-MODEL-CHECKSUM", file=path)
+    if gap := _gap(record):
+        raise BadDataError(f"the model cannot be used: {gap}", code="E-MODEL-CONTENT", file=path, hint="train it again")
     return record
+
+
+def _gap(record: dict[str, Any]) -> str | None:
+    """What an intact record lacks that every trained model has: without it softness would mean nothing."""
+    label, features, mean = record["label"], record["definition"].get("features"), record["scores"].get("mean")
+    for name in ("strain", "threshold", "surface_margin_angstrom", *(["frequency"] if "frequency" in label else [])):
+        if type(label.get(name)) not in (int, float):
+            return f"its label has no {name}"
+    if not isinstance(features, dict) or not isinstance(features.get("set"), str):
+        return "its definition names no feature set"
+    # A score that is not defined is null.
+    scored = isinstance(mean, dict) and all(
+        type(mean.get(n, "")) in (int, float, type(None)) for n in ("auc", "auc_std")
+    )
+    if not scored or not isinstance(record["scores"].get("folds"), list):
+        return "it has no scores"
+    usable, plastic = (sum(each[name] for each in record["specimens"]) for name in ("n_usable", "n_plastic"))
+    if plastic in (0, usable):
+        return f"the {usable} atoms that it learned from have one label"
+    return None
 
 
 def _fault(record: dict[str, Any]) -> str | None:

@@ -116,6 +116,7 @@ def load_model(path: str | os.PathLike) -> Model:
     BadDataError
         ``E-MODEL-FILES``: a file is missing, unexpected, no plain file, or too large.
         ``E-MODEL-VERSION``: written by a newer qsdask. ``E-MODEL-JSON``: the JSON file is damaged.
+        ``E-MODEL-CONTENT``: it is intact, and lacks what every trained model has.
         ``E-MODEL-CHECKSUM``: a file is not what was written. ``E-MODEL-TREE``: see `check_text`.
 
     Notes

@@ -57,7 +57,8 @@ def train(
     UsageError
         ``E-NAME`` for a folder whose name cannot be that of a softness.
     BadDataError
-        ``E-ONE-CLASS``, ``E-FEW-PLASTIC``: labels from which nothing can be learned; ``E-STRAIN``: no frame at the
+        ``E-NO-USABLE``: a store without atoms to learn from; ``E-ONE-CLASS``, ``E-FEW-PLASTIC``: labels from which nothing can be
+        learned; ``E-STRAIN``: no frame at the
         label's strain; ``E-FEATURES-DIFFER``: stores whose features were defined differently.
     CannotCreateError
         ``E-EXISTS`` when another model, or something else, is there.
@@ -81,6 +82,8 @@ def train(
                 client, partial(_count, chosen=chosen, label=label), label_of, label="label", progress=run.progress
             )
         )
+        for path in paths:
+            _refuse_unusable(path, [c for c in counted if c["path"] == str(path)], chosen)
         specimens = _told_apart({str(path): _specimen(path, counted) for path in paths})
         gather = partial(_gather, chosen=chosen, label=label, share=_share(specimens, chosen), specimens=specimens)
         parts = list(run_tasks(client, gather, label_of, label="gather", progress=run.progress))
@@ -151,8 +154,29 @@ def _count(path: str, domain: int, step: int, *, chosen: TrainSettings, label: d
         "path": path,
         "n_usable": int(found.mask.sum()),
         "n_plastic": int(found.y[found.mask].sum()),
+        "excluded": found.excluded,
+        "known": np.isfinite(found.value).sum(axis=0),
         "d2_quantiles": np.quantile(d2, np.linspace(0, 1, 21)) if len(d2) else np.empty(0),
     }
+
+
+def _refuse_unusable(path: Path, counted: list[dict], chosen: TrainSettings) -> None:
+    """Refuse a store without an atom to learn from, and tell what left them all out."""
+    if any(c["n_usable"] for c in counted):
+        return
+    columns = columns_of(StoreReader(path), chosen)
+    void = [name for name, n in zip(columns, sum(c["known"] for c in counted), strict=True) if n == 0]
+    rules = Counter({rule: sum(c["excluded"][rule] for c in counted) for rule in counted[0]["excluded"]})
+    of_columns = f"; {', '.join(void[:3])}{', ...' * (len(void) > 3)}: no value in any atom" if void else ""
+    raise BadDataError(
+        "no atom of this store can be learned from",
+        code="E-NO-USABLE",
+        file=path,
+        why=f"left out by {', '.join(f'{rule}: {n}' for rule, n in rules.most_common() if n)}{of_columns}",
+        hint=f"--columns short_range or another set than {chosen.set}"
+        if void
+        else "a smaller --surface-margin, another --strain, or another --host",
+    )
 
 
 def _specimen(path: Path, counted: list[dict]) -> Specimen:

@@ -35,13 +35,12 @@ from qsdask.settings import TrainSettings
 FEW = TrainSettings(trees=20, draws=2)
 ONCE = TrainSettings(trees=20, draws=1)
 DEFINITION = {
-    "set": "interstice",
-    "convention": "paper",
+    "features": {"set": "interstice", "convention": "paper"},
     "cutoff_angstrom": 4.0,
     "facet_fraction": 0.05,
     "radii": {"Cu": 1.26, "Zr": 1.58},
 }
-LABEL = {"strain": 0.04, "threshold": 5.0, "normalise": "sum", "cutoff_angstrom": 4.0}
+LABEL = {"strain": 0.04, "threshold": 5.0, "normalise": "sum", "cutoff_angstrom": 4.0, "surface_margin_angstrom": 0.0}
 
 
 def glass(key, n=1200, seed=0, n_feature=20):
@@ -268,7 +267,9 @@ def test_the_record_holds_what_is_needed(folder):
 def test_scores_without_value_survive_the_folder(model, tmp_path):
     from dataclasses import replace
 
-    odd = replace(model, scores={"folds": [{"auc": float("nan")}], "mean": {"auc": float("nan")}})
+    odd = replace(
+        model, scores={"folds": [{"auc": float("nan")}], "mean": {"auc": float("nan"), "auc_std": float("nan")}}
+    )
     save_model(odd, tmp_path / "odd.qs")
     assert np.isnan(load_model(tmp_path / "odd.qs").scores["folds"][0]["auc"])
 
@@ -542,3 +543,29 @@ def test_the_check_accepts_every_text_that_training_writes(model):
     for text in model.trees.values():
         assert check_text(text, model.columns) == 20
     assert isinstance(model, Model)
+
+
+NO_MODEL = {
+    "one label": lambda r: [s.update(n_plastic=0) for s in r["specimens"]],
+    "have one label": lambda r: [s.update(n_plastic=s["n_usable"]) for s in r["specimens"]],
+    "its label has no strain": lambda r: r["label"].clear(),
+    "its label has no threshold": lambda r: r["label"].update(threshold="5"),
+    "its label has no surface_margin_angstrom": lambda r: r["label"].pop("surface_margin_angstrom"),
+    "its label has no frequency": lambda r: r["label"].update(frequency=None),
+    "it has no scores": lambda r: r["scores"].clear(),
+    "no scores": lambda r: r["scores"].update(mean={}),
+    "its definition names no feature set": lambda r: r["definition"].clear(),
+}
+
+
+@pytest.mark.parametrize("said", NO_MODEL)
+def test_a_model_that_is_whole_and_no_model_is_told(folder, said):
+    file = folder / "model.json"
+    record = json.loads(file.read_text())
+    del record["sha256"]
+    NO_MODEL[said](record)
+    record["definition_sha256"] = definition_digest(record["definition"])
+    record["sha256"] = hashlib.sha256(canonical(record)).hexdigest()
+    file.write_text(json.dumps(record))
+    with pytest.raises(BadDataError, match=f"(?s)E-MODEL-CONTENT: the model cannot be used.*{said}"):
+        load_model(folder)

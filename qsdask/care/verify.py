@@ -23,7 +23,7 @@ from qsdask.files.lock import is_lock_file
 from qsdask.store.durable import name_word
 from qsdask.store.ledger import Record, Task, receipt_key
 from qsdask.store.manifest import Manifest, folder_text, folders_of, root_text, sound_text
-from qsdask.store.place import Place
+from qsdask.store.place import Place, chunk_of
 from qsdask.store.reader import StoreReader
 from qsdask.store.record import keys, require_store
 from qsdask.store.state import StageState, state_of
@@ -312,9 +312,9 @@ class _Survey:
 
     def _place(self, file: str, ids: bool = False) -> dict:
         """Array, step, domain and rows of a chunk, as far as they can be told."""
-        name, inside, index = file.partition("/c/")
+        name, index = chunk_of(file) or ("", "")
         known = registered(name)
-        if not inside or known is None or name.startswith("ledger/"):
+        if known is None or name.startswith("ledger/"):
             return {}
         step, _ = schema.frame_of(name)
         place: dict = {"array": name, **({"step": step} if step else {})}

@@ -215,7 +215,7 @@ def print_estimate(found: Mapping) -> None:
         for row in found["rows"]
     ]
     heads = ("specimen", "atoms", "MD steps left", "steps/s", "core-hours", "so far")
-    print_table("specimens: cost, estimated from a short timing here", heads, rows)
+    print_table(f"specimens in {found['folder']}: cost, estimated from a short timing here", heads, rows)
     counted = (
         "counted: MD steps from melt to the last strain, in processor time; not counted: start of LAMMPS and of the "
         "workers, setup of each piece, checkpoints, files"

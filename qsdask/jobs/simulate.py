@@ -152,7 +152,7 @@ def estimate(
     Returns
     -------
     dict
-        ``rows``: ``specimen``, ``atoms``, ``steps`` (left), ``steps_per_second``, ``core_hours``, ``status``
+        ``folder``: where they go; ``rows``: ``specimen``, ``atoms``, ``steps`` (left), ``steps_per_second``, ``core_hours``, ``status``
         (how far it is; and that the cost is a guess where LAMMPS minimises, which takes as long as it takes);
         ``core_hours`` of all; ``at_once``: specimens side by side; ``hours``: until the last is done.
 
@@ -190,7 +190,13 @@ def estimate(
     busy = [0.0] * at_once
     for row in sorted(rows, key=lambda row: -row["core_hours"]):
         heapq.heapreplace(busy, busy[0] + row["core_hours"] / job.threads)
-    return {"rows": rows, "core_hours": sum(row["core_hours"] for row in rows), "at_once": at_once, "hours": max(busy)}
+    return {
+        "folder": home,
+        "rows": rows,
+        "core_hours": sum(row["core_hours"] for row in rows),
+        "at_once": at_once,
+        "hours": max(busy),
+    }
 
 
 def _loaded(

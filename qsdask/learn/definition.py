@@ -17,12 +17,22 @@ from qsdask import __version__
 from qsdask.errors import BadDataError
 from qsdask.learn.table import Specimen
 
-__all__ = ["FORMAT_VERSION", "canonical", "definition_digest", "differences", "nan_for_null", "parse", "plain"]
+__all__ = [
+    "FORMAT_VERSION",
+    "TREE_NAME",
+    "canonical",
+    "definition_digest",
+    "differences",
+    "nan_for_null",
+    "parse",
+    "plain",
+]
 
 #: Version of the model folder; one with a higher version is refused.
 FORMAT_VERSION = 1
 
-_TREE_NAME = re.compile(r"fold-(0|[1-9][0-9]{0,3})-(0|[1-9][0-9]{0,3})\.txt")
+#: Files of a model folder beside its record.
+TREE_NAME = re.compile(r"fold-(0|[1-9][0-9]{0,3})-(0|[1-9][0-9]{0,3})\.txt")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MOST_FILES = 1000
 
@@ -142,7 +152,7 @@ def _fault(record: dict[str, Any]) -> str | None:
     if not 1 <= len(trees) <= _MOST_FILES:
         return f"{len(trees)} trees"
     for name, checksum in trees.items():
-        if not _TREE_NAME.fullmatch(name) or not isinstance(checksum, str) or not _SHA256.fullmatch(checksum):
+        if not TREE_NAME.fullmatch(name) or not isinstance(checksum, str) or not _SHA256.fullmatch(checksum):
             return f"tree {name[:40]!r}"
     ratio = record["settings"].get("ratio")
     if type(ratio) not in (int, float) or not ratio >= 1:

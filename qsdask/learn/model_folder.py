@@ -14,7 +14,7 @@ from typing import Any
 from qsdask.errors import BadDataError, CannotCreateError, NoInputError, StoreIOError
 from qsdask.files.durable import sync, write_durable
 from qsdask.files.taken import refuse_in_store
-from qsdask.learn.definition import canonical, nan_for_null, parse
+from qsdask.learn.definition import TREE_NAME, canonical, nan_for_null, parse
 from qsdask.learn.model import Model
 from qsdask.learn.table import Specimen
 from qsdask.learn.tree_text import check_text
@@ -89,6 +89,8 @@ def refuse_other_content(path: Path) -> None:
     """
     refuse_in_store(path)
     is_model = path.is_dir() and not path.is_symlink() and (path / _JSON).is_file()
+    if is_model:  # all of it is replaced, and other programs have files of that name too
+        is_model = all(name == _JSON or TREE_NAME.fullmatch(name) for name in os.listdir(path))
     if (path.is_symlink() or path.exists()) and not is_model:
         raise CannotCreateError(
             "something that is no model folder is there", code="E-EXISTS", file=path, hint="another name"

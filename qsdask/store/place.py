@@ -7,10 +7,20 @@ is done here, so that no other room knows that they lie in a folder. Who removes
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
-__all__ = ["Place"]
+__all__ = ["Place", "chunk_of"]
+
+#: Key of a chunk. The name of the array is greedy: a group of an older store may be called c as well.
+_CHUNK = re.compile(r"(.+)/c/([0-9]+(?:/[0-9]+)*)")
+
+
+def chunk_of(key: str) -> tuple[str, str] | None:
+    """Array and indices of a chunk; None for a file that is none."""
+    found = _CHUNK.fullmatch(key)
+    return (found[1], found[2]) if found else None
 
 
 class Place:

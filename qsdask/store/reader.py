@@ -14,6 +14,7 @@ from zarr.core.buffer import Buffer, default_buffer_prototype
 
 from qsdask import schema
 from qsdask.store.durable import DurableStore
+from qsdask.store.place import chunk_of
 from qsdask.store.validate import array_metadata, chunk_fault, damaged, plain_path
 
 __all__ = ["CheckedStore", "StoreReader", "StoredArray", "open_checked"]
@@ -85,13 +86,13 @@ class CheckedStore(DurableStore):
     def _checked(self, key, prototype, byte_range) -> Buffer | None:
         assert byte_range is None, "a chunk is read whole: there are no shards"
         path = plain_path(self.root, key)
-        name, is_chunk, _ = key.partition("/c/")
+        chunk = chunk_of(key)
         if path is None:
-            if is_chunk and not self._partial:
+            if chunk and not self._partial:
                 raise damaged(self.root, key, "the chunk is missing")
             return None
         data = path.read_bytes()
-        fault = chunk_fault(self.described[name], data) if is_chunk else None
+        fault = chunk_fault(self.described[chunk[0]], data) if chunk else None
         if fault:
             raise damaged(self.root, key, fault)
         return (prototype or default_buffer_prototype()).buffer.from_bytes(data)

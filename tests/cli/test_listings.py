@@ -122,8 +122,10 @@ def test_the_heads_of_activation_stay_whole_on_a_narrow_terminal(capsys, monkeyp
 
 def test_the_estimate_says_what_is_counted(capsys):
     row = {"specimen": "a", "atoms": 500, "steps": 10, "steps_per_second": 2.0, "core_hours": 0.1, "status": ""}
-    tables.print_estimate({"rows": [row], "core_hours": 0.1, "at_once": 1, "hours": 0.1})
-    assert "not counted: start of LAMMPS" in capsys.readouterr().out
+    tables.print_estimate({"folder": "glasses", "rows": [row], "core_hours": 0.1, "at_once": 1, "hours": 0.1})
+    shown = capsys.readouterr().out
+    assert "not counted: start of LAMMPS" in shown
+    assert "specimens in glasses" in shown
 
 
 @pytest.mark.parametrize(

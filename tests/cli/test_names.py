@@ -123,3 +123,14 @@ def test_a_full_standard_output_is_no_full_store(own):
         assert done.returncode == 74
         assert "E-OUTPUT: standard output cannot be written: No space left on device" in done.stderr
         assert "Exception ignored" not in done.stderr
+
+
+def test_what_an_older_version_began_under_such_a_name_harms_no_store(own, few, monkeypatch):
+    (own / "tiny.qs").rename(own / "c.qs")
+    with monkeypatch.context() as before:
+        before.setattr("qsdask.stages.predict.checked_name", lambda name, *_, **__: name)
+        qsdask.predict(own / "tiny.zarr", model=own / "c.qs", run=few)
+    assert qsdask.verify(own / "tiny.zarr", progress=False) == []
+    assert "softness/c" in str(qsdask.info(own / "tiny.zarr")["stages"])
+    qsdask.predict(own / "tiny.zarr", model=own / "c.qs", run=few)
+    assert qsdask.open_store(own / "tiny.zarr")["softness/c"].ds["qs"].shape == (48,)

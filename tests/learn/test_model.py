@@ -283,10 +283,14 @@ def test_saving_never_destroys(model, folder, tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.tex").write_text("x")
     (tmp_path / "link.qs").symlink_to(folder)
-    for other in ("thesis", "link.qs"):
+    (tmp_path / "network").mkdir()
+    for name in ("model.json", "weights.bin"):
+        (tmp_path / "network" / name).write_text("{}")
+    for other in ("thesis", "link.qs", "network"):
         with pytest.raises(CannotCreateError, match="E-EXISTS"):
             save_model(model, tmp_path / other, overwrite=True)
     assert (tmp_path / "thesis" / "chapter.tex").exists()
+    assert (tmp_path / "network" / "weights.bin").exists()
     with pytest.raises(CannotCreateError, match="E-MODEL-WRITE"):
         save_model(model, folder / "model.json" / "below.qs")
 

@@ -15,6 +15,7 @@ import numpy as np
 from qsdask import schema
 from qsdask.engine.reading import read_box
 from qsdask.engine.tasks import progress_bar
+from qsdask.errors import NoInputError
 from qsdask.files.lock import writing
 from qsdask.store import ledger
 from qsdask.store.durable import DurableStore, content_words, name_word
@@ -59,7 +60,7 @@ def migrate(store: str | Path, *, progress: bool = True) -> Path:
     Raises
     ------
     NoInputError
-        ``E-NO-STORE`` when there is no store.
+        ``E-NO-STORE`` when there is no store, or one of another program.
     BadDataError
         ``E-FORMAT-VERSION`` when a newer qsdask wrote it.
     StoreIOError
@@ -73,6 +74,8 @@ def migrate(store: str | Path, *, progress: bool = True) -> Path:
     """
     root = Path(store)
     require_store(root)
+    if not (root / "ledger").is_dir():  # every format has one; what has none is of another program, and stays as it is
+        raise NoInputError("this is no store of qsdask", code="E-NO-STORE", file=root, hint="nothing was changed here")
     with writing(root):
         old = [key for key in keys(root) if _format(root, key) == 1]
         if not old and _root_format(root) == schema.FORMAT_VERSION:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 
 import qsdask
 from qsdask.care import migrate as stage
@@ -120,3 +122,17 @@ def test_a_newer_store_is_refused(old):
     for command in (migrate, verify):
         with pytest.raises(BadDataError, match=r"(?s)E-FORMAT-VERSION.*knows <= 2"):
             command(old, progress=False)
+
+
+def test_a_zarr_store_of_another_program_stays_as_it_is(tmp_path, shipped, few):
+    place = tmp_path / "other.zarr"
+    zarr.create_group(place, zarr_format=3, attributes={"mine": 1})
+    before = {file: file.read_bytes() for file in place.rglob("*") if file.is_file()}
+    with pytest.raises(qsdask.QSDaskError, match="E-NO-STORE"):
+        qsdask.migrate(place)
+    for overwrite in (False, True):
+        with pytest.raises(qsdask.QSDaskError, match="E-FORMAT-VERSION"):
+            qsdask.ingest(
+                shipped / "cu65_a.dump.gz", place, species={1: "Cu", 2: "Zr"}, run=replace(few, overwrite=overwrite)
+            )
+    assert {file: file.read_bytes() for file in place.rglob("*") if file.is_file()} == before

@@ -78,11 +78,12 @@ def run_stage(path: Path, course: Course, run: Run, removed: list[Record] | None
     removed = [] if removed is None else removed
     with storage_errors(path), writing(path):
         removed += ledger.begin(path, course.record, course.template, overwrite=run.overwrite)
-        record = ledger.read(path, key)
-        if record is None or not record.complete:
+        begun = ledger.read(path, key)
+        assert begun is not None
+        if not begun.complete:
             sweep(path)
             _run_missing(path, course, run)
-            ledger.finish(path, key, course.conclude() if course.conclude else {})
+            ledger.finish(path, begun, course.conclude() if course.conclude else {})
     recompute(path, removed, run)
 
 

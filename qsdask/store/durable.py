@@ -9,7 +9,7 @@ from pathlib import Path
 from zarr.core.buffer import Buffer
 from zarr.storage import LocalStore
 
-from qsdask.files.durable import being_written, sync
+from qsdask.files.durable import being_written, replace_unchanged, sync
 from qsdask.store.validate import plain_path
 
 __all__ = ["DurableStore", "content_words", "name_word", "sweep"]
@@ -46,6 +46,16 @@ class DurableStore(LocalStore):
         """Write one file, and make its name durable too."""
         self._check_writable()
         self._put(key, data, False)
+        self._sync_above(key)
+
+    def replace(self, key: str, data: bytes, was: bytes) -> None:
+        """Replace one file if it is still what it was; see `qsdask.files.durable.replace_unchanged`."""
+        self._check_writable()
+        plain_path(self.root, key)
+        replace_unchanged(self.root / key, data, was)
+        self._sync_above(key)
+
+    def _sync_above(self, key: str) -> None:
         for directory in (self.root / key).parents:
             sync(directory)
             if directory == self.root:

@@ -166,39 +166,37 @@ def begin(path: Path, record: Record, template: Callable[[], None], *, overwrite
     return removed
 
 
-def finish(path: Path, key: str, provenance: dict) -> Record:
+def finish(path: Path, begun: Record, provenance: dict) -> Record:
     """Mark a stage complete, after checking that no receipt is missing.
 
     Parameters
     ----------
     path : Path
         Root of the store.
-    key : str
-        Ledger of the stage.
+    begun : Record
+        The stage as this run found it in the ledger when its work began.
     provenance : dict
         Facts to keep beside the numbers: versions, digests of input files, warnings. No wall-clock.
 
     Raises
     ------
     ResumableError
-        ``E-INCOMPLETE`` when a task has no receipt.
+        ``E-INCOMPLETE`` when a task has no receipt; ``E-CHANGED-MEANWHILE`` when the ledger says something else now.
     """
-    missing = pending(path, key)
-    old = read(path, key)
-    assert old is not None
+    missing = pending(path, begun.key)
     if missing:
         raise ResumableError(
-            f"{key} is incomplete: {len(missing)} of {int(np.prod(old.shape))} tasks missing",
+            f"{begun.key} is incomplete: {len(missing)} of {int(np.prod(begun.shape))} tasks missing",
             code="E-INCOMPLETE",
             file=path,
-            hint=f"resume with '{command_of(path, key)}'",
+            hint=f"resume with '{command_of(path, begun.key)}'",
         )
-    done = replace(old, complete=True, provenance={"versions": _versions(), **provenance})
-    complete(path, done)
+    done = replace(begun, complete=True, provenance={"versions": _versions(), **provenance})
+    complete(path, done, begun)
     return done
 
 
-def complete(path: Path, record: Record) -> None:
+def complete(path: Path, record: Record, was: Record | None = None) -> None:
     """Say that a stage is complete, and show it.
 
     Parameters
@@ -207,12 +205,14 @@ def complete(path: Path, record: Record) -> None:
         Root of the store.
     record : Record
         With `Record.complete` set; all its receipts are there.
+    was : Record, optional
+        What it was before; another one is not replaced.
     """
-    seal(path, record)
+    seal(path, record, was)
     publish(path)
 
 
-def seal(path: Path, record: Record) -> None:
+def seal(path: Path, record: Record, was: Record | None = None) -> None:
     """Write the manifest of a complete stage, then its record; see `complete`."""
     shown = {name: getattr(record, name) for name in ("key", "settings", "inputs", "provenance")}
     store = DurableStore(path)
@@ -221,7 +221,7 @@ def seal(path: Path, record: Record) -> None:
     store.sync_directories()
     manifest = manifest_of(Path(path), record)
     store.put(f"ledger/{record.key}/manifest.json", manifest.text())
-    put_record(path, record, manifest.checksum)
+    put_record(path, record, manifest.checksum, was)
 
 
 def manifest_of(path: Path, record: Record) -> Manifest:

@@ -90,10 +90,31 @@ def record_text(record: Record, manifest: str | None) -> bytes:
     return folder_text({"qsdask": {**content, "checksum": checksum(content)}})
 
 
-def put_record(path: Path, record: Record, manifest: str | None) -> None:
-    """Write the metadata file of a ledger, if the lock of the store is still that of this process."""
+def put_record(path: Path, record: Record, manifest: str | None, was: Record | None = None) -> None:
+    """Write the metadata file of a ledger, if the lock of the store is still that of this process.
+
+    Parameters
+    ----------
+    path : Path
+        Root of the store.
+    record : Record
+        What to write.
+    manifest : str or None
+        Checksum of the manifest, None while the stage is unfinished.
+    was : Record, optional
+        The unfinished stage that is to be replaced; nothing else is. Without it whatever is there.
+
+    Raises
+    ------
+    ResumableError
+        ``E-LOCKED``, ``E-CHANGED-MEANWHILE``.
+    """
     refuse_lost(path)
-    DurableStore(path).put(f"ledger/{record.key}/zarr.json", record_text(record, manifest))
+    store, key, text = DurableStore(path), f"ledger/{record.key}/zarr.json", record_text(record, manifest)
+    if was is None:
+        store.put(key, text)
+    else:
+        store.replace(key, text, record_text(was, None))
 
 
 def read(path: Path, key: str) -> Record | None:

@@ -19,6 +19,7 @@ from qsdask.store import ledger
 from qsdask.store.durable import content_words, name_word
 from qsdask.store.manifest import read_manifest
 from qsdask.store.reader import StoreReader
+from qsdask.store.record import put_record
 from qsdask.store.task_writer import TaskWriter
 
 
@@ -168,6 +169,15 @@ def test_a_run_that_ends_before_its_record_is_written_leaves_a_stage_that_was_ne
     assert ledger.read(store, "shells") is None
     qsdask.shells(store, run=few)
     assert files_of(store / "shells") == files_of(tiny / "tiny.zarr" / "shells")
+
+
+def test_a_ledger_that_another_run_has_begun_meanwhile_is_not_finished(copy):
+    begun = replace(ledger.require(copy, "shells"), complete=False, provenance=None)
+    theirs = replace(begun, settings={**begun.settings, "cutoff_angstrom": 3.6})
+    put_record(copy, theirs, None)
+    with pytest.raises(ResumableError, match="E-CHANGED-MEANWHILE"):
+        ledger.finish(copy, begun, {})
+    assert ledger.read(copy, "shells") == theirs
 
 
 @pytest.mark.parametrize("when", ["while it computes", "before it finishes"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from qsdask.errors import BadDataError, NoInputError, QSDaskError
 from qsdask.formats.ase_reader import read_ase
@@ -39,6 +39,15 @@ class Trajectory:
 
     def __len__(self) -> int:
         return len(self.frames)
+
+    def absolute(self) -> Trajectory:
+        """The same frames with absolute paths: for workers that stand in other folders."""
+        return replace(
+            self,
+            frames=tuple(replace(frame, path=os.path.abspath(frame.path)) for frame in self.frames),
+            topology=self.topology and os.path.abspath(self.topology),
+            stamps={os.path.abspath(path): stamp for path, stamp in self.stamps.items()},
+        )
 
     def read(self, first: int = 0, last: int | None = None, *, digest: bool = True) -> Iterator[Frame]:
         """Read frames ``first`` up to, not including, ``last``.

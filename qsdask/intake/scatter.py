@@ -20,7 +20,7 @@ from qsdask.intake.comparison import Policy, lost_atoms_error, refuse_changed_sp
 from qsdask.intake.rowtable import RowTable
 from qsdask.space.box import Box
 from qsdask.store.reader import StoreReader
-from qsdask.store.task_writer import committing
+from qsdask.store.task_writer import StageRun
 
 __all__ = ["PIECE_ATOMS", "box_of", "count_warnings", "far_outside", "hash_words", "rows_of_piece", "scatter_steps"]
 
@@ -79,14 +79,14 @@ _ROW, _POSITION = np.dtype(np.int64), np.dtype((np.float64, 3))
 
 
 def scatter_steps(
-    path: str, part: int, domain: int, steps: list[int], *, source: Trajectory, policy: Policy, scratch: str
+    work: StageRun, part: int, domain: int, steps: list[int], *, source: Trajectory, policy: Policy, scratch: str
 ) -> None:
     """Ingest some steps; the unit of work of the stage ``ingest``.
 
     Parameters
     ----------
-    path : str
-        Root of the store.
+    work : StageRun
+        The run that it is part of.
     part, domain : int
         Always 0: a task is a frame.
     steps : list of int
@@ -103,16 +103,17 @@ def scatter_steps(
     BadDataError
         ``E-LOST-ATOMS``, ``E-DUP-ID``, ``E-TYPE-CHANGE``, and what the readers raise.
     """
-    root, table = StoreReader(path), RowTable(Path(scratch))
+    root, table = work.reader(), RowTable(Path(scratch))
     for step, pieces in source.frames_in_pieces(steps, PIECE_ATOMS):
         waiting = Path(scratch) / f"step-{step}.{os.getpid()}"
         try:
-            _scatter_frame(root, step, pieces, table, policy, waiting, source)
+            _scatter_frame(work, root, step, pieces, table, policy, waiting, source)
         finally:
             waiting.unlink(missing_ok=True)
 
 
 def _scatter_frame(
+    work: StageRun,
     root: StoreReader,
     step: int,
     pieces: Iterable[FramePiece],
@@ -128,7 +129,7 @@ def _scatter_frame(
     bounds = np.empty((len(rows), 2, 3))
     missing: list[np.ndarray] = []
     outside = 0
-    with committing(root.path, "ingest", (0, step, 0)) as writer:
+    with work.committing(0, step, 0) as writer:
         for domain, (start, stop) in enumerate(rows.tolist()):
             mine = [piece.of_domain(domain) for piece in held]
             position, lost = _collected(mine, start, stop, root, source, step)

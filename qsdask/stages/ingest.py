@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -203,9 +204,9 @@ def ingest(
         template,
         partial(
             scatter_steps,
-            source=source,
+            source=source.absolute(),
             policy=Policy(kinds, tuple(names), cells, settings.lost_atoms),
-            scratch=str(scratch),
+            scratch=os.path.abspath(scratch),
         ),
         steps_per_unit=_steps_per_unit(source, run),
         prepare=prepare,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 from zarr.core.buffer import Buffer
@@ -18,6 +19,16 @@ __all__ = ["DurableStore", "content_words", "name_word", "sweep"]
 class DurableStore(LocalStore):
     """`zarr.storage.LocalStore` that syncs every file before it gets its name.
 
+    Parameters
+    ----------
+    root : Path or str
+        Root of the store.
+    read_only : bool
+        Refuse to write.
+    check : callable
+        Called before anything is written, and again immediately before a file gets its name; what it raises leaves the
+        store as it was.
+
     Zarr's own store renames atomically but never syncs: after a power cut a renamed chunk can be empty while a
     marker written later survives. Here each file is written under a temporary name, synced, then renamed; the
     directories are synced by `sync_directories`, before the marker that relies on them is written.
@@ -29,8 +40,9 @@ class DurableStore(LocalStore):
         computed in memory before the write, and the hash of the key itself.
     """
 
-    def __init__(self, root: Path | str, *, read_only: bool = False) -> None:
+    def __init__(self, root: Path | str, *, read_only: bool = False, check: Callable[[], None] = lambda: None) -> None:
         super().__init__(root, read_only=read_only)
+        self._check = check
         self.written: dict[str, tuple[int, int, int, int]] = {}
 
     async def _set(self, key: str, value: Buffer, exclusive: bool = False) -> None:
@@ -62,11 +74,12 @@ class DurableStore(LocalStore):
                 return
 
     def _put(self, key: str, data: bytes, exclusive: bool) -> None:
+        self._check()
         # Not through a link out of the store, nor onto a device.
         plain_path(self.root, key)
         path = self.root / key
         path.parent.mkdir(parents=True, exist_ok=True)
-        with being_written(path, exclusive=exclusive) as file:
+        with being_written(path, exclusive=exclusive, check=self._check) as file:
             file.write(data)
         self.written[key] = (*content_words(data), name_word(key))
 

@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 import psutil
 
-from tests.chaos.job import contents, start, write_dump
+from tests.chaos.job import start, write_dump
+from tests.store_files import content_of
 
 #: Runs that a disturbed job may need until it is done.
 RESUMES = 4
@@ -61,8 +62,8 @@ class Bench:
         self._undisturbed("threads", "threads")
         with _cluster(folder / "cluster") as (address, _, _):
             self.apart = self._undisturbed("apart", address)
-        self.expected = contents(folder / "local.zarr")
-        assert self.expected == contents(folder / "threads.zarr")
+        self.expected = content_of(folder / "local.zarr")
+        assert self.expected == content_of(folder / "threads.zarr")
 
     def _undisturbed(self, name: str, cluster: str) -> float:
         """Make a store; how many seconds that took."""
@@ -82,7 +83,7 @@ class Bench:
             status = job.returncode
             if status:
                 said += more
-        found = contents(store) if store.is_dir() else {}
+        found = content_of(store) if store.is_dir() else {}
         identical = found == self.expected
         note = "" if identical and told else said[-2000:]
         if not identical:

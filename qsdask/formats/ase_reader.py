@@ -271,4 +271,5 @@ def _frame(atoms, place, identity, digest):
         position=np.array(atoms.positions, np.float64),
         element=elements_of(atoms.get_chemical_symbols()),
         digest=digest,
+        line=place.line + 2 if place.line else None,  # of extended XYZ: behind count and comment
     )

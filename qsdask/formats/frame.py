@@ -11,6 +11,7 @@ import numpy as np
 from qsdask.errors import UsageError
 
 __all__ = [
+    "FARTHEST",
     "LENGTH_UNITS",
     "Elements",
     "Frame",
@@ -22,6 +23,12 @@ __all__ = [
     "periodic_axes",
 ]
 
+
+#: Largest coordinate of an atom or a box. Unit: angstrom. So far out, at a decimetre, neighbouring doubles are 1.2e-7
+#: apart, a hundredth of what parts two atoms (`qsdask.intake.soundness.OVERLAP`); beyond, places lose the digits that
+#: distances are made of, and whole numbers of periodic copies those that make them exact. The largest
+#: simulations are some 1e4 angstrom wide, and no atom diffuses through a thousandth of this.
+FARTHEST = 1e9
 
 #: Unit styles of LAMMPS, and the unit of length in each.
 LENGTH_UNITS = {

@@ -7,12 +7,12 @@ import os
 import numpy as np
 
 from qsdask.errors import BadDataError
-from qsdask.formats.frame import FrameLocation
+from qsdask.formats.frame import FARTHEST, FrameLocation
 from qsdask.formats.header import shown
 from qsdask.kernels import text
 from qsdask.kernels.words import PADDING
 
-__all__ = ["changed", "explained", "refusal", "zeros"]
+__all__ = ["changed", "explained", "refusal", "refuse_far", "zeros"]
 
 
 def refusal(place: FrameLocation, message: str, code: str, **more) -> BadDataError:
@@ -28,6 +28,40 @@ def changed(place: FrameLocation) -> BadDataError:
         "E-CHANGED",
         why="a simulation, or a copy, still writes it",
         hint="wait until it is finished, then start again",
+    )
+
+
+def refuse_far(place: FrameLocation, position: np.ndarray, identity: np.ndarray, line: int | None = None) -> None:
+    """Refuse coordinates that are not finite, or so large that doubles cannot hold distances between atoms.
+
+    Parameters
+    ----------
+    place : FrameLocation
+    position : float64 array, shape (n, 3)
+    identity : int64 array, shape (n,)
+        Ids of these atoms.
+    line : int, optional
+        Line number of the first of them.
+
+    Raises
+    ------
+    BadDataError
+        ``E-NUMBER`` with the id, and the line where there are lines.
+    """
+    # Two reductions without an array of their own; NaN is in neither range.
+    if position.min(initial=0.0) >= -FARTHEST and position.max(initial=0.0) <= FARTHEST:
+        return
+    near = (np.abs(position) <= FARTHEST).all(axis=1)
+    row = int(np.argmin(near))
+    atom, worst = int(identity[row]), position[row][~(np.abs(position[row]) <= FARTHEST)][0]
+    finite = bool(np.isfinite(worst))
+    raise refusal(
+        place,
+        f"a coordinate of atom id {atom} is {f'{worst:g}, beyond {FARTHEST:g}' if finite else 'not finite'}",
+        "E-NUMBER",
+        line=None if line is None else line + row,
+        atom_id=atom,
+        why="the simulation blew up" + (", or the file is damaged" if finite else ""),
     )
 
 

@@ -82,7 +82,8 @@ def check_text(text: str, columns: Sequence[str], *, file: object = None) -> int
     -----
     Accepted is the grammar that `train_one` writes and nothing else: header, trees whose stated sizes are
     their sizes in bytes, lists as long as the number of leaves demands, finite numbers, features and children
-    in range, every node reached once from the root and by no more splits than can be trained, numerical splits only, and the list of importances.
+    in range, every node reached once from the root and by no more splits than can be trained, numerical splits
+    only, and the list of importances.
     """
     try:
         return _Reader(text).model(columns)

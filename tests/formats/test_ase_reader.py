@@ -182,6 +182,16 @@ def test_line_numbers_of_broken_extended_xyz(write):
     assert codes(trajectory) == ["W-BAD-FRAME"]
 
 
+def test_coordinates_and_boxes_beyond_all_measure(write):
+    rows = ["Cu 1 2 3 7", "Zr 1 -1e300 3 8"]
+    with pytest.raises(BadDataError, match=r"E-NUMBER: a coordinate of atom id 8 is -1e.300, beyond") as refusal:
+        list(open_trajectory(write(extxyz() + extxyz(50, rows=rows))).read())
+    assert (refusal.value.frame, refusal.value.line) == (1, 11)
+    text = extxyz().replace('Lattice="8.0', 'Lattice="1e30')
+    with pytest.raises(BadDataError, match="E-BOX: the box is not finite or beyond"):
+        list(open_trajectory(write(text)).read())
+
+
 def test_cut_last_frame_of_extended_xyz(write):
     first, data = extxyz(0), extxyz(0) + extxyz(1)
     for end in range(len(first) + 1, len(data)):

@@ -9,7 +9,7 @@ import numpy as np
 from xxhash import xxh3_128
 
 from qsdask.errors import BadDataError, QSDaskError
-from qsdask.formats.frame import FARTHEST, Elements, Frame, FrameLocation, ReadWarning, periodic_axes
+from qsdask.formats.frame import FARTHEST, Elements, Frame, FrameLocation, ReadWarning, periodic_axes, too_thin
 from qsdask.formats.refusal import refusal, refuse_far
 from qsdask.kernels.identity import repeated_id
 
@@ -154,8 +154,9 @@ def checked_frame(
     Raises
     ------
     BadDataError
-        ``E-BOX`` (not finite, beyond all measure, or no volume), ``E-NUMBER`` (a coordinate likewise), ``E-TYPE`` (below 1),
-        ``E-DUP-ID``, ``E-COUNT`` (no atoms).
+        ``E-BOX`` (not finite, beyond all measure, or no volume, or thinner than
+        `THINNEST` along a periodic axis), ``E-NUMBER`` (a coordinate likewise), ``E-TYPE`` (below 1), ``E-DUP-ID``,
+        ``E-COUNT`` (no atoms).
     """
     if not len(position):
         raise refusal(place, "the frame has no atoms", "E-COUNT")
@@ -164,6 +165,9 @@ def checked_frame(
         raise refusal(place, f"the box is not finite or beyond {FARTHEST:g}: {np.asarray(cell).tolist()}", "E-BOX")
     if not np.linalg.det(cell) > 1e-9 * np.prod(np.linalg.norm(cell, axis=1)) > 0.0:
         raise refusal(place, f"the box spans no volume, or is left-handed: {np.asarray(cell).tolist()}", "E-BOX")
+    thin = too_thin(cell, place.boundary)
+    if thin:
+        raise refusal(place, **thin)
     if type is not None and type.min() < 1:
         row = int(np.argmin(type))
         raise refusal(place, f"atom type {type[row]} is below 1", "E-TYPE", atom_id=int(id[row]))

@@ -190,6 +190,8 @@ def test_coordinates_and_boxes_beyond_all_measure(write):
     text = extxyz().replace('Lattice="8.0', 'Lattice="1e30')
     with pytest.raises(BadDataError, match="E-BOX: the box is not finite or beyond"):
         list(open_trajectory(write(text)).read())
+    with pytest.raises(BadDataError, match=r"E-BOX: the box is .* thick along its periodic axis x"):
+        list(open_trajectory(write(extxyz().replace('Lattice="8.0', 'Lattice="1e-6'))).read())
 
 
 def test_cut_last_frame_of_extended_xyz(write):

@@ -473,6 +473,19 @@ def test_bad_box(write, box, match):
         open_trajectory(write(frame(box=box)))
 
 
+def test_a_box_thinner_than_atoms_are_apart_is_refused_where_it_repeats(write):
+    for box, line in (("0 10\n0 10\n0 1e-6", 6), ("0 0.49\n0 10\n0 10", 6)):
+        with pytest.raises(BadDataError, match=r"E-BOX: the box is .* thick along its periodic axis") as refusal:
+            open_trajectory(write(frame(0) + frame(1, box=box)))
+        assert (refusal.value.frame, refusal.value.line) == (1, 14 + line)
+    # A cell that is tilted over by ten edges is no thicker.
+    with pytest.raises(BadDataError, match=r"E-BOX: the box is 0.0995 angstrom thick along its periodic axis x"):
+        open_trajectory(write(frame(flags=" xy xz yz pp pp pp", box="0 11 10\n0 1 0\n0 10 0")))
+    # Free sides do not repeat; unit cells are thicker.
+    assert len(read(write(frame(box="0 10\n0 10\n0 1e-6", flags=" pp pp ff")))) == 1
+    assert len(read(write(frame(box="0 0.51\n0 1.6\n0 2")))) == 1
+
+
 def test_missing_box_and_flat_or_left_handed_box(write):
     data = frame()
     start, end = data.index("ITEM: BOX"), data.index("ITEM: ATOMS")

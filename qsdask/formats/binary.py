@@ -24,7 +24,7 @@ from qsdask.formats.arrays import BadFrame, CutError, checked_frame, last_frame_
 from qsdask.formats.container import sniff
 from qsdask.formats.frame import Frame, FrameLocation, ReadWarning
 from qsdask.formats.header import DumpHeader, parse_header
-from qsdask.formats.refusal import changed, refusal, refuse_large
+from qsdask.formats.refusal import changed, refusal, refuse_large, refuse_many
 
 __all__ = ["index_binary", "is_binary", "read_binary"]
 
@@ -139,6 +139,7 @@ def index_binary(
         fields = _Fields(file, order)
         while file.tell() < size:
             start = file.tell()
+            refuse_many(len(frames) + 1, path)
             try:
                 frames.append(_index_one(fields, size, frames, path, boundary, columns))
             except CutError:

@@ -10,7 +10,7 @@ from qsdask.formats.ase_package import ase_for
 from qsdask.formats.container import TextStream
 from qsdask.formats.frame import FrameLocation, periodic_axes
 from qsdask.formats.header import shown
-from qsdask.formats.refusal import refuse_large
+from qsdask.formats.refusal import refuse_large, refuse_many
 
 __all__ = ["comment_layout", "index_extxyz"]
 
@@ -36,6 +36,7 @@ def index_extxyz(path, boundary, strict):
                 break
             frames.append(found[0])
             steps.append(found[1])
+            refuse_many(len(frames), path, line)
     if None in steps and any(step is not None for step in steps):
         at = frames[steps.index(None)]
         message = "the frame has no Timestep, but others have"

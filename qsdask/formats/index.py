@@ -9,7 +9,7 @@ from qsdask.errors import BadDataError, QSDaskError
 from qsdask.formats.container import DAMAGE_CODES, TextFile, TextStream, sniff
 from qsdask.formats.frame import FrameLocation, ReadWarning
 from qsdask.formats.header import DumpHeader, check_opening, parse_header, shown
-from qsdask.formats.refusal import refuse_large, zeros
+from qsdask.formats.refusal import refuse_large, refuse_many, zeros
 from qsdask.kernels.words import PADDING
 
 __all__ = ["index_frames"]
@@ -84,6 +84,8 @@ def index_frames(
                     raise bad  # noqa: B904 - it keeps its own cause
                 first_error = first_error or bad
                 on_bad(bad)
+            else:
+                refuse_many(len(search.frames), path, stream.line - 1)  # no bad frame that can be left out
     if not search.frames:
         raise first_error or BadDataError("the file has no frame", code="E-FORMAT", file=path)
     return search.frames, search.warnings

@@ -17,7 +17,7 @@ from qsdask.formats.arrays import BadFrame, cell_around, checked_frame, digest_o
 from qsdask.formats.compression import LINES_PER_BYTE
 from qsdask.formats.container import TextFile
 from qsdask.formats.frame import Elements, Frame, FrameLocation, ReadWarning
-from qsdask.formats.refusal import changed, refusal, refuse_large
+from qsdask.formats.refusal import changed, refusal, refuse_large, refuse_many
 
 _ATOM_STYLES = {
     "atomic": "id type x y z",
@@ -165,6 +165,7 @@ def index_universe(
     name = os.fspath(path)
     notes = [ReadWarning("W-FLOAT32", f"{name}: read through MDAnalysis: single precision, the cell at the origin")]
     universe = _universe(path, topology)
+    refuse_many(len(universe.trajectory), path)
     frames, guessed = [], False
     for ordinal in range(len(universe.trajectory)):
         step = _step(universe.trajectory, ordinal, path)

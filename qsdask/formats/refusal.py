@@ -13,7 +13,11 @@ from qsdask.formats.header import shown
 from qsdask.kernels import text
 from qsdask.kernels.words import PADDING
 
-__all__ = ["changed", "explained", "refusal", "refuse_far", "refuse_large", "zeros"]
+__all__ = ["changed", "explained", "refusal", "refuse_far", "refuse_large", "refuse_many", "zeros"]
+
+#: Frames of a trajectory. Each is a task and some files of a store, and every task is told of all of them; the strain steps
+#: of a glass are hundreds.
+MOST_FRAMES = 10_000
 
 #: Memory that an atom of the first frame takes while rows are made of it: 113 measured. Unit: bytes.
 _ATOM_BYTES = 100
@@ -94,6 +98,34 @@ def refuse_large(natoms: int, path: str | os.PathLike, **place) -> None:
             why="the count is wrong, or the system is too large for this computer or the limit of this job",
             hint="use a computer, or ask for a job, with more memory",
             **place,
+        )
+
+
+def refuse_many(n_frame: int, path: str | os.PathLike, line: int | None = None) -> None:
+    """Refuse more frames than a store takes, as soon as they are counted.
+
+    Parameters
+    ----------
+    n_frame : int
+        Found so far.
+    path : path-like
+    line : int, optional
+        Near the last of them.
+
+    Raises
+    ------
+    BadDataError
+        ``E-FRAMES``.
+    """
+    if n_frame > MOST_FRAMES:
+        raise BadDataError(
+            f"there are more than {MOST_FRAMES} frames",
+            code="E-FRAMES",
+            file=path,
+            frame=n_frame - 1,
+            line=line,
+            why="every frame is a task and some files of the store",
+            hint="dump less often, or keep one frame of each strain step",
         )
 
 

@@ -174,3 +174,23 @@ def test_files_that_are_read_whole_must_fit_into_memory(put, monkeypatch):
     monkeypatch.setattr("qsdask.formats.ase_reader.memory_at_hand", lambda: 10**7)
     with pytest.raises(BadDataError, match="E-MEMORY: the text is longer than"):
         open_trajectory(put(gzip.compress(b"# comment\n" * 10**6), "in.cif.gz"))
+
+
+def test_more_frames_than_a_store_takes_are_refused_as_they_are_counted(tmp_path, put, monkeypatch):
+    row = ["1 1 0.5 0.5 0.5\n"]
+    texts = [dump(row, step) for step in range(12)]
+    monkeypatch.setattr("qsdask.formats.refusal.MOST_FRAMES", 10)
+    assert len(open_trajectory(put(b"".join(texts[:10])))) == 10
+    for left_out in (False, True):
+        with pytest.raises(BadDataError, match="E-FRAMES: there are more than 10 frames") as found:
+            open_trajectory(put(b"".join(texts[:11]) + b"never looked at"), skip_bad_frames=left_out)
+        assert (found.value.frame, found.value.line) == (10, 110)
+    with pytest.raises(BadDataError, match="E-FRAMES"):
+        open_trajectory([put(b"".join(texts[:6]), "a"), put(b"".join(texts[6:]), "b")])
+    (tmp_path / "many.bin").write_bytes((DATA / "ortho.bin").read_bytes())
+    monkeypatch.setattr("qsdask.formats.refusal.MOST_FRAMES", 2)
+    with pytest.raises(BadDataError, match="E-FRAMES"):
+        open_trajectory(tmp_path / "many.bin")
+    pytest.importorskip("ase")
+    with pytest.raises(BadDataError, match="E-FRAMES"):
+        open_trajectory(put(b'1\nLattice="9 0 0 0 9 0 0 0 9" pbc="T T T"\nCu 1.5 0.5 2.5\n' * 3, "in.extxyz"))

@@ -186,7 +186,7 @@ def _check_frame(
     source: Trajectory, step: int, pieces: Iterable[FramePiece], table: RowTable, policy: Policy, ids: np.ndarray
 ) -> tuple[int, int]:
     """The atoms of a frame are those of the first one, each once; how many are lost, and far outside of the box."""
-    place = source.frames[step]
+    place = source.place(step)
     count = np.zeros(len(table), dtype=np.uint8)
     outside = 0
     for piece in pieces:

@@ -41,6 +41,8 @@ class Course:
     unit : callable
         ``unit(work, part, domain, steps)`` computes and commits the tasks (part, step, domain) of these steps for the
         `StageRun`; runs on a worker.
+    given : callable, optional
+        ``given(steps)``: further arguments of the unit for these steps, such as where their frames are.
     compile_kernels : callable, optional
         Runs the stage's kernels once on a toy.
     prepare : callable, optional
@@ -59,6 +61,7 @@ class Course:
     steps_per_unit: int = 1
     prepare: Callable[[], None] | None = None
     conclude: Callable[[], dict] | None = None
+    given: Callable[[list[int]], tuple] = lambda steps: ()
 
 
 def run_stage(path: Path, course: Course, run: Run, removed: list[Record] | None = None) -> None:
@@ -111,7 +114,7 @@ def _run_parts(client: Client, path: Path, course: Course, work: StageRun, todo:
         results = run_tasks(
             client,
             course.unit,
-            [(work, part, domain, steps) for domain, steps in units],
+            [(work, part, domain, steps, *course.given(steps)) for domain, steps in units],
             label=_label(course.record, part),
             progress=progress,
             weight=[len(steps) for _, steps in units],
@@ -123,7 +126,7 @@ def _run_parts(client: Client, path: Path, course: Course, work: StageRun, todo:
                 refuse_lost(path)
 
 
-def _described(work: StageRun, part: int, domain: int, steps: list[int]) -> str:
+def _described(work: StageRun, part: int, domain: int, steps: list[int], *given: object) -> str:
     """Step, domain and atoms of a unit of work, for the user whose machine it brings down."""
     root = work.reader()
     rows = root.rows(domain)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from qsdask.formats.frame import FrameHeader, FramePiece, ReadWarning
-from qsdask.formats.trajectory import Trajectory
+from qsdask.formats.trajectory import Portion
 from qsdask.intake.comparison import Policy, lost_atoms_error, refuse_changed_species, refuse_strangers
 from qsdask.intake.rowtable import RowTable
 from qsdask.space.box import Box
@@ -79,7 +79,7 @@ _ROW, _POSITION = np.dtype(np.int64), np.dtype((np.float64, 3))
 
 
 def scatter_steps(
-    work: StageRun, part: int, domain: int, steps: list[int], *, source: Trajectory, policy: Policy, scratch: str
+    work: StageRun, part: int, domain: int, steps: list[int], source: Portion, policy: Policy, *, scratch: str
 ) -> None:
     """Ingest some steps; the unit of work of the stage ``ingest``.
 
@@ -91,8 +91,8 @@ def scatter_steps(
         Always 0: a task is a frame.
     steps : list of int
         Rising.
-    source : Trajectory
-        Where the frames are.
+    source : Portion
+        Where these frames are.
     policy : Policy
         How they are compared with the first one.
     scratch : str
@@ -120,10 +120,10 @@ def _scatter_frame(
     table: RowTable,
     policy: Policy,
     waiting: Path,
-    source: Trajectory,
+    source: Portion,
 ) -> None:
     rows = root.domain_rows
-    held, last = _grouped_pieces(pieces, rows, table, policy, waiting, source.frames[step].path, step)
+    held, last = _grouped_pieces(pieces, rows, table, policy, waiting, source.place(step).path, step)
     header, box = last.header, box_of(last.header, policy, step)
     digest = hash_words(last.digest)
     bounds = np.empty((len(rows), 2, 3))
@@ -144,7 +144,7 @@ def _scatter_frame(
             writer.write("frames", "position", (slice(step, step + 1), slice(start, stop)), position[None])
         lost = np.concatenate(missing)
         if len(lost) and policy.lost == "error":
-            raise lost_atoms_error(np.sort(root["atoms/id"][:][lost]), source.frames[step], step)
+            raise lost_atoms_error(np.sort(root["atoms/id"][:][lost]), source.place(step), step)
         writer.write("frames", "cell", (step,), box.cell[None])
         writer.write("frames", "origin", (step,), box.origin[None])
         writer.write("frames", "source_hash", (step,), digest[None])
@@ -183,7 +183,7 @@ def _collected(
     start: int,
     stop: int,
     root: StoreReader,
-    source: Trajectory,
+    source: Portion,
     step: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Positions of the rows from `start` to `stop`, NaN where there is no atom, and the rows without one."""
@@ -231,8 +231,7 @@ def rows_of_piece(piece: FramePiece, table: RowTable, policy: Policy, file: str,
 
 def box_of(header: FrameHeader, policy: Policy, step: int) -> Box:
     """Box of a frame, its cell continued across box flips."""
-    cell = policy.cells[step]
-    return Box(header.cell if cell is None else cell, header.origin, header.periodic)
+    return Box(policy.cells.get(step, header.cell), header.origin, header.periodic)
 
 
 def hash_words(digest: str) -> np.ndarray:

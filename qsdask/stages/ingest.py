@@ -169,6 +169,7 @@ def ingest(
         _refuse_other_frames(path, record, source)
     atoms = {"id": first.id[order], "species": kind[order], "species_name": names, "radius": radii}
     cells, flips = continued_cells(source.frames)
+    policy = Policy(kinds, tuple(names), cells, settings.lost_atoms)
     scratch = path / SCRATCH
 
     def template() -> None:
@@ -202,15 +203,11 @@ def ingest(
         record,
         plan_of(Size(len(order), len(timesteps), settings.chunk, tuple(box.height.tolist()))),
         template,
-        partial(
-            scatter_steps,
-            source=source.absolute(),
-            policy=Policy(kinds, tuple(names), cells, settings.lost_atoms),
-            scratch=os.path.abspath(scratch),
-        ),
+        partial(scatter_steps, scratch=os.path.abspath(scratch)),
         steps_per_unit=_steps_per_unit(source, run),
         prepare=prepare,
         conclude=conclude,
+        given=lambda steps: (source.portion(steps), policy.of(steps)),
     )
     run_stage(path, course, run)
     return path

@@ -161,6 +161,7 @@ def _check_frames(
     found.warnings.extend([*flips, *warnings_of_reference(first, kind)])
     box = Box(first.cell, first.origin, first.periodic)
     steps = list(range(len(source))) if only is None else [only]
+    done = 0
     with (
         tempfile.TemporaryDirectory(prefix="qsdask-check-") as folder,
         progress_bar("check", len(steps), show=progress) as advance,
@@ -168,16 +169,15 @@ def _check_frames(
         table = RowTable.write(Path(folder) / "rows", first.id, kind, box.reduced(box.wrap(first.position)))
         policy = Policy(kinds, tuple(names), cells, lost)
         counts = np.zeros((2, len(source)), np.int64)
-        while steps:
+        while done < len(steps):
             try:
-                for step, pieces in source.frames_in_pieces(steps, PIECE_ATOMS):
+                for step, pieces in source.frames_in_pieces(steps[done:], PIECE_ATOMS):
                     counts[:, step] = _check_frame(source, step, pieces, table, policy, first.id)
-                    steps = steps[steps.index(step) + 1 :]
+                    done += 1
                     advance(1)
-                steps = []
             except QSDaskError as error:
                 collect(error)
-                steps = steps[1:]
+                done += 1
                 advance(1)
     found.warnings.extend(count_warnings(*counts))
 
@@ -186,7 +186,7 @@ def _check_frame(
     source: Trajectory, step: int, pieces: Iterable[FramePiece], table: RowTable, policy: Policy, ids: np.ndarray
 ) -> tuple[int, int]:
     """The atoms of a frame are those of the first one, each once; how many are lost, and far outside of the box."""
-    place = source.frames[step]
+    place = source.place(step)
     count = np.zeros(len(table), dtype=np.uint8)
     outside = 0
     for piece in pieces:

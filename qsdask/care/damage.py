@@ -16,8 +16,9 @@ class Damage:
     Attributes
     ----------
     kind : str
-        ``missing``, ``length``, ``content``, ``extra`` (a file that no stage wrote), ``orphan`` (numbers without a
-        ledger), ``unsafe`` (a link or device); harmless ones: ``leftover`` of a crash, ``foreign`` file outside of all stages.
+        ``missing``, ``length``, ``content``, ``lineage`` (computed from numbers that the store does not have),
+        ``extra`` (a file that no stage wrote), ``orphan`` (numbers without a ledger), ``unsafe`` (a link or device);
+        harmless ones: ``leftover`` of a crash, ``foreign`` file outside of all stages.
     file : str
         Path inside the store.
     text : str

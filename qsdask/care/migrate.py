@@ -20,7 +20,7 @@ from qsdask.files.lock import writing
 from qsdask.store import ledger
 from qsdask.store.durable import DurableStore, content_words, name_word
 from qsdask.store.ledger import Record, Task
-from qsdask.store.manifest import folder_text, folders_of
+from qsdask.store.manifest import FILE_WORDS, folder_text, folders_of
 from qsdask.store.place import Place
 from qsdask.store.reader import StoreReader, open_checked
 from qsdask.store.record import keys, publish, put_record, record_from, require_store
@@ -136,7 +136,7 @@ def _migrate_stage(root: Path, key: str) -> None:
     array = open_checked(store, f"ledger/{key}/receipt")
     for task, files in named.items():
         if files:
-            receipt = np.zeros((record.n_file, 4), dtype=np.uint64)
+            receipt = np.zeros((record.n_file, FILE_WORDS), dtype=np.uint64)
             receipt[: len(files)] = [files[name] for name in sorted(files)]
             array[task] = receipt
     store.sync_directories()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -97,19 +97,23 @@ def repair(
         if done:
             # More can be judged now than before.
             found = verify(root, progress=run.progress)
-        work = _work(root, found)
-        if "ingest" in work and files is None:
-            raise NoInputError(
-                "the ingested numbers are damaged; only the trajectory can bring them back",
-                code="E-NO-SOURCE",
-                file=root,
-                hint=f"qsdask repair {root} --source DUMP",
-            )
-        _discard_whole(root, [w for key, w in work.items() if w.whole and key != "ingest"])
-        for one in work.values():
-            done += _compute(root, one, run, files)
-        publish(root)
-        left = [item for item in verify(root, progress=run.progress) if not item.harmless]
+        seen: set[str] = set()
+        # What was built on numbers that came out otherwise is found when these are there.
+        while work := {key: one for key, one in _work(root, found).items() if key not in seen}:
+            seen |= work.keys()
+            if "ingest" in work and files is None:
+                raise NoInputError(
+                    "the ingested numbers are damaged; only the trajectory can bring them back",
+                    code="E-NO-SOURCE",
+                    file=root,
+                    hint=f"qsdask repair {root} --source DUMP",
+                )
+            _discard_whole(root, [w for key, w in work.items() if w.whole and key != "ingest"])
+            for one in work.values():
+                done += _compute(root, one, run, files)
+            publish(root)
+            found = verify(root, progress=run.progress)
+        left = [item for item in found if not item.harmless]
     if left:
         raise StoreIOError(
             f"{len(left)} damaged files are left, among them {left[0]}; done so far: {'; '.join(done) or 'nothing'}",
@@ -124,7 +128,9 @@ def _mend_metadata(root: Path, found: list[Damage]) -> list[str]:
     """Write anew what follows from what is still whole."""
     states = {key: state_of(root, key) for key in keys(root)}
     store, done = DurableStore(root), []
-    for file in dict.fromkeys(d.file for d in found if d.kind not in ("leftover", "foreign", "extra", "orphan")):
+    for file in dict.fromkeys(
+        d.file for d in found if d.kind not in ("leftover", "foreign", "extra", "orphan", "lineage")
+    ):
         text = _derived(root, file, states)
         if text is not None:
             store.put(file, text)
@@ -304,9 +310,11 @@ def _compared(root: Path, one: _Work) -> list[str]:
     if one.receipts is None or now.manifest is None or now.record is None:
         return []
     if now.manifest.receipts == one.receipts:
-        if now.record != record and record.complete:
-            # The provenance is that of who computed it first.
-            ledger.complete(root, record)
+        runs = tuple(dict.fromkeys((*record.runs, *now.record.runs)))
+        kept = replace(now.record, provenance=record.provenance, runs=runs)
+        if now.record != kept and record.complete:
+            # The provenance is that of who computed it first; what builds on it was built on these bytes.
+            ledger.complete(root, kept)
         return []
     if record.key == "ingest" and record.facts["input_hash"] != now.record.facts["input_hash"]:
         ledger.reopen(root, record, sorted(one.tasks))

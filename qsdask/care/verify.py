@@ -20,12 +20,14 @@ from qsdask.care.damage import Damage
 from qsdask.engine.tasks import progress_bar
 from qsdask.errors import QSDaskError, StoreIOError
 from qsdask.files.lock import is_lock_file
+from qsdask.store import ledger
 from qsdask.store.durable import name_word
 from qsdask.store.ledger import Record, Task, receipt_key
-from qsdask.store.manifest import Manifest, folder_text, folders_of, root_text, sound_text
+from qsdask.store.lineage import other_input_of
+from qsdask.store.manifest import FILE_WORDS, Manifest, folder_text, folders_of, receipts_digest, root_text, sound_text
 from qsdask.store.place import Place, chunk_of
 from qsdask.store.reader import StoreReader
-from qsdask.store.record import keys, require_store
+from qsdask.store.record import keys, require_store, required_by
 from qsdask.store.state import StageState, state_of
 from qsdask.store.validate import (
     array_metadata,
@@ -105,6 +107,10 @@ class _Survey:
     def reader(self) -> StoreReader:
         return StoreReader(self.root)
 
+    @cached_property
+    def _records(self) -> dict[str, Record]:
+        return {state.key: state.record for state in self.states if state.record is not None}
+
     def damage(self) -> list[Damage]:
         expected: dict[str, _Expected] = {}
         for state in self.states:
@@ -135,6 +141,10 @@ class _Survey:
         if manifest is not None:
             expected |= {f: _Expected(n, digest, key, None) for f, (n, digest) in manifest.files.items()}
         if record is not None:
+            odd = other_input_of(record, self._records.get)
+            if odd:
+                text = f"it was computed from another '{odd}' than the one in this store"
+                self._add("lineage", f"ledger/{key}/zarr.json", text, stage=key)
             receipted, lost = self._receipted(record, manifest)
             expected |= receipted
             if lost:
@@ -145,7 +155,7 @@ class _Survey:
         """Files that a stage's receipts name, and tasks whose receipt is damaged."""
         key = record.key
         lost: list[Task] = []
-        words = np.zeros((*record.shape, record.n_file, 4), dtype="<u8")
+        words = np.zeros((*record.shape, record.n_file, FILE_WORDS + bool(record.runs)), dtype="<u8")
         for task in np.ndindex(*record.shape):
             file = receipt_key(key, task)
             self.claimed.add(file)
@@ -160,13 +170,14 @@ class _Survey:
             else:
                 self._add("content", file, "the receipt of a task", stage=key, task=task)
                 lost.append(task)
-        digest = hashlib.blake2b(words.tobytes(), digest_size=16).hexdigest()
-        wrong = not lost and manifest is not None and digest != manifest.receipts
+            if record.runs and not np.isin(words[task][0, FILE_WORDS], (0, *ledger.tokens(record))):
+                self._add("content", file, "the receipt of a run that the stage does not know", stage=key, task=task)
+        wrong = not lost and manifest is not None and receipts_digest(words) != manifest.receipts
         name_of = self._names(record, words[words[..., 0] > 0][:, 3])
         expected: dict[str, _Expected] = {}
         misplaced = False
         for task in np.ndindex(*record.shape):
-            for length, high, low, name in words[task].tolist():
+            for length, high, low, name in words[task][:, :FILE_WORDS].tolist():
                 if not length:
                     continue
                 named = name_of.get(name)
@@ -268,7 +279,9 @@ class _Survey:
     def _root_text(self) -> bytes | None:
         """The root's metadata as they must be; None when damage elsewhere leaves that open."""
         shown: dict[str, dict] = {}
+        requires: set[str] = set()
         for state in self.states:
+            requires |= required_by(state.record)
             if state.record is None or (state.record.complete and state.manifest is None):
                 return None
             if state.manifest is None:
@@ -284,7 +297,7 @@ class _Survey:
                             self._add("content", "zarr.json", f"it does not remember {file} as it was written")
                         return None
                     shown[file.removesuffix("/zarr.json")] = json.loads(text)
-        return root_text(shown)
+        return root_text(shown, requires)
 
     def _strangers(self) -> None:
         """Files that nobody claims."""

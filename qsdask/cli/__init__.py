@@ -6,7 +6,7 @@ import logging
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import click
 
@@ -35,14 +35,19 @@ def main(arguments: list[str] | None = None) -> int:
     from qsdask.engine.stop import Stopped, stopping_cleanly
 
     typed = sys.argv[1:] if arguments is None else arguments
+    again = [word for word in typed if word != "--overwrite"]  # what is done by now is kept
+
+    def last_words() -> None:
+        with suppress(OSError):  # of a terminal that is gone
+            click.echo(f"qsdask: stopped; go on from here with\n  {shlex.join(['qsdask', *again])}", err=True)
+
     try:
-        with output_told(), _said(), stopping_cleanly():
+        with output_told(), _said(), stopping_cleanly(last_words):
             status = cli.main(typed, prog_name="qsdask", standalone_mode=False) or 0
             sys.stdout.flush()  # here, where a failure can still be told
             return status
     except (Stopped, click.Abort) as stop:
-        again = [word for word in typed if word != "--overwrite"]  # what is done by now is kept
-        click.echo(f"qsdask: stopped; go on from here with\n  {shlex.join(['qsdask', *again])}", err=True)
+        last_words()
         return stop.exit_status if isinstance(stop, Stopped) else 130
     except click.ClickException as error:
         error.show()

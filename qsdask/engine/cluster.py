@@ -8,10 +8,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import dask
 import psutil
 from distributed import Client, LocalCluster
+from distributed.security import Security
 
 from qsdask.engine.versions import check_versions
 from qsdask.errors import NoInputError, UsageError
@@ -47,8 +49,9 @@ def connect(
     Parameters
     ----------
     cluster : str or distributed.Client
-        ``"local"``: one worker process per core of this machine, on loopback only. ``"threads"``: threads of this
-        process. ``"tcp://..."`` or ``"tls://..."``: address of a scheduler; certificates for the latter come from
+        ``"local"``: one worker process per core of this machine, on loopback only, encrypted with a key that lives as
+        long as the cluster: nobody else on this machine can give it work. ``"threads"``: threads of this process, which
+        listens nowhere. ``"tcp://..."`` or ``"tls://..."``: address of a scheduler; certificates for the latter come from
         Dask's own configuration, ``distributed.comm.tls``. A path: a scheduler file. A client is used as it is.
     workers : int, optional
         Worker processes, or threads; all cores by default. Only for ``"local"`` and ``"threads"``.
@@ -75,7 +78,7 @@ def connect(
         return
     if cluster in ("local", "threads"):
         with _local(cluster == "local", workers or len(psutil.Process().cpu_affinity()), memory_limit) as client:
-            if announce and sys.stderr.isatty():
+            if announce and cluster == "local" and sys.stderr.isatty():
                 print(f"dashboard {client.dashboard_link}", file=sys.stderr)
             yield client
         return
@@ -120,11 +123,19 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _local(processes: bool, workers: int, memory_limit: str | None) -> Iterator[Client]:
-    # One task per process: the kernels are serial, and memory is counted per process.
+    # One task per process: the kernels are serial, and memory is counted per process. A scheduler runs any code that it
+    # is sent: whoever has not the key of this run must not reach it.
     shape = (
-        {"n_workers": workers, "threads_per_worker": 1, "memory_limit": memory_limit or "auto"}
+        {
+            "n_workers": workers,
+            "threads_per_worker": 1,
+            "memory_limit": memory_limit or "auto",
+            "host": "127.0.0.1",
+            "protocol": "tls://",
+            "security": Security.temporary(),
+        }
         if processes
-        else {"n_workers": 1, "threads_per_worker": workers, "memory_limit": 0}
+        else {"n_workers": 1, "threads_per_worker": workers, "memory_limit": 0, "protocol": "inproc://"}
     )
     settings = {"distributed.nanny.pre-spawn-environ": {**KEPT_MEMORY, **_ONE_THREAD}, **_NO_SPILLING}
     # Dask looks at the stack of every worker 100 times a second, and at the delay of every event loop 50 times; with
@@ -134,19 +145,23 @@ def _local(processes: bool, workers: int, memory_limit: str | None) -> Iterator[
     settings["distributed.scheduler.no-workers-timeout"] = NO_WORKERS_SECONDS
     if processes:
         settings["distributed.worker.preload"] = ["qsdask.engine.preload"]
+    # Workers import what lies in their scratch folder. Dask's own name for it is the same for all users of a machine:
+    # somebody else could have made it first.
     # Dask listens on all interfaces with its dashboard unless it is told otherwise.
     with (
+        TemporaryDirectory(prefix="qsdask-", dir=os.environ.get("DASK_TEMPORARY_DIRECTORY")) as scratch,
         dask.config.set(settings),
         LocalCluster(
             **shape,
             processes=processes,
-            host="127.0.0.1",
-            protocol="tcp://",
             dashboard_address="127.0.0.1:0",
             worker_dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,
-            local_directory=os.environ.get("DASK_TEMPORARY_DIRECTORY"),
+            local_directory=scratch,
         ) as cluster,
         Client(cluster) as client,
     ):
+        if not processes:
+            for server in (cluster.scheduler, *cluster.workers.values()):
+                server.http_server.stop()
         yield client

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from qsdask.schema import stage_of
 from qsdask.store import ledger
 from qsdask.store.durable import sweep
 from qsdask.store.ledger import Record, Task
-from qsdask.store.reader import StoreReader
+from qsdask.store.task_writer import StageRun
 
 __all__ = ["Course", "run_stage"]
 
@@ -38,7 +39,10 @@ class Course:
     template : callable
         Creates the empty groups.
     unit : callable
-        ``unit(path, part, domain, steps)`` computes and commits the tasks (part, step, domain) of these steps; runs on a worker.
+        ``unit(work, part, domain, steps)`` computes and commits the tasks (part, step, domain) of these steps for the
+        `StageRun`; runs on a worker.
+    given : callable, optional
+        ``given(steps)``: further arguments of the unit for these steps, such as where their frames are.
     compile_kernels : callable, optional
         Runs the stage's kernels once on a toy.
     prepare : callable, optional
@@ -57,6 +61,7 @@ class Course:
     steps_per_unit: int = 1
     prepare: Callable[[], None] | None = None
     conclude: Callable[[], dict] | None = None
+    given: Callable[[list[int]], tuple] = lambda steps: ()
 
 
 def run_stage(path: Path, course: Course, run: Run, removed: list[Record] | None = None) -> None:
@@ -78,15 +83,16 @@ def run_stage(path: Path, course: Course, run: Run, removed: list[Record] | None
     removed = [] if removed is None else removed
     with storage_errors(path), writing(path):
         removed += ledger.begin(path, course.record, course.template, overwrite=run.overwrite)
-        record = ledger.read(path, key)
-        if record is None or not record.complete:
+        begun = ledger.read(path, key)
+        assert begun is not None
+        if not begun.complete:
             sweep(path)
-            _run_missing(path, course, run)
-            ledger.finish(path, key, course.conclude() if course.conclude else {})
+            _run_missing(path, course, StageRun.of(path, begun), run)
+            ledger.finish(path, begun, course.conclude() if course.conclude else {})
     recompute(path, removed, run)
 
 
-def _run_missing(path: Path, course: Course, run: Run) -> None:
+def _run_missing(path: Path, course: Course, work: StageRun, run: Run) -> None:
     """Run the tasks that have no receipt, where there is room for them."""
     todo = ledger.pending(path, course.record.key)
     if not todo:
@@ -98,29 +104,31 @@ def _run_missing(path: Path, course: Course, run: Run) -> None:
         check_memory(client, course.plan)
         if course.compile_kernels:
             warm_up(client, course.compile_kernels)
-        _run_parts(client, path, course, todo, run.progress)
+        _run_parts(client, path, course, work, todo, run.progress)
 
 
-def _run_parts(client: Client, path: Path, course: Course, todo: list[Task], progress: bool) -> None:
+def _run_parts(client: Client, path: Path, course: Course, work: StageRun, todo: list[Task], progress: bool) -> None:
     """Run missing tasks; a later part reads what an earlier one wrote, so parts follow one another."""
     for part in sorted({part for part, _, _ in todo}):
         units = _units([task for task in todo if task[0] == part], course.steps_per_unit)
         results = run_tasks(
             client,
             course.unit,
-            [(str(path), part, domain, steps) for domain, steps in units],
+            [(work, part, domain, steps, *course.given(steps)) for domain, steps in units],
             label=_label(course.record, part),
             progress=progress,
             weight=[len(steps) for _, steps in units],
             describe=_described,
         )
-        for _ in results:
-            refuse_lost(path)  # and what has not started yet is cancelled
+        # Closed here, while the cluster is still there: what has not started yet is cancelled.
+        with closing(results):
+            for _ in results:
+                refuse_lost(path)
 
 
-def _described(path: str, part: int, domain: int, steps: list[int]) -> str:
+def _described(work: StageRun, part: int, domain: int, steps: list[int], *given: object) -> str:
     """Step, domain and atoms of a unit of work, for the user whose machine it brings down."""
-    root = StoreReader(path)
+    root = work.reader()
     rows = root.rows(domain)
     ids = root["atoms/id"][rows]
     shown = f"{steps[0]}" if len(steps) == 1 else f"{steps[0]} to {steps[-1]}"

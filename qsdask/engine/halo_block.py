@@ -11,7 +11,7 @@ import numpy as np
 from qsdask.engine.reading import read_box, read_rows
 from qsdask.space.block import Block, identity_order
 from qsdask.space.box import FACE_TOLERANCE, Box
-from qsdask.space.halo import halo_domains, in_halo, widened
+from qsdask.space.halo import halo_domains, in_halo, refuse_copies, widened
 from qsdask.store.reader import StoreReader
 
 __all__ = ["halo_block"]
@@ -35,8 +35,14 @@ def halo_block(root: StoreReader, domain: int, reach: float, step: int = 0) -> B
     -------
     Block
         Owns the atoms of the domain that the frame holds. Reads only the chunks that ``domains/bounds`` says can matter.
+
+    Raises
+    ------
+    BadDataError
+        ``E-COPIES``; see `qsdask.space.halo.refuse_copies`.
     """
     box = read_box(root, step)
+    refuse_copies(reach, box)
     bounds = root["domains/bounds"][step]
     own, own_row = _wrapped(root, step, domain, box)
     pieces = _pieces(box.reduced(own), bounds[domain], box)

@@ -9,6 +9,8 @@ __all__ = ["dask_setup"]
 
 
 def dask_setup(worker: object) -> None:
-    """Leave Ctrl-C to the driver, which closes its workers, and say nothing while that happens."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Leave what a terminal sends to all its processes to the driver, which closes its workers; say nothing meanwhile."""
+    for name in ("SIGINT", "SIGQUIT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     logging.getLogger("distributed").setLevel(logging.CRITICAL)

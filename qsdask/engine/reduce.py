@@ -7,14 +7,15 @@ small: no row of an atom leaves a worker.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial, reduce
 from pathlib import Path
 from typing import TypeVar
 
 from qsdask.engine.tasks import run_tasks
 from qsdask.engine.where import Run
-from qsdask.store.reader import StoreReader
+from qsdask.store.identity import StoreAt
+from qsdask.store.unchanged import unchanged
 
 __all__ = ["reduced"]
 
@@ -22,7 +23,14 @@ T = TypeVar("T")
 
 
 def reduced(
-    path: Path, part: Callable[..., T], combine: Callable[[T, T], T], run: Run, label: str, /, **fixed: object
+    path: Path,
+    rests_on: Iterable[str],
+    part: Callable[..., T],
+    combine: Callable[[T, T], T],
+    run: Run,
+    label: str,
+    /,
+    **fixed: object,
 ) -> T:
     """Combine the partial answers of all domains of a store.
 
@@ -30,6 +38,8 @@ def reduced(
     ----------
     path : Path
         Root of the store.
+    rests_on : iterable of str
+        Ledgers of the stages that are read.
     part : callable
         Top-level function ``part(root, domain, **fixed)``, called on a worker with the `StoreReader`.
     combine : callable
@@ -44,12 +54,18 @@ def reduced(
     Returns
     -------
     whatever `part` returns
+
+    Raises
+    ------
+    ResumableError
+        ``E-CHANGED-MEANWHILE`` when one of the stages was computed again in the meantime.
     """
-    domains = [(str(path), domain) for domain in range(StoreReader(path).n_domain)]
+    store = StoreAt.of(path)
+    domains = [(store, domain) for domain in range(store.reader().n_domain)]
     task = partial(_part_of_domain, part=part, fixed=fixed)
-    with run.connected() as client:
+    with unchanged(path, rests_on), run.connected() as client:
         return reduce(combine, run_tasks(client, task, domains, label=label, progress=run.progress))
 
 
-def _part_of_domain(path: str, domain: int, *, part: Callable[..., T], fixed: dict) -> T:
-    return part(StoreReader(path), domain, **fixed)
+def _part_of_domain(store: StoreAt, domain: int, *, part: Callable[..., T], fixed: dict) -> T:
+    return part(store.reader(), domain, **fixed)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 __all__ = ["Stopped", "stopping_cleanly"]
@@ -28,21 +29,41 @@ class Stopped(BaseException):
         return 128 + self.number
 
 
-@contextmanager
-def stopping_cleanly() -> Iterator[None]:
-    """Within the ``with``, SIGINT and SIGTERM raise `Stopped`; a second one ends the process at once.
+#: Signals that ask to stop: from the keyboard, from SLURM and others some time before they kill, from a terminal that is
+#: closed. Not every system has all.
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
 
-    SLURM and others send SIGTERM some time before they kill. What has a receipt by then is kept.
+
+@contextmanager
+def stopping_cleanly(last_words: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Within the ``with``, a signal raises `Stopped`; a second one ends the process at once.
+
+    Parameters
+    ----------
+    last_words : callable
+        Called before a second signal ends the process. What has a receipt by then is kept.
     """
 
     def stop(number: int, frame: object) -> None:
         for each in before:
-            signal.signal(each, signal.SIG_DFL)
+            signal.signal(each, leave)
         raise Stopped(number)
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    def leave(number: int, frame: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        try:
+            last_words()
+        finally:
+            os.kill(os.getpid(), number)
+
+    before = {number: signal.signal(number, stop) for number in SIGNALS if not _without_terminal(number)}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _without_terminal(number: int) -> bool:
+    """Whether `nohup` has asked to go on when the terminal is closed."""
+    return number == getattr(signal, "SIGHUP", None) and signal.getsignal(number) is signal.SIG_IGN

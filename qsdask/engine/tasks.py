@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
@@ -61,7 +61,7 @@ def run_tasks(
     describe: Callable[..., str] = lambda *arguments: str(arguments),
     at_once: int | None = None,
     instead: Callable[..., T] | None = None,
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     """Run `function` on every tuple of arguments, each on some worker, and yield results as they come.
 
     Parameters

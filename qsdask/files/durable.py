@@ -6,20 +6,24 @@ Bytes are written under another name, flushed to disk, and then get their own na
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["being_written", "give_name", "sync", "write_durable"]
+from qsdask.errors import ResumableError
+
+__all__ = ["being_written", "give_name", "replace_unchanged", "sync", "write_durable"]
 
 #: Part of the names of unfinished files, so that threads of one process never share one.
 _number = count()
 
 
 @contextmanager
-def being_written(path: Path, *, exclusive: bool = False) -> Iterator[BinaryIO]:
+def being_written(
+    path: Path, *, exclusive: bool = False, check: Callable[[], None] = lambda: None
+) -> Iterator[BinaryIO]:
     """A file that gets its name when the ``with`` ends without an error, and leaves nothing behind otherwise.
 
     Parameters
@@ -28,6 +32,8 @@ def being_written(path: Path, *, exclusive: bool = False) -> Iterator[BinaryIO]:
         File to make, or to replace.
     exclusive : bool
         Refuse to replace a file.
+    check : callable
+        Called when the bytes are on disk, immediately before they get their name; what it raises leaves all as it was.
 
     Yields
     ------
@@ -47,6 +53,7 @@ def being_written(path: Path, *, exclusive: bool = False) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        check()
         if exclusive:
             os.link(partial, path)
             partial.unlink()
@@ -74,6 +81,42 @@ def write_durable(path: Path, pieces: bytes | Iterable[bytes], *, exclusive: boo
     with being_written(path, exclusive=exclusive) as file:
         for piece in [pieces] if isinstance(pieces, bytes) else pieces:
             file.write(piece)
+    sync(path.parent)
+
+
+def replace_unchanged(path: Path, data: bytes, was: bytes) -> None:
+    """Replace a file in one step, if it is still what it was.
+
+    A folder cannot compare and rename in one step: who writes here holds its lock, and the comparison finds out who has
+    lost it.
+
+    Parameters
+    ----------
+    path : Path
+        File to replace.
+    data : bytes
+        Its new content.
+    was : bytes
+        Its content as the caller knows it.
+
+    Raises
+    ------
+    ResumableError
+        ``E-CHANGED-MEANWHILE`` when it is another one, or gone.
+    """
+
+    def unchanged() -> None:
+        if not path.is_file() or path.read_bytes() != was:
+            raise ResumableError(
+                "it was changed by somebody else meanwhile",
+                code="E-CHANGED-MEANWHILE",
+                file=path,
+                why="two writers would mix their numbers",
+                hint="wait until the other has ended, then run the same command again",
+            )
+
+    with being_written(path, check=unchanged) as file:
+        file.write(data)
     sync(path.parent)
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from xxhash import xxh3_128
 
 from qsdask.errors import BadDataError, QSDaskError
-from qsdask.formats.frame import Elements, Frame, FrameLocation, ReadWarning, periodic_axes
-from qsdask.formats.refusal import refusal
+from qsdask.formats.frame import FARTHEST, Elements, Frame, FrameLocation, ReadWarning, periodic_axes, too_thin
+from qsdask.formats.refusal import refusal, refuse_far
 from qsdask.kernels.identity import repeated_id
 
 __all__ = [
@@ -133,6 +133,7 @@ def checked_frame(
     element: Elements | None = None,
     time: float | None = None,
     digest: str,
+    line: int | None = None,
 ) -> Frame:
     """Make a frame of arrays, or refuse them.
 
@@ -142,6 +143,8 @@ def checked_frame(
         Gives timestep, boundary, convention and units.
     cell, origin, id, position, type, element, time, digest
         See `qsdask.formats.frame.Frame`.
+    line : int, optional
+        Line number of the first atom, where every atom has a line.
 
     Returns
     -------
@@ -151,26 +154,20 @@ def checked_frame(
     Raises
     ------
     BadDataError
-        ``E-BOX`` (not finite, or no volume), ``E-NUMBER`` (a coordinate is not finite), ``E-TYPE`` (below 1),
-        ``E-DUP-ID``, ``E-COUNT`` (no atoms).
+        ``E-BOX`` (not finite, beyond all measure, or no volume, or thinner than
+        `THINNEST` along a periodic axis), ``E-NUMBER`` (a coordinate likewise), ``E-TYPE`` (below 1), ``E-DUP-ID``,
+        ``E-COUNT`` (no atoms).
     """
     if not len(position):
         raise refusal(place, "the frame has no atoms", "E-COUNT")
-    bad = np.flatnonzero(~np.isfinite(position).all(axis=1))
-    if bad.size:
-        raise refusal(
-            place,
-            f"a coordinate of atom id {id[bad[0]]} is not finite",
-            "E-NUMBER",
-            atom_id=int(id[bad[0]]),
-            why="the simulation blew up",
-        )
-    with np.errstate(over="ignore", invalid="ignore"):
-        edges, volume = np.prod(np.linalg.norm(cell, axis=1)), np.linalg.det(cell)
-    if not np.isfinite(origin).all() or not np.inf > volume > 1e-9 * edges > 0.0:
-        raise refusal(
-            place, f"the box spans no volume, or is left-handed or not finite: {np.asarray(cell).tolist()}", "E-BOX"
-        )
+    refuse_far(place, position, id, line)
+    if not (np.abs(cell).max() <= FARTHEST and np.abs(origin).max() <= FARTHEST):
+        raise refusal(place, f"the box is not finite or beyond {FARTHEST:g}: {np.asarray(cell).tolist()}", "E-BOX")
+    if not np.linalg.det(cell) > 1e-9 * np.prod(np.linalg.norm(cell, axis=1)) > 0.0:
+        raise refusal(place, f"the box spans no volume, or is left-handed: {np.asarray(cell).tolist()}", "E-BOX")
+    thin = too_thin(cell, place.boundary)
+    if thin:
+        raise refusal(place, **thin)
     if type is not None and type.min() < 1:
         row = int(np.argmin(type))
         raise refusal(place, f"atom type {type[row]} is below 1", "E-TYPE", atom_id=int(id[row]))

@@ -15,6 +15,7 @@ import numpy as np
 from xxhash import xxh3_128
 
 from qsdask.errors import BadDataError
+from qsdask.files.memory import memory_at_hand
 from qsdask.formats.arrays import BadFrame, cell_around, checked_frame, digest_of, elements_of, read_each
 from qsdask.formats.ase_package import ase_for
 from qsdask.formats.container import TextFile
@@ -26,6 +27,9 @@ from qsdask.formats.refusal import changed, refusal
 __all__ = ["format_of", "index_ase", "read_ase"]
 
 _PACKED = (".gz", ".bz2", ".zst")
+#: Memory that VASP and CIF files take, which are read whole, in lengths of their text: 6.5 measured.
+_TEXT_COPIES = 6
+
 _XDATCAR_HEADER = 7  # lines; once, or before every frame when the cell changes
 
 
@@ -148,8 +152,17 @@ def _text(text, form, path):
     """The text of a VASP or CIF file, and what ASE would pass over in silence."""
     data = bytearray()
     block = memoryview(bytearray(1 << 20))
+    most = memory_at_hand() // _TEXT_COPIES
     while n := text.readinto(block):
         data += block[:n]
+        if len(data) > most:
+            raise BadDataError(
+                f"the text is longer than {most / 1e9:.3g} GB, more than fits into memory as a whole",
+                code="E-MEMORY",
+                file=path,
+                why=f"files of {form} are read whole, into some {_TEXT_COPIES} times their length",
+                hint="convert it to a LAMMPS dump or extended XYZ, or use a computer with more memory",
+            )
     whole = data.decode("utf-8", "replace")
     lines = whole.split("\n", 7)
     if form.startswith("vasp") and len(lines) > 5 and lines[5].split()[:1] and lines[5].split()[0].isdigit():
@@ -161,9 +174,27 @@ def _text(text, form, path):
             why="it was written by VASP 4",
             hint="put a line with the elements before that with their numbers",
         )
+    if form.startswith("vasp"):
+        _refuse_counts(whole, path)
     if form == "vasp-xdatcar" and not whole.endswith("\n"):
         raise BadDataError("the last frame is cut: the last line has no newline", code="E-TRUNCATED", file=path)
     return whole
+
+
+def _refuse_counts(whole, path):
+    """Refuse more atoms than the text has lines: ASE makes room for all that a header says."""
+    lines = whole.split("\n")
+    counts = {6, *(row - 1 for row, line in enumerate(lines) if "configuration=" in line)}
+    for row in sorted(counts & set(range(len(lines)))):
+        words = lines[row].split()
+        if all(map(str.isdecimal, words)) and sum(int(word[:20]) for word in words) > len(lines):
+            raise BadDataError(
+                f"the header says {' '.join(words)[:60]} atoms, but the file has only {len(lines)} lines",
+                code="E-COUNT",
+                file=path,
+                line=row + 1,
+                why="the file is cut or damaged",
+            )
 
 
 def read_ase(locations: Sequence[FrameLocation], *, on_bad: BadFrame | None = None) -> Iterator[Frame]:
@@ -271,4 +302,5 @@ def _frame(atoms, place, identity, digest):
         position=np.array(atoms.positions, np.float64),
         element=elements_of(atoms.get_chemical_symbols()),
         digest=digest,
+        line=place.line + 2 if place.line else None,  # of extended XYZ: behind count and comment
     )

@@ -24,7 +24,7 @@ from qsdask.formats.arrays import BadFrame, CutError, checked_frame, last_frame_
 from qsdask.formats.container import sniff
 from qsdask.formats.frame import Frame, FrameLocation, ReadWarning
 from qsdask.formats.header import DumpHeader, parse_header
-from qsdask.formats.refusal import changed, refusal
+from qsdask.formats.refusal import changed, refusal, refuse_large, refuse_many
 
 __all__ = ["index_binary", "is_binary", "read_binary"]
 
@@ -121,7 +121,7 @@ def index_binary(
         ``E-NO-FILE``.
     BadDataError
         ``E-FORMAT`` (not a binary dump, compressed, or its header is damaged), ``E-COUNT`` (counts of a frame
-        contradict each other, or the size of the file), ``E-TRUNCATED``, ``E-COLUMN``, and those of
+        contradict each other, or the size of the file), ``E-MEMORY``, ``E-TRUNCATED``, ``E-COLUMN``, and those of
         `qsdask.formats.header.parse_header`.
     """
     container, head = sniff(path)
@@ -139,6 +139,7 @@ def index_binary(
         fields = _Fields(file, order)
         while file.tell() < size:
             start = file.tell()
+            refuse_many(len(frames) + 1, path)
             try:
                 frames.append(_index_one(fields, size, frames, path, boundary, columns))
             except CutError:
@@ -168,6 +169,8 @@ def _index_one(fields, size, frames, path, boundary, columns):
         if frames and header.natoms > frames[-1].natoms:
             raise refuse(f"the frame says {header.natoms} atoms, more than the file has room for")
         raise CutError
+    if not frames or header.natoms > frames[-1].natoms:
+        refuse_large(header.natoms, path, frame=len(frames), timestep=header.timestep)
     found = 0
     for _ in range(opening.n_chunk):
         n = fields.take("i")

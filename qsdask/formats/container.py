@@ -9,7 +9,7 @@ from types import TracebackType
 import numpy as np
 
 from qsdask.errors import BadDataError, NoInputError, of_os_error
-from qsdask.formats.compression import CONTAINERS, DAMAGE_CODES, PLAIN
+from qsdask.formats.compression import CONTAINERS, DAMAGE_CODES, LINES_PER_BYTE, PLAIN
 from qsdask.formats.refusal import zeros
 from qsdask.kernels.lines import skip_lines
 from qsdask.kernels.words import PADDING
@@ -119,6 +119,8 @@ class TextFile:
         Next byte of the text.
     size : int or None
         Bytes of the text, known of plain text.
+    stored : int
+        Bytes of the file.
 
     Raises
     ------
@@ -137,7 +139,8 @@ class TextFile:
             self.container = next((c for c in CONTAINERS if head.startswith(c.magic)), PLAIN)
             self._raw = not self.container.damage
             self._file = self.container.open(path)
-            self.size = os.fstat(self._file.fileno()).st_size if self._raw else None
+            self.stored = os.path.getsize(path)
+            self.size = self.stored if self._raw else None
         except OSError as error:
             raise _no_file(path, error) from error
 
@@ -148,6 +151,11 @@ class TextFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
+
+    def most_lines(self, n_column: int) -> int:
+        """Lines of so many columns that the text can have at most, judged by the bytes of the file."""
+        # A column takes a digit and what stands behind it.
+        return self.stored * LINES_PER_BYTE if self.size is None else self.size // (2 * n_column)
 
     def readinto(self, view: memoryview) -> int:
         """Fill ``view``; the number of bytes, less than its length at the end or where damage begins.

@@ -211,7 +211,7 @@ def warnings_of_reference(
     return tuple(warnings)
 
 
-def continued_cells(frames: Sequence[FrameLocation]) -> tuple[tuple[np.ndarray | None, ...], list[ReadWarning]]:
+def continued_cells(frames: Sequence[FrameLocation]) -> tuple[dict[int, np.ndarray], list[ReadWarning]]:
     """Cells of all frames, continued across box flips.
 
     Parameters
@@ -221,21 +221,22 @@ def continued_cells(frames: Sequence[FrameLocation]) -> tuple[tuple[np.ndarray |
 
     Returns
     -------
-    cells : tuple of (float64 array, shape (3, 3), or None)
-        None where only the frame itself tells. Unit: angstrom.
+    cells : dict of int to float64 array, shape (3, 3)
+        Missing where only the frame itself tells. Unit: angstrom.
     warnings : list of ReadWarning
         ``W-BOX-FLIP`` naming the frames.
     """
-    cells: list[np.ndarray | None] = []
+    cells: dict[int, np.ndarray] = {}
     flipped: list[int] = []
     for step, place in enumerate(frames):
-        cell = None if place.cell is None else np.array(place.cell)
-        if cell is None or not cells or cells[-1] is None:
-            cells.append(cell)
+        if place.cell is None:
             continue
-        found = unflipped(cell, cells[-1])
-        cells.append(found.cell)
+        cells[step] = np.array(place.cell)
+        if step - 1 not in cells:
+            continue
+        found = unflipped(cells[step], cells[step - 1])
+        cells[step] = found.cell
         if not np.array_equal(found.matrix, np.eye(3)):
             flipped.append(step)
     text = f"the box was flipped before the frames {flipped}; their cells continue those of the frames before"
-    return tuple(cells), [ReadWarning("W-BOX-FLIP", text)] if flipped else []
+    return cells, [ReadWarning("W-BOX-FLIP", text)] if flipped else []

@@ -10,6 +10,7 @@ from qsdask.formats.ase_package import ase_for
 from qsdask.formats.container import TextStream
 from qsdask.formats.frame import FrameLocation, periodic_axes
 from qsdask.formats.header import shown
+from qsdask.formats.refusal import refuse_large, refuse_many
 
 __all__ = ["comment_layout", "index_extxyz"]
 
@@ -35,6 +36,7 @@ def index_extxyz(path, boundary, strict):
                 break
             frames.append(found[0])
             steps.append(found[1])
+            refuse_many(len(frames), path, line)
     if None in steps and any(step is not None for step in steps):
         at = frames[steps.index(None)]
         message = "the frame has no Timestep, but others have"
@@ -60,6 +62,11 @@ def _next_frame(stream, path, frames, boundary):
             raise refuse(message, "E-FORMAT")
         raise refuse(message, "E-COUNT", why="the frame before has more or fewer lines than its count")
     natoms = int(count)
+    if not frames or natoms > frames[-1].natoms:
+        if natoms > stream.text.most_lines(3):
+            message = f"the frame says {natoms} atoms, but the file has only {stream.text.stored} bytes"
+            raise refuse(message, "E-COUNT", why="the file is cut, or the count is wrong")
+        refuse_large(natoms, path, frame=len(frames), line=line)
     comment = stream.readline()
     header = stream.offset - start
     if not comment.endswith(b"\n") or stream.skip(natoms) < natoms:

@@ -11,6 +11,7 @@ import numpy as np
 from qsdask.errors import UsageError
 
 __all__ = [
+    "FARTHEST",
     "LENGTH_UNITS",
     "Elements",
     "Frame",
@@ -20,8 +21,19 @@ __all__ = [
     "ReadWarning",
     "boundary_flags",
     "periodic_axes",
+    "too_thin",
 ]
 
+
+#: Largest coordinate of an atom or a box. Unit: angstrom. So far out, at a decimetre, neighbouring doubles are 1.2e-7
+#: apart, a hundredth of what parts two atoms (`qsdask.intake.soundness.OVERLAP`); beyond, places lose the digits that
+#: distances are made of, and whole numbers of periodic copies those that make them exact. The largest
+#: simulations are some 1e4 angstrom wide, and no atom diffuses through a thousandth of this.
+FARTHEST = 1e9
+
+#: Thinnest box along a periodic axis: every atom is as near to its own copy as the box is thick, and no two atoms come
+#: nearer than the 0.74 angstrom of a hydrogen molecule. Unit cells of crystals have 1.5 and more. Unit: angstrom.
+THINNEST = 0.5
 
 #: Unit styles of LAMMPS, and the unit of length in each.
 LENGTH_UNITS = {
@@ -238,6 +250,28 @@ class Frame:
 def periodic_axes(boundary: tuple[str, str, str]) -> np.ndarray:
     """Bool array, shape (3,): axes whose both sides are ``p``."""
     return np.array([pair == "pp" for pair in boundary])
+
+
+def too_thin(cell: np.ndarray, boundary: tuple[str, str, str]) -> dict[str, str] | None:
+    """The error, as words for `QSDaskError`, for a box that is thinner than `THINNEST` along a periodic axis; None when it is not.
+
+    Parameters
+    ----------
+    cell : float64 array, shape (3, 3)
+        With a volume. Unit: angstrom.
+    boundary : tuple of str
+    """
+    height = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)
+    thin = np.flatnonzero(periodic_axes(boundary) & (height < THINNEST))
+    if not len(thin):
+        return None
+    axis = thin[0]
+    return {
+        "message": f"the box is {height[axis]:.3g} angstrom thick along its periodic axis {'xyz'[axis]}",
+        "code": "E-BOX",
+        "why": f"every atom would be that near to its own periodic copy; no two atoms come within {THINNEST} angstrom",
+        "hint": "lengths are taken to be in angstrom; an axis that does not repeat needs a free boundary (f or s)",
+    }
 
 
 def boundary_flags(text: str) -> tuple[str, str, str]:

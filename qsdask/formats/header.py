@@ -14,7 +14,7 @@ from typing import NoReturn
 import numpy as np
 
 from qsdask.errors import BadDataError
-from qsdask.formats.frame import LENGTH_UNITS, FrameHeader, periodic_axes
+from qsdask.formats.frame import FARTHEST, LENGTH_UNITS, FrameHeader, periodic_axes, too_thin
 
 __all__ = ["DumpHeader", "check_opening", "parse_header"]
 
@@ -123,7 +123,7 @@ def parse_header(
     ------
     BadDataError
         ``E-HEADER`` (an item is missing, repeated, unknown or not what it must be), ``E-COUNT`` (fewer than
-        one atom), ``E-BOX`` (missing, not finite, zero or inverted), ``E-BOUNDARY-UNKNOWN``, ``E-BOUNDARY``
+        one atom), ``E-BOX`` (missing, not finite, beyond all measure, too thin, zero or inverted), ``E-BOUNDARY-UNKNOWN``, ``E-BOUNDARY``
         (file and user disagree), ``E-COLUMN`` (a needed column is missing or stands twice), ``E-2D``,
         ``E-UNITS`` (no unit style of LAMMPS), ``E-NUL``.
     """
@@ -138,6 +138,10 @@ def parse_header(
     if natoms < 1:
         place.refuse(f"the number of atoms is {natoms}", "E-COUNT", items[b"NUMBER OF ATOMS"][0] + 1)
     cell, origin, flags = _box(items[b"BOX BOUNDS"], place)
+    sides = _agreed(flags, boundary, place, items[b"BOX BOUNDS"][0])
+    thin = too_thin(cell, sides)
+    if thin:
+        place.refuse(row=items[b"BOX BOUNDS"][0] + 1, **thin)
     columns = tuple(name.decode("utf-8", "backslashreplace") for name in items[b"ATOMS"][1].split())
     coordinates, scaled, convention = _choose_columns(columns, place, items[b"ATOMS"][0])
     time = None
@@ -149,7 +153,7 @@ def parse_header(
         natoms=natoms,
         cell=cell,
         origin=origin,
-        boundary=_agreed(flags, boundary, place, items[b"BOX BOUNDS"][0]),
+        boundary=sides,
         columns=columns,
         coordinates=coordinates,
         scaled=scaled,
@@ -273,12 +277,19 @@ def _box(item, place):
             why="LAMMPS writes both sides of every axis: pp, or two of f, s and m",
         )
     v = np.array([_reals(text, n, place, row + 1 + k, "E-BOX") for k, text in enumerate(lines)])
-    with np.errstate(over="ignore", invalid="ignore"):  # what overflows spans no volume
-        cell, origin = _cell(form, v, place, row)
-        edges = np.prod(np.linalg.norm(cell, axis=1))
-        # A flat cell has next to no volume beside the box that its edges would make.
-        if not (np.isfinite(edges) and np.linalg.det(cell) > 1e-9 * edges > 0.0):
-            place.refuse("the box vectors span no volume, are left-handed or beyond all measure", "E-BOX", row + 1)
+    far = np.abs(v).max(axis=1) > FARTHEST
+    if far.any():
+        k = int(np.argmax(far))
+        place.refuse(
+            f"the box reaches {v[k][np.argmax(np.abs(v[k]))]:g}, beyond {FARTHEST:g}",
+            "E-BOX",
+            row + 1 + k,
+            why="the simulation blew up, or the file is damaged",
+        )
+    cell, origin = _cell(form, v, place, row)
+    # A flat cell has next to no volume beside the box that its edges would make.
+    if not np.linalg.det(cell) > 1e-9 * np.prod(np.linalg.norm(cell, axis=1)) > 0.0:
+        place.refuse("the box vectors span no volume or are left-handed", "E-BOX", row + 1)
     return cell, origin, tuple(word.decode() for word in words) or None
 
 

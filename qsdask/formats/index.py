@@ -9,7 +9,7 @@ from qsdask.errors import BadDataError, QSDaskError
 from qsdask.formats.container import DAMAGE_CODES, TextFile, TextStream, sniff
 from qsdask.formats.frame import FrameLocation, ReadWarning
 from qsdask.formats.header import DumpHeader, check_opening, parse_header, shown
-from qsdask.formats.refusal import zeros
+from qsdask.formats.refusal import refuse_large, refuse_many, zeros
 from qsdask.kernels.words import PADDING
 
 __all__ = ["index_frames"]
@@ -60,7 +60,7 @@ def index_frames(
         ``E-NO-FILE``.
     BadDataError
         ``E-FORMAT`` (not a dump, or no frame in it), ``E-GZIP``, ``E-ZSTD``, ``E-BZIP2`` (names the last whole
-        frame), ``E-COUNT`` (a frame has more or fewer lines than it says), ``E-NUL``, ``E-TRUNCATED``, and those
+        frame), ``E-COUNT`` (a frame has more or fewer lines than it says), ``E-MEMORY``, ``E-NUL``, ``E-TRUNCATED``, and those
         of `qsdask.formats.header.parse_header`. With ``on_bad`` only when there is no good frame at all, or when
         a packed file is damaged, not just cut: then no number of it can be trusted.
 
@@ -84,6 +84,8 @@ def index_frames(
                     raise bad  # noqa: B904 - it keeps its own cause
                 first_error = first_error or bad
                 on_bad(bad)
+            else:
+                refuse_many(len(search.frames), path, stream.line - 1)  # no bad frame that can be left out
     if not search.frames:
         raise first_error or BadDataError("the file has no frame", code="E-FORMAT", file=path)
     return search.frames, search.warnings
@@ -285,8 +287,11 @@ class _Search:
         stream, size = self._stream, self._stream.text.size
         before = self.frames[-1].natoms if self.frames else None
         more_than_before = before is None or header.natoms > before
-        if size is not None and header.natoms * 2 * len(header.columns) > size and more_than_before:
-            raise self._wrong_count(header, f"the file has only {size} bytes", stream.line)
+        if more_than_before:
+            if header.natoms > stream.text.most_lines(len(header.columns)):
+                raise self._wrong_count(header, f"the file has only {stream.text.stored} bytes", stream.line)
+            place = {"frame": self._ordinal, "timestep": header.timestep, "line": first_line}
+            refuse_large(header.natoms, self._path, **place)
         passed = stream.skip(header.natoms)
         if passed == header.natoms:
             return True

@@ -14,7 +14,7 @@ from qsdask.formats.container import DAMAGE_CODES, TextFile
 from qsdask.formats.frame import Elements, Frame, FrameLocation, FramePiece
 from qsdask.formats.header import DumpHeader, parse_header
 from qsdask.formats.index import index_frames
-from qsdask.formats.refusal import changed, explained, refusal
+from qsdask.formats.refusal import changed, explained, refusal, refuse_far
 from qsdask.kernels import text
 from qsdask.kernels.identity import repeated_id
 from qsdask.kernels.resolution import NO_DIGIT, written_digits
@@ -51,7 +51,7 @@ def read_frames(
     ------
     BadDataError
         With file, frame, timestep and line: ``E-LINE`` (a line has more or fewer columns), ``E-NUMBER``
-        (not a finite decimal number, or a whole number beyond int64), ``E-NAME`` (an element longer than 8
+        (not a finite decimal number, one beyond `FARTHEST`, or a whole number beyond int64), ``E-NAME`` (an element longer than 8
         bytes, or too many different ones), ``E-NUL`` (binary zeros), ``E-TYPE`` (below 1), ``E-DUP-ID``,
         ``E-CHANGED`` (not what was indexed), ``E-GZIP``, ``E-ZSTD``, ``E-BZIP2``.
     """
@@ -245,8 +245,8 @@ class _FrameReader:
         position = rows.floating
         if header.scaled:
             position = header.cartesian(position)
-            self._refuse_overflow(position, identity)
             resolution *= np.linalg.norm(header.cell, axis=1).max()
+        refuse_far(self.place, position, identity, self._line)
         piece = FramePiece(
             header=header,
             first=self._first,
@@ -263,18 +263,6 @@ class _FrameReader:
         if not last:
             self._start()
         return piece
-
-    def _refuse_overflow(self, position, identity):
-        """Fractions that are finite may have no finite place."""
-        if not np.isfinite(position).all():
-            row = int(np.argmin(np.isfinite(position).all(axis=1)))
-            raise refusal(
-                self.place,
-                "a scaled coordinate is too large: its place in the box is not finite",
-                "E-NUMBER",
-                line=self._line + row,
-                atom_id=int(identity[row]),
-            )
 
     def _refuse_repeats(self, identity):
         repeated = repeated_id(identity)

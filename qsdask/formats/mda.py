@@ -14,8 +14,10 @@ import numpy as np
 
 from qsdask.errors import BadDataError
 from qsdask.formats.arrays import BadFrame, cell_around, checked_frame, digest_of, elements_of, read_each
+from qsdask.formats.compression import LINES_PER_BYTE
+from qsdask.formats.container import TextFile
 from qsdask.formats.frame import Elements, Frame, FrameLocation, ReadWarning
-from qsdask.formats.refusal import changed, refusal
+from qsdask.formats.refusal import changed, refusal, refuse_large, refuse_many
 
 _ATOM_STYLES = {
     "atomic": "id type x y z",
@@ -26,6 +28,11 @@ _ATOM_STYLES = {
 
 #: Names of LAMMPS dumps, which are read here by nothing but their own readers.
 _DUMP_NAMES = frozenset({"", "DUMP", "LAMMPSDUMP", "LAMMPSTRJ", "BIN", "LAMMPSBIN", "TXT", "GZ", "BZ2", "ZST"})
+
+#: Where the number of atoms stands: byte of a big-endian number, or line that begins with it.
+_COUNT_BYTE = {"XTC": 4, "TRR": 64}
+_COUNT_LINE = {"XYZ": 0, "TXYZ": 0, "ARC": 0, "GRO": 1}
+_LONGEST_COUNT = 20
 
 __all__ = ["index_universe", "is_known", "read_universe"]
 
@@ -38,18 +45,50 @@ def _mdanalysis() -> ModuleType:
 
 def is_known(path: str | os.PathLike) -> bool:
     """Whether MDAnalysis reads files named like this one (``.gz`` and ``.bz2`` put aside)."""
-    name = os.path.basename(os.fspath(path)).lower()
-    for packed in (".gz", ".bz2"):
-        name = name.removesuffix(packed)
-    suffix = os.path.splitext(name)[1].removeprefix(".").upper()
+    suffix = _suffix(path)
     if suffix in _DUMP_NAMES or suffix.isdigit():
         return False
     package = _mdanalysis()
     return suffix in set(package._READERS) | set(package._SINGLEFRAME_WRITERS)
 
 
+def _declared(suffix: str, head: bytes) -> int:
+    """Atoms that the beginning of a file says, in formats in which MDAnalysis makes room for them at once; 0 in others."""
+    if suffix in _COUNT_BYTE:
+        return int.from_bytes(head[_COUNT_BYTE[suffix] :][:4], "big")
+    lines = head.split(b"\n")
+    word = (lines[_COUNT_LINE[suffix]].split() or [b""])[0] if _COUNT_LINE.get(suffix, len(lines)) < len(lines) else b""
+    return int(word) if word.isdigit() and len(word) <= _LONGEST_COUNT else 0
+
+
+def _refuse_counts(name):
+    """Refuse more atoms than the file can hold, or the memory."""
+    with TextFile(name) as text:
+        head = bytearray(4096)
+        natoms = _declared(_suffix(name), bytes(head[: text.readinto(memoryview(head))]))
+        if natoms > text.stored * LINES_PER_BYTE:
+            raise BadDataError(
+                f"the file says {natoms} atoms, but it has only {text.stored} bytes",
+                code="E-COUNT",
+                file=name,
+                frame=0,
+                why="the file is cut or damaged",
+            )
+        refuse_large(natoms, name, frame=0)
+
+
+def _suffix(name):
+    """In capitals, ``.gz`` and ``.bz2`` put aside."""
+    name = os.path.basename(os.fspath(name)).lower()
+    for packed in (".gz", ".bz2"):
+        name = name.removesuffix(packed)
+    return os.path.splitext(name)[1].removeprefix(".").upper()
+
+
 def _universe(path, topology):
     files = [os.fspath(path)] if topology is None else [os.fspath(topology), os.fspath(path)]
+    for name in files:
+        _refuse_counts(name)
     style = _atom_style(files[0]) if files[0].lower().endswith(".data") else None
     try:
         with warnings.catch_warnings():
@@ -114,7 +153,7 @@ def index_universe(
     Raises
     ------
     BadDataError
-        ``E-FORMAT``, ``E-BOUNDARY-UNKNOWN``.
+        ``E-FORMAT``, ``E-COUNT``, ``E-MEMORY``, ``E-BOUNDARY-UNKNOWN``.
     """
     if boundary is None:
         raise BadDataError(
@@ -126,6 +165,7 @@ def index_universe(
     name = os.fspath(path)
     notes = [ReadWarning("W-FLOAT32", f"{name}: read through MDAnalysis: single precision, the cell at the origin")]
     universe = _universe(path, topology)
+    refuse_many(len(universe.trajectory), path)
     frames, guessed = [], False
     for ordinal in range(len(universe.trajectory)):
         step = _step(universe.trajectory, ordinal, path)

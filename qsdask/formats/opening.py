@@ -13,6 +13,7 @@ from qsdask.formats.container import sniff, stamp
 from qsdask.formats.frame import FrameLocation, ReadWarning, boundary_flags
 from qsdask.formats.lammps import index_frames
 from qsdask.formats.mda import index_universe, is_known
+from qsdask.formats.refusal import refuse_many
 from qsdask.formats.sequence import in_sequence, numbered, refuse_unlike
 from qsdask.formats.trajectory import Trajectory, read_locations
 
@@ -80,9 +81,10 @@ def open_trajectory(
     NoInputError
         ``E-NO-FILE``.
     BadDataError
-        ``E-STEP-ORDER`` (a timestep twice with other content, or going back), ``E-PIECES``, ``E-NO-ID`` (more than
-        one frame, and atoms without ids), ``E-CONVENTION`` (wrapped and unwrapped frames mixed), ``E-BOUNDARY``
-        (a periodic axis becomes free), ``E-UNITS``, ``E-BAD-FRAMES`` (more than ``max_errors``), and those of the
+        ``E-FRAMES`` (more than 10,000), ``E-STEP-ORDER`` (a timestep twice with other content, or going back),
+        ``E-PIECES``, ``E-NO-ID`` (more than one frame, and atoms without ids), ``E-CONVENTION`` (wrapped and unwrapped
+        frames mixed), ``E-BOUNDARY`` (a periodic axis becomes free), ``E-UNITS``, ``E-BAD-FRAMES`` (more than
+        ``max_errors``), and those of the
         readers. A first frame that is bad is always refused: all others are compared with it.
     """
     names = [os.fspath(paths)] if isinstance(paths, str | os.PathLike) else [os.fspath(p) for p in paths]
@@ -96,11 +98,13 @@ def open_trajectory(
     for name in names if topology is None else [*names, topology]:
         _refuse_no_file(name)
     stamps = {name: stamp(name) for name in ([*names, topology] if topology else names)}
-    files, notes = [], []
+    files, notes, n_frame = [], [], 0
     for name in names:
         found, more = _index(name, flags, strict, topology, columns, on_bad or bad)
         files.append(found)
         notes.extend(more)
+        n_frame += len(found)
+        refuse_many(n_frame, name)
     stepless = {note.text for note in notes if note.code == "W-NO-STEP"}
     if bad is not None:
         files = bad.without(files, topology)

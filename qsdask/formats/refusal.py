@@ -7,12 +7,20 @@ import os
 import numpy as np
 
 from qsdask.errors import BadDataError
-from qsdask.formats.frame import FrameLocation
+from qsdask.files.memory import memory_at_hand
+from qsdask.formats.frame import FARTHEST, FrameLocation
 from qsdask.formats.header import shown
 from qsdask.kernels import text
 from qsdask.kernels.words import PADDING
 
-__all__ = ["changed", "explained", "refusal", "zeros"]
+__all__ = ["changed", "explained", "refusal", "refuse_far", "refuse_large", "refuse_many", "zeros"]
+
+#: Frames of a trajectory. Each is a task and some files of a store, and every task is told of all of them; the strain steps
+#: of a glass are hundreds.
+MOST_FRAMES = 10_000
+
+#: Memory that an atom of the first frame takes while rows are made of it: 113 measured. Unit: bytes.
+_ATOM_BYTES = 100
 
 
 def refusal(place: FrameLocation, message: str, code: str, **more) -> BadDataError:
@@ -29,6 +37,96 @@ def changed(place: FrameLocation) -> BadDataError:
         why="a simulation, or a copy, still writes it",
         hint="wait until it is finished, then start again",
     )
+
+
+def refuse_far(place: FrameLocation, position: np.ndarray, identity: np.ndarray, line: int | None = None) -> None:
+    """Refuse coordinates that are not finite, or so large that doubles cannot hold distances between atoms.
+
+    Parameters
+    ----------
+    place : FrameLocation
+    position : float64 array, shape (n, 3)
+    identity : int64 array, shape (n,)
+        Ids of these atoms.
+    line : int, optional
+        Line number of the first of them.
+
+    Raises
+    ------
+    BadDataError
+        ``E-NUMBER`` with the id, and the line where there are lines.
+    """
+    # Two reductions without an array of their own; NaN is in neither range.
+    if position.min(initial=0.0) >= -FARTHEST and position.max(initial=0.0) <= FARTHEST:
+        return
+    near = (np.abs(position) <= FARTHEST).all(axis=1)
+    row = int(np.argmin(near))
+    atom, worst = int(identity[row]), position[row][~(np.abs(position[row]) <= FARTHEST)][0]
+    finite = bool(np.isfinite(worst))
+    raise refusal(
+        place,
+        f"a coordinate of atom id {atom} is {f'{worst:g}, beyond {FARTHEST:g}' if finite else 'not finite'}",
+        "E-NUMBER",
+        line=None if line is None else line + row,
+        atom_id=atom,
+        why="the simulation blew up" + (", or the file is damaged" if finite else ""),
+    )
+
+
+def refuse_large(natoms: int, path: str | os.PathLike, **place) -> None:
+    """Refuse a frame that says more atoms than the memory at hand can hold, before anything is allocated for them.
+
+    Parameters
+    ----------
+    natoms : int
+        What the frame says.
+    path : path-like
+    **place
+        Frame, timestep and line, as in `qsdask.errors.QSDaskError`.
+
+    Raises
+    ------
+    BadDataError
+        ``E-MEMORY``.
+    """
+    need, room = natoms * _ATOM_BYTES, memory_at_hand()
+    if need > room:
+        raise BadDataError(
+            f"the frame says {natoms} atoms, which take {need / 1e9:.3g} GB of memory; {room / 1e9:.3g} GB are at hand",
+            code="E-MEMORY",
+            file=path,
+            why="the count is wrong, or the system is too large for this computer or the limit of this job",
+            hint="use a computer, or ask for a job, with more memory",
+            **place,
+        )
+
+
+def refuse_many(n_frame: int, path: str | os.PathLike, line: int | None = None) -> None:
+    """Refuse more frames than a store takes, as soon as they are counted.
+
+    Parameters
+    ----------
+    n_frame : int
+        Found so far.
+    path : path-like
+    line : int, optional
+        Near the last of them.
+
+    Raises
+    ------
+    BadDataError
+        ``E-FRAMES``.
+    """
+    if n_frame > MOST_FRAMES:
+        raise BadDataError(
+            f"there are more than {MOST_FRAMES} frames",
+            code="E-FRAMES",
+            file=path,
+            frame=n_frame - 1,
+            line=line,
+            why="every frame is a task and some files of the store",
+            hint="dump less often, or keep one frame of each strain step",
+        )
 
 
 def zeros(path: str | os.PathLike, byte: int, **place) -> BadDataError:

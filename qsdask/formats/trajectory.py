@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from qsdask.errors import BadDataError, NoInputError, QSDaskError
 from qsdask.formats.ase_reader import read_ase
@@ -15,59 +15,18 @@ from qsdask.formats.lammps import lines_of_id, read_frames, read_pieces
 from qsdask.formats.mda import read_universe
 from qsdask.formats.refusal import refusal
 
-__all__ = ["Trajectory", "read_locations"]
+__all__ = ["Portion", "Trajectory", "read_locations"]
 
 
-@dataclass(frozen=True)
-class Trajectory:
-    """Frames in order of their timesteps: places only, no open files, so that it can be sent to any worker.
+class _Places:
+    """Frames that can be read by their numbers; see `Trajectory` and `Portion`."""
 
-    Attributes
-    ----------
-    frames : tuple of FrameLocation
-    warnings : tuple of ReadWarning
-    topology : str or None
-        Beside coordinates that MDAnalysis reads.
-    stamps : dict of str to tuple of int
-        `qsdask.formats.container.stamp` of every file when it was opened.
-    """
+    topology: str | None
+    stamps: dict[str, tuple[int, int, int]]
 
-    frames: tuple[FrameLocation, ...]
-    warnings: tuple[ReadWarning, ...] = ()
-    topology: str | None = None
-    stamps: dict[str, tuple[int, int, int]] = field(default_factory=dict, hash=False)
-
-    def __len__(self) -> int:
-        return len(self.frames)
-
-    def read(self, first: int = 0, last: int | None = None, *, digest: bool = True) -> Iterator[Frame]:
-        """Read frames ``first`` up to, not including, ``last``.
-
-        Parameters
-        ----------
-        first, last : int
-            As in a slice; all by default.
-        digest : bool
-            Compute `Frame.digest` of text dumps; empty otherwise.
-
-        Yields
-        ------
-        Frame
-            In order of the timesteps. One frame is held at a time.
-
-        Raises
-        ------
-        BadDataError
-            ``E-CHANGED`` when a file is no longer what it was when it was opened, and what
-            `qsdask.formats.lammps.read_frames` and the readers of other formats raise.
-        NoInputError
-            ``E-NO-FILE`` when a file has gone since.
-        """
-        for group in _runs(self.frames[first:last]):
-            refuse = self._guard(group[0].path)
-            for frame in read_locations(group, self.topology, digest=digest):
-                refuse()
-                yield frame
+    def place(self, step: int) -> FrameLocation:
+        """Where a frame stands."""
+        raise NotImplementedError
 
     def pieces(self, steps: Sequence[int], n_atom: int, *, digest: bool = True) -> Iterator[tuple[int, FramePiece]]:
         """Read frames piece by piece: those of text dumps never stand in memory as a whole.
@@ -92,7 +51,7 @@ class Trajectory:
             As `read`. An id that stands twice in different pieces is for the caller to find; see `repeated_id`.
         """
         steps = list(steps)
-        for group in _runs([self.frames[step] for step in steps]):
+        for group in _runs([self.place(step) for step in steps]):
             refuse = self._guard(group[0].path)
             if group[0].reader == "lammps":
                 found = read_pieces(group, n_atom, digest=digest)
@@ -139,7 +98,7 @@ class Trajectory:
         BadDataError
             ``E-DUP-ID``.
         """
-        place = self.frames[step]
+        place = self.place(step)
         lines = lines_of_id(place, atom_id) if place.reader == "lammps" else []
         first = f" (first seen on line {lines[0]})" if lines else ""
         return refusal(
@@ -163,6 +122,100 @@ class Trajectory:
 
         refuse()
         return refuse
+
+
+@dataclass(frozen=True)
+class Trajectory(_Places):
+    """Frames in order of their timesteps: places only, no open files, so that it can be sent to any worker.
+
+    Attributes
+    ----------
+    frames : tuple of FrameLocation
+    warnings : tuple of ReadWarning
+    topology : str or None
+        Beside coordinates that MDAnalysis reads.
+    stamps : dict of str to tuple of int
+        `qsdask.formats.container.stamp` of every file when it was opened.
+    """
+
+    frames: tuple[FrameLocation, ...]
+    warnings: tuple[ReadWarning, ...] = ()
+    topology: str | None = None
+    stamps: dict[str, tuple[int, int, int]] = field(default_factory=dict, hash=False)
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def place(self, step: int) -> FrameLocation:
+        """Where a frame stands."""
+        return self.frames[step]
+
+    def portion(self, steps: Sequence[int]) -> Portion:
+        """Some of the frames, with absolute paths: for a worker, which may stand in another folder.
+
+        Parameters
+        ----------
+        steps : sequence of int
+            The frames. What is sent does not grow with the others.
+        """
+        topology = self.topology and os.path.abspath(self.topology)
+        places = {step: self.frames[step] for step in steps}
+        read = {place.path for place in places.values()} | {self.topology}
+        return Portion(
+            {step: replace(place, path=os.path.abspath(place.path)) for step, place in places.items()},
+            topology,
+            {os.path.abspath(path): stamp for path, stamp in self.stamps.items() if path in read},
+        )
+
+    def read(self, first: int = 0, last: int | None = None, *, digest: bool = True) -> Iterator[Frame]:
+        """Read frames ``first`` up to, not including, ``last``.
+
+        Parameters
+        ----------
+        first, last : int
+            As in a slice; all by default.
+        digest : bool
+            Compute `Frame.digest` of text dumps; empty otherwise.
+
+        Yields
+        ------
+        Frame
+            In order of the timesteps. One frame is held at a time.
+
+        Raises
+        ------
+        BadDataError
+            ``E-CHANGED`` when a file is no longer what it was when it was opened, and what
+            `qsdask.formats.lammps.read_frames` and the readers of other formats raise.
+        NoInputError
+            ``E-NO-FILE`` when a file has gone since.
+        """
+        for group in _runs(self.frames[first:last]):
+            refuse = self._guard(group[0].path)
+            for frame in read_locations(group, self.topology, digest=digest):
+                refuse()
+                yield frame
+
+
+@dataclass(frozen=True)
+class Portion(_Places):
+    """Some frames of a trajectory, under the numbers that they have in it.
+
+    Attributes
+    ----------
+    places : dict of int to FrameLocation
+    topology : str or None
+    stamps : dict of str to tuple of int
+        As of `Trajectory`.
+    """
+
+    places: dict[int, FrameLocation]
+    topology: str | None
+    stamps: dict[str, tuple[int, int, int]]
+
+    def place(self, step: int) -> FrameLocation:
+        """Where a frame stands."""
+        return self.places[step]
 
 
 def _until_whole(found: Iterator[tuple[int, FramePiece]]) -> Iterator[FramePiece]:

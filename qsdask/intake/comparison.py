@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,16 +22,20 @@ class Policy(NamedTuple):
         Species index of each atom type; empty when the file names elements.
     names : tuple of str
         Names of the species.
-    cells : tuple of (float64 array, shape (3, 3), or None)
-        Cell of every step, continued across box flips; None where it is that of the frame. Unit: angstrom.
+    cells : dict of int to float64 array, shape (3, 3)
+        Cell of steps, continued across box flips, where it is not that of the frame. Unit: angstrom.
     lost : {"error", "mask"}
         What becomes of atoms that a frame does not have.
     """
 
     kinds: dict[int, int]
     names: tuple[str, ...]
-    cells: tuple[np.ndarray | None, ...]
+    cells: Mapping[int, np.ndarray]
     lost: str
+
+    def of(self, steps: Sequence[int]) -> Policy:
+        """The same for some of the steps."""
+        return self._replace(cells={step: self.cells[step] for step in steps if step in self.cells})
 
 
 def lost_atoms_error(ids: np.ndarray, place: FrameLocation, step: int) -> BadDataError:

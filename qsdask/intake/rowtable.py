@@ -9,11 +9,14 @@ import numpy as np
 
 __all__ = ["RowTable"]
 
+#: Columns of fewer bytes are kept: to map one again takes longer than to look at it.
+_KEPT = 1 << 16
+
 
 class RowTable:
     """Rows by atom id, and what later frames are compared with.
 
-    The files are mapped only while they are looked at: mapped pages count as memory of the process.
+    Large files are mapped only while they are looked at: mapped pages count as memory of the process.
 
     Parameters
     ----------
@@ -23,6 +26,7 @@ class RowTable:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._kept: dict[str, np.ndarray] = {}
 
     @classmethod
     def write(cls, folder: Path, atom_id: np.ndarray, species: np.ndarray, reduced: np.ndarray) -> RowTable:
@@ -52,7 +56,12 @@ class RowTable:
         return cls(folder)
 
     def _mapped(self, name: str) -> np.ndarray:
-        return np.load(self._folder / f"{name}.npy", mmap_mode="r")
+        if name in self._kept:
+            return self._kept[name]
+        column = np.load(self._folder / f"{name}.npy", mmap_mode="r")
+        if column.nbytes < _KEPT:
+            column = self._kept[name] = np.array(column)
+        return column
 
     def __len__(self) -> int:
         return len(self._mapped("id"))

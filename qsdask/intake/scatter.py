@@ -15,12 +15,12 @@ from typing import NamedTuple
 import numpy as np
 
 from qsdask.formats.frame import FrameHeader, FramePiece, ReadWarning
-from qsdask.formats.trajectory import Trajectory
+from qsdask.formats.trajectory import Portion
 from qsdask.intake.comparison import Policy, lost_atoms_error, refuse_changed_species, refuse_strangers
 from qsdask.intake.rowtable import RowTable
 from qsdask.space.box import Box
 from qsdask.store.reader import StoreReader
-from qsdask.store.task_writer import committing
+from qsdask.store.task_writer import StageRun
 
 __all__ = ["PIECE_ATOMS", "box_of", "count_warnings", "far_outside", "hash_words", "rows_of_piece", "scatter_steps"]
 
@@ -79,20 +79,20 @@ _ROW, _POSITION = np.dtype(np.int64), np.dtype((np.float64, 3))
 
 
 def scatter_steps(
-    path: str, part: int, domain: int, steps: list[int], *, source: Trajectory, policy: Policy, scratch: str
+    work: StageRun, part: int, domain: int, steps: list[int], source: Portion, policy: Policy, *, scratch: str
 ) -> None:
     """Ingest some steps; the unit of work of the stage ``ingest``.
 
     Parameters
     ----------
-    path : str
-        Root of the store.
+    work : StageRun
+        The run that it is part of.
     part, domain : int
         Always 0: a task is a frame.
     steps : list of int
         Rising.
-    source : Trajectory
-        Where the frames are.
+    source : Portion
+        Where these frames are.
     policy : Policy
         How they are compared with the first one.
     scratch : str
@@ -103,32 +103,33 @@ def scatter_steps(
     BadDataError
         ``E-LOST-ATOMS``, ``E-DUP-ID``, ``E-TYPE-CHANGE``, and what the readers raise.
     """
-    root, table = StoreReader(path), RowTable(Path(scratch))
+    root, table = work.reader(), RowTable(Path(scratch))
     for step, pieces in source.frames_in_pieces(steps, PIECE_ATOMS):
         waiting = Path(scratch) / f"step-{step}.{os.getpid()}"
         try:
-            _scatter_frame(root, step, pieces, table, policy, waiting, source)
+            _scatter_frame(work, root, step, pieces, table, policy, waiting, source)
         finally:
             waiting.unlink(missing_ok=True)
 
 
 def _scatter_frame(
+    work: StageRun,
     root: StoreReader,
     step: int,
     pieces: Iterable[FramePiece],
     table: RowTable,
     policy: Policy,
     waiting: Path,
-    source: Trajectory,
+    source: Portion,
 ) -> None:
     rows = root.domain_rows
-    held, last = _grouped_pieces(pieces, rows, table, policy, waiting, source.frames[step].path, step)
+    held, last = _grouped_pieces(pieces, rows, table, policy, waiting, source.place(step).path, step)
     header, box = last.header, box_of(last.header, policy, step)
     digest = hash_words(last.digest)
     bounds = np.empty((len(rows), 2, 3))
     missing: list[np.ndarray] = []
     outside = 0
-    with committing(root.path, "ingest", (0, step, 0)) as writer:
+    with work.committing(0, step, 0) as writer:
         for domain, (start, stop) in enumerate(rows.tolist()):
             mine = [piece.of_domain(domain) for piece in held]
             position, lost = _collected(mine, start, stop, root, source, step)
@@ -143,7 +144,7 @@ def _scatter_frame(
             writer.write("frames", "position", (slice(step, step + 1), slice(start, stop)), position[None])
         lost = np.concatenate(missing)
         if len(lost) and policy.lost == "error":
-            raise lost_atoms_error(np.sort(root["atoms/id"][:][lost]), source.frames[step], step)
+            raise lost_atoms_error(np.sort(root["atoms/id"][:][lost]), source.place(step), step)
         writer.write("frames", "cell", (step,), box.cell[None])
         writer.write("frames", "origin", (step,), box.origin[None])
         writer.write("frames", "source_hash", (step,), digest[None])
@@ -182,7 +183,7 @@ def _collected(
     start: int,
     stop: int,
     root: StoreReader,
-    source: Trajectory,
+    source: Portion,
     step: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Positions of the rows from `start` to `stop`, NaN where there is no atom, and the rows without one."""
@@ -230,8 +231,7 @@ def rows_of_piece(piece: FramePiece, table: RowTable, policy: Policy, file: str,
 
 def box_of(header: FrameHeader, policy: Policy, step: int) -> Box:
     """Box of a frame, its cell continued across box flips."""
-    cell = policy.cells[step]
-    return Box(header.cell if cell is None else cell, header.origin, header.periodic)
+    return Box(policy.cells.get(step, header.cell), header.origin, header.periodic)
 
 
 def hash_words(digest: str) -> np.ndarray:

@@ -41,7 +41,9 @@ class Answers:
     def keep(self, name: str, basis: object, answer: object) -> Any:
         """Keep an answer, and give it back as `known` will."""
         self._kept[name] = {"basis": _digest(basis), "answer": plain(answer)}
-        write_durable(self._file, (json.dumps(self._kept, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())
+        # By name, so that the same answers make the same file; each keeps its own order, in which it is shown.
+        in_order = dict(sorted(self._kept.items()))
+        write_durable(self._file, (json.dumps(in_order, indent=1, allow_nan=False) + "\n").encode())
         return self.known(name, basis)
 
 

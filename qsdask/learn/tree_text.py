@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from math import isfinite
 
 from qsdask.errors import BadDataError
+from qsdask.settings.defaults import DEEPEST_TREE
 
 __all__ = ["MOST_TREES", "check_text"]
 
@@ -81,7 +82,8 @@ def check_text(text: str, columns: Sequence[str], *, file: object = None) -> int
     -----
     Accepted is the grammar that `train_one` writes and nothing else: header, trees whose stated sizes are
     their sizes in bytes, lists as long as the number of leaves demands, finite numbers, features and children
-    in range, every node reached once from the root, numerical splits only, and the list of importances.
+    in range, every node reached once from the root and by no more splits than can be trained, numerical splits
+    only, and the list of importances.
     """
     try:
         return _Reader(text).model(columns)
@@ -181,7 +183,7 @@ class _Reader:
         for name in _TREE:
             content = self.entry(name)
             if name == "num_leaves":
-                n_leaf = self.integer(content, 1, 65536)
+                n_leaf = self.integer(content, 1, 2**DEEPEST_TREE)
             elif name in ("num_cat", "is_linear"):
                 self.integer(content, 0, 0)
             elif name == "shrinkage":
@@ -211,16 +213,21 @@ class _Reader:
         return values
 
     def nodes(self, lists: dict[str, Sequence[float]], n_leaf: int) -> None:
-        """Every split and every leaf hangs on the root exactly once."""
-        waiting = [0 if n_leaf > 1 else -1]
+        """Every split and every leaf hangs on the root exactly once, and not too deep.
+
+        A chain of splits is a valid tree, but every row walks down all of it.
+        """
+        waiting = [(0 if n_leaf > 1 else -1, 0)]
         seen: set[int] = set()
         while waiting:
-            node = waiting.pop()
+            node, depth = waiting.pop()
             if node in seen:
                 self.fail("a node of the tree has two parents")
             seen.add(node)
+            if depth > DEEPEST_TREE:
+                self.fail(f"a tree is deeper than {DEEPEST_TREE} splits, the most that can be trained")
             if node >= 0:
-                waiting += [int(lists["left_child"][node]), int(lists["right_child"][node])]
+                waiting += [(int(lists[side][node]), depth + 1) for side in ("left_child", "right_child")]
         if len(seen) != 2 * n_leaf - 1:
             self.fail("a node of the tree cannot be reached")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -11,6 +12,11 @@ from qsdask.settings.base import Axis, Settings
 __all__ = ["AlloySettings", "DeformSettings", "EnsembleSettings", "QuenchSettings", "SimulateRecipe"]
 
 Loading = Literal["compression", "tension"]
+
+#: Words of pair styles that run Python, or load what does when it is opened; and endings of such files.
+_RUNS_CODE = re.compile(
+    r"(?:^|[\s/])(?:python|mliappy|unified)(?:$|[\s/])|\.(?:py|pkl|pickle|pt|pth|so)(?:$|\s)", re.IGNORECASE
+)
 
 
 class AlloySettings(Settings, alias_generator=None):  # `lattice_angstrom` is another setting than `lattice`
@@ -31,6 +37,15 @@ class AlloySettings(Settings, alias_generator=None):  # `lattice_angstrom` is an
     mass: dict[str, float] = Field(
         default={}, description="atomic masses in g/mol, for pair styles whose files carry none"
     )
+
+    @field_validator("potential", "pair_style", "pair_coeff")
+    @classmethod
+    def _is_data(cls, value: str) -> str:
+        if found := _RUNS_CODE.search(value):
+            raise ValueError(
+                f"{found[0].strip()!r} makes LAMMPS run code of whoever wrote the recipe; only potentials that are data are accepted"
+            )
+        return value
 
     @field_validator("elements")
     @classmethod

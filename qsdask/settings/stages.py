@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from qsdask.settings.base import Axis, Settings
-from qsdask.settings.defaults import LABEL_STRAIN, PLASTIC_ABOVE
+from qsdask.settings.defaults import DEEPEST_TREE, LABEL_STRAIN, PLASTIC_ABOVE
 
 __all__ = [
     "FeatureSettings",
@@ -186,7 +186,7 @@ class TrainSettings(Settings):
     )
     host: str | None = Field(default=None, description="learn from this species only")
     trees: int = Field(default=300, ge=1, description="boosting rounds")
-    depth: int = Field(default=2, ge=1, le=16, description="depth of a tree")
+    depth: int = Field(default=2, ge=1, le=DEEPEST_TREE, description="depth of a tree")
     learning_rate: float = Field(default=0.1, gt=0, le=1, description="shrinkage of each tree")
     feature_fraction: float | None = Field(
         default=None, gt=0, le=1, description="columns tried at each split; the square root of their number by default"

@@ -15,6 +15,8 @@ __all__ = ["check_elements", "find_potential", "sha256_of"]
 #: Pair styles whose files name their elements in the fourth line (DYNAMO setfl).
 _SETFL = ("eam/fs", "eam/alloy", "eam/he")
 
+_SYMBOL = re.compile("[A-Z][a-z]?")
+
 
 def find_potential(name: str, beside: str | Path, elements: Sequence[str] = ()) -> Path:
     """File of a potential.
@@ -86,9 +88,15 @@ def check_elements(potential: Path, pair_style: str, elements: list[str]) -> Non
         return
     with potential.open("rb") as file:
         words = [file.readline(2000).decode("latin-1").split() for _ in range(4)][3]
-    if not words or not words[0].isdecimal() or len(words) != 1 + int(words[0]):
+    # What stands there is not repeated: a recipe of somebody else may name any file that its user can read.
+    if (
+        not words
+        or not words[0].isdecimal()
+        or len(words) != 1 + int(words[0])
+        or not all(map(_SYMBOL.fullmatch, words[1:]))
+    ):
         raise BadDataError(
-            f"expected the number of elements and their names in line 4, found {' '.join(words)[:60]!r}",
+            "expected the number of elements and their names in line 4",
             code="E-POTENTIAL",
             file=potential,
             line=4,

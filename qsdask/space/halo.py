@@ -6,9 +6,45 @@ from itertools import product
 
 import numpy as np
 
+from qsdask.errors import BadDataError
 from qsdask.space.box import Box
 
-__all__ = ["halo_domains", "in_halo", "widened"]
+__all__ = ["MOST_ALONG", "MOST_COPIES", "halo_domains", "in_halo", "refuse_copies", "widened"]
+
+#: Images are stored as int8.
+MOST_ALONG = 127
+
+#: Copies of the whole cell within a reach. A unit cell of one atom, 2 angstrom thick, has 31^3 within the 30 angstrom
+#: that are the largest cut-off and the largest radius of medium range; glasses have 27.
+MOST_COPIES = 1 << 15
+
+
+def refuse_copies(reach: float, box: Box) -> None:
+    """Refuse a reach within which the cell repeats itself without measure.
+
+    Parameters
+    ----------
+    reach : float
+        Unit: angstrom.
+    box : Box
+        Cell of the frame; only its periodic vectors have images.
+
+    Raises
+    ------
+    BadDataError
+        ``E-COPIES``.
+    """
+    along = np.where(box.periodic, np.ceil(reach / box.height), 0.0)
+    copies = np.prod(2.0 * along + 1.0)
+    if along.max() > MOST_ALONG or copies > MOST_COPIES:
+        axis = int(np.argmax(along))
+        raise BadDataError(
+            f"the cell is {box.height[axis]:.3g} angstrom thick along {'abc'[axis]}: "
+            f"{copies:.3g} periodic copies of it lie within {reach:g} angstrom",
+            code="E-COPIES",
+            why=f"at most {MOST_COPIES} copies are looked at, {MOST_ALONG} to a side: every atom has as many neighbours",
+            hint="a smaller cut-off or radius, or a larger piece of the material",
+        )
 
 
 def widened(bounds: np.ndarray, reach: float, box: Box) -> np.ndarray:

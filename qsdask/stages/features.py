@@ -32,7 +32,7 @@ from qsdask.stages.toy import toy_block
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 from qsdask.store.record import Record, read
-from qsdask.store.task_writer import committing
+from qsdask.store.task_writer import StageRun
 from qsdask.store.template import create_group, write_whole
 
 __all__ = ["facts_of", "features", "named_facts", "quantity_of", "set_names"]
@@ -248,7 +248,7 @@ def _fields(kind: type[AtomQuantity]) -> list[str]:
 
 
 def _features_of_domain(
-    path: str,
+    work: StageRun,
     part: int,
     domain: int,
     steps: list[int],
@@ -258,7 +258,7 @@ def _features_of_domain(
     facts: dict,
     source: dict[str, str],
 ) -> None:
-    root = StoreReader(path)
+    root = work.reader()
     quantity = quantity_of(settings["set"], FeatureSettings(**settings), facts)
     _refuse_other_source(quantity.name, source)
     group = group_at(frame, f"features/{quantity.name}")
@@ -276,7 +276,7 @@ def _features_of_domain(
         columns = slice(n_own + (part - 1) * width, n_own + part * width)
     value = placed(value, held, np.nan)
     value = np.where(held[:, None], value, np.nan).astype(np.float32)
-    with committing(Path(path), group, (part, steps[0], domain)) as writer:
+    with work.committing(part, steps[0], domain) as writer:
         writer.write(group, "value", (root.rows(domain), columns), value)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -170,6 +171,7 @@ def ingest(
         _refuse_other_frames(path, record, source)
     atoms = {"id": first.id[order], "species": kind[order], "species_name": names, "radius": radii}
     cells, flips = continued_cells(source.frames)
+    policy = Policy(kinds, tuple(names), cells, settings.lost_atoms)
     scratch = path / SCRATCH
 
     def template() -> None:
@@ -203,15 +205,11 @@ def ingest(
         record,
         plan_of(Size(len(order), len(timesteps), settings.chunk, tuple(box.height.tolist()))),
         template,
-        partial(
-            scatter_steps,
-            source=source,
-            policy=Policy(kinds, tuple(names), cells, settings.lost_atoms),
-            scratch=str(scratch),
-        ),
+        partial(scatter_steps, scratch=os.path.abspath(scratch)),
         steps_per_unit=_steps_per_unit(source, run),
         prepare=prepare,
         conclude=conclude,
+        given=lambda steps: (source.portion(steps), policy.of(steps)),
     )
     run_stage(path, course, run)
     return path

@@ -20,7 +20,7 @@ from qsdask.stages.steps import chosen_steps
 from qsdask.store import ledger
 from qsdask.store.ledger import Record
 from qsdask.store.reader import StoreReader
-from qsdask.store.task_writer import committing
+from qsdask.store.task_writer import StageRun
 from qsdask.store.template import create_group
 
 __all__ = ["plan_of", "predict"]
@@ -137,7 +137,7 @@ def _load_here(path: str) -> None:
 
 
 def _predict_domain(
-    path: str,
+    work: StageRun,
     part: int,
     domain: int,
     steps: list[int],
@@ -148,7 +148,7 @@ def _predict_domain(
     digest: str,
     index: np.ndarray,
 ) -> None:
-    root = StoreReader(path)
+    root = work.reader()
     found = loaded(model, digest)
     rows = root.rows(domain)
     value = root[f"{source}/value"][rows][:, index]
@@ -157,7 +157,7 @@ def _predict_domain(
         names = np.array(root.names("atoms/species_name"))
         value[names[root["atoms/species"][rows]] != host] = np.nan
     qs, spread = quench_in_softness(found, value)
-    with committing(Path(path), group, (part, steps[0], domain)) as writer:
+    with work.committing(part, steps[0], domain) as writer:
         writer.write(group, "qs", (rows,), qs)
         writer.write(group, "qs_std", (rows,), spread)
 

@@ -13,12 +13,13 @@ from qsdask.engine.cost import Size, StagePlan, owned_and_ghosts, plan_stage, si
 from qsdask.engine.course import Course, run_stage
 from qsdask.engine.reading import read_rows
 from qsdask.engine.where import Run
-from qsdask.errors import BadDataError, NoInputError, UsageError
+from qsdask.errors import BadDataError, NoInputError, ResumableError, UsageError
 from qsdask.settings import PropensitySettings, validated
 from qsdask.store import ledger
+from qsdask.store.identity import StoreAt
 from qsdask.store.ledger import Record
 from qsdask.store.reader import StoreReader
-from qsdask.store.task_writer import committing
+from qsdask.store.task_writer import StageRun
 from qsdask.store.template import create_group, write_whole
 
 __all__ = ["propensity"]
@@ -71,8 +72,10 @@ def propensity(path: Path, runs: Sequence[str | Path], threshold: float | None, 
     mine = ledger.require(path, "response/d2min")
     inputs = {"ingest": mine.inputs["ingest"], "response/d2min": mine.digest}
     seen = {_input(path): path}
+    others: list[StoreAt] = []
     for name in chosen.runs:
         other = path.parent / name
+        others.append(StoreAt.of(other))
         _refuse_unlike(path, other)
         if earlier := seen.get(_input(other)):
             raise UsageError(
@@ -83,18 +86,37 @@ def propensity(path: Path, runs: Sequence[str | Path], threshold: float | None, 
                 hint="every run needs velocities of its own",
             )
         seen[_input(other)] = other
-        inputs[f"run {name}"] = f"{ledger.require(other, 'response/d2min').digest} {_input(other)}"
+        inputs[f"run {name}"] = _response(other)
     size = size_of(StoreReader(path))
     record = Record(KEY, (KEY,), chosen.stored(), inputs, (1, size.n_step, size.n_domain), 2)
     course = Course(
         record,
         plan_of(size, 1 + len(chosen.runs)),
         partial(_template, path),
-        partial(_average_of_domain, settings=chosen.stored()),
+        partial(_average_of_domain, runs=others, threshold=chosen.threshold),
         steps_per_unit=STEPS_PER_UNIT,
-        conclude=lambda: {"n_run": 1 + len(chosen.runs)},
+        conclude=partial(_conclude, path, record),
     )
     run_stage(path, course, run)
+
+
+def _conclude(path: Path, record: Record) -> dict:
+    """The number of runs; each must be what it was when the averaging began, for nobody locks their stores."""
+    for name in record.settings["runs"]:
+        if _response(path.parent / name) != record.inputs[f"run {name}"]:
+            raise ResumableError(
+                "the response of this run was computed again while it was read",
+                code="E-CHANGED-MEANWHILE",
+                file=path.parent / name,
+                why="old and new numbers would be mixed",
+                hint="wait until the other has ended, then run the same command again with --overwrite",
+            )
+    return {"n_run": 1 + len(record.settings["runs"])}
+
+
+def _response(other: Path) -> str:
+    """Identity of the response of another run."""
+    return f"{ledger.require(other, 'response/d2min').digest} {_input(other)}"
 
 
 def plan_of(size: Size, n_run: int) -> StagePlan:
@@ -157,22 +179,23 @@ def _refuse_unlike(path: Path, other: Path) -> None:
         )
 
 
-def _average_of_domain(path: str, part: int, domain: int, steps: list[int], *, settings: dict) -> None:
-    chosen = PropensitySettings(**settings)
-    root = StoreReader(path)
+def _average_of_domain(
+    work: StageRun, part: int, domain: int, steps: list[int], *, runs: Sequence[StoreAt], threshold: float
+) -> None:
+    root = work.reader()
     rows = root.rows(domain)
     ids = root["atoms/id"][rows]
-    others = [StoreReader(Path(path).parent / name) for name in chosen.runs]
+    others = [other.reader() for other in runs]
     places = [_rows_of(other, ids, domain) for other in others]
     for step in steps:
-        runs = [read_rows(o["response/d2min/d2min"], row, step=step) for o, row in zip(others, places, strict=True)]
-        d2 = np.stack([root["response/d2min/d2min"][step, rows], *runs])
+        theirs = [read_rows(o["response/d2min/d2min"], row, step=step) for o, row in zip(others, places, strict=True)]
+        d2 = np.stack([root["response/d2min/d2min"][step, rows], *theirs])
         known = np.isfinite(d2)
         with np.errstate(invalid="ignore"):
             # Nothing divided by nothing: NaN where no run has a value.
-            frequency = (known & (d2 > chosen.threshold)).sum(axis=0) / known.sum(axis=0)
+            frequency = (known & (d2 > threshold)).sum(axis=0) / known.sum(axis=0)
             mean = np.where(known, d2, 0.0).sum(axis=0) / known.sum(axis=0)
-        with committing(Path(path), KEY, (part, step, domain)) as writer:
+        with work.committing(part, step, domain) as writer:
             writer.write(KEY, "frequency", (step, rows), frequency[None])
             writer.write(KEY, "d2min_mean", (step, rows), mean[None])
 

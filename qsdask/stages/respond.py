@@ -23,7 +23,7 @@ from qsdask.stages.toy import toy_block
 from qsdask.store import ledger
 from qsdask.store.ledger import Record
 from qsdask.store.reader import StoreReader
-from qsdask.store.task_writer import committing
+from qsdask.store.task_writer import StageRun
 from qsdask.store.template import create_group, write_whole
 
 __all__ = ["respond"]
@@ -112,9 +112,9 @@ def again(path: Path, record: Record, run: Run, source: object = None) -> bool:
     return True
 
 
-def _respond_of_domain(path: str, part: int, domain: int, steps: list[int], *, settings: dict) -> None:
+def _respond_of_domain(work: StageRun, part: int, domain: int, steps: list[int], *, settings: dict) -> None:
     chosen = RespondSettings(**settings)
-    root = StoreReader(path)
+    root = work.reader()
     block = halo_block(root, domain, chosen.cutoff_angstrom)
     pairs = neighbour_shell(block.position, block.order, block.n_owned, chosen.cutoff_angstrom, measured=False)
     block = replace(block, shells={"cutoff": Shell(pairs.neighbour, pairs.count)})
@@ -122,7 +122,7 @@ def _respond_of_domain(path: str, part: int, domain: int, steps: list[int], *, s
     rows = root.rows(domain)
     for step in steps:
         value = quantity(with_current(root, block, step))[:, 0]
-        with committing(Path(path), KEY, (part, step, domain)) as writer:
+        with work.committing(part, step, domain) as writer:
             writer.write(KEY, "d2min", (step, rows), value[None])
             writer.write(KEY, "valid", (step, rows), np.isfinite(value)[None])
 

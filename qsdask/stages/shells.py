@@ -27,7 +27,7 @@ from qsdask.store import ledger
 from qsdask.store.ledger import Record
 from qsdask.store.reader import StoreReader
 from qsdask.store.record import read
-from qsdask.store.task_writer import committing
+from qsdask.store.task_writer import StageRun
 from qsdask.store.template import create_group
 
 __all__ = ["enough_slots", "facts_of_shells", "first_reach", "shells", "tessellated"]
@@ -264,12 +264,12 @@ def tessellated(
         block = load(reach)
 
 
-def _shells_of_domain(path: str, part: int, domain: int, steps: list[int], *, frame: int, settings: dict) -> None:
-    root = StoreReader(path)
+def _shells_of_domain(work: StageRun, part: int, domain: int, steps: list[int], *, frame: int, settings: dict) -> None:
+    root = work.reader()
     load = partial(halo_block, root, domain, step=frame)
     voronoi, cutoff = tessellated(load, ShellSettings(**settings), root["atoms/radius"][:], frame)
     rows, held = root.rows(domain), held_rows(root, domain, frame)
-    with committing(Path(path), group_at(frame, "shells"), (part, steps[0], domain)) as writer:
+    with work.committing(part, steps[0], domain) as writer:
         for name, shell in (("voronoi", voronoi), ("cutoff", cutoff)):
             group = group_at(frame, f"shells/{name}")
             n_slot = root[f"{group}/neighbour"].shape[1]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 from zarr.core.buffer import Buffer
 from zarr.storage import LocalStore
 
-from qsdask.files.durable import being_written, sync
+from qsdask.files.durable import being_written, replace_unchanged, sync
 from qsdask.store.validate import plain_path
 
 __all__ = ["DurableStore", "content_words", "name_word", "sweep"]
@@ -17,6 +18,16 @@ __all__ = ["DurableStore", "content_words", "name_word", "sweep"]
 
 class DurableStore(LocalStore):
     """`zarr.storage.LocalStore` that syncs every file before it gets its name.
+
+    Parameters
+    ----------
+    root : Path or str
+        Root of the store.
+    read_only : bool
+        Refuse to write.
+    check : callable
+        Called before anything is written, and again immediately before a file gets its name; what it raises leaves the
+        store as it was.
 
     Zarr's own store renames atomically but never syncs: after a power cut a renamed chunk can be empty while a
     marker written later survives. Here each file is written under a temporary name, synced, then renamed; the
@@ -29,8 +40,9 @@ class DurableStore(LocalStore):
         computed in memory before the write, and the hash of the key itself.
     """
 
-    def __init__(self, root: Path | str, *, read_only: bool = False) -> None:
+    def __init__(self, root: Path | str, *, read_only: bool = False, check: Callable[[], None] = lambda: None) -> None:
         super().__init__(root, read_only=read_only)
+        self._check = check
         self.written: dict[str, tuple[int, int, int, int]] = {}
 
     async def _set(self, key: str, value: Buffer, exclusive: bool = False) -> None:
@@ -46,17 +58,28 @@ class DurableStore(LocalStore):
         """Write one file, and make its name durable too."""
         self._check_writable()
         self._put(key, data, False)
+        self._sync_above(key)
+
+    def replace(self, key: str, data: bytes, was: bytes) -> None:
+        """Replace one file if it is still what it was; see `qsdask.files.durable.replace_unchanged`."""
+        self._check_writable()
+        plain_path(self.root, key)
+        replace_unchanged(self.root / key, data, was)
+        self._sync_above(key)
+
+    def _sync_above(self, key: str) -> None:
         for directory in (self.root / key).parents:
             sync(directory)
             if directory == self.root:
                 return
 
     def _put(self, key: str, data: bytes, exclusive: bool) -> None:
+        self._check()
         # Not through a link out of the store, nor onto a device.
         plain_path(self.root, key)
         path = self.root / key
         path.parent.mkdir(parents=True, exist_ok=True)
-        with being_written(path, exclusive=exclusive) as file:
+        with being_written(path, exclusive=exclusive, check=self._check) as file:
             file.write(data)
         self.written[key] = (*content_words(data), name_word(key))
 

@@ -2,7 +2,8 @@
 
 Zarr reads a chunk that was never written as fill values, without complaint. So each stage keeps a ledger array,
 ``ledger/<stage>/receipt``, with one receipt per task: for every file the task wrote, its length and the hash of its bytes,
-computed before the write, and the hash of its name. The receipt is written after its files are safely on disk. When no receipt is missing,
+computed before the write, the hash of its name, and the token of the run of the stage that wrote it. The receipt is
+written after its files are safely on disk. When no receipt is missing,
 the driver writes the manifest and marks the ledger complete; readers refuse a stage whose ledger does not say so.
 
 Only complete stages are listed in the store's consolidated metadata: plain xarray never shows an unfinished group.
@@ -11,9 +12,10 @@ Only complete stages are listed in the store's consolidated metadata: plain xarr
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -24,11 +26,20 @@ from zarr.codecs import Crc32cCodec
 
 from qsdask import __version__
 from qsdask.errors import CannotCreateError, NoInputError, ResumableError
-from qsdask.schema import command_of
+from qsdask.schema import command_of, groups_of
 from qsdask.store.durable import DurableStore, name_word
-from qsdask.store.manifest import Manifest, entry_of, folders_of, metadata_keys, put_folders, receipts_digest
+from qsdask.store.lineage import refuse_other_inputs
+from qsdask.store.manifest import (
+    FILE_WORDS,
+    Manifest,
+    entry_of,
+    folders_of,
+    metadata_keys,
+    put_folders,
+    receipts_digest,
+)
 from qsdask.store.reader import CheckedStore, open_checked
-from qsdask.store.record import Record, publish, put_record, read, records
+from qsdask.store.record import Record, publish, put_record, read, read_record, records
 from qsdask.store.validate import array_metadata
 
 __all__ = [
@@ -47,6 +58,7 @@ __all__ = [
     "reopen",
     "require",
     "seal",
+    "tokens",
 ]
 
 #: (part, step, domain) of one task.
@@ -62,6 +74,8 @@ def require(path: Path, key: str) -> Record:
         ``E-STAGE-MISSING`` when the stage was never started.
     ResumableError
         ``E-INCOMPLETE`` when tasks are missing; the message says how many and how to resume.
+    BadDataError
+        ``E-INPUTS-DIFFER`` when it was computed from other numbers than those of this store.
     """
     record = read(path, key)
     command = command_of(path, key)
@@ -78,16 +92,19 @@ def require(path: Path, key: str) -> Record:
             file=path,
             hint=f"resume with '{command}'",
         )
+    refuse_other_inputs(path, record)
     return record
 
 
 def create_receipts(store: Store, record: Record) -> zarr.Array:
     """Start the receipts of a stage: none yet."""
+    words = FILE_WORDS + bool(record.runs)
+    token = ", and the token of the run" if record.runs else ""
     return zarr.create_array(
         store,
         name=f"ledger/{record.key}/receipt",
-        shape=(*record.shape, record.n_file, 4),
-        chunks=(1, 1, 1, record.n_file, 4),
+        shape=(*record.shape, record.n_file, words),
+        chunks=(1, 1, 1, record.n_file, words),
         dtype="uint64",
         fill_value=0,
         dimension_names=("part", "step", "domain", "file", "word"),
@@ -95,7 +112,7 @@ def create_receipts(store: Store, record: Record) -> zarr.Array:
         attributes={
             "units": "1",
             "long_name": "receipt of each task: for every file length in bytes, 128-bit BLAKE2b hash, and 64-bit BLAKE2b hash "
-            "of its path; 0 = not done",
+            f"of its path{token}; 0 = not done",
         },
         overwrite=True,
     )
@@ -107,9 +124,17 @@ def receipt_key(key: str, task: Task) -> str:
 
 
 def pending(path: Path, key: str) -> list[Task]:
-    """Tasks without a receipt, in rising (part, step, domain)."""
-    length = _receipts(path, key)[..., 0, 0]
-    return [(int(p), int(s), int(d)) for p, s, d in np.argwhere(length == 0)]
+    """Tasks without a receipt of a run that the stage knows, in rising (part, step, domain)."""
+    record, receipts = read(path, key), _receipts(path, key)
+    done = receipts[..., 0, 0] > 0
+    if record is not None and record.runs:
+        done &= np.isin(receipts[..., 0, FILE_WORDS], tokens(record))
+    return [(int(p), int(s), int(d)) for p, s, d in np.argwhere(~done)]
+
+
+def tokens(record: Record) -> np.ndarray:
+    """Tokens of the runs of a stage as its receipts have them; uint64, shape (run,)."""
+    return np.array([int(run, 16) for run in record.runs], dtype=np.uint64)
 
 
 def _receipts(path: Path, key: str) -> np.ndarray:
@@ -140,12 +165,18 @@ def begin(path: Path, record: Record, template: Callable[[], None], *, overwrite
     ------
     CannotCreateError
         ``E-SETTINGS`` when the stage was computed with other settings and `overwrite` is not given.
+    BadDataError
+        ``E-INPUTS-DIFFER`` when it was computed from other numbers than those of this store, likewise.
     """
     old = read(path, record.key) if (Path(path) / "zarr.json").is_file() else None
     removed: list[Record] = []
     if old is not None:
         same = old.digest == record.digest and old.shape == record.shape
         if same and not overwrite:
+            refuse_other_inputs(path, old)
+            if old.runs and not old.complete:
+                # What the interrupted run has finished stands; what it still finishes does not count.
+                put_record(path, replace(old, runs=(*old.runs, secrets.token_hex(8))), None, old)
             return removed
         if not overwrite:
             raise CannotCreateError(
@@ -158,6 +189,9 @@ def begin(path: Path, record: Record, template: Callable[[], None], *, overwrite
         removed = _dependents(path, record.key)
         for dependent in [*reversed(removed), old]:
             discard(path, dependent)
+    before = {key: read_record(Path(path), key) for key in record.inputs if groups_of(key)}
+    lineage = {key: there.run for key, there in before.items() if there is not None and there.run}
+    record = replace(record, runs=(secrets.token_hex(8),), lineage=lineage)
     template()
     put_folders(Path(path), f"ledger/{record.key}")
     create_receipts(DurableStore(path), record)
@@ -166,39 +200,37 @@ def begin(path: Path, record: Record, template: Callable[[], None], *, overwrite
     return removed
 
 
-def finish(path: Path, key: str, provenance: dict) -> Record:
+def finish(path: Path, begun: Record, provenance: dict) -> Record:
     """Mark a stage complete, after checking that no receipt is missing.
 
     Parameters
     ----------
     path : Path
         Root of the store.
-    key : str
-        Ledger of the stage.
+    begun : Record
+        The stage as this run found it in the ledger when its work began.
     provenance : dict
         Facts to keep beside the numbers: versions, digests of input files, warnings. No wall-clock.
 
     Raises
     ------
     ResumableError
-        ``E-INCOMPLETE`` when a task has no receipt.
+        ``E-INCOMPLETE`` when a task has no receipt; ``E-CHANGED-MEANWHILE`` when the ledger says something else now.
     """
-    missing = pending(path, key)
-    old = read(path, key)
-    assert old is not None
+    missing = pending(path, begun.key)
     if missing:
         raise ResumableError(
-            f"{key} is incomplete: {len(missing)} of {int(np.prod(old.shape))} tasks missing",
+            f"{begun.key} is incomplete: {len(missing)} of {int(np.prod(begun.shape))} tasks missing",
             code="E-INCOMPLETE",
             file=path,
-            hint=f"resume with '{command_of(path, key)}'",
+            hint=f"resume with '{command_of(path, begun.key)}'",
         )
-    done = replace(old, complete=True, provenance={"versions": _versions(), **provenance})
-    complete(path, done)
+    done = replace(begun, complete=True, provenance={"versions": _versions(), **provenance})
+    complete(path, done, begun)
     return done
 
 
-def complete(path: Path, record: Record) -> None:
+def complete(path: Path, record: Record, was: Record | None = None) -> None:
     """Say that a stage is complete, and show it.
 
     Parameters
@@ -207,21 +239,25 @@ def complete(path: Path, record: Record) -> None:
         Root of the store.
     record : Record
         With `Record.complete` set; all its receipts are there.
+    was : Record, optional
+        What it was before; another one is not replaced.
     """
-    seal(path, record)
+    seal(path, record, was)
     publish(path)
 
 
-def seal(path: Path, record: Record) -> None:
+def seal(path: Path, record: Record, was: Record | None = None) -> None:
     """Write the manifest of a complete stage, then its record; see `complete`."""
     shown = {name: getattr(record, name) for name in ("key", "settings", "inputs", "provenance")}
     store = DurableStore(path)
     for group in record.groups:
-        zarr.open_group(store, path=group, mode="r+").attrs["qsdask"] = {**shown, "digest": record.digest}
+        attributes = zarr.open_group(store, path=group, mode="r+").attrs
+        if attributes.get("qsdask") != {**shown, "digest": record.digest}:
+            attributes["qsdask"] = {**shown, "digest": record.digest}
     store.sync_directories()
     manifest = manifest_of(Path(path), record)
     store.put(f"ledger/{record.key}/manifest.json", manifest.text())
-    put_record(path, record, manifest.checksum)
+    put_record(path, record, manifest.checksum, was)
 
 
 def manifest_of(path: Path, record: Record) -> Manifest:
@@ -235,7 +271,7 @@ def manifest_of(path: Path, record: Record) -> Manifest:
         if name not in record.groups and name_word(_first_chunk(path, name)) not in covered:
             files += sorted(str(f.relative_to(path)) for f in (path / name / "c").rglob("*") if f.is_file())
     entries = {file: entry_of((path / file).read_bytes()) for file in sorted(files)}
-    return Manifest(json.loads(json.dumps(asdict(record))), entries, receipts_digest(receipts))
+    return Manifest(json.loads(json.dumps(record.fields())), entries, receipts_digest(receipts))
 
 
 def _first_chunk(path: Path, name: str) -> str:

@@ -24,6 +24,7 @@ from qsdask.store.durable import DurableStore, content_words
 from qsdask.store.validate import damaged, metadata, plain_path
 
 __all__ = [
+    "FILE_WORDS",
     "Manifest",
     "checksum",
     "entry_of",
@@ -75,13 +76,15 @@ def metadata_keys(root: Path, groups: Iterable[str]) -> list[str]:
     return found
 
 
-def root_text(shown: Mapping[str, Mapping | None]) -> bytes:
+def root_text(shown: Mapping[str, Mapping | None], requires: Iterable[str] = ()) -> bytes:
     """Metadata file of the store: format, needed features, and the consolidated metadata.
 
     Parameters
     ----------
     shown : mapping of str to mapping
         Metadata by path of the node, parents first.
+    requires : iterable of str
+        What a version of qsdask must know of to read the store.
 
     Returns
     -------
@@ -90,7 +93,7 @@ def root_text(shown: Mapping[str, Mapping | None]) -> bytes:
     # Zarr loses the first of two children of one group that do not stand together.
     shown = dict(sorted(shown.items(), key=lambda item: _beside_siblings(item[0])))
     content = {
-        "attributes": {"qsdask": {"format": schema.FORMAT_VERSION, "requires": []}},
+        "attributes": {"qsdask": {"format": schema.FORMAT_VERSION, "requires": sorted(requires)}},
         "zarr_format": 3,
         "node_type": "group",
         "consolidated_metadata": {"kind": "inline", "must_understand": False, "metadata": shown},
@@ -105,13 +108,20 @@ def _beside_siblings(node: str) -> list[str]:
 
 
 def receipts_digest(receipts: np.ndarray) -> str:
-    """128-bit BLAKE2b hash of all receipts of a stage.
+    """128-bit BLAKE2b hash of all receipts of a stage, whichever run wrote them.
 
     Parameters
     ----------
     receipts : uint64 array, shape (part, step, domain, file, word)
     """
-    return hashlib.blake2b(np.ascontiguousarray(receipts, dtype="<u8").tobytes(), digest_size=16).hexdigest()
+    return hashlib.blake2b(
+        np.ascontiguousarray(receipts[..., :FILE_WORDS], dtype="<u8").tobytes(), digest_size=16
+    ).hexdigest()
+
+
+#: Words of a receipt that tell of a file: its length, the two halves of its hash, the hash of its name. In the receipts
+#: of a stage that knows its runs the token of the run follows.
+FILE_WORDS = 4
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import xarray as xr
 
 from qsdask.store import accessor as _accessor  # noqa: F401  registers `.qs`
+from qsdask.store.lineage import refuse_other_inputs
 from qsdask.store.manifest import metadata_keys
 from qsdask.store.reader import CheckedStore
 from qsdask.store.record import records
@@ -37,6 +38,8 @@ def open_store(path: str | Path, *, partial: bool = False) -> xr.DataTree:
     ------
     NoInputError
         ``E-NO-STORE`` when there is no store at `path`.
+    BadDataError
+        ``E-INPUTS-DIFFER`` when a stage was computed from other numbers than those of this store.
 
     Examples
     --------
@@ -45,6 +48,8 @@ def open_store(path: str | Path, *, partial: bool = False) -> xr.DataTree:
     """
     root = Path(path)
     known = records(root)
+    for record in known:
+        refuse_other_inputs(root, record)
     if partial:
         files = [file for record in known for file in metadata_keys(root, record.groups)]
         shown = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from qsdask import schema
@@ -26,6 +26,7 @@ __all__ = [
     "record_text",
     "records",
     "require_store",
+    "required_by",
 ]
 
 #: Part of the identity of all numbers; it rises when the same settings would give numbers that differ by more than rounding.
@@ -54,6 +55,11 @@ class Record:
         Whether every task has its receipt.
     provenance : dict
         Versions, digests of input files, warnings: facts that do not decide numbers.
+    runs : tuple of str
+        Random tokens of the runs that computed it, the present one last; receipts of others do not count. Empty for
+        stages begun before there were any.
+    lineage : dict of str to str
+        For every ledger of this store that it builds on the token of the run that had finished it.
     """
 
     key: str
@@ -64,6 +70,17 @@ class Record:
     n_file: int
     complete: bool = False
     provenance: dict | None = None
+    runs: tuple[str, ...] = ()
+    lineage: dict = field(default_factory=dict)
+
+    @property
+    def run(self) -> str:
+        """Token of the present run, or of the last one; empty where there are none."""
+        return self.runs[-1] if self.runs else ""
+
+    def fields(self) -> dict:
+        """As stored: without what stages begun before there were runs do not have."""
+        return {name: value for name, value in asdict(self).items() if value or name not in ("runs", "lineage")}
 
     @property
     def facts(self) -> dict:
@@ -79,21 +96,48 @@ class Record:
 
 def record_from(fields: dict) -> Record:
     """Record of its stored fields."""
-    return Record(**{**fields, "groups": tuple(fields["groups"]), "shape": tuple(fields["shape"])})
+    sequences = {name: tuple(fields[name]) for name in ("groups", "shape", "runs") if name in fields}
+    return Record(**{**fields, **sequences})
 
 
 def record_text(record: Record, manifest: str | None) -> bytes:
     """Metadata file of a ledger; `manifest` is the checksum of the manifest, None while the stage is unfinished."""
-    content = {"format": schema.FORMAT_VERSION, "digest": record.digest, "record": asdict(record), "manifest": manifest}
+    content = {
+        "format": schema.FORMAT_VERSION,
+        "digest": record.digest,
+        "record": record.fields(),
+        "manifest": manifest,
+    }
     # Sorted, so that the record gives the same bytes when it comes from the manifest.
     content = json.loads(json.dumps(content, sort_keys=True))
     return folder_text({"qsdask": {**content, "checksum": checksum(content)}})
 
 
-def put_record(path: Path, record: Record, manifest: str | None) -> None:
-    """Write the metadata file of a ledger, if the lock of the store is still that of this process."""
+def put_record(path: Path, record: Record, manifest: str | None, was: Record | None = None) -> None:
+    """Write the metadata file of a ledger, if the lock of the store is still that of this process.
+
+    Parameters
+    ----------
+    path : Path
+        Root of the store.
+    record : Record
+        What to write.
+    manifest : str or None
+        Checksum of the manifest, None while the stage is unfinished.
+    was : Record, optional
+        The unfinished stage that is to be replaced; nothing else is. Without it whatever is there.
+
+    Raises
+    ------
+    ResumableError
+        ``E-LOCKED``, ``E-CHANGED-MEANWHILE``.
+    """
     refuse_lost(path)
-    DurableStore(path).put(f"ledger/{record.key}/zarr.json", record_text(record, manifest))
+    store, key, text = DurableStore(path), f"ledger/{record.key}/zarr.json", record_text(record, manifest)
+    if was is None:
+        store.put(key, text)
+    else:
+        store.replace(key, text, record_text(was, None))
 
 
 def read(path: Path, key: str) -> Record | None:
@@ -161,12 +205,19 @@ def publish(path: Path) -> None:
     root = Path(path)
     refuse_lost(root)
     shown: dict[str, dict | None] = {}
+    requires: set[str] = set()
     for key in keys(root):
         record = read_record(root, key)
+        requires |= required_by(record)
         for group in record.groups if record is not None and record.complete else ():
             for file in [*(f"{f}/zarr.json" for f in folders_of(group)), *metadata_keys(root, [group])]:
                 shown[file.removesuffix("/zarr.json")] = metadata(root, file)
-    DurableStore(root).put("zarr.json", root_text(shown))
+    DurableStore(root).put("zarr.json", root_text(shown, requires))
+
+
+def required_by(record: Record | None) -> set[str]:
+    """What a version of qsdask must know of to read a stage; see `qsdask.store.validate.KNOWN_FEATURES`."""
+    return {"runs"} if record is not None and record.runs else set()
 
 
 def require_store(path: Path) -> None:

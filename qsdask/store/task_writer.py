@@ -1,25 +1,30 @@
-"""What a task writes: whole chunks first, safely on disk, then its receipt."""
+"""What a task writes: whole chunks first, safely on disk, then its receipt; and only for the run that it belongs to."""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from qsdask.errors import ResumableError
 from qsdask.store.durable import DurableStore
-from qsdask.store.ledger import Task
-from qsdask.store.reader import open_checked
+from qsdask.store.identity import StoreAt
+from qsdask.store.manifest import FILE_WORDS
+from qsdask.store.reader import StoreReader, open_checked
+from qsdask.store.record import Record, read_record
 
-__all__ = ["TaskWriter", "committing"]
+__all__ = ["StageRun", "TaskWriter"]
 
 
 class TaskWriter:
-    """Writes the whole chunks of one task; made by `committing`."""
+    """Writes the whole chunks of one task; made by `StageRun.committing`."""
 
-    def __init__(self, path: Path) -> None:
-        self.store = DurableStore(path)
+    def __init__(self, store: DurableStore) -> None:
+        self.store = store
 
     def write(self, group: str, name: str, region: tuple[slice | int, ...], value: np.ndarray) -> None:
         """Write one region of an array, which must be made of whole chunks.
@@ -38,31 +43,73 @@ class TaskWriter:
         array[parts] = value
 
 
-@contextmanager
-def committing(path: Path, key: str, task: Task) -> Iterator[TaskWriter]:
-    """Write the files of one task, sync them, then write its receipt.
+@dataclass(frozen=True)
+class StageRun:
+    """One run of a stage, as its tasks know it.
 
-    Parameters
+    Attributes
     ----------
-    path : Path
-        Root of the store.
+    store : StoreAt
+        The store that it fills.
     key : str
         Ledger of the stage.
-    task : (part, step, domain)
-        The task whose files are written inside the ``with``.
-
-    Yields
-    ------
-    TaskWriter
-        Takes the regions to write.
+    run : str
+        Token of the run; empty when the stage was begun before there were runs.
     """
-    writer = TaskWriter(path)
-    yield writer
-    writer.store.sync_directories()
-    words = [word for _, word in sorted(writer.store.written.items())]
-    store = DurableStore(path)
-    receipts = open_checked(store, f"ledger/{key}/receipt")
-    receipt = np.zeros(receipts.shape[3:], dtype=np.uint64)
-    receipt[: len(words)] = np.array(words, dtype=np.uint64)
-    receipts[task] = receipt
-    store.sync_directories()
+
+    store: StoreAt
+    key: str
+    run: str
+
+    @classmethod
+    def of(cls, path: str | Path, begun: Record) -> StageRun:
+        """The run that a record has begun in a store."""
+        return cls(StoreAt.of(path), begun.key, begun.run)
+
+    def reader(self) -> StoreReader:
+        """Arrays of the store; see `StoreAt.reader`. ``E-OTHER-RUN`` as of `committing`."""
+        found = self.store.reader()
+        self._refuse_late()
+        return found
+
+    @contextmanager
+    def committing(self, part: int, step: int, domain: int) -> Iterator[TaskWriter]:
+        """Write the files of one task, sync them, then write its receipt.
+
+        Parameters
+        ----------
+        part, step, domain : int
+            The task whose files are written inside the ``with``.
+
+        Yields
+        ------
+        TaskWriter
+            Takes the regions to write.
+
+        Raises
+        ------
+        ResumableError
+            ``E-OTHER-RUN`` when the run has ended, or another one has begun: a task that comes late changes nothing.
+            It is looked for before every file, immediately before the file gets its name.
+        """
+        store = DurableStore(self.store.path, check=self._refuse_late)
+        yield TaskWriter(store)
+        store.sync_directories()
+        words = [word for _, word in sorted(store.written.items())]
+        receipts = open_checked(store, f"ledger/{self.key}/receipt")
+        receipt = np.zeros(receipts.shape[3:], dtype=np.uint64)
+        receipt[: len(words), :FILE_WORDS] = np.array(words, dtype=np.uint64)
+        receipt[: len(words), FILE_WORDS:] = int(self.run or "0", 16)
+        receipts[part, step, domain] = receipt
+        store.sync_directories()
+
+    def _refuse_late(self) -> None:
+        now = read_record(Path(self.store.path), self.key)
+        if now is None or now.complete or now.run != self.run:
+            raise ResumableError(
+                f"a task of an earlier run of {self.key} came late to {socket.gethostname()}; it has written nothing",
+                code="E-OTHER-RUN",
+                file=self.store.path,
+                why="that run was stopped, and the stage has been finished or begun again since",
+                hint="nothing needs to be done: the later run counts",
+            )

@@ -51,7 +51,7 @@ MOST_ELEMENTS = 2**48
 COMPRESSIONS = {"lz4", "zstd"}
 
 #: Feature flags in the root's ``requires`` that this version understands.
-KNOWN_FEATURES: frozenset[str] = frozenset()
+KNOWN_FEATURES: frozenset[str] = frozenset({"runs"})
 
 
 def _refusal(code: str, why: str, file: Path, key: str, text: str) -> StoreIOError:

@@ -49,7 +49,9 @@ def activation(
     label = ledger.require(path, group).settings["label"]
     ledger.require(path, "response/d2min")
     fixed = {"group": group, "label": label, "threshold": plastic_above(path, label, threshold)}
-    return by_strain.finalise(reduced(path, _part, by_strain.combine, run, "activation", **fixed))
+    return by_strain.finalise(
+        reduced(path, (group, "response/d2min"), _part, by_strain.combine, run, "activation", **fixed)
+    )
 
 
 def _part(root: StoreReader, domain: int, *, group: str, label: dict, threshold: float) -> xr.Dataset:

@@ -57,10 +57,12 @@ def evaluate(store: str | Path, *, model: str | Path, run: Run | None = None) ->
     source = ledger.require(path, "ingest")
     found.check_specimen(source.facts["specimen"], source.facts["fingerprint"])
     group = softness_group(path, model)
-    check_response(path, found.label, averaged="frequency" in found.label)
+    averaged = "frequency" in found.label
+    check_response(path, found.label, averaged=averaged)
     step = label_step(path, found.label["strain"])
     total = reduced(
         path,
+        (group, "response/propensity" if averaged else "response/d2min"),
         _part,
         _Counts.__add__,
         run,

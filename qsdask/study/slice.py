@@ -57,7 +57,7 @@ def slice_through(
         "axis": axis,
         "thickness": thickness,
     }
-    parts = reduced(path, _part, dict.__or__, run or Run(), "slice", **fixed)
+    parts = reduced(path, (group, "response/d2min"), _part, dict.__or__, run or Run(), "slice", **fixed)
     return slab.finalise(slab.join([parts[domain] for domain in sorted(parts)]))
 
 

@@ -46,7 +46,9 @@ def spectrum(
     step = label_step(path, label["strain"] if strain is None else strain)
     ledger.require(path, "response/d2min")
     fixed = {"group": group, "label": label, "step": step, "threshold": plastic_above(path, label, threshold)}
-    return at_strain.finalise(reduced(path, _part, at_strain.combine, run, "spectrum", **fixed))
+    return at_strain.finalise(
+        reduced(path, (group, "response/d2min"), _part, at_strain.combine, run, "spectrum", **fixed)
+    )
 
 
 def _part(root: StoreReader, domain: int, *, group: str, label: dict, step: int, threshold: float) -> xr.Dataset:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from itertools import combinations
@@ -22,7 +24,9 @@ from qsdask.settings import TrainSettings, validated
 from qsdask.stages.definition import definition_of
 from qsdask.stages.steps import label_step
 from qsdask.store import ledger
+from qsdask.store.identity import StoreAt
 from qsdask.store.reader import StoreReader
+from qsdask.store.unchanged import unchanged
 from qsdask.study.response import response_of
 from qsdask.study.rows import labelled_rows
 
@@ -74,17 +78,25 @@ def train(
     checked_name(name_of_model(target), "model", key=True)
     learn.refuse_other_content(target)
     _refuse_twice(paths)
-    label, definition = _agreed(paths, chosen)
-    with run.connected() as client:
-        label_of = [(str(p), d, label_step(p, chosen.strain)) for p in paths for d in range(StoreReader(p).n_domain)]
+    response = "response/propensity" if chosen.label == "propensity" else "response/d2min"
+    with ExitStack() as stack:
+        for path in paths:
+            stack.enter_context(unchanged(path, (f"features/{chosen.set}", response)))
+        label, definition = _agreed(paths, chosen)
+        label_of = [
+            (store, domain, label_step(Path(store.path), chosen.strain))
+            for store in map(StoreAt.of, paths)
+            for domain in range(store.reader().n_domain)
+        ]
+        client = stack.enter_context(run.connected())
         counted = list(
             run_tasks(
                 client, partial(_count, chosen=chosen, label=label), label_of, label="label", progress=run.progress
             )
         )
         for path in paths:
-            _refuse_unusable(path, [c for c in counted if c["path"] == str(path)], chosen)
-        specimens = _told_apart({str(path): _specimen(path, counted) for path in paths})
+            _refuse_unusable(path, [c for c in counted if c["path"] == os.path.abspath(path)], chosen)
+        specimens = _told_apart({os.path.abspath(path): _specimen(path, counted) for path in paths})
         gather = partial(_gather, chosen=chosen, label=label, share=_share(specimens, chosen), specimens=specimens)
         parts = list(run_tasks(client, gather, label_of, label="gather", progress=run.progress))
         quantiles = np.quantile(np.concatenate([c["d2_quantiles"] for c in counted]), [0, 0.25, 0.5, 0.75, 1]).tolist()
@@ -146,12 +158,12 @@ def columns_of(root: StoreReader, chosen: TrainSettings) -> tuple[str, ...]:
     return tuple(name for name in names if chosen.columns == "all" or name.startswith("sro__"))
 
 
-def _count(path: str, domain: int, step: int, *, chosen: TrainSettings, label: dict) -> dict:
-    root = StoreReader(path)
+def _count(store: StoreAt, domain: int, step: int, *, chosen: TrainSettings, label: dict) -> dict:
+    root = store.reader()
     found = labelled_rows(root, domain, chosen.set, columns_of(root, chosen), step, label)
     d2 = found.d2[found.mask]
     return {
-        "path": path,
+        "path": store.path,
         "n_usable": int(found.mask.sum()),
         "n_plastic": int(found.y[found.mask].sum()),
         "excluded": found.excluded,
@@ -182,7 +194,7 @@ def _refuse_unusable(path: Path, counted: list[dict], chosen: TrainSettings) -> 
 def _specimen(path: Path, counted: list[dict]) -> Specimen:
     source = ledger.require(path, "ingest")
     root = StoreReader(path)
-    mine = [c for c in counted if c["path"] == str(path)]
+    mine = [c for c in counted if c["path"] == os.path.abspath(path)]
     return Specimen(
         key=source.facts["specimen"],
         name=source.settings["name"],
@@ -228,7 +240,7 @@ def _share(specimens: dict[str, Specimen], chosen: TrainSettings) -> float:
 
 
 def _gather(
-    path: str,
+    store: StoreAt,
     domain: int,
     step: int,
     *,
@@ -238,12 +250,12 @@ def _gather(
     specimens: dict[str, Specimen],
 ) -> Table:
     """The rows of a domain that some draw can choose: the minority, and the majority with the smallest hashes."""
-    root = StoreReader(path)
+    root = store.reader()
     columns = columns_of(root, chosen)
     found = labelled_rows(root, domain, chosen.set, columns, step, label)
     rows = root.rows(domain)
     ids = root["atoms/id"][rows]
-    me = specimens[path]
+    me = specimens[store.path]
     plastic = sum(s.n_plastic for s in specimens.values())
     rare = plastic * 2 <= sum(s.n_usable for s in specimens.values())
     minority = found.y if rare else ~found.y

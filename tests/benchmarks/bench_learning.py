@@ -1,6 +1,6 @@
 """AUC on the held-out glass, both ways and over seeds, against scikit-learn with the authors' settings.
 
-    python tests/benchmarks/bench_learning.py [--seeds 5] [--draws 1 3]
+    python -m tests.benchmarks.bench_learning [--seeds 5] [--draws 1 3]
 
 Both learn from the same rows: for every seed, draw and fold scikit-learn's GradientBoostingClassifier (300 trees of
 depth 2, learning rate 0.1, square root of the features a split, leaves and splits of at least 0.1 % of the rows) is
@@ -14,15 +14,16 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from sklearn.ensemble import GradientBoostingClassifier
 
 import qsdask
 from qsdask.engine.cluster import connect
 from qsdask.engine.where import Run
 from qsdask.learn import Specimen, Table, quench_in_softness, stratified, train, undersample
 from qsdask.learn.score import auc_roc
+from qsdask.learn.tally import Tally
 from qsdask.settings import TrainSettings
 from qsdask.store import ledger
+from tests.learn.peer import authors_trees
 
 DATA = Path(qsdask.__file__).parent / "data"
 
@@ -37,7 +38,7 @@ def table_of(name: str, folder: Path, run: Run) -> Table:
     tree = qsdask.open_store(store)
     features = tree["features/interstice"].ds
     y = tree["response/d2min"].ds["d2min"].values[8] > 5.0
-    specimen = Specimen(ledger.require(store, "ingest").provenance["specimen"], name, len(y))
+    specimen = Specimen(ledger.require(store, "ingest").facts["specimen"], name, len(y))
     ids = tree["atoms"].ds["id"].values
     columns = tuple(str(c) for c in features["feature"].values)
     return Table((specimen,), np.zeros(len(y), dtype=np.int64), ids, features["value"].values, y, columns)
@@ -51,18 +52,10 @@ def peer(source: Table, test: Table, seed: int, draws: int) -> float:
         chosen = source.take(rows)
         fold = stratified(chosen.y, chosen.specimen, chosen.hashes(seed, "fold", draw), 5)
         for k in range(5):
-            model = GradientBoostingClassifier(
-                n_estimators=300,
-                max_depth=2,
-                learning_rate=0.1,
-                max_features="sqrt",
-                min_samples_leaf=0.001,
-                min_samples_split=0.001,
-                random_state=seed * 100 + draw * 10 + k,
-            )
+            model = authors_trees(seed * 100 + draw * 10 + k)
             model.fit(chosen.X[fold != k], chosen.y[fold != k])
             probability.append(model.predict_proba(test.X)[:, 1])
-    return auc_roc(test.y, np.mean(probability, axis=0))
+    return auc_roc(Tally.of(test.y, np.mean(probability, axis=0)))
 
 
 def main() -> None:
@@ -86,7 +79,7 @@ def main() -> None:
                         settings=TrainSettings(draws=draws, seed=seed),
                         threads=2,
                     )
-                    ours.append(auc_roc(glass[test].y, quench_in_softness(made, glass[test].X)[0]))
+                    ours.append(auc_roc(Tally.of(glass[test].y, quench_in_softness(made, glass[test].X)[0])))
                     theirs.append(peer(glass[source], glass[test], seed, draws))
                 print(
                     f"{source} -> {test}, {draws} draws: qsdask {np.mean(ours):.4f} ± {np.std(ours):.4f}   "

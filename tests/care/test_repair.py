@@ -13,11 +13,7 @@ from qsdask.errors import BadDataError, NoInputError, ResumableError, StoreIOErr
 from qsdask.files.lock import LOCK
 from qsdask.store import ledger
 from tests.store.corruption import apply
-
-
-def files_of(folder) -> dict[str, bytes]:
-    return {str(f.relative_to(folder)): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
-
+from tests.store_files import content_of, files_of
 
 CASES = [
     ("flip", "response/d2min/d2min/c/1/0", "response/d2min: 1 of 4 tasks computed again"),
@@ -48,16 +44,16 @@ CASES = [
 @pytest.mark.parametrize(("kind", "file", "line"), CASES, ids=lambda v: str(v)[:40])
 def test_one_damage_is_mended_to_the_same_bytes(own, few, kind, file, line):
     store = own / "tiny.zarr"
-    before = files_of(store)
+    before = content_of(store)
     apply(kind, [store / file], np.random.default_rng(1))
     assert repair(store, source=own / "tiny.dump", run=few) == [line]
-    assert files_of(store) == before
+    assert content_of(store) == before
     assert repair(store, run=few) == []
 
 
 def test_many_damages_at_once_are_mended_in_the_order_of_computation(own, few):
     store = own / "tiny.zarr"
-    before = files_of(store)
+    before = content_of(store)
     rng = np.random.default_rng(3)
     for kind, file, _ in CASES:
         if "ledger" not in file and "atoms" not in file and (store / file).exists() != (kind == "stranger"):
@@ -65,32 +61,36 @@ def test_many_damages_at_once_are_mended_in_the_order_of_computation(own, few):
     done = repair(store, source=own / "tiny.dump", run=few)
     computed = [line.split(":")[0] for line in done if "computed again" in line]
     assert computed == ["ingest", "shells", "features/interstice", "response/d2min", "softness/tiny"]
-    assert files_of(store) == before
+    assert content_of(store) == before
 
 
 def test_a_stage_whose_ledger_and_manifest_are_both_gone_is_computed_anew(own, few):
     store = own / "tiny.zarr"
-    before = files_of(store)
+    before = content_of(store)
     for name in ("zarr.json", "manifest.json"):
         (store / "ledger/shells" / name).write_text("")
-    assert [line.split(",")[0] for line in repair(store, run=few)] == ["shells: all of it computed again"]
-    assert files_of(store) == before
+    # Nothing says any more that the features were computed from these shells.
+    assert [line.split(",")[0] for line in repair(store, run=few)] == [
+        "shells: all of it computed again",
+        "features/interstice: all of it computed again",
+    ]
+    assert content_of(store) == before
 
 
 def test_damage_of_ingested_numbers_needs_the_trajectory(own, few):
     store = own / "tiny.zarr"
     apply("flip", [store / "frames/position/c/1/0/0"], np.random.default_rng(0))
-    before = files_of(store)
+    before = content_of(store)
     with pytest.raises(NoInputError, match=r"(?s)E-NO-SOURCE.*--source DUMP"):
         repair(store, run=few)
-    assert files_of(store) == before
+    assert content_of(store) == before
 
 
 @pytest.mark.parametrize("file", ["frames/position/c/1/0/0", "atoms/radius/c/0"])
 @pytest.mark.parametrize("frame", [0, 1])
 def test_another_trajectory_is_refused_and_nothing_wrong_is_shown(own, few, file, frame):
     store = own / "tiny.zarr"
-    before = files_of(store)
+    before = content_of(store)
     apply("flip", [store / file], np.random.default_rng(0))
     text = (own / "tiny.dump").read_text().splitlines()
     at = 9 + frame * 57
@@ -105,17 +105,17 @@ def test_another_trajectory_is_refused_and_nothing_wrong_is_shown(own, few, file
         import qsdask
 
         qsdask.ingest(own / "tiny.dump", store, species={1: "Cu", 2: "Zr"}, strain_step=0.01, chunk=24, run=few)
-    assert files_of(store) == before
+    assert content_of(store) == before
 
 
 def test_a_link_is_replaced_without_writing_through_it(own, few):
     store = own / "tiny.zarr"
-    before = files_of(store)
+    before = content_of(store)
     shutil.move(store / "response/d2min/valid/c/1", own / "outside")
     (store / "response/d2min/valid/c/1").symlink_to(own / "outside")
     outside = files_of(own / "outside")
     repair(store, run=few)
-    assert files_of(store) == before
+    assert content_of(store) == before
     assert files_of(own / "outside") == outside
 
 

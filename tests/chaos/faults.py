@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 import psutil
 
-from tests.chaos.job import contents, start, write_dump
+from tests.chaos.job import start, write_dump
+from tests.store_files import content_of
 
 #: Runs that a disturbed job may need until it is done.
 RESUMES = 4
@@ -57,19 +58,20 @@ class Bench:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.dump = write_dump(folder / "glass.dump")
-        for cluster in ("local", "threads"):
-            store = folder / f"{cluster}.zarr"
-            begun = time.monotonic()
-            job = start(self.dump, store, cluster)
-            said = job.communicate(timeout=300)[1]
-            assert job.returncode == 0, said
-            setattr(self, cluster, time.monotonic() - begun)
+        self.local = self._undisturbed("local", "local")
+        self._undisturbed("threads", "threads")
         with _cluster(folder / "cluster") as (address, _, _):
-            begun = time.monotonic()
-            assert start(self.dump, folder / "apart.zarr", address).wait(timeout=300) == 0
-            self.apart = time.monotonic() - begun
-        self.expected = contents(folder / "local.zarr")
-        assert self.expected == contents(folder / "threads.zarr")
+            self.apart = self._undisturbed("apart", address)
+        self.expected = content_of(folder / "local.zarr")
+        assert self.expected == content_of(folder / "threads.zarr")
+
+    def _undisturbed(self, name: str, cluster: str) -> float:
+        """Make a store; how many seconds that took."""
+        begun = time.monotonic()
+        job = start(self.dump, self.folder / f"{name}.zarr", cluster)
+        said = job.communicate(timeout=300)[1]
+        assert job.returncode == 0, said
+        return time.monotonic() - begun
 
     def resumed(self, store: Path, said: str, *, disturbed: bool, status: int | None, told: bool) -> Outcome:
         """Run the job until it is done, and compare."""
@@ -81,7 +83,7 @@ class Bench:
             status = job.returncode
             if status:
                 said += more
-        found = contents(store) if store.is_dir() else {}
+        found = content_of(store) if store.is_dir() else {}
         identical = found == self.expected
         note = "" if identical and told else said[-2000:]
         if not identical:
@@ -143,28 +145,17 @@ def _cluster(folder: Path) -> Iterator[tuple[str, subprocess.Popen, subprocess.P
     """A scheduler and two nannies with a worker each, as separate processes on loopback."""
     folder.mkdir(exist_ok=True)
     file = folder / "scheduler.json"
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
-    loop = ["--host", "127.0.0.1", "--no-dashboard"]
-    scheduler = subprocess.Popen(
-        [sys.executable, "-m", "distributed.cli.dask_scheduler", *loop, "--port", "0", "--scheduler-file", str(file)],
-        **quiet,
-    )
-    workers = [
-        subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "distributed.cli.dask_worker",
-                *loop,
-                "--nthreads",
-                "1",
-                "--scheduler-file",
-                str(file),
-            ],
-            **quiet,
+
+    def started(*command: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            [sys.executable, "-m", *command, "--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(file)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=folder,
         )
-        for _ in range(2)
-    ]
+
+    scheduler = started("distributed.cli.dask_scheduler", "--port", "0")
+    workers = [started("distributed.cli.dask_worker", "--nthreads", "1") for _ in range(2)]
     try:
         for _ in range(300):
             if file.exists() and file.stat().st_size:
@@ -188,8 +179,8 @@ OPERATIONS = {"openat": 3000, "write": 200, "fsync": 80, "rename": 80, "mkdir": 
 def crash_point(bench: Bench, operation: str, nth: int) -> Outcome:
     """SIGKILL when a thread makes its nth call of one kind of file operation (needs strace)."""
     store = bench.folder / f"crash-{operation}-{nth}.zarr"
-    inject = ("strace", "-f", "-qq", "-o", os.devnull, "-e", f"trace={operation}")
-    inject += ("-e", f"inject={operation}:signal=KILL:when={nth}")
+    killed = f"inject={operation}:signal=KILL:when={nth}"
+    inject = ("strace", "-f", "-qq", "-o", os.devnull, "-e", f"trace={operation}", "-e", killed)
     job = start(bench.dump, store, "threads", inject)
     said = job.communicate(timeout=300)[1]
     return bench.resumed(store, said, disturbed=job.returncode != 0, status=job.returncode, told=_readable(said))

@@ -6,7 +6,6 @@ python -m tests.chaos.job DUMP STORE [local|threads|tcp://... [MEMORY_LIMIT]]
 from __future__ import annotations
 
 import gzip
-import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -56,15 +55,6 @@ def start(
     return subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-
-
-def contents(store: Path) -> dict[str, str]:
-    """Hash of every file of a store."""
-    return {
-        str(file.relative_to(store)): hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest()
-        for file in sorted(store.rglob("*"))
-        if file.is_file()
-    }
 
 
 def run(dump: str, store: str, cluster: str = "local", memory_limit: str = "") -> int:

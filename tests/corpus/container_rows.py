@@ -136,6 +136,9 @@ def _hostile(make):
         refuse("E-FORMAT", "E-COUNT", line=ANY_LINE),
         file="in.dump.gz",
     )
+    rows = b"1 1 0.5 0.5 0.5\n" * 10**6
+    counted = WHOLE + PARTS[0].replace("\n64\n", "\n1000000\n", 1).encode().partition(b"z\n")[0] + b"z\n" + rows
+    make.add("A21-bomb-of-atoms", bz2.compress(counted), refuse("E-COUNT", line=ANY_LINE), file="in.dump.bz2")
     steer = "\x1b[2J\x1b[31m"
     make.add(
         "A21-terminal-escape-in-a-column",

@@ -142,6 +142,9 @@ def _broken_boxes(make):
         "overflow": "0.0 1e999",
         "comma": "0,0 11,0",
         "edge-that-overflows": "-1.7e308 1.7e308",
+        "beyond-all-measure": "0.0 1e30",
+        "a-little-beyond": "-1.1e9 0.0",
+        "thin": "0.0 1e-6",
     }.items():
         make.add(f"A14-{name}", replaced(WHOLE, box + 1, bounds), refuse("E-BOX", line=box + 1))
     make.add("A14-two-lines", removed(WHOLE, box + 3), refuse("E-BOX", line=ANY_LINE))

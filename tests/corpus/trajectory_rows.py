@@ -96,7 +96,7 @@ def _lost_atoms(make):
 
 def _numbers(make):
     """B6."""
-    for bad in ("nan", "-nan", "NaN", "inf", "-inf", "Infinity", "1e999", "1.0e+309"):
+    for bad in ("nan", "-nan", "NaN", "inf", "-inf", "Infinity", "1e999", "1.0e+309", "1e300", "-1e30", "1.1e9"):
         name = f"B6-{bad.replace('-', 'minus-').replace('+', '')}" if bad != "NaN" else "B6-capital-nan"
         make.add(name, token(WHOLE, MIDDLE, 3, bad), refuse("E-NUMBER", line=MIDDLE))
     nowhere = {axis: ["nan"] * 64 for axis in "xyz"}

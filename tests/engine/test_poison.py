@@ -15,15 +15,15 @@ from qsdask.errors import ResumableError
 from qsdask.store import ledger
 from qsdask.store.ledger import Record
 from qsdask.store.reader import StoreReader
-from qsdask.store.task_writer import committing
+from qsdask.store.task_writer import StageRun
 from qsdask.store.template import create_group
 
 
-def poison(path: str, part: int, domain: int, steps: list[int]) -> None:
+def poison(work: StageRun, part: int, domain: int, steps: list[int]) -> None:
     if domain == 1:
         os._exit(1)
-    rows = StoreReader(path).rows(domain)
-    with committing(path, "features/poison", (part, steps[0], domain)) as writer:
+    rows = work.reader().rows(domain)
+    with work.committing(part, steps[0], domain) as writer:
         writer.write("features/poison", "value", (rows, slice(None)), [[0.0]] * (rows.stop - rows.start))
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import ipaddress
 import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import dask
 import numpy as np
@@ -30,13 +35,64 @@ def listening() -> set[str]:
     return {c.laddr.ip for p in [me, *me.children(recursive=True)] for c in p.net_connections() if c.status == "LISTEN"}
 
 
-@pytest.mark.parametrize("cluster", ["local", "threads"])
-def test_only_loopback_is_listened_on(cluster):
+def test_only_loopback_is_listened_on():
     before = listening()
-    with connect(cluster, 2) as client:
+    with connect("local", 2) as client:
         assert all(ipaddress.ip_address(address).is_loopback for address in listening() - before)
         assert "127.0.0.1" in client.dashboard_link
         assert sum(client.nthreads().values()) == 2
+
+
+def test_threads_listen_nowhere():
+    ports = psutil.Process().net_connections()
+    with connect("threads", 2) as client:
+        assert [c for c in psutil.Process().net_connections() if c.status == "LISTEN" and c not in ports] == []
+        assert client.submit(sum, [1, 2]).result() == 3
+
+
+STRANGER = """
+import sys
+from distributed import Client
+from distributed.security import Security
+for security in (None, Security.temporary()):
+    for protocol in ("tcp", "tls"):
+        try:
+            client = Client(f"{protocol}://{sys.argv[1]}", timeout="4s", security=security)
+            print("let in:", client.submit(lambda: __import__("os").getpid()).result(timeout=10))
+        except Exception as error:
+            print("refused:", type(error).__name__)
+"""
+
+
+def test_a_stranger_cannot_give_work_to_a_local_cluster():
+    with connect("local", 1) as client:
+        address = client.scheduler.address.removeprefix("tls://")
+        said = subprocess.run(
+            [sys.executable, "-c", STRANGER, address], capture_output=True, text=True, timeout=120, check=True
+        ).stdout
+        assert [line.partition(":")[0] for line in said.splitlines()] == ["refused"] * 4
+        assert client.submit(sum, [1, 2]).result() == 3
+
+
+def planted(folder: Path) -> None:
+    """A module in the folder that Dask would have used, made by somebody else."""
+    (folder / "dask-scratch-space").mkdir()
+    (folder / "dask-scratch-space" / "planted.py").write_text("")
+
+
+def finds_planted() -> bool:
+    return importlib.util.find_spec("planted") is not None
+
+
+@pytest.mark.parametrize("cluster", ["local", "threads"])
+def test_what_somebody_planted_in_the_temporary_folder_is_not_imported(cluster, tmp_path, monkeypatch):
+    planted(tmp_path)
+    monkeypatch.setenv("DASK_TEMPORARY_DIRECTORY", str(tmp_path))
+    with connect(cluster, 1) as client:
+        assert not client.submit(finds_planted).result()
+        made = [folder for folder in tmp_path.iterdir() if folder.name.startswith("qsdask-")]
+        assert [stat.S_IMODE(folder.stat().st_mode) for folder in made] == [0o700]
+    assert [folder.name for folder in tmp_path.iterdir()] == ["dask-scratch-space"]
 
 
 def refuse(number: int) -> int:
@@ -123,7 +179,6 @@ def test_a_wide_cutoff_needs_more_memory_for_features():
 
 
 def test_a_cluster_behind_tls_is_reached_with_dasks_own_certificates(tmp_path):
-    pytest.importorskip("cryptography")
     security = Security.temporary()
     tls = {}
     for name, text in {

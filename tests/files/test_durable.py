@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from qsdask.files.durable import being_written, give_name, write_durable
+from qsdask.errors import ResumableError
+from qsdask.files.durable import being_written, give_name, replace_unchanged, write_durable
 
 
 def test_a_file_is_made_or_replaced_whole(tmp_path):
@@ -29,6 +30,17 @@ def test_an_exclusive_write_replaces_nothing(tmp_path):
         write_durable(tmp_path / "a", b"second", exclusive=True)
     assert (tmp_path / "a").read_bytes() == b"first"
     assert [file.name for file in tmp_path.iterdir()] == ["a"]
+
+
+def test_only_what_is_unchanged_is_replaced(tmp_path):
+    write_durable(tmp_path / "a", b"one")
+    replace_unchanged(tmp_path / "a", b"two", was=b"one")
+    assert (tmp_path / "a").read_bytes() == b"two"
+    with pytest.raises(ResumableError, match="E-CHANGED-MEANWHILE"):
+        replace_unchanged(tmp_path / "a", b"three", was=b"one")
+    with pytest.raises(ResumableError, match="E-CHANGED-MEANWHILE"):
+        replace_unchanged(tmp_path / "b", b"three", was=b"")
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("a", b"two")]
 
 
 @pytest.mark.parametrize("failing", ["fsync", "write"])

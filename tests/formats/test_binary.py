@@ -184,7 +184,7 @@ def test_damaged_structure(write, data, match):
     assert caught.value.file.endswith("in.bin")
 
 
-@pytest.mark.parametrize("bound", [np.nan, np.inf, -1.0, 0.0])
+@pytest.mark.parametrize("bound", [np.nan, np.inf, -1.0, 0.0, 1e30])
 def test_bad_box(write, bound):
     data = bytearray(old(2))
     at = data.index(struct.pack("<6d", 0, 10, 0, 10, 0, 10)) + 8
@@ -198,6 +198,7 @@ def test_bad_box(write, bound):
     [
         ((2, 1, np.nan, 0, 0), "E-NUMBER: a coordinate of atom id 2"),
         ((2, 1, 0, 0, -np.inf), "E-NUMBER: a coordinate of atom id 2"),
+        ((2, 1, 0, 0, -1e300), "E-NUMBER: a coordinate of atom id 2 is -1e.300, beyond"),
         ((2.5, 1, 0, 0, 0), "E-NUMBER: column 'id' needs whole numbers"),
         ((np.nan, 1, 0, 0, 0), "E-NUMBER: column 'id'"),
         ((1e300, 1, 0, 0, 0), "E-NUMBER: column 'id'"),

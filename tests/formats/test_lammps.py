@@ -341,6 +341,20 @@ def test_scaled_coordinates_that_overflow(write, pieces):
     assert (refusal.value.line, refusal.value.atom_id) == (12, 3)
 
 
+@pytest.mark.parametrize("pieces", [False, True])
+@pytest.mark.parametrize("columns", ["id type x y z", "id type xu yu zu", "id type xs ys zs"])
+def test_coordinates_too_large_for_distances(write, pieces, columns):
+    good, bad = (1e8, 1.1e8) if columns.endswith("zs") else (1e9, 1.1e9)  # fractions of 10 angstrom
+    rows = [f"{k} 1 0.5 {y!r} 0.5" for k, y in enumerate((0.5, good, -good, 0.25), 1)]
+    assert len(read(write(frame(columns=columns, rows=rows)))) == 1
+    for value in (bad, -1e30, 1e300):
+        rows[2] = f"3 1 0.5 {value!r} 0.5"
+        trajectory = open_trajectory(write(frame(columns=columns, rows=rows)))
+        with pytest.raises(BadDataError, match=r"E-NUMBER: a coordinate of atom id 3.*(beyond|not finite)") as refusal:
+            list(trajectory.pieces([0], 2) if pieces else trajectory.read())
+        assert (refusal.value.frame, refusal.value.line, refusal.value.atom_id) == (0, 12, 3)
+
+
 def test_the_only_frame_is_cut(write):
     with pytest.raises(BadDataError, match=r"E-TRUNCATED: the only frame is cut"):
         open_trajectory(write(frame()[:-1]))
@@ -448,6 +462,8 @@ def test_duplicate_id(write):
         ("0 10\n0 10\n5 5", "E-BOX: the box is zero along z[^~]*line 8"),
         ("0 nan\n0 10\n0 10", "E-BOX: 'nan' is not a finite[^~]*line 6"),
         ("0 10\n0 1e999\n0 10", "E-BOX: '1e999' is not a finite"),
+        ("0 10\n0 1.1e9\n0 10", "E-BOX: the box reaches 1.1e.09, beyond 1e.09[^~]*line 7"),
+        ("0 10\n0 10\n-1e300 10", "E-BOX: the box reaches -1e.300, beyond[^~]*line 8"),
         ("0 10\n0 10 3\n0 10", "E-BOX: expected 2 numbers"),
         ("0 10\n0 10", "E-BOX: fewer than 3 lines after"),
     ],
@@ -455,6 +471,19 @@ def test_duplicate_id(write):
 def test_bad_box(write, box, match):
     with pytest.raises(BadDataError, match=match):
         open_trajectory(write(frame(box=box)))
+
+
+def test_a_box_thinner_than_atoms_are_apart_is_refused_where_it_repeats(write):
+    for box, line in (("0 10\n0 10\n0 1e-6", 6), ("0 0.49\n0 10\n0 10", 6)):
+        with pytest.raises(BadDataError, match=r"E-BOX: the box is .* thick along its periodic axis") as refusal:
+            open_trajectory(write(frame(0) + frame(1, box=box)))
+        assert (refusal.value.frame, refusal.value.line) == (1, 14 + line)
+    # A cell that is tilted over by ten edges is no thicker.
+    with pytest.raises(BadDataError, match=r"E-BOX: the box is 0.0995 angstrom thick along its periodic axis x"):
+        open_trajectory(write(frame(flags=" xy xz yz pp pp pp", box="0 11 10\n0 1 0\n0 10 0")))
+    # Free sides do not repeat; unit cells are thicker.
+    assert len(read(write(frame(box="0 10\n0 10\n0 1e-6", flags=" pp pp ff")))) == 1
+    assert len(read(write(frame(box="0 0.51\n0 1.6\n0 2")))) == 1
 
 
 def test_missing_box_and_flat_or_left_handed_box(write):

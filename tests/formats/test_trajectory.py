@@ -258,6 +258,18 @@ def test_pieces_of_text_and_of_other_formats(files):
         assert piece.header.timestep == frames[step].timestep
 
 
+def test_a_portion_keeps_its_numbers_and_does_not_grow_with_the_trajectory(files, monkeypatch):
+    (path,) = files("".join(frame(k) for k in range(60)))
+    whole = open_trajectory(path)
+    monkeypatch.chdir(path.parent)
+    portion = open_trajectory(path.name).portion([7, 40])
+    monkeypatch.chdir("/")
+    assert [(step, piece.header.timestep) for step, piece in portion.pieces([40], 2)] == [(40, 40)]
+    assert portion.place(7) == whole.frames[7]
+    few = open_trajectory(files("".join(frame(k) for k in range(6))))
+    assert len(pickle.dumps(whole.portion([4, 5]))) <= len(pickle.dumps(few.portion([4, 5]))) + 10
+
+
 def test_the_error_for_a_repeated_id_names_both_lines(files):
     trajectory = open_trajectory(files(frame(0) + frame(1, ids=(7, 7))))
     with pytest.raises(BadDataError, match="E-DUP-ID") as caught:

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import random
 from collections.abc import Callable
+from typing import Any
 
 __all__ = ["KINDS", "mutation", "valid_dumps"]
 
@@ -145,7 +146,7 @@ def valid_dumps() -> list[list[bytes]]:
 
     They have 8 atoms, but for one of 500, whose text does not fit into the blocks of a fast reader.
     """
-    forms = [
+    forms: list[dict[str, Any]] = [
         {"columns": "id type x y z", "title": "pp pp pp", "bounds": "0 10\n0 10\n0 10"},
         {
             "columns": "id type element xs ys zs vx",

@@ -23,6 +23,17 @@ def test_an_answer_is_known_on_its_basis_only(tmp_path):
     assert again.known("others", ["model", 1]) is None
 
 
+def test_an_answer_is_shown_again_in_its_order(tmp_path):
+    answers = Answers(tmp_path / "job.json")
+    answers.keep("scores", [], {"random": 1, "most frequent": {"recall": 2, "auc": 3}})
+    answers.keep("baselines", [], 0)
+    kept = (tmp_path / "job.json").read_text()
+    assert kept.index("baselines") < kept.index("scores")
+    assert repr(Answers(tmp_path / "job.json").known("scores", [])) == repr(
+        {"random": 1, "most frequent": {"recall": 2, "auc": 3}}
+    )
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"scores": 1}', '{"scores": {"basis": "x"}}'])
 def test_a_damaged_file_is_as_good_as_none(tmp_path, content):
     (tmp_path / "job.json").write_text(content)

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
 def test_a_signal_stops_a_job_cleanly(tmp_path, number):
     folder = tmp_path / "a job"
     typed = ["quickstart", "--folder", str(folder), "--workers", "2"]
@@ -32,3 +32,22 @@ def test_a_signal_stops_a_job_cleanly(tmp_path, number):
     assert len(said.splitlines()) <= 3
     psutil.wait_procs(workers, timeout=5)
     assert not [worker for worker in workers if worker.is_running()]
+
+
+def test_a_second_signal_ends_it_at_once_and_still_says_how_to_go_on():
+    code = """
+import os, signal, time, qsdask.cli
+from qsdask.cli.group import cli
+def stuck(*_, **__):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+    finally:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+cli.main = stuck
+qsdask.cli.main(["ingest", "a b.dump", "store.zarr", "--overwrite"])
+"""
+    job = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, timeout=50)
+    assert job.returncode == -signal.SIGINT
+    assert job.stderr == "qsdask: stopped; go on from here with\n  qsdask ingest 'a b.dump' store.zarr\n"

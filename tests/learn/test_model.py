@@ -9,7 +9,6 @@ import sys
 
 import numpy as np
 import pytest
-from sklearn.ensemble import GradientBoostingClassifier
 
 from qsdask.errors import BadDataError, CannotCreateError, NoInputError, UsageError
 from qsdask.learn import (
@@ -31,6 +30,7 @@ from qsdask.learn.score import auc_roc
 from qsdask.learn.tally import Tally
 from qsdask.learn.tree_text import check_text
 from qsdask.settings import TrainSettings
+from tests.learn.peer import authors_trees
 
 FEW = TrainSettings(trees=20, draws=2)
 ONCE = TrainSettings(trees=20, draws=1)
@@ -120,15 +120,7 @@ def test_auc_stands_beside_scikit_learn():
     fold = rng.permutation(len(rows)) % 5
     peer = np.mean(
         [
-            GradientBoostingClassifier(
-                n_estimators=300,
-                max_depth=2,
-                learning_rate=0.1,
-                max_features="sqrt",
-                min_samples_leaf=0.001,
-                min_samples_split=0.001,
-                random_state=k,
-            )
+            authors_trees(k)
             .fit(train_on.X[rows[fold != k]], train_on.y[rows[fold != k]])
             .predict_proba(test_on.X)[:, 1]
             for k in range(5)
@@ -152,15 +144,7 @@ def test_one_library_against_the_other_on_the_same_rows():
     for k in range(4):
         booster = load(train_one(X, y, train_on.columns, seed=k), train_on.columns)
         ours.append(auc_roc(Tally.of(test_on.y, probability(booster, test_on.X))))
-        sklearn_model = GradientBoostingClassifier(
-            n_estimators=300,
-            max_depth=2,
-            learning_rate=0.1,
-            max_features="sqrt",
-            min_samples_leaf=0.001,
-            min_samples_split=0.001,
-            random_state=k,
-        ).fit(X, y)
+        sklearn_model = authors_trees(k).fit(X, y)
         peer.append(auc_roc(Tally.of(test_on.y, sklearn_model.predict_proba(test_on.X)[:, 1])))
     assert np.mean(ours) > np.mean(peer) - 0.01
 

@@ -94,6 +94,13 @@ def test_a_folder_with_another_plan_is_refused_and_with_the_same_is_kept(small, 
         ({"alloy": {"elements": ["Cu", "Cu"]}}, "different"),
         ({"alloy": {"pair_coeff": "* * {file}"}}, "pair_coeff"),
         ({"alloy": {"pair_style": "eam/fs\nshell ls"}}, "pair_style"),
+        ({"alloy": {"pair_style": "python 5.0"}}, "'python' makes LAMMPS run code"),
+        ({"alloy": {"pair_style": "hybrid/overlay eam/fs python 5.0"}}, "'python' makes LAMMPS run code"),
+        ({"alloy": {"pair_style": "mliap unified model 0"}}, "'unified' makes LAMMPS run code"),
+        ({"alloy": {"pair_style": "mliap model mliappy model"}}, "'mliappy' makes LAMMPS run code"),
+        ({"alloy": {"pair_style": "mliap model linear net.pkl"}}, "'.pkl' makes LAMMPS run code"),
+        ({"alloy": {"potential": "net.PT"}}, "'.PT' makes LAMMPS run code"),
+        ({"alloy": {"pair_coeff": "* * model.pickle {elements}"}}, "'.pickle' makes LAMMPS run code"),
     ],
 )
 def test_recipes_that_make_no_sense_are_refused(changes, said):
@@ -134,9 +141,10 @@ def test_an_element_without_a_radius_needs_a_lattice_constant(potential):
 
 
 def test_a_file_that_is_no_potential_is_told(potential):
-    potential.write_text("<html>\nnot\nfound\nat all\n")
-    with pytest.raises(BadDataError, match=r"E-POTENTIAL.*line 4"):
+    potential.write_text("<html>\nnot\nfound\nsecret words\n")
+    with pytest.raises(BadDataError, match=r"E-POTENTIAL.*line 4") as refusal:
         specimens(recipe(alloy={"potential": str(potential)}))
+    assert "secret" not in str(refusal.value)
 
 
 @pytest.mark.parametrize(

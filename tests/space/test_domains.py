@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from qsdask.errors import BadDataError
 from qsdask.space.box import Box
 from qsdask.space.domains import bisect, domain_rows
-from qsdask.space.halo import halo_domains, in_halo, widened
+from qsdask.space.halo import MOST_ALONG, MOST_COPIES, halo_domains, in_halo, refuse_copies, widened
 
 TILTED = np.array([[20.0, 0.0, 0.0], [6.0, 18.0, 0.0], [-4.0, 3.0, 25.0]])
 
@@ -114,3 +114,20 @@ def test_halo_holds_everything_within_reach(periodic, reach):
         moved = x + image @ box.cell
         near = np.linalg.norm(own[:, None] - moved[None], axis=2).min(axis=0) <= reach
         assert {(int(row), tuple(image.tolist())) for row in np.flatnonzero(near)} <= found
+
+
+def test_copies_of_the_cell_within_a_reach_have_a_limit():
+    largest = 30.0  # cut-off, and radius of medium range
+    for edges, periodic in (
+        ((2.0, 2.0, 2.0), (True, True, True)),  # one atom of a bcc metal
+        ((2.0, 2.0, 1e-6), (True, True, False)),
+        ((50.0, 50.0, 0.5), (True, True, True)),
+    ):
+        refuse_copies(largest, box_of(np.diag(edges), periodic))
+    for edges in ((20.0, 20.0, 1e-6), (20.0, 20.0, largest / (MOST_ALONG + 1)), (0.5, 0.5, 20.0)):
+        with pytest.raises(BadDataError, match=r"E-COPIES: the cell is .* angstrom thick"):
+            refuse_copies(largest, box_of(np.diag(edges)))
+    thick = 2 * largest / (MOST_COPIES ** (1 / 3) - 3)
+    refuse_copies(largest, box_of(np.eye(3) * thick))
+    with pytest.raises(BadDataError, match="E-COPIES"):
+        refuse_copies(largest, box_of(np.eye(3) * 0.9 * thick))

@@ -16,12 +16,9 @@ from qsdask.errors import BadDataError, NoInputError, UsageError
 from qsdask.store import ledger
 from tests.conftest import SPECIES
 from tests.store.corruption import apply
+from tests.store_files import content_of
 
 SETS = "interstice,bond_order,chemistry,symmetry_function"
-
-
-def files_of(folder) -> dict[str, bytes]:
-    return {str(f.relative_to(folder)): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
 
 
 def command(*arguments) -> int:
@@ -171,12 +168,12 @@ def pair(own, few):
     assert command("shells", store, "--step", "1") == 0
     assert command("features", store, "--step", "-1") == 0
     assert command("predict", store, "--model", own / "tiny.qs", "--strain", "0.012") == 0
-    return store, files_of(store)
+    return store, content_of(store)
 
 
 def test_step_0_keeps_its_bytes_and_the_store_is_whole(pair, tiny):
     store, files = pair
-    before = files_of(tiny / "tiny.zarr")
+    before = content_of(tiny / "tiny.zarr")
     assert {name: files[name] for name in before if name != "zarr.json"} == {
         name: data for name, data in before.items() if name != "zarr.json"
     }
@@ -208,7 +205,7 @@ def test_a_flipped_bit_is_found_and_mended(pair, few, file, line):
     if "/c/" in file:
         assert {d.step for d in found} == {1}
     assert repair(store, run=few) == [line]
-    assert files_of(store) == before
+    assert content_of(store) == before
 
 
 def test_an_interrupted_step_goes_on_where_it_was(pair, few):
@@ -221,7 +218,7 @@ def test_an_interrupted_step_goes_on_where_it_was(pair, few):
     kept = (store / "steps/1/features/interstice/value/c/0/0").stat().st_mtime_ns
     qsdask.features(store, step=1, run=few)
     assert (store / "steps/1/features/interstice/value/c/0/0").stat().st_mtime_ns == kept
-    assert files_of(store) == before
+    assert content_of(store) == before
 
 
 def test_new_shells_of_a_step_take_its_features_with_them_and_leave_other_frames(pair, few, capsys):
@@ -234,7 +231,7 @@ def test_new_shells_of_a_step_take_its_features_with_them_and_leave_other_frames
     assert new.inputs["steps/1/shells"] == ledger.require(store, "steps/1/shells").digest
     assert new.digest != old.digest
     assert not (store / "steps/1/softness").exists()
-    after = files_of(store)
+    after = content_of(store)
     assert {k: v for k, v in after.items() if "steps/" not in k and k != "zarr.json"} == {
         k: v for k, v in before.items() if "steps/" not in k and k != "zarr.json"
     }
@@ -244,7 +241,7 @@ def test_new_shells_of_a_step_take_its_features_with_them_and_leave_other_frames
 def test_new_shells_of_step_0_leave_those_of_other_frames(pair, few):
     store, before = pair
     assert command("shells", store, "--cutoff", "3.6", "--overwrite") == 0
-    after = files_of(store)
+    after = content_of(store)
     assert {k: v for k, v in after.items() if "steps/" in k} == {k: v for k, v in before.items() if "steps/" in k}
     assert verify(store, progress=False) == []
 

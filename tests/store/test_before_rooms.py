@@ -16,6 +16,7 @@ from qsdask.store import ledger
 from qsdask.store.durable import name_word
 from qsdask.store.reader import CheckedStore, open_checked
 from qsdask.store.record import records
+from tests.store_files import content_of, files_of
 
 OLD = Path(__file__).parent / "data" / "before-rooms.tar.xz"
 
@@ -26,11 +27,6 @@ def old(tmp_path) -> Path:
     with tarfile.open(OLD) as archive:
         archive.extractall(tmp_path, filter="data")
     return tmp_path / "before-rooms"
-
-
-def bytes_of(folder: Path) -> dict[str, bytes]:
-    """Every file by its path."""
-    return {str(f.relative_to(folder)): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
 
 
 def again(old: Path, run) -> None:
@@ -47,15 +43,15 @@ def again(old: Path, run) -> None:
 
 
 def test_finished_stages_are_kept(old, few):
-    before = bytes_of(old)
+    before = files_of(old)
     assert qsdask.verify(old / "glass.zarr", progress=False) == []
     again(old, few)
-    assert bytes_of(old) == before
+    assert files_of(old) == before
 
 
 def test_unfinished_stages_are_resumed_to_the_same_numbers(old, few):
     glass = old / "glass.zarr"
-    before = bytes_of(glass)
+    before = files_of(glass)
     for record in records(glass):
         # The last task of every stage has no receipt, and what it wrote is gone.
         last = tuple(n - 1 for n in record.shape)
@@ -64,7 +60,7 @@ def test_unfinished_stages_are_resumed_to_the_same_numbers(old, few):
         for file in [file for file in before if name_word(file) in written]:
             (glass / file).unlink()
     again(old, few)
-    after = bytes_of(glass)
+    after = files_of(glass)
     assert after.keys() == before.keys()
     numbers = [name for name in before if "/c/" in name]
     assert {name: after[name] for name in numbers} == {name: before[name] for name in numbers}
@@ -73,10 +69,10 @@ def test_unfinished_stages_are_resumed_to_the_same_numbers(old, few):
 
 def test_recomputed_stages_have_the_same_digests_and_numbers(old, few):
     glass = old / "glass.zarr"
-    before, digests = bytes_of(glass), {r.key: r.digest for r in records(glass)}
+    before, digests = content_of(glass), {r.key: r.digest for r in records(glass)}
     qsdask.shells(glass, cutoff=3.9, run=replace(few, overwrite=True))
     again(old, few)
-    after = bytes_of(glass)
+    after = content_of(glass)
     assert {r.key: r.digest for r in records(glass)} == digests
     numbers = [name for name in before if "/c/" in name]
     assert {name: after[name] for name in numbers} == {name: before[name] for name in numbers}

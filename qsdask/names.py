@@ -48,14 +48,14 @@ def checked_name(name: str, of: str, *, key: bool = False) -> str:
     Raises
     ------
     UsageError
-        ``E-NAME`` with what is wrong with it; ``E-LOCALE`` when only the locale forbids it.
+        ``E-NAMING`` with what is wrong with it; ``E-LOCALE`` when only the locale forbids it.
     """
     encoding = sys.getfilesystemencoding()
     if encoding != "utf-8" and not name.isascii():
         # Its bytes on the disk would not be those that the store remembers.
         raise UsageError(f"{name!r}: names of files are in {encoding} here", code="E-LOCALE", hint=_UTF8)
     if fault := _fault(name, key):
-        raise UsageError(f"{name!r} cannot be the name of a {of}: {fault}", code="E-NAME", hint=_HINT)
+        raise UsageError(f"{name!r} cannot be the name of a {of}: {fault}", code="E-NAMING", hint=_HINT)
     return name
 
 

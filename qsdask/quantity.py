@@ -309,7 +309,7 @@ def feature_sets() -> dict[str, type[AtomQuantity]]:
     Raises
     ------
     UsageError
-        ``E-FEATURE-SET`` when two sets have one name, or one cannot be loaded or does not follow the contract; ``E-NAME``
+        ``E-FEATURE-SET`` when two sets have one name, or one cannot be loaded or does not follow the contract; ``E-NAMING``
         when its name cannot be one.
     """
     return {name: kind for name, (kind, _) in _registered().items()}

@@ -131,7 +131,7 @@ def test_sets_of_packages_have_names(monkeypatch):
     assert "whole" in registered(monkeypatch, Whole)
     assert "näher" in registered(monkeypatch, other("Umlaut", name="näher"))
     for name in ("c", "a/b", "a\\b", "..", "", "a\x07b", "a\udce9"):
-        with pytest.raises(qsdask.QSDaskError, match=r"(?s)E-NAME.*package made_up"):
+        with pytest.raises(qsdask.QSDaskError, match=r"(?s)E-NAMING.*package made_up"):
             registered(monkeypatch, other("Named", name=name))
     for kinds in ((Whole, Whole), (other("Ours", name="interstice"),)):
         with pytest.raises(qsdask.QSDaskError, match=r"(?s)E-FEATURE-SET.*two feature sets.*made_up"):

@@ -58,7 +58,7 @@ def home_of(given: str | Path | None, named: str) -> Path:
     Raises
     ------
     UsageError
-        ``E-OUTSIDE``, ``E-NAME``.
+        ``E-OUTSIDE``, ``E-NAMING``.
     CannotCreateError
         ``E-IN-STORE``.
     """
@@ -82,7 +82,7 @@ def below(base: Path, place: str, setting: str) -> Path:
     Raises
     ------
     UsageError
-        ``E-OUTSIDE`` when it is not, also where a link leads out; ``E-NAME`` for hidden files and what is no name.
+        ``E-OUTSIDE`` when it is not, also where a link leads out; ``E-NAMING`` for hidden files and what is no name.
     """
     target, inside = base / place, os.path.realpath(base)
     within = os.path.commonpath([inside, os.path.realpath(target)]) == inside
@@ -117,7 +117,7 @@ def places_of(plan: Recipe, home: Path) -> Places:
     Raises
     ------
     UsageError
-        ``E-OUTSIDE``, ``E-NAME``; ``E-SETTING`` when two of them are one place, or one is inside of another.
+        ``E-OUTSIDE``, ``E-NAMING``; ``E-SETTING`` when two of them are one place, or one is inside of another.
     """
     model = below(home, plan.model, "model")
     checked_name(name_of_model(plan.model), "model", key=True)

@@ -118,7 +118,7 @@ def ingest(
     Raises
     ------
     UsageError
-        ``E-NAME`` for a specimen, or a store, whose name cannot be one.
+        ``E-NAMING`` for a specimen, or a store, whose name cannot be one.
     NoInputError
         When a file is not there.
     BadDataError

@@ -54,7 +54,7 @@ def predict(store: str | Path, *, model: str | Path, step: int | Sequence[int] =
         ``E-FEATURES-DIFFER`` when the features were computed with different settings than those the model learned from;
         ``E-MODEL-...`` when the model folder is damaged.
     UsageError
-        ``E-STEP`` for a step that the store does not have; ``E-NAME`` for a model whose name no softness can have.
+        ``E-STEP`` for a step that the store does not have; ``E-NAMING`` for a model whose name no softness can have.
     """
     path, run = Path(store), run or Run()
     found = loaded(str(model))

@@ -59,7 +59,7 @@ def train(
     Raises
     ------
     UsageError
-        ``E-NAME`` for a folder whose name cannot be that of a softness.
+        ``E-NAMING`` for a folder whose name cannot be that of a softness.
     BadDataError
         ``E-NO-USABLE``: a store without atoms to learn from; ``E-ONE-CLASS``, ``E-FEW-PLASTIC``: labels from which nothing can be
         learned; ``E-STRAIN``: no frame at the

@@ -21,14 +21,14 @@ NAMES = ["cuzr", "cu65-zr35", "run.7", "glaß", "非晶质", "a b", "C", "cc", "
 
 @pytest.mark.parametrize("name", NO_NAMES)
 def test_no_name(name):
-    with pytest.raises(UsageError, match="E-NAME"):
+    with pytest.raises(UsageError, match="E-NAMING"):
         checked_name(name, "specimen")
 
 
 @pytest.mark.parametrize("name", NO_KEYS)
 def test_a_name_that_zarr_needs_is_refused_where_it_becomes_a_key_and_only_there(name):
     assert checked_name(name, "specimen") == name
-    with pytest.raises(UsageError, match=r"(?s)E-NAME.*of a model.*Zarr"):
+    with pytest.raises(UsageError, match=r"(?s)E-NAMING.*of a model.*Zarr"):
         checked_name(name, "model", key=True)
 
 
@@ -40,13 +40,13 @@ def test_a_name(name):
 @pytest.mark.parametrize("model", ["c.qs", "c", "a\\b.qs", "caf\udce9.qs", ".", "x/..", ".qs"])
 def test_a_model_of_no_name_is_refused_by_training_and_prediction(model, own, few, monkeypatch):
     monkeypatch.chdir(own)
-    with pytest.raises(UsageError, match="E-NAME"):
+    with pytest.raises(UsageError, match="E-NAMING"):
         qsdask.train([own / "tiny.zarr"], model=model, run=few)
 
 
 def test_a_model_that_was_renamed_to_no_name_is_refused_before_anything_is_written(own, few):
     (own / "tiny.qs").rename(own / "c.qs")
-    with pytest.raises(UsageError, match="E-NAME"):
+    with pytest.raises(UsageError, match="E-NAMING"):
         qsdask.predict(own / "tiny.zarr", model=own / "c.qs", run=few)
     assert not (own / "tiny.zarr" / "ledger" / "softness" / "c").exists()
     assert qsdask.verify(own / "tiny.zarr", progress=False) == []
@@ -56,10 +56,10 @@ def test_specimens_have_names(tmp_path, shipped, few):
     dump = shipped / "cu65_a.dump.gz"
     species = {1: "Cu", 2: "Zr"}
     for name in ("a/b", "caf\udce9", "a\tb"):
-        with pytest.raises(UsageError, match=r"(?s)E-NAME.*specimen"):
+        with pytest.raises(UsageError, match=r"(?s)E-NAMING.*specimen"):
             qsdask.ingest(dump, tmp_path / "x.zarr", species=species, name=name, run=few)
     assert not (tmp_path / "x.zarr").exists()
-    with pytest.raises(UsageError, match=r"(?s)E-NAME.*specimen"):
+    with pytest.raises(UsageError, match=r"(?s)E-NAMING.*specimen"):
         validated(Recipe, specimen=[{"name": "..", "trajectory": "a.dump", "role": "train"}])
 
 

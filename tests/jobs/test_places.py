@@ -79,7 +79,7 @@ def test_a_recipe_that_would_write_elsewhere_is_refused_before_anything_runs(rec
 )
 def test_hidden_files_and_what_is_no_name_are_refused(recipe, change, capsys):
     assert main(["run", str(recipe), "--set", change, "--quiet", "--dry-run"]) == 64
-    assert "E-NAME" in capsys.readouterr().err
+    assert "E-NAMING" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from qsdask.errors import BadDataError, CannotCreateError, NoInputError, QSDaskE
 from qsdask.files.lock import writing
 from qsdask.intake.specimen import other_input
 from qsdask.store import ledger
+from qsdask.store.beside import BESIDE
 from qsdask.store.durable import DurableStore
 from qsdask.store.ledger import Record, Task
 from qsdask.store.manifest import entry_of, folder_text, sound_text
@@ -235,6 +236,7 @@ def _remembered(root: Path, key: str) -> Record | None:
 def _remove_strangers(root: Path, found: list[Damage]) -> list[str]:
     """Take away what a crash left, and, inside the store's own folders only, what qsdask did not write."""
     strange = [d for d in found if d.kind == "leftover" or (d.kind in ("extra", "unsafe") and _ours(d.file))]
+    strange = [d for d in strange if d.file != BESIDE]  # of use to the command that it is of
     return [f"{item.file}: removed" for item in strange if Place(root).remove(item.file)]
 
 
@@ -314,7 +316,8 @@ def _compared(root: Path, one: _Work) -> list[str]:
         kept = replace(now.record, provenance=record.provenance, runs=runs)
         if now.record != kept and record.complete:
             # The provenance is that of who computed it first; what builds on it was built on these bytes.
-            ledger.complete(root, kept)
+            ledger.seal(root, kept)
+            publish(root)
         return []
     if record.key == "ingest" and record.facts["input_hash"] != now.record.facts["input_hash"]:
         ledger.reopen(root, record, sorted(one.tasks))

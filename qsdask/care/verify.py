@@ -21,6 +21,7 @@ from qsdask.engine.tasks import progress_bar
 from qsdask.errors import QSDaskError, StoreIOError
 from qsdask.files.lock import is_lock_file
 from qsdask.store import ledger
+from qsdask.store.beside import BESIDE
 from qsdask.store.durable import name_word
 from qsdask.store.ledger import Record, Task, receipt_key
 from qsdask.store.lineage import other_input_of
@@ -123,6 +124,11 @@ class _Survey:
     def _files(self) -> dict[str, int]:
         """Size of every plain file by its path inside the store."""
         sizes, strange = self.place.files()
+        sizes = {key: size for key, size in sizes.items() if not key.startswith(f"{BESIDE}/")}
+        if self.place.exists(BESIDE):
+            self._add(
+                "leftover", BESIDE, "what an interrupted overwrite has made so far; the same command goes on with it"
+            )
         for key in strange:
             self._add("unsafe", key, "a link, pipe or device; qsdask makes none")
         return {key: size for key, size in sizes.items() if not is_lock_file(key)}

@@ -80,11 +80,12 @@ def print_info(found: Mapping) -> None:
     stages = [
         (
             s["stage"],
-            "complete" if s["complete"] else f"{s['done']} of {s['tasks']} tasks",
+            "complete" if s["complete"] else f"{s['done']} of {s['tasks']} tasks{to_replace}",
             size(s["bytes"]),
             _settings(s["settings"]),
         )
-        for s in found["stages"]
+        for kind, to_replace in (("stages", ""), ("overwriting", ", to replace it"))
+        for s in found[kind]
     ]
     print_table("stages", ("stage", "state", "size", "settings"), stages)
     console = Console()

@@ -20,7 +20,7 @@ from qsdask.files.lock import refuse_lost, writing
 from qsdask.schema import stage_of
 from qsdask.store import ledger
 from qsdask.store.durable import sweep
-from qsdask.store.ledger import Record, Task
+from qsdask.store.ledger import Begun, Record, Task
 from qsdask.store.task_writer import StageRun
 
 __all__ = ["Course", "run_stage"]
@@ -37,7 +37,7 @@ class Course:
     plan : StagePlan
         What it will cost.
     template : callable
-        Creates the empty groups.
+        ``template(root)`` creates the empty groups below the root that the stage is written to.
     unit : callable
         ``unit(work, part, domain, steps)`` computes and commits the tasks (part, step, domain) of these steps for the
         `StageRun`; runs on a worker.
@@ -50,17 +50,17 @@ class Course:
     steps_per_unit : int
         Steps that one unit of work takes, at most.
     conclude : callable, optional
-        Called when every task is done; returns the provenance to keep in the ledger.
+        ``conclude(root)``, called when every task is done; returns the provenance to keep in the ledger.
     """
 
     record: Record
     plan: StagePlan
-    template: Callable[[], None]
+    template: Callable[[Path], None]
     unit: Callable
     compile_kernels: Callable[[], None] | None = None
     steps_per_unit: int = 1
     prepare: Callable[[], None] | None = None
-    conclude: Callable[[], dict] | None = None
+    conclude: Callable[[Path], dict] = lambda root: {}
     given: Callable[[list[int]], tuple] = lambda steps: ()
 
 
@@ -79,22 +79,23 @@ def run_stage(path: Path, course: Course, run: Run, removed: list[Record] | None
         Stages that an earlier try removed because they built on overwritten numbers; this one adds its own, also when
         it then fails.
     """
-    key = course.record.key
     removed = [] if removed is None else removed
     with storage_errors(path), writing(path):
-        removed += ledger.begin(path, course.record, course.template, overwrite=run.overwrite)
-        begun = ledger.read(path, key)
-        assert begun is not None
-        if not begun.complete:
+        begun = ledger.begin(path, course.record, course.template, overwrite=run.overwrite)
+        removed += begun.removed
+        if not begun.record.complete:
             sweep(path)
-            _run_missing(path, course, StageRun.of(path, begun), run)
-            ledger.finish(path, begun, course.conclude() if course.conclude else {})
+            _run_missing(path, course, begun, run)
+            refuse_lost(path)
+            removed += ledger.finish(path, begun, course.conclude(begun.root))
+        elif begun.root != path:
+            removed += ledger.finish(path, begun, {})  # whole, but not yet in its place
     recompute(path, removed, run)
 
 
-def _run_missing(path: Path, course: Course, work: StageRun, run: Run) -> None:
+def _run_missing(path: Path, course: Course, begun: Begun, run: Run) -> None:
     """Run the tasks that have no receipt, where there is room for them."""
-    todo = ledger.pending(path, course.record.key)
+    todo = ledger.pending(begun.root, course.record.key)
     if not todo:
         return
     check_disk(path, course.plan, len(todo) / course.plan.tasks, len(todo) * course.record.n_file)
@@ -104,10 +105,10 @@ def _run_missing(path: Path, course: Course, work: StageRun, run: Run) -> None:
         check_memory(client, course.plan)
         if course.compile_kernels:
             warm_up(client, course.compile_kernels)
-        _run_parts(client, path, course, work, todo, run.progress)
+        _run_parts(client, course, StageRun.of(path, begun), todo, run.progress)
 
 
-def _run_parts(client: Client, path: Path, course: Course, work: StageRun, todo: list[Task], progress: bool) -> None:
+def _run_parts(client: Client, course: Course, work: StageRun, todo: list[Task], progress: bool) -> None:
     """Run missing tasks; a later part reads what an earlier one wrote, so parts follow one another."""
     for part in sorted({part for part, _, _ in todo}):
         units = _units([task for task in todo if task[0] == part], course.steps_per_unit)
@@ -123,7 +124,7 @@ def _run_parts(client: Client, path: Path, course: Course, work: StageRun, todo:
         # Closed here, while the cluster is still there: what has not started yet is cancelled.
         with closing(results):
             for _ in results:
-                refuse_lost(path)
+                refuse_lost(work.root)
 
 
 def _described(work: StageRun, part: int, domain: int, steps: list[int], *given: object) -> str:

@@ -124,7 +124,7 @@ def refuse_lost(path: str | Path) -> None:
     Parameters
     ----------
     path : str or Path
-        A folder; where this process holds no lock, it is not asked.
+        A folder, or something in it; where this process holds no lock, it is not asked.
 
     Raises
     ------
@@ -132,9 +132,12 @@ def refuse_lost(path: str | Path) -> None:
         ``E-LOCKED`` naming who has it now. A process that was suspended, or whose file system hung, gives no sign of
         life; when it wakes, it must not go on writing.
     """
-    home = os.path.realpath(path)
-    token = _tokens.get(home)
-    if token is None or (owner := _content(Path(home) / LOCK)).get("token") == token:
+    place = Path(os.path.realpath(path))
+    home = next((str(folder) for folder in (place, *place.parents) if str(folder) in _tokens), None)
+    if home is None:
+        return
+    token = _tokens[home]
+    if (owner := _content(Path(home) / LOCK)).get("token") == token:
         return
     raise ResumableError(
         f"the lock was lost while this process gave no sign of life, now it is that of {_who(owner)}",

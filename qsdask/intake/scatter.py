@@ -103,7 +103,7 @@ def scatter_steps(
     BadDataError
         ``E-LOST-ATOMS``, ``E-DUP-ID``, ``E-TYPE-CHANGE``, and what the readers raise.
     """
-    root, table = work.reader(), RowTable(Path(scratch))
+    root, table = work.own(), RowTable(Path(scratch))
     for step, pieces in source.frames_in_pieces(steps, PIECE_ATOMS):
         waiting = Path(scratch) / f"step-{step}.{os.getpid()}"
         try:

@@ -272,7 +272,7 @@ def _features_of_domain(
         value, columns = quantity(block), slice(0, n_own)
     else:
         around, width = surroundings(quantity)[part - 1], _width(quantity)
-        value = _taken_around(root, domain, quantity, around, frame)
+        value = _taken_around(root, work.own(), domain, quantity, around, frame)
         columns = slice(n_own + (part - 1) * width, n_own + part * width)
     value = placed(value, held, np.nan)
     value = np.where(held[:, None], value, np.nan).astype(np.float32)
@@ -291,7 +291,9 @@ def _refuse_other_source(name: str, source: dict[str, str]) -> None:
         )
 
 
-def _taken_around(root: StoreReader, domain: int, quantity: AtomQuantity, around: Around, frame: int) -> np.ndarray:
+def _taken_around(
+    root: StoreReader, made: StoreReader, domain: int, quantity: AtomQuantity, around: Around, frame: int
+) -> np.ndarray:
     """Statistics over a surrounding of the atoms of a domain, from stored columns."""
     near: Block | Neighbourhood
     shells: Mapping[str, Shell]
@@ -302,7 +304,7 @@ def _taken_around(root: StoreReader, domain: int, quantity: AtomQuantity, around
     else:
         near = neighbourhood(root, domain, quantity.shells, step=frame)
         shells = near.shells
-    stored = root[f"{group_at(frame, f'features/{quantity.name}')}/value"]
+    stored = made[f"{group_at(frame, f'features/{quantity.name}')}/value"]
     n_own, width = len(quantity.columns), _width(quantity)
     if around.times == 1:
         own = read_rows(stored, near.row, columns=slice(0, n_own))
@@ -325,13 +327,13 @@ def _chunk(quantity: AtomQuantity) -> int:
     return gcd(len(quantity.columns), _width(quantity) if further else 0)
 
 
-def _template(path: Path, quantity: AtomQuantity, group: str) -> None:
+def _template(path: Path, quantity: AtomQuantity, group: str, target: Path) -> None:
     atoms = StoreReader(path)["atoms/id"]
     columns = (*quantity.columns, *medium_range(quantity))
     sizes = {"atom": atoms.shape[0], "feature": len(columns)}
-    create_group(path, group, sizes, {"atom": atoms.chunks[0], "feature": _chunk(quantity)}, {})
+    create_group(target, group, sizes, {"atom": atoms.chunks[0], "feature": _chunk(quantity)}, {})
     write_whole(
-        path,
+        target,
         group,
         {
             "feature": [c.name for c in columns],

@@ -35,6 +35,7 @@ from qsdask.settings import IngestSettings, ReadingSettings, validated
 from qsdask.space.box import Box
 from qsdask.space.domains import bisect, domain_rows
 from qsdask.store import ledger
+from qsdask.store.beside import target_of
 from qsdask.store.ledger import Record
 from qsdask.store.place import Place
 from qsdask.store.reader import StoreReader
@@ -174,7 +175,7 @@ def ingest(
     policy = Policy(kinds, tuple(names), cells, settings.lost_atoms)
     scratch = path / SCRATCH
 
-    def template() -> None:
+    def template(target: Path) -> None:
         sizes = {
             "step": len(timesteps),
             "atom": len(order),
@@ -185,20 +186,20 @@ def ingest(
             "side": 2,
             "word": 2,
         }
-        path.mkdir(parents=True, exist_ok=True)
+        target.mkdir(parents=True, exist_ok=True)
         for group in ("atoms", "frames", "domains"):
-            create_group(path, group, sizes, {"step": 1, "atom": min(settings.chunk, len(order))}, {})
-        write_whole(path, "atoms", atoms)
-        write_whole(path, "frames", {"periodic": first.periodic, "xyz": ["x", "y", "z"], "timestep": timesteps})
-        write_whole(path, "domains", {"row": rows})
+            create_group(target, group, sizes, {"step": 1, "atom": min(settings.chunk, len(order))}, {})
+        write_whole(target, "atoms", atoms)
+        write_whole(target, "frames", {"periodic": first.periodic, "xyz": ["x", "y", "z"], "timestep": timesteps})
+        write_whole(target, "domains", {"row": rows})
 
     def prepare() -> None:
         RowTable.write(scratch, atoms["id"], atoms["species"], box.reduced(position[order]))
 
-    def conclude() -> dict:
+    def conclude(target: Path) -> dict:
         Place(path).remove_all(SCRATCH)
         notes = [*source.warnings, *flips, *warnings_of_reference(first, kind), *contradictions(settings, made)]
-        found = _provenance(path, source, settings, atoms, position[order], notes)
+        found = _provenance(target, source, settings, atoms, position[order], notes)
         return {**found, "reading": reading.stored(), **({"simulated": made} if made else {})}
 
     course = Course(
@@ -249,15 +250,16 @@ def _refuse_other_frames(path: Path, record: Record, source: Trajectory) -> None
 
     One frame tells, the last that is stored.
     """
-    old = ledger.read(path, KEY) if (path / "zarr.json").is_file() else None
+    root = target_of(path, record)
+    old = ledger.read(root, KEY) if (root / "zarr.json").is_file() else None
     if old is None or old.digest != record.digest:
         return
-    missing = set() if old.complete else {step for _, step, _ in ledger.pending(path, KEY)}
+    missing = set() if old.complete else {step for _, step, _ in ledger.pending(root, KEY)}
     last = max(set(range(len(source))) - missing, default=0)
     if last == 0:
         return
     frame = next(iter(source.read(last, last + 1)))
-    if not np.array_equal(StoreReader(path)["frames/source_hash"][last], hash_words(frame.digest)):
+    if not np.array_equal(StoreReader(root)["frames/source_hash"][last], hash_words(frame.digest)):
         raise other_input(path, "give the same files, choose another store, or add --overwrite")
 
 

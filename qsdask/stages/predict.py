@@ -100,7 +100,7 @@ def _predict_frame(path: Path, frame: int, found: Model, model: Path, run: Run) 
             index=index,
         ),
         partial(_load_here, str(model.resolve())),
-        conclude=lambda: {"warnings": warnings},
+        conclude=lambda target: {"warnings": warnings},
     )
     run_stage(path, course, run)
 
@@ -162,6 +162,6 @@ def _predict_domain(
         writer.write(group, "qs_std", (rows,), spread)
 
 
-def _template(path: Path, group: str) -> None:
+def _template(path: Path, group: str, target: Path) -> None:
     ids = StoreReader(path)["atoms/id"]
-    create_group(path, group, {"atom": ids.shape[0]}, {"atom": ids.chunks[0]}, {})
+    create_group(target, group, {"atom": ids.shape[0]}, {"atom": ids.chunks[0]}, {})

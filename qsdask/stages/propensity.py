@@ -100,7 +100,7 @@ def propensity(path: Path, runs: Sequence[str | Path], threshold: float | None, 
     run_stage(path, course, run)
 
 
-def _conclude(path: Path, record: Record) -> dict:
+def _conclude(path: Path, record: Record, target: Path) -> dict:
     """The number of runs; each must be what it was when the averaging began, for nobody locks their stores."""
     for name in record.settings["runs"]:
         if _response(path.parent / name) != record.inputs[f"run {name}"]:
@@ -216,8 +216,8 @@ def _rows_of(root: StoreReader, ids: np.ndarray, domain: int) -> np.ndarray:
     return row
 
 
-def _template(path: Path) -> None:
+def _template(path: Path, target: Path) -> None:
     root = StoreReader(path)
     n_step, n_atom, _ = root["frames/position"].shape
-    create_group(path, KEY, {"step": n_step, "atom": n_atom}, {"step": 1, "atom": root["atoms/id"].chunks[0]}, {})
-    write_whole(path, KEY, {"strain": root["frames/strain"][:]})
+    create_group(target, KEY, {"step": n_step, "atom": n_atom}, {"step": 1, "atom": root["atoms/id"].chunks[0]}, {})
+    write_whole(target, KEY, {"strain": root["frames/strain"][:]})

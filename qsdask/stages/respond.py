@@ -127,12 +127,12 @@ def _respond_of_domain(work: StageRun, part: int, domain: int, steps: list[int],
             writer.write(KEY, "valid", (step, rows), np.isfinite(value)[None])
 
 
-def _template(path: Path) -> None:
+def _template(path: Path, target: Path) -> None:
     root = StoreReader(path)
     n_step, n_atom, _ = root["frames/position"].shape
-    create_group(path, KEY, {"step": n_step, "atom": n_atom}, {"step": 1, "atom": root["atoms/id"].chunks[0]}, {})
+    create_group(target, KEY, {"step": n_step, "atom": n_atom}, {"step": 1, "atom": root["atoms/id"].chunks[0]}, {})
     # The strain coordinate is one small chunk, not one a step.
-    write_whole(path, KEY, {"strain": root["frames/strain"][:]})
+    write_whole(target, KEY, {"strain": root["frames/strain"][:]})
 
 
 def _compile() -> None:

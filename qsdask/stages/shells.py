@@ -265,14 +265,14 @@ def tessellated(
 
 
 def _shells_of_domain(work: StageRun, part: int, domain: int, steps: list[int], *, frame: int, settings: dict) -> None:
-    root = work.reader()
+    root, made = work.reader(), work.own()
     load = partial(halo_block, root, domain, step=frame)
     voronoi, cutoff = tessellated(load, ShellSettings(**settings), root["atoms/radius"][:], frame)
     rows, held = root.rows(domain), held_rows(root, domain, frame)
     with work.committing(part, steps[0], domain) as writer:
         for name, shell in (("voronoi", voronoi), ("cutoff", cutoff)):
             group = group_at(frame, f"shells/{name}")
-            n_slot = root[f"{group}/neighbour"].shape[1]
+            n_slot = made[f"{group}/neighbour"].shape[1]
             needed = int((shell.neighbour >= 0).sum(axis=1).max(initial=0))
             if needed > n_slot:
                 raise SlotOverflow(name, needed)
@@ -282,12 +282,12 @@ def _shells_of_domain(work: StageRun, part: int, domain: int, steps: list[int], 
                 writer.write(group, key, (rows, *[slice(None)] * (whole.ndim - 1)), whole)
 
 
-def _template(path: Path, frame: int, slots: dict[str, int]) -> None:
+def _template(path: Path, frame: int, slots: dict[str, int], target: Path) -> None:
     root = StoreReader(path)
     n_atom, chunk = root["atoms/id"].shape[0], root["atoms/id"].chunks[0]
     for name, n_slot in slots.items():
         sizes = {"atom": n_atom, "slot": n_slot, "vector": 3}
-        create_group(path, group_at(frame, f"shells/{name}"), sizes, {"atom": chunk}, {})
+        create_group(target, group_at(frame, f"shells/{name}"), sizes, {"atom": chunk}, {})
 
 
 def _compile() -> None:

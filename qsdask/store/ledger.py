@@ -12,12 +12,13 @@ Only complete stages are listed in the store's consolidated metadata: plain xarr
 from __future__ import annotations
 
 import json
+import logging
 import secrets
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import zarr
@@ -27,26 +28,19 @@ from zarr.codecs import Crc32cCodec
 from qsdask import __version__
 from qsdask.errors import CannotCreateError, NoInputError, ResumableError
 from qsdask.schema import command_of, groups_of
+from qsdask.store.beside import BESIDE, discard, remove_with_dependents, take_place, target_of, tidy
 from qsdask.store.durable import DurableStore, name_word
 from qsdask.store.lineage import refuse_other_inputs
-from qsdask.store.manifest import (
-    FILE_WORDS,
-    Manifest,
-    entry_of,
-    folders_of,
-    metadata_keys,
-    put_folders,
-    receipts_digest,
-)
+from qsdask.store.manifest import FILE_WORDS, Manifest, entry_of, metadata_keys, put_folders, receipts_digest
 from qsdask.store.reader import CheckedStore, open_checked
 from qsdask.store.record import Record, publish, put_record, read, read_record, records
 from qsdask.store.validate import array_metadata
 
 __all__ = [
+    "Begun",
     "Record",
     "Task",
     "begin",
-    "complete",
     "create_receipts",
     "discard",
     "finish",
@@ -61,8 +55,28 @@ __all__ = [
     "tokens",
 ]
 
+_log = logging.getLogger(__name__)
+
 #: (part, step, domain) of one task.
 Task = tuple[int, int, int]
+
+
+class Begun(NamedTuple):
+    """A stage that a run has opened.
+
+    Attributes
+    ----------
+    root : Path
+        Where it is written: the root of the store, or the folder beside the numbers that are overwritten.
+    record : Record
+        As it stands in the ledger there.
+    removed : list of Record
+        Stages that built on the old numbers and were removed with them, in the order of computation.
+    """
+
+    root: Path
+    record: Record
+    removed: list[Record]
 
 
 def require(path: Path, key: str) -> Record:
@@ -142,7 +156,7 @@ def _receipts(path: Path, key: str) -> np.ndarray:
     return open_checked(CheckedStore(path, partial=True), f"ledger/{key}/receipt")[:]
 
 
-def begin(path: Path, record: Record, template: Callable[[], None], *, overwrite: bool = False) -> list[Record]:
+def begin(path: Path, record: Record, template: Callable[[Path], None], *, overwrite: bool = False) -> Begun:
     """Open a stage for work: anew, or where it was left.
 
     Parameters
@@ -152,9 +166,82 @@ def begin(path: Path, record: Record, template: Callable[[], None], *, overwrite
     record : Record
         What the stage is about to do.
     template : callable
-        Makes the empty groups; called only when the stage starts anew.
+        ``template(root)`` makes the empty groups below the root that is written to; called only when the stage starts anew.
     overwrite : bool
-        Start anew even where the stage, with these or other settings, has been computed.
+        Start anew even where the stage, with these or other settings, has been computed. What is complete stays until
+        the new numbers take its place; see `qsdask.store.beside`.
+
+    Returns
+    -------
+    Begun
+
+    Raises
+    ------
+    CannotCreateError
+        ``E-SETTINGS`` when the stage was computed with other settings and `overwrite` is not given. A stage that was
+        never complete binds nobody to its settings: it begins anew, with a warning in the log.
+    BadDataError
+        ``E-INPUTS-DIFFER`` when it was computed from other numbers than those of this store, likewise.
+    """
+    tidy(path)
+    root = target_of(path, record)
+    old = read(root, record.key) if (root / "zarr.json").is_file() else None
+    removed: list[Record] = []
+    if old is not None:
+        same = old.digest == record.digest and old.shape == record.shape
+        if same and not overwrite:
+            refuse_other_inputs(path, old)
+            if old.runs and not old.complete:
+                # What the interrupted run has finished stands; what it still finishes does not count.
+                old, was = replace(old, runs=(*old.runs, secrets.token_hex(8))), old
+                put_record(root, old, None, was)
+            return Begun(root, old, removed)
+        never_whole = not old.complete and old.provenance is None
+        if never_whole and not overwrite:
+            _log.warning(
+                "%s was begun with other settings and never finished; it begins anew: %s",
+                record.key,
+                _differences(old, record),
+            )
+        elif not overwrite:
+            raise CannotCreateError(
+                f"{record.key} was computed with other settings: {_differences(old, record)}",
+                code="E-SETTINGS",
+                file=path,
+                why="numbers made with different settings must not be mixed",
+                hint="add --overwrite to compute this stage and what depends on it again",
+            )
+        if old.complete and root == path:
+            root = path / BESIDE
+            if (unfinished := read_record(root, record.key)) is not None:
+                discard(root, unfinished)
+        else:
+            removed = remove_with_dependents(root, old)
+    before = {key: read_record(path, key) for key in record.inputs if groups_of(key)}
+    lineage = {key: there.run for key, there in before.items() if there is not None and there.run}
+    record = replace(record, runs=(secrets.token_hex(8),), lineage=lineage)
+    template(root)
+    put_folders(root, f"ledger/{record.key}")
+    create_receipts(DurableStore(root), record)
+    # The record comes last: a ledger without its array would look like one without tasks.
+    put_record(root, record, None)
+    # As stored: what is written at the end is then the same for a run that resumes.
+    stored = read_record(root, record.key)
+    assert stored is not None
+    return Begun(root, stored, removed)
+
+
+def finish(path: Path, begun: Begun, provenance: dict) -> list[Record]:
+    """Mark a stage complete, after checking that no receipt is missing, and show it.
+
+    Parameters
+    ----------
+    path : Path
+        Root of the store.
+    begun : Begun
+        The stage as this run began it.
+    provenance : dict
+        Facts to keep beside the numbers: versions, digests of input files, warnings. No wall-clock.
 
     Returns
     -------
@@ -163,91 +250,39 @@ def begin(path: Path, record: Record, template: Callable[[], None], *, overwrite
 
     Raises
     ------
-    CannotCreateError
-        ``E-SETTINGS`` when the stage was computed with other settings and `overwrite` is not given.
-    BadDataError
-        ``E-INPUTS-DIFFER`` when it was computed from other numbers than those of this store, likewise.
-    """
-    old = read(path, record.key) if (Path(path) / "zarr.json").is_file() else None
-    removed: list[Record] = []
-    if old is not None:
-        same = old.digest == record.digest and old.shape == record.shape
-        if same and not overwrite:
-            refuse_other_inputs(path, old)
-            if old.runs and not old.complete:
-                # What the interrupted run has finished stands; what it still finishes does not count.
-                put_record(path, replace(old, runs=(*old.runs, secrets.token_hex(8))), None, old)
-            return removed
-        if not overwrite:
-            raise CannotCreateError(
-                f"{record.key} was computed with other settings: {_differences(old, record)}",
-                code="E-SETTINGS",
-                file=path,
-                why="numbers made with different settings must not be mixed",
-                hint="add --overwrite to compute this stage and what depends on it again",
-            )
-        removed = _dependents(path, record.key)
-        for dependent in [*reversed(removed), old]:
-            discard(path, dependent)
-    before = {key: read_record(Path(path), key) for key in record.inputs if groups_of(key)}
-    lineage = {key: there.run for key, there in before.items() if there is not None and there.run}
-    record = replace(record, runs=(secrets.token_hex(8),), lineage=lineage)
-    template()
-    put_folders(Path(path), f"ledger/{record.key}")
-    create_receipts(DurableStore(path), record)
-    # The record comes last: a ledger without its array would look like one without tasks.
-    put_record(path, record, None)
-    return removed
-
-
-def finish(path: Path, begun: Record, provenance: dict) -> Record:
-    """Mark a stage complete, after checking that no receipt is missing.
-
-    Parameters
-    ----------
-    path : Path
-        Root of the store.
-    begun : Record
-        The stage as this run found it in the ledger when its work began.
-    provenance : dict
-        Facts to keep beside the numbers: versions, digests of input files, warnings. No wall-clock.
-
-    Raises
-    ------
     ResumableError
         ``E-INCOMPLETE`` when a task has no receipt; ``E-CHANGED-MEANWHILE`` when the ledger says something else now.
     """
-    missing = pending(path, begun.key)
-    if missing:
-        raise ResumableError(
-            f"{begun.key} is incomplete: {len(missing)} of {int(np.prod(begun.shape))} tasks missing",
-            code="E-INCOMPLETE",
-            file=path,
-            hint=f"resume with '{command_of(path, begun.key)}'",
-        )
-    done = replace(begun, complete=True, provenance={"versions": _versions(), **provenance})
-    complete(path, done, begun)
-    return done
+    record = begun.record
+    if not record.complete:
+        missing = pending(begun.root, record.key)
+        if missing:
+            raise ResumableError(
+                f"{record.key} is incomplete: {len(missing)} of {int(np.prod(record.shape))} tasks missing",
+                code="E-INCOMPLETE",
+                file=path,
+                hint=f"resume with '{command_of(path, record.key)}'",
+            )
+        done = replace(record, complete=True, provenance={"versions": _versions(), **provenance})
+        seal(begun.root, done, record)
+        record = done
+    removed = [] if begun.root == path else take_place(path, record)
+    publish(path)
+    return removed
 
 
-def complete(path: Path, record: Record, was: Record | None = None) -> None:
-    """Say that a stage is complete, and show it.
+def seal(path: Path, record: Record, was: Record | None = None) -> None:
+    """Write the manifest of a complete stage, then its record.
 
     Parameters
     ----------
     path : Path
-        Root of the store.
+        Root of the store, or of what takes a place in it.
     record : Record
         With `Record.complete` set; all its receipts are there.
     was : Record, optional
         What it was before; another one is not replaced.
     """
-    seal(path, record, was)
-    publish(path)
-
-
-def seal(path: Path, record: Record, was: Record | None = None) -> None:
-    """Write the manifest of a complete stage, then its record; see `complete`."""
     shown = {name: getattr(record, name) for name in ("key", "settings", "inputs", "provenance")}
     store = DurableStore(path)
     for group in record.groups:
@@ -284,31 +319,6 @@ def reopen(path: Path, record: Record, tasks: list[Task]) -> None:
     publish(path)
     for task in tasks:
         (Path(path) / receipt_key(record.key, task)).unlink(missing_ok=True)
-
-
-def discard(path: Path, record: Record) -> None:
-    """Remove a stage: first its ledger, so that it never looks complete, then its numbers."""
-    root = Path(path)
-    shutil.rmtree(root / "ledger" / record.key, ignore_errors=True)
-    publish(path)
-    for group in record.groups:
-        shutil.rmtree(root / group, ignore_errors=True)
-    # Groups above that hold nothing but their own metadata go too.
-    for node in (f"ledger/{record.key}", *record.groups):
-        for folder in reversed(folders_of(node)):
-            if (root / folder).is_dir() and {file.name for file in (root / folder).iterdir()} <= {"zarr.json"}:
-                shutil.rmtree(root / folder, ignore_errors=True)
-
-
-def _dependents(path: Path, key: str) -> list[Record]:
-    """Stages that build on `key`, directly or through others, in the order of computation."""
-    found: list[Record] = []
-    affected = {key}
-    for record in records(path):
-        if affected & set(record.inputs):
-            affected.add(record.key)
-            found.append(record)
-    return found
 
 
 def _differences(old: Record, new: Record) -> str:

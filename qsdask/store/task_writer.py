@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +14,10 @@ import numpy as np
 from qsdask.errors import ResumableError
 from qsdask.store.durable import DurableStore
 from qsdask.store.identity import StoreAt
+from qsdask.store.ledger import Begun
 from qsdask.store.manifest import FILE_WORDS
 from qsdask.store.reader import StoreReader, open_checked
-from qsdask.store.record import Record, read_record
+from qsdask.store.record import read_record
 
 __all__ = ["StageRun", "TaskWriter"]
 
@@ -51,6 +53,8 @@ class StageRun:
     ----------
     store : StoreAt
         The store that it fills.
+    root : str
+        Absolute path below which it writes: the store's, or that beside numbers which are overwritten.
     key : str
         Ledger of the stage.
     run : str
@@ -58,19 +62,25 @@ class StageRun:
     """
 
     store: StoreAt
+    root: str
     key: str
     run: str
 
     @classmethod
-    def of(cls, path: str | Path, begun: Record) -> StageRun:
-        """The run that a record has begun in a store."""
-        return cls(StoreAt.of(path), begun.key, begun.run)
+    def of(cls, path: str | Path, begun: Begun) -> StageRun:
+        """A run that has been begun in the store at a path."""
+        return cls(StoreAt.of(path), os.path.abspath(begun.root), begun.record.key, begun.record.run)
 
     def reader(self) -> StoreReader:
         """Arrays of the store; see `StoreAt.reader`. ``E-OTHER-RUN`` as of `committing`."""
         found = self.store.reader()
         self._refuse_late()
         return found
+
+    def own(self) -> StoreReader:
+        """What the stage itself has written so far; otherwise as `reader`."""
+        self.reader()
+        return StoreReader(self.root)
 
     @contextmanager
     def committing(self, part: int, step: int, domain: int) -> Iterator[TaskWriter]:
@@ -92,7 +102,7 @@ class StageRun:
             ``E-OTHER-RUN`` when the run has ended, or another one has begun: a task that comes late changes nothing.
             It is looked for before every file, immediately before the file gets its name.
         """
-        store = DurableStore(self.store.path, check=self._refuse_late)
+        store = DurableStore(self.root, check=self._refuse_late)
         yield TaskWriter(store)
         store.sync_directories()
         words = [word for _, word in sorted(store.written.items())]
@@ -104,7 +114,7 @@ class StageRun:
         store.sync_directories()
 
     def _refuse_late(self) -> None:
-        now = read_record(Path(self.store.path), self.key)
+        now = read_record(Path(self.root), self.key)
         if now is None or now.complete or now.run != self.run:
             raise ResumableError(
                 f"a task of an earlier run of {self.key} came late to {socket.gethostname()}; it has written nothing",

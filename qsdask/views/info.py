@@ -9,6 +9,8 @@ import numpy as np
 from qsdask import schema
 from qsdask.engine.reading import read_box
 from qsdask.store import ledger
+from qsdask.store.beside import BESIDE
+from qsdask.store.ledger import Record
 from qsdask.store.place import Place
 from qsdask.store.reader import StoreReader
 
@@ -28,7 +30,7 @@ def info(store: str | Path) -> dict:
     dict
         ``store``, ``format``, ``specimen`` (atoms, steps, domains, species, strain, cell) and ``stages``: for each its
         step (0 unless it describes a deformed frame), tasks done and wanted, whether it is complete, settings,
-        provenance, and the size of its arrays in bytes.
+        provenance, and the size of its arrays in bytes; ``overwriting``, the same for stages that are being overwritten.
 
     Raises
     ------
@@ -36,25 +38,28 @@ def info(store: str | Path) -> dict:
         ``E-NO-STORE`` when there is no store.
     """
     path = Path(store)
-    stages = []
-    for record in ledger.records(path):
-        total = int(np.prod(record.shape))
-        stages.append(
-            {
-                "stage": record.key,
-                "step": schema.frame_of(record.key)[0],
-                "complete": record.complete,
-                "tasks": total,
-                "done": total if record.complete else total - len(ledger.pending(path, record.key)),
-                "bytes": sum(Place(path).size(group) for group in record.groups),
-                "groups": list(record.groups),
-                "settings": record.settings,
-                "provenance": record.facts,
-                "digest": record.digest,
-            }
-        )
+    stages = [_described(path, record) for record in ledger.records(path)]
+    beside = path / BESIDE
+    overwriting = [_described(beside, record) for record in ledger.records(beside)] if beside.is_dir() else []
     specimen = specimen_of(path) if any(s["stage"] == "ingest" and s["complete"] for s in stages) else {}
-    return {"store": str(path), "format": schema.FORMAT_VERSION, "specimen": specimen, "stages": stages}
+    found = {"store": str(path), "format": schema.FORMAT_VERSION, "specimen": specimen, "stages": stages}
+    return {**found, "overwriting": overwriting}
+
+
+def _described(root: Path, record: Record) -> dict:
+    total = int(np.prod(record.shape))
+    return {
+        "stage": record.key,
+        "step": schema.frame_of(record.key)[0],
+        "complete": record.complete,
+        "tasks": total,
+        "done": total if record.complete else total - len(ledger.pending(root, record.key)),
+        "bytes": sum(Place(root).size(group) for group in record.groups),
+        "groups": list(record.groups),
+        "settings": record.settings,
+        "provenance": record.facts,
+        "digest": record.digest,
+    }
 
 
 def warnings_of(store: str | Path, stage: str, step: int = 0) -> list[str]:

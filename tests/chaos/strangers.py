@@ -30,6 +30,7 @@ from qsdask.errors import QSDaskError
 from qsdask.files import lock
 from qsdask.stages import respond as stage
 from qsdask.store import ledger
+from qsdask.store.ledger import Begun
 from qsdask.store.reader import StoreReader
 from qsdask.store.record import Record
 from qsdask.store.task_writer import StageRun
@@ -93,7 +94,7 @@ class Driver:
 
     token: str
     course: Course
-    begun: Record
+    begun: Begun
     work: StageRun
 
 
@@ -120,10 +121,8 @@ class Interleaving(RuleBasedStateMachine):
             qsdask.respond(self.store, cutoff=cutoff, run=RUN)
         with self._as(token), self._tried():
             for course in asked:
-                ledger.begin(self.store, course.record, course.template, overwrite=overwrite)
-                begun = ledger.read(self.store, KEY)
-                assert begun is not None
-                if not begun.complete:
+                begun = ledger.begin(self.store, course.record, course.template, overwrite=overwrite)
+                if not begun.record.complete:
                     self.drivers.append(Driver(token, course, begun, StageRun.of(self.store, begun)))
 
     @rule(who=st.integers(0, 9), task=st.integers(0, len(TASKS) - 1))

@@ -37,8 +37,8 @@ def test_a_poison_chunk_is_named_and_the_others_are_kept(glass, tmp_path):
     shells = ledger.require(store, "shells")
     record = Record("features/poison", ("features/poison",), {}, {"shells": shells.digest}, (1, 1, 3), 1)
 
-    def template() -> None:
-        create_group(store, "features/poison", {"atom": atoms.shape[0], "feature": 1}, {"atom": atoms.chunks[0]}, {})
+    def template(root) -> None:
+        create_group(root, "features/poison", {"atom": atoms.shape[0], "feature": 1}, {"atom": atoms.chunks[0]}, {})
 
     course = Course(record, StagePlan("features", 3, 0, 0, 0), template, poison, nothing)
     start = time.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,11 +16,14 @@ from qsdask.care.repair import repair
 from qsdask.engine import course
 from qsdask.engine.reduce import reduced
 from qsdask.engine.where import Run
-from qsdask.errors import BadDataError, NoInputError, ResumableError
+from qsdask.errors import BadDataError, CannotCreateError, NoInputError, ResumableError
 from qsdask.settings import RespondSettings
 from qsdask.stages.respond import _respond_of_domain, respond
 from qsdask.store import ledger
+from qsdask.store.beside import BESIDE, discard, remove_with_dependents
+from qsdask.store.durable import DurableStore
 from qsdask.store.identity import StoreAt
+from qsdask.store.place import Place
 from qsdask.store.task_writer import StageRun
 from tests.small_store import SPECIES, small_dump
 from tests.store_files import content_of, files_of
@@ -33,12 +37,21 @@ def store(own) -> Path:
     return own / "tiny.zarr"
 
 
+@pytest.fixture(params=["overwritten", "first"])
+def place(store, request) -> Path:
+    """Where a run of ``respond`` writes: beside the numbers that it overwrites, or into their place when there are none."""
+    if request.param == "overwritten":
+        return store / BESIDE
+    remove_with_dependents(store, ledger.require(store, D2))
+    return store
+
+
 def begun(store: Path, run: Run, monkeypatch, **settings) -> StageRun:
     """A run of ``respond`` that was stopped before its first task: what its tasks were sent."""
     sent = []
 
-    def stopped(path, course, work, run):
-        sent.append(work)
+    def stopped(path, course, begun, run):
+        sent.append(StageRun.of(path, begun))
         raise KeyboardInterrupt
 
     with monkeypatch.context() as fault:
@@ -53,6 +66,7 @@ def late(work: StageRun, cutoff: float = 4.0) -> None:
     _respond_of_domain(work, 0, 1, [0, 1], settings=RespondSettings(cutoff=cutoff).stored())
 
 
+@pytest.mark.usefixtures("place")
 def test_a_task_that_comes_late_changes_nothing_of_a_finished_stage(store, few, monkeypatch):
     old = begun(store, few, monkeypatch)
     respond(store, cutoff=3.6, run=replace(few, overwrite=True))
@@ -62,6 +76,7 @@ def test_a_task_that_comes_late_changes_nothing_of_a_finished_stage(store, few, 
     assert files_of(store) == before
 
 
+@pytest.mark.usefixtures("place")
 def test_a_task_that_comes_late_changes_nothing_of_the_next_run(store, few, monkeypatch):
     old = begun(store, few, monkeypatch)
     new = begun(store, few, monkeypatch, cutoff=3.6)
@@ -74,15 +89,15 @@ def test_a_task_that_comes_late_changes_nothing_of_the_next_run(store, few, monk
     assert qsdask.verify(store, progress=False) == []
 
 
-def test_a_task_that_comes_late_does_not_bring_back_a_removed_stage(store, few, monkeypatch):
+def test_a_task_that_comes_late_does_not_bring_back_a_removed_stage(store, place, few, monkeypatch):
     old = begun(store, few, monkeypatch)
-    ledger.discard(store, ledger.read(store, D2))
+    discard(place, ledger.read(place, D2))
     with pytest.raises(ResumableError, match="E-OTHER-RUN"):
         late(old)
-    assert not (store / "response").exists()
+    assert not (place / "response").exists()
 
 
-def test_a_task_is_refused_at_the_last_moment_too(store, few, monkeypatch):
+def test_a_task_is_refused_at_the_last_moment_too(store, place, few, monkeypatch):
     """The next run begins while the task has its bytes on disk and their name not yet."""
     old = begun(store, few, monkeypatch)
     before = files_of(store)
@@ -98,19 +113,20 @@ def test_a_task_is_refused_at_the_last_moment_too(store, few, monkeypatch):
         slow.setattr(os, "fsync", overtaken)
         with pytest.raises(ResumableError, match="E-OTHER-RUN"):
             late(old)
-    assert not [name for name in files_of(store) if name.startswith(f"{D2}/d2min/c")]
+    assert not [name for name in files_of(place) if name.startswith(f"{D2}/d2min/c")]
     assert before != files_of(store)
-    assert len(ledger.pending(store, D2)) == 4
+    assert len(ledger.pending(place, D2)) == 4
 
 
-def test_the_run_before_counts_and_its_stragglers_do_not(store, few, monkeypatch):
+def test_the_run_before_counts_and_its_stragglers_do_not(store, place, few, monkeypatch):
     before = content_of(store)
     old = begun(store, few, monkeypatch)
     late(old)
-    assert ledger.pending(store, D2) == [(0, 0, 0), (0, 1, 0)]
+    assert ledger.pending(place, D2) == [(0, 0, 0), (0, 1, 0)]
     respond(store, run=few)
     assert ledger.require(store, D2).runs[0] == old.run
-    assert {name: data for name, data in content_of(store).items() if name in before} == before
+    if place != store:
+        assert content_of(store) == before
     with pytest.raises(ResumableError, match="E-OTHER-RUN"):
         late(old)
 
@@ -181,16 +197,93 @@ def _domain(root, domain, *, disturb):
     return np.isfinite(root[f"{D2}/d2min"][:, root.rows(domain)]).sum()
 
 
-@pytest.mark.parametrize("finished", [True, False], ids=["finished", "under way"])
-def test_what_was_overwritten_while_it_was_read_is_not_used(store, few, monkeypatch, finished):
+def test_what_was_overwritten_while_it_was_read_is_not_used(store, few):
     def overwritten():
-        if finished:
-            respond(store, cutoff=3.6, run=replace(few, overwrite=True))
-        else:
-            begun(store, few, monkeypatch, cutoff=3.6)
+        respond(store, cutoff=3.6, run=replace(few, overwrite=True))
 
     with pytest.raises(ResumableError, match=f"E-CHANGED-MEANWHILE: {D2} was computed again"):
         reduced(store, (D2,), _domain, np.add, replace(few, workers=1), "sum", disturb=overwritten)
+
+
+def test_who_reads_while_it_is_overwritten_gets_the_old_numbers(store, few, monkeypatch):
+    undisturbed = reduced(store, (D2,), _domain, np.add, few, "sum", disturb=dict)
+
+    def under_way():
+        late(begun(store, few, monkeypatch, cutoff=3.6), 3.6)
+
+    assert reduced(store, (D2,), _domain, np.add, replace(few, workers=1), "sum", disturb=under_way) == undisturbed
+    assert ledger.require(store, D2).settings["cutoff_angstrom"] == 4.0
+    assert [d.file for d in qsdask.verify(store, progress=False)] == [BESIDE]
+    assert repair(store, run=few) == []
+    (overwriting,) = qsdask.info(store)["overwriting"]
+    assert (overwriting["stage"], overwriting["done"], overwriting["tasks"]) == (D2, 2, 4)
+    half = ledger.read(store / BESIDE, D2)
+    assert len(ledger.pending(store / BESIDE, D2)) == 2
+    respond(store, cutoff=3.6, run=few)
+    assert ledger.require(store, D2).runs[0] == half.run
+    assert not (store / BESIDE).exists()
+
+
+def test_an_overwrite_that_ends_before_it_takes_its_place_is_finished_by_the_next_run(store, few, monkeypatch):
+    """At every file operation of the last step."""
+    for operations in range(40):
+        copy = shutil.copytree(store, store.parent / f"copy-{operations}.zarr")
+        left = [operations]
+
+        def counted(original, left=left):
+            def step(*arguments, **options):
+                left[0] -= 1
+                if left[0] < 0:
+                    raise KeyboardInterrupt
+                return original(*arguments, **options)
+
+            return step
+
+        with monkeypatch.context() as dying, suppress(KeyboardInterrupt):
+            original = ledger.take_place
+
+            def last_step(path, record, dying=dying, original=original, counted=counted):
+                for name in ("remove_all", "move"):
+                    dying.setattr(Place, name, counted(getattr(Place, name)))
+                dying.setattr(DurableStore, "put", counted(DurableStore.put))
+                return original(path, record)
+
+            dying.setattr(ledger, "take_place", last_step)
+            respond(copy, cutoff=3.6, run=replace(few, overwrite=True))
+        ended = left[0] >= 0
+        respond(copy, cutoff=3.6, run=few)
+        assert ledger.require(copy, D2).settings["cutoff_angstrom"] == 3.6
+        assert qsdask.verify(copy, progress=False) == []
+        assert not (copy / BESIDE).exists()
+        shutil.rmtree(copy)
+        if ended:
+            break
+    assert ended
+    assert operations > 5
+
+
+def test_a_stage_that_was_never_whole_binds_nobody_to_its_settings(store, few, monkeypatch, caplog):
+    remove_with_dependents(store, ledger.require(store, D2))
+    old = begun(store, few, monkeypatch)
+    late(old)
+    respond(store, cutoff=3.6, run=few)
+    assert "response/d2min was begun with other settings and never finished" in caplog.text
+    assert ledger.require(store, D2).settings["cutoff_angstrom"] == 3.6
+    assert qsdask.verify(store, progress=False) == []
+
+
+def test_a_stage_that_was_taken_back_still_binds(store, few):
+    ledger.reopen(store, ledger.require(store, D2), [(0, 1, 0)])
+    with pytest.raises(CannotCreateError, match="E-SETTINGS"):
+        respond(store, cutoff=3.6, run=few)
+
+
+def test_a_second_overwrite_begins_anew(store, few, monkeypatch):
+    old = begun(store, few, monkeypatch, cutoff=3.6)
+    respond(store, cutoff=3.4, run=replace(few, overwrite=True))
+    assert ledger.require(store, D2).settings["cutoff_angstrom"] == 3.4
+    with pytest.raises(ResumableError, match="E-OTHER-RUN"):
+        late(old, 3.6)
 
 
 def test_what_else_is_done_to_a_store_meanwhile_disturbs_nobody(store, few):

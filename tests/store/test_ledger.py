@@ -16,6 +16,7 @@ import qsdask
 from qsdask.engine.where import Run
 from qsdask.errors import CannotCreateError, NoInputError, QSDaskError, ResumableError, StoreIOError
 from qsdask.store import ledger
+from qsdask.store.beside import BESIDE
 from qsdask.store.durable import DurableStore, content_words, name_word
 from qsdask.store.manifest import read_manifest
 from qsdask.store.reader import StoreReader
@@ -173,7 +174,7 @@ def test_a_ledger_that_another_run_has_begun_meanwhile_is_not_finished(copy):
     theirs = replace(begun, settings={**begun.settings, "cutoff_angstrom": 3.6})
     put_record(copy, theirs, None)
     with pytest.raises(ResumableError, match="E-CHANGED-MEANWHILE"):
-        ledger.finish(copy, begun, {})
+        ledger.finish(copy, ledger.Begun(copy, begun, []), {})
     assert ledger.read(copy, "shells") == theirs
 
 
@@ -198,9 +199,10 @@ def test_a_writer_that_lost_its_lock_seals_nothing(copy, few, when, monkeypatch)
         monkeypatch.setattr(course, "warm_up", taken)
     with pytest.raises(QSDaskError, match=r"(?s)E-LOCKED.*process 7 on elsewhere"):
         qsdask.shells(copy, cutoff=3.6, run=replace(few, overwrite=True))
-    record = ledger.read(copy, "shells")
-    assert record is not None
-    assert not record.complete
+    begun = ledger.read(copy / BESIDE, "shells")
+    assert begun is not None
+    assert not begun.complete
+    assert ledger.require(copy, "shells").settings["cutoff_angstrom"] == 4.0
     (copy / LOCK).unlink()
     monkeypatch.undo()
     qsdask.shells(copy, cutoff=3.6, run=few)

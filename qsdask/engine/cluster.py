@@ -15,6 +15,7 @@ import psutil
 from distributed import Client, LocalCluster
 from distributed.security import Security
 
+from qsdask.engine.guard import MARK, guard_told, refuse_again
 from qsdask.engine.versions import check_versions
 from qsdask.errors import NoInputError, UsageError
 
@@ -69,10 +70,12 @@ def connect(
     Raises
     ------
     UsageError
-        ``E-CLUSTER`` when the name is none of these; ``E-VERSIONS`` when the cluster runs other packages.
+        ``E-CLUSTER`` when the name is none of these; ``E-VERSIONS`` when the cluster runs other packages;
+        ``E-MAIN-GUARD`` when a script without a main guard asks for ``"local"``.
     NoInputError
         ``E-CLUSTER-FILE`` when the scheduler file is not there; ``E-CLUSTER-CONNECT`` when nobody answers.
     """
+    refuse_again()
     if isinstance(cluster, Client):
         yield cluster
         return
@@ -137,7 +140,7 @@ def _local(processes: bool, workers: int, memory_limit: str | None) -> Iterator[
         if processes
         else {"n_workers": 1, "threads_per_worker": workers, "memory_limit": 0, "protocol": "inproc://"}
     )
-    settings = {"distributed.nanny.pre-spawn-environ": {**KEPT_MEMORY, **_ONE_THREAD}, **_NO_SPILLING}
+    settings: dict[str, object] = {**_NO_SPILLING}
     # Dask looks at the stack of every worker 100 times a second, and at the delay of every event loop 50 times; with
     # one task a core that is taken from the kernels.
     settings["distributed.worker.profile.enabled"] = False
@@ -151,6 +154,8 @@ def _local(processes: bool, workers: int, memory_limit: str | None) -> Iterator[
     with (
         TemporaryDirectory(prefix="qsdask-", dir=os.environ.get("DASK_TEMPORARY_DIRECTORY")) as scratch,
         dask.config.set(settings),
+        guard_told(mark := Path(scratch) / "no-main-guard"),
+        dask.config.set({"distributed.nanny.pre-spawn-environ": {**KEPT_MEMORY, **_ONE_THREAD, MARK: str(mark)}}),
         LocalCluster(
             **shape,
             processes=processes,

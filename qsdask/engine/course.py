@@ -11,6 +11,7 @@ import numpy as np
 from distributed import Client
 
 from qsdask.engine.cost import StagePlan
+from qsdask.engine.guard import refuse_again
 from qsdask.engine.preflight import check_disk, check_memory
 from qsdask.engine.recompute import recompute
 from qsdask.engine.tasks import cluster_errors, run_tasks, warm_up
@@ -79,6 +80,7 @@ def run_stage(path: Path, course: Course, run: Run, removed: list[Record] | None
         Stages that an earlier try removed because they built on overwritten numbers; this one adds its own, also when
         it then fails.
     """
+    refuse_again()
     removed = [] if removed is None else removed
     with storage_errors(path), writing(path):
         begun = ledger.begin(path, course.record, course.template, overwrite=run.overwrite)

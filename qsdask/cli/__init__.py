@@ -37,9 +37,12 @@ def main(arguments: list[str] | None = None) -> int:
     typed = sys.argv[1:] if arguments is None else arguments
     again = [word for word in typed if word != "--overwrite"]  # what is done by now is kept
 
+    unsaid = [f"qsdask: stopped; go on from here with\n  {shlex.join(['qsdask', *again])}"]
+
     def last_words() -> None:
         with suppress(OSError):  # of a terminal that is gone
-            click.echo(f"qsdask: stopped; go on from here with\n  {shlex.join(['qsdask', *again])}", err=True)
+            while unsaid:  # once, however many signals come
+                click.echo(unsaid.pop(), err=True)
 
     try:
         with output_told(), _said(), stopping_cleanly(last_words):

@@ -8,11 +8,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
+from typing import Any
 
 import dask
 import psutil
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Scheduler, SpecCluster, Worker
 from distributed.security import Security
 
 from qsdask.engine.guard import MARK, guard_told, refuse_again
@@ -126,21 +127,7 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _local(processes: bool, workers: int, memory_limit: str | None) -> Iterator[Client]:
-    # One task per process: the kernels are serial, and memory is counted per process. A scheduler runs any code that it
-    # is sent: whoever has not the key of this run must not reach it.
-    shape = (
-        {
-            "n_workers": workers,
-            "threads_per_worker": 1,
-            "memory_limit": memory_limit or "auto",
-            "host": "127.0.0.1",
-            "protocol": "tls://",
-            "security": Security.temporary(),
-        }
-        if processes
-        else {"n_workers": 1, "threads_per_worker": workers, "memory_limit": 0, "protocol": "inproc://"}
-    )
-    settings: dict[str, object] = {**_NO_SPILLING}
+    settings: dict[str, Any] = {**_NO_SPILLING}
     # Dask looks at the stack of every worker 100 times a second, and at the delay of every event loop 50 times; with
     # one task a core that is taken from the kernels.
     settings["distributed.worker.profile.enabled"] = False
@@ -148,25 +135,65 @@ def _local(processes: bool, workers: int, memory_limit: str | None) -> Iterator[
     settings["distributed.scheduler.no-workers-timeout"] = NO_WORKERS_SECONDS
     if processes:
         settings["distributed.worker.preload"] = ["qsdask.engine.preload"]
-    # Workers import what lies in their scratch folder. Dask's own name for it is the same for all users of a machine:
-    # somebody else could have made it first.
-    # Dask listens on all interfaces with its dashboard unless it is told otherwise.
-    with (
-        TemporaryDirectory(prefix="qsdask-", dir=os.environ.get("DASK_TEMPORARY_DIRECTORY")) as scratch,
-        dask.config.set(settings),
-        guard_told(mark := Path(scratch) / "no-main-guard"),
-        dask.config.set({"distributed.nanny.pre-spawn-environ": {**KEPT_MEMORY, **_ONE_THREAD, MARK: str(mark)}}),
-        LocalCluster(
-            **shape,
-            processes=processes,
-            dashboard_address="127.0.0.1:0",
-            worker_dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL,
-            local_directory=scratch,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        if not processes:
-            for server in (cluster.scheduler, *cluster.workers.values()):
-                server.http_server.stop()
-        yield client
+    with _scratch() as scratch:
+        mark = Path(scratch) / "no-main-guard"
+        settings["distributed.nanny.pre-spawn-environ"] = {**KEPT_MEMORY, **_ONE_THREAD, MARK: str(mark)}
+        with dask.config.set({**settings, "temporary-directory": scratch}):
+            with guard_told(mark):
+                cluster = _processes(workers, memory_limit) if processes else _threads(workers)
+            with cluster, Client(cluster) as client:
+                yield client
+
+
+@contextmanager
+def _scratch() -> Iterator[str]:
+    """A new folder that is ours alone, removed afterwards.
+
+    Scheduler and workers import first from what they make in it. Dask's own has one name for all users of a machine:
+    who made it first could exchange what lies there.
+    """
+    parent = os.environ.get("DASK_TEMPORARY_DIRECTORY") or dask.config.get("temporary-directory") or gettempdir()
+    os.makedirs(parent, exist_ok=True)
+    # A worker that was killed may still be writing.
+    with TemporaryDirectory(prefix="qsdask-", dir=parent, ignore_cleanup_errors=True) as scratch:
+        yield scratch
+
+
+def _processes(workers: int, memory_limit: str | None) -> SpecCluster:
+    # A scheduler runs any code that it is sent: whoever has not the key of this run must not reach it. One task per
+    # process: the kernels are serial, and memory is counted per process. Dask listens on all interfaces with its
+    # dashboard unless it is told otherwise.
+    return LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        memory_limit=memory_limit or "auto",
+        processes=True,
+        host="127.0.0.1",
+        protocol="tls://",
+        security=Security.temporary(),
+        dashboard_address="127.0.0.1:0",
+        worker_dashboard_address="127.0.0.1:0",
+        silence_logs=logging.CRITICAL,
+    )
+
+
+class _Unserved:
+    """Without the web server that Dask starts also where nobody asked for a dashboard."""
+
+    def start_http_server(self, *_: object, **__: object) -> None:
+        """Open no port."""
+
+
+class _UnservedScheduler(_Unserved, Scheduler):
+    """A scheduler that listens nowhere, of threads."""
+
+
+class _UnservedWorker(_Unserved, Worker):
+    """A worker that listens nowhere, of threads."""
+
+
+def _threads(workers: int) -> SpecCluster:
+    place = {"protocol": "inproc://"}
+    scheduler = {"cls": _UnservedScheduler, "options": {**place, "dashboard": False}}
+    worker = {"cls": _UnservedWorker, "options": {**place, "nthreads": workers, "memory_limit": 0}}
+    return SpecCluster({0: worker}, scheduler, worker, silence_logs=logging.CRITICAL)

@@ -36,15 +36,18 @@ SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SI
 
 @contextmanager
 def stopping_cleanly(last_words: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Within the ``with``, a signal raises `Stopped`; a second one ends the process at once.
+    """Within the ``with``, a signal raises `Stopped`; a second one ends the process at once, also after the ``with``.
 
     Parameters
     ----------
     last_words : callable
         Called before a second signal ends the process. What has a receipt by then is kept.
     """
+    stopped = False
 
     def stop(number: int, frame: object) -> None:
+        nonlocal stopped
+        stopped = True
         for each in before:
             signal.signal(each, leave)
         raise Stopped(number)
@@ -60,8 +63,10 @@ def stopping_cleanly(last_words: Callable[[], None] = lambda: None) -> Iterator[
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        # A process that was stopped is on its way out: Python's own handler would end it with a traceback.
+        if not stopped:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _without_terminal(number: int) -> bool:

@@ -25,6 +25,8 @@ _BLOWN_UP = re.compile(
     r"lost atoms|non-numeric|out of range atoms|too far|unstable|too many neighbor bins|bin size|extent too large",
     re.IGNORECASE,
 )
+#: Words that LAMMPS quotes.
+_QUOTED = re.compile(r"'([^']*)'")
 
 
 def potential_folder() -> Path | None:
@@ -191,8 +193,11 @@ def _refusal(said: str, line: str) -> QSDaskError:
     reason = " ".join(said.splitlines()[0].removeprefix("ERROR:").split())
     if _BLOWN_UP.search(reason):
         return blown_up(reason)
+    # LAMMPS quotes what it stumbles over. Out of a file that is not repeated: a recipe of somebody else may name any
+    # file that its user can read.
+    told = _QUOTED.sub(lambda found: found[0] if found[1] in line.split() else "'...'", reason)
     return BadDataError(
-        f"LAMMPS refused '{' '.join(line.split())}': {reason}",
+        f"LAMMPS refused '{' '.join(line.split())}': {told}",
         code="E-LAMMPS",
         hint="look at alloy.pair_style, alloy.pair_coeff and the end of log.txt in the specimen's folder",
     )

@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.util
 import ipaddress
 import os
+import socket
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import dask
@@ -43,8 +45,12 @@ def test_only_loopback_is_listened_on():
         assert sum(client.nthreads().values()) == 2
 
 
-def test_threads_listen_nowhere():
+def test_threads_listen_nowhere_not_even_for_a_moment(monkeypatch):
+    def listen(*_):
+        raise AssertionError("a port was opened")
+
     ports = psutil.Process().net_connections()
+    monkeypatch.setattr(socket.socket, "listen", listen)
     with connect("threads", 2) as client:
         assert [c for c in psutil.Process().net_connections() if c.status == "LISTEN" and c not in ports] == []
         assert client.submit(sum, [1, 2]).result() == 3
@@ -93,6 +99,30 @@ def test_what_somebody_planted_in_the_temporary_folder_is_not_imported(cluster, 
         made = [folder for folder in tmp_path.iterdir() if folder.name.startswith("qsdask-")]
         assert [stat.S_IMODE(folder.stat().st_mode) for folder in made] == [0o700]
     assert [folder.name for folder in tmp_path.iterdir()] == ["dask-scratch-space"]
+
+
+def scratch() -> list[str]:
+    """Where this process imports from that Dask made."""
+    return [place for place in sys.path if "dask-scratch-space" in place]
+
+
+@pytest.mark.parametrize("cluster", ["local", "threads"])
+def test_no_process_imports_from_a_folder_whose_name_others_know(cluster, tmp_path, monkeypatch):
+    # The owner of a folder can rename what we make in it, whatever its mode.
+    planted(tmp_path)
+    monkeypatch.delenv("DASK_TEMPORARY_DIRECTORY", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with connect(cluster, 1) as client:
+        places = [*scratch(), *client.submit(scratch).result()]
+        assert places
+        assert all(place.startswith(f"{tmp_path}/qsdask-") for place in places)
+    assert scratch() == []
+
+
+def test_a_temporary_folder_that_is_not_there_is_made(tmp_path, monkeypatch):
+    monkeypatch.setenv("DASK_TEMPORARY_DIRECTORY", str(tmp_path / "not" / "there"))
+    with connect("threads", 1) as client:
+        assert client.submit(sum, [1, 2]).result() == 3
 
 
 def refuse(number: int) -> int:

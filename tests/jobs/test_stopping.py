@@ -51,3 +51,16 @@ qsdask.cli.main(["ingest", "a b.dump", "store.zarr", "--overwrite"])
     job = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, timeout=50)
     assert job.returncode == -signal.SIGINT
     assert job.stderr == "qsdask: stopped; go on from here with\n  qsdask ingest 'a b.dump' store.zarr\n"
+
+
+def test_a_signal_after_the_last_words_is_no_traceback():
+    code = """
+import atexit, os, signal, qsdask.cli
+from qsdask.cli.group import cli
+cli.main = lambda *_, **__: os.kill(os.getpid(), signal.SIGINT)
+atexit.register(os.kill, os.getpid(), signal.SIGINT)
+raise SystemExit(qsdask.cli.main(["info", "store.zarr"]))
+"""
+    job = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, timeout=50)
+    assert job.returncode == -signal.SIGINT
+    assert job.stderr == "qsdask: stopped; go on from here with\n  qsdask info store.zarr\n"

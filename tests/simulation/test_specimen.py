@@ -250,6 +250,14 @@ def test_other_errors_of_lammps_are_told_with_their_line(tmp_path):
         made(plan(alloy={"pair_style": "no/such"}), tmp_path)
 
 
+def test_what_lammps_finds_in_a_potential_is_not_repeated(tmp_path):
+    file = tmp_path / "CuZr.eam.fs"
+    file.write_text("\n\n\n2 Cu Zr\nsecret words 1 2 3\n")
+    with pytest.raises(BadDataError, match=r"E-LAMMPS.*pair_coeff.*Not a valid") as refusal:
+        timing(plan(alloy={"potential": str(file)}))
+    assert "secret" not in str(refusal.value)
+
+
 def test_a_changed_potential_is_refused(tmp_path):
     one = plan()
     mine = copied(one.alloy.potential, tmp_path)

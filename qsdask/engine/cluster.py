@@ -18,13 +18,18 @@ from distributed.security import Security
 
 from qsdask.engine.guard import MARK, guard_told, refuse_again
 from qsdask.engine.versions import check_versions
-from qsdask.errors import NoInputError, UsageError
+from qsdask.errors import NoInputError, ResumableError, UsageError
 
 __all__ = ["connect"]
+
+_log = logging.getLogger(__name__)
 
 #: Tasks fail when all workers of a cluster started here have been gone for so long: on a busy machine a process that
 #: died may not come back, and they would wait for ever.
 NO_WORKERS_SECONDS = 40
+
+#: So long is waited for the first worker of a scheduler that stands already. Unit: seconds.
+WORKERS_SECONDS = 600
 
 #: A worker keeps the memory of one task for the next. Dask's own setting gives it back at once, and touching it anew
 #: costs more than the kernels; the peak of a process stays that of its largest task.
@@ -75,6 +80,8 @@ def connect(
         ``E-MAIN-GUARD`` when a script without a main guard asks for ``"local"``.
     NoInputError
         ``E-CLUSTER-FILE`` when the scheduler file is not there; ``E-CLUSTER-CONNECT`` when nobody answers.
+    ResumableError
+        ``E-NO-WORKERS`` when the scheduler has none, and none comes.
     """
     refuse_again()
     if isinstance(cluster, Client):
@@ -106,8 +113,24 @@ def connect(
         ) from None
     # Quiet until the client is closed: closing finds the lost connection too.
     with _quiet(), client:
+        _await_workers(client, cluster)
         check_versions(client)
         yield client
+
+
+def _await_workers(client: Client, cluster: str) -> None:
+    """Wait for the first worker, and say so: batch systems start them when there is room."""
+    if client.scheduler_info(n_workers=1)["workers"]:
+        return
+    _log.warning("the scheduler at %s has no workers yet; waiting up to %g s for one", cluster, WORKERS_SECONDS)
+    try:
+        client.wait_for_workers(1, timeout=WORKERS_SECONDS)
+    except TimeoutError:
+        raise ResumableError(
+            f"no worker has come to the scheduler at {cluster} in {WORKERS_SECONDS:g} s",
+            code="E-NO-WORKERS",
+            hint=f"start some with 'dask worker {cluster}', then run the same command again",
+        ) from None
 
 
 @contextmanager

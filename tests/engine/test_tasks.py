@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import dask
@@ -58,6 +59,7 @@ def test_threads_listen_nowhere_not_even_for_a_moment(monkeypatch):
 
 STRANGER = """
 import sys
+import threading
 from distributed import Client
 from distributed.security import Security
 for security in (None, Security.temporary()):
@@ -244,3 +246,19 @@ def test_a_cluster_whose_workers_do_not_come_back_ends_in_a_message(monkeypatch)
         client.cluster.scale(0)
         with pytest.raises(ResumableError, match="E-WORKER-LOST"):
             list(run_tasks(client, len, [("abc",)], label="measure", progress=False))
+
+
+def test_a_scheduler_without_workers_is_waited_for_and_told(monkeypatch, caplog):
+    with LocalCluster(
+        n_workers=0, processes=False, host="127.0.0.1", protocol="tcp://", dashboard_address="127.0.0.1:0"
+    ) as cluster:
+        monkeypatch.setattr(cluster_module, "WORKERS_SECONDS", 1)
+        with pytest.raises(ResumableError, match=r"(?s)E-NO-WORKERS.*dask worker"), connect(cluster.scheduler_address):
+            pass
+        assert "has no workers yet" in caplog.text
+        monkeypatch.setattr(cluster_module, "WORKERS_SECONDS", 60)
+        later = threading.Timer(1.0, cluster.scale, args=(1,))
+        later.start()
+        with connect(cluster.scheduler_address) as client:
+            assert client.submit(sum, [1, 2]).result() == 3
+        later.join()

@@ -64,7 +64,7 @@ class _EnoughError(Exception):
 def check(
     trajectory: str | Path | Sequence[str | Path],
     *,
-    species: Mapping[int, str] | None = None,
+    species: Mapping[int, str] | Sequence[str] | None = None,
     boundary: str | None = None,
     topology: str | Path | None = None,
     columns: str | None = None,
@@ -96,7 +96,7 @@ def check(
         Refusals are collected, not raised. One piece of a frame is held at a time, beside the first frame.
     """
     found = Findings()
-    settings = validated(IngestSettings, boundary=boundary, lost_atoms=lost_atoms)
+    settings = validated(IngestSettings, species=species, boundary=boundary, lost_atoms=lost_atoms)
     reading = validated(
         ReadingSettings,
         topology=None if topology is None else str(topology),
@@ -121,7 +121,7 @@ def check(
         )
         found.warnings.extend(source.warnings)
         found.frames = len(source)
-        known = species or {int(k): v for k, v in making_of(trajectory).get("species", {}).items()} or None
+        known = settings.species or {int(k): v for k, v in making_of(trajectory).get("species", {}).items()} or None
         _check_frames(source, known, settings.lost_atoms, frame, progress, found, collect)
     except QSDaskError as error:
         if error not in found.errors:  # the last of many bad frames, which left none

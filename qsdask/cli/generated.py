@@ -82,12 +82,14 @@ def _split(context: click.Context, parameter: click.Parameter, value: str | None
     return [part.strip() for part in value.split(",")] if value else None
 
 
-def _pairs(key_type: type, value_type: type) -> Callable[..., dict | None]:
-    """Callback that reads 'a=1,b=2'."""
+def _pairs(key_type: type, value_type: type) -> Callable[..., dict | list | None]:
+    """Callback that reads 'a=1,b=2'; where keys are numbers also 'x,y', of 1 and 2."""
 
-    def read(context: click.Context, parameter: click.Parameter, value: str | None) -> dict | None:
+    def read(context: click.Context, parameter: click.Parameter, value: str | None) -> dict | list | None:
         if value is None:
             return None
+        if key_type is int and "=" not in value:
+            return _split(context, parameter, value)
         try:
             parts = [part.split("=") for part in value.split(",") if part.strip()]
             return {key_type(key.strip()): value_type(text.strip()) for key, text in parts}

@@ -143,6 +143,9 @@ def parse_header(
     if thin:
         place.refuse(row=items[b"BOX BOUNDS"][0] + 1, **thin)
     columns = tuple(name.decode("utf-8", "backslashreplace") for name in items[b"ATOMS"][1].split())
+    if "element" not in columns:
+        # Since 2022 LAMMPS knows labels of types, and calls their column so.
+        columns = tuple("element" if name == "typelabel" else name for name in columns)
     coordinates, scaled, convention = _choose_columns(columns, place, items[b"ATOMS"][0])
     time = None
     if b"TIME" in items:

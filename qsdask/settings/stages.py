@@ -29,7 +29,10 @@ _STORED_FACETS = {"none": "hard", "area": "soft"}
 class IngestSettings(Settings):
     """How a trajectory becomes a store."""
 
-    species: dict[int, str] = Field(default={}, description="element of each atom type, when the file does not tell")
+    species: dict[int, str] = Field(
+        default={},
+        description="element of each atom type, or all in the order of the types, when the file does not tell",
+    )
     strain_step: float | None = Field(
         default=None,
         gt=0,
@@ -44,6 +47,12 @@ class IngestSettings(Settings):
     lost_atoms: Literal["error", "mask"] = Field(
         default="error", description="atoms that vanish: refuse the frame, or keep it with NaN for them"
     )
+
+    @field_validator("species", mode="before")
+    @classmethod
+    def _in_order(cls, value: object) -> object:
+        """LAMMPS users name the elements of types 1, 2, ... in this order."""
+        return dict(enumerate(value, start=1)) if isinstance(value, list | tuple) else value
 
     @field_validator("boundary")
     @classmethod

@@ -56,7 +56,7 @@ def ingest(
     trajectory: str | Path | Sequence[str | Path],
     store: str | Path,
     *,
-    species: Mapping[int, str] | None = None,
+    species: Mapping[int, str] | Sequence[str] | None = None,
     strain_step: float | None = None,
     chunk: int | None = None,
     boundary: str | None = None,
@@ -82,8 +82,9 @@ def ingest(
         given, and is kept with the store.
     store : str or Path
         Store to make.
-    species : mapping of int to str, optional
-        Element of each atom type, ``{1: "Cu", 2: "Zr"}``; needed unless the trajectory has an element column.
+    species : mapping of int to str, or sequence of str, optional
+        Element of each atom type, ``{1: "Cu", 2: "Zr"}`` or ``["Cu", "Zr"]``; needed unless the trajectory names the
+        elements, or has type labels that are elements.
     strain_step : float, optional
         Strain between consecutive frames, a fraction. Measured from the cell when not given.
     chunk : int, optional

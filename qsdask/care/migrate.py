@@ -38,8 +38,11 @@ WAITING = "receipt-1"
 #: In place of a task, for arrays that the driver writes.
 WHOLE: Task = (-1, -1, -1)
 
-#: Arrays that format 1 did not have.
+#: Arrays that format 1 did not have, and that are counted anew.
 ADDED = ("n_lost", "n_outside")
+
+#: Arrays that came later, and that a store does without.
+LATER = ("deformation",)
 
 
 def migrate(store: str | Path, *, progress: bool = True) -> Path:
@@ -172,7 +175,7 @@ def _chunks_by_task(root: Path, record: Record) -> dict[Task, list[str]]:
     """Chunk files of a stage, there or not, by the task that writes them; `WHOLE` for arrays written at once."""
     found: dict[Task, list[str]] = {}
     for group in record.groups:
-        for variable in (v for v in schema.variables_of(group) if v.name not in ADDED):
+        for variable in (v for v in schema.variables_of(group) if v.name not in (*ADDED, *LATER)):
             name = f"{group}/{variable.name}"
             described = array_metadata(root, name)
             chunks = described["chunk_grid"]["configuration"]["chunk_shape"]

@@ -35,6 +35,13 @@ class IngestSettings(Settings):
         gt=0,
         description="strain between consecutive frames, a fraction; measured from the cell when not given",
     )
+    strain_file: str | list[float] | None = Field(
+        default=None, description="text file with the strain of every frame, one a line, instead of strain_step"
+    )
+    loading: Literal["x", "y", "z", "xy", "xz", "yz", "volume"] | None = Field(
+        default=None,
+        description="component of the cell's deformation that is the loading; the one that moves most when not given",
+    )
     chunk: int = Field(default=65536, ge=16, description="atoms per domain, chunk and task")
     boundary: str | None = Field(
         default=None, description="LAMMPS boundary, such as ppp or spp, when the file does not tell"
@@ -44,6 +51,7 @@ class IngestSettings(Settings):
     lost_atoms: Literal["error", "mask"] = Field(
         default="error", description="atoms that vanish: refuse the frame, or keep it with NaN for them"
     )
+    added: ClassVar[tuple[str, ...]] = ("strain_file", "loading")
 
     @field_validator("boundary")
     @classmethod
@@ -51,6 +59,12 @@ class IngestSettings(Settings):
         if value is not None and (len(value.replace(" ", "")) not in (3, 6) or set(value) - set("pfsm ")):
             raise ValueError("expected three letters of p, f, s, m, such as 'ppp', or two for each axis")
         return value
+
+    @model_validator(mode="after")
+    def _one_strain(self) -> IngestSettings:
+        if self.strain_step is not None and self.strain_file is not None:
+            raise ValueError("give strain_step or strain_file, not both")
+        return self
 
 
 class ReadingSettings(Settings):

@@ -182,7 +182,14 @@ class TrainSettings(Settings):
         default="d2min",
         description="learn which atoms are plastic, or which ones are so in many isoconfigurational runs",
     )
-    strain: float = Field(default=LABEL_STRAIN, gt=0, description="strain of the label, a fraction")
+    strain: float = Field(
+        default=LABEL_STRAIN,
+        gt=0,
+        description="strain of the label, a fraction; the frame in which it is first passed, to within 0.0025",
+    )
+    frame: int | None = Field(
+        default=None, description="frame of the label instead, where its strain is passed more than once"
+    )
     threshold: float = Field(
         default=PLASTIC_ABOVE,
         gt=0,
@@ -210,6 +217,7 @@ class TrainSettings(Settings):
     )
     max_bin: int = Field(default=255, ge=2, le=65535, description="bins of a column")
     seed: int = Field(default=0, ge=0, description="seed of undersampling, folds and boosting")
+    added: ClassVar[tuple[str, ...]] = ("frame",)
 
     @model_validator(mode="before")
     @classmethod

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["NEAR", "branches", "passes"]
+from qsdask.errors import BadDataError
+
+__all__ = ["NEAR", "branch_name", "branches", "first_pass", "passed_again", "passes"]
 
 #: Strains nearer than this are the same.
 NEAR = 0.0025
@@ -60,3 +62,46 @@ def passes(strain: np.ndarray, wanted: float) -> list[int]:
     away, branch = np.abs(np.asarray(strain) - wanted), branches(strain)
     nearest = [int(np.where(branch == k, away, np.inf).argmin()) for k in range(int(branch[-1]) + 1)]
     return [step for step in nearest if away[step] <= NEAR]
+
+
+def first_pass(strain: np.ndarray, wanted: float, file: object = None) -> int:
+    """Frame in which a strain is first passed.
+
+    Parameters
+    ----------
+    strain : float64 array, shape (n_step,)
+        Of the frames, in order.
+    wanted : float
+        Strain.
+    file : path, optional
+        Store, for messages.
+
+    Raises
+    ------
+    BadDataError
+        ``E-STRAIN`` when no frame is within `NEAR` of it.
+    """
+    found = passes(strain, wanted)
+    if not found:
+        raise BadDataError(
+            f"no frame was stored at strain {wanted:g}; the store holds {len(strain)} frames from {strain.min():g} to {strain.max():g}",
+            code="E-STRAIN",
+            file=file,
+            hint="choose a stored strain with --strain, or ingest with the right --strain-step",
+        )
+    return found[0]
+
+
+def passed_again(strain: np.ndarray, wanted: float) -> str:
+    """What to say of a strain that is passed more than once, empty otherwise; see `first_pass`."""
+    found, branch = passes(strain, wanted), branches(strain)
+    told = [f"{step} ({branch_name(branch[step])}, {strain[step]:g})" for step in found]
+    if len(told) < 2:
+        return ""
+    return f"strain {wanted:g} is first passed in frame {told[0]}, and again in {', '.join(told[1:])}; --frame takes another"
+
+
+def branch_name(branch: int) -> str:
+    """What the branch of `branches` is called: loading, unloading, loading-2, unloading-2."""
+    cycle, back = divmod(int(branch), 2)
+    return ("unloading" if back else "loading") + (f"-{cycle + 1}" if cycle else "")

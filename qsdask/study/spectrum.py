@@ -43,7 +43,7 @@ def spectrum(
     path, run = Path(store), run or Run()
     group = softness_group(path, model)
     label = ledger.require(path, group).settings["label"]
-    step = label_step(path, label["strain"] if strain is None else strain)
+    step = label_step(path, label if strain is None else {"strain": strain})
     ledger.require(path, "response/d2min")
     fixed = {"group": group, "label": label, "step": step, "threshold": plastic_above(path, label, threshold)}
     return at_strain.finalise(

@@ -22,7 +22,7 @@ from qsdask.learn import Specimen, Table, definition_digest
 from qsdask.names import checked_name, name_of_model
 from qsdask.settings import TrainSettings, validated
 from qsdask.stages.definition import definition_of
-from qsdask.stages.steps import label_step
+from qsdask.stages.steps import label_note, label_step
 from qsdask.store import ledger
 from qsdask.store.identity import StoreAt
 from qsdask.store.reader import StoreReader
@@ -47,9 +47,9 @@ def train(
     run : Run, optional
         Cluster, workers, overwriting, progress.
     **settings
-        Fields of `qsdask.settings.TrainSettings`: ``label``, ``strain``, ``threshold``, ``set``, ``columns``, ``folds``, ``fold_kind``,
-        ``block`` (angstrom), ``draws``, ``ratio``, ``surface_margin`` (angstrom), ``host``, ``trees``, ``depth``,
-        ``learning_rate``, ``seed``.
+        Fields of `qsdask.settings.TrainSettings`: ``label``, ``strain``, ``frame``, ``threshold``, ``set``, ``columns``,
+        ``folds``, ``fold_kind``, ``block`` (angstrom), ``draws``, ``ratio``, ``surface_margin`` (angstrom), ``host``,
+        ``trees``, ``depth``, ``learning_rate``, ``seed``.
 
     Returns
     -------
@@ -61,9 +61,9 @@ def train(
     UsageError
         ``E-NAMING`` for a folder whose name cannot be that of a softness.
     BadDataError
-        ``E-NO-USABLE``: a store without atoms to learn from; ``E-ONE-CLASS``, ``E-FEW-PLASTIC``: labels from which nothing can be
-        learned; ``E-STRAIN``: no frame at the
-        label's strain; ``E-FEATURES-DIFFER``: stores whose features were defined differently.
+        ``E-NO-USABLE``: a store without atoms to learn from; ``E-ONE-CLASS``, ``E-FEW-PLASTIC``: labels from which nothing
+        can be learned; ``E-STRAIN``: no frame at the label's strain, or a frame that has another strain in each store;
+        ``E-FEATURES-DIFFER``: stores whose features were defined differently.
     CannotCreateError
         ``E-EXISTS`` when another model, or something else, is there.
 
@@ -84,7 +84,7 @@ def train(
             stack.enter_context(unchanged(path, (f"features/{chosen.set}", response)))
         label, definition = _agreed(paths, chosen)
         label_of = [
-            (store, domain, label_step(Path(store.path), chosen.strain))
+            (store, domain, label_step(Path(store.path), label))
             for store in map(StoreAt.of, paths)
             for domain in range(store.reader().n_domain)
         ]
@@ -111,6 +111,9 @@ def train(
                 d2_quantiles=quantiles,
                 progress=lambda done, total: advance(1),
             )
+    made = replace(
+        made, warnings=(*made.warnings, *(f"{note} ({path})" for path in paths for note in label_note(path, label)))
+    )
     if target.exists() and not run.overwrite:
         if learn.load_model(target).digest() == made.digest():
             return target
@@ -142,7 +145,7 @@ def _agreed(paths: Sequence[Path], chosen: TrainSettings) -> tuple[dict, dict]:
                 hint="compute one of them again with --overwrite",
             )
     label = {
-        "strain": chosen.strain,
+        **_moment(paths[0], chosen),
         "surface_margin_angstrom": chosen.surface_margin_angstrom,
         "host": chosen.host,
         "threshold": chosen.threshold,
@@ -150,6 +153,14 @@ def _agreed(paths: Sequence[Path], chosen: TrainSettings) -> tuple[dict, dict]:
         **({"frequency": chosen.threshold} if chosen.label == "propensity" else {}),
     }
     return label, {**definitions[0], "radii": radii}
+
+
+def _moment(path: Path, chosen: TrainSettings) -> dict:
+    """Strain of the label, and its frame if one is named; then the strain is that of the first store."""
+    if chosen.frame is None:
+        return {"strain": chosen.strain}
+    frame = label_step(path, {"strain": chosen.strain}, chosen.frame)
+    return {"strain": float(StoreReader(path)["frames/strain"][frame]), "frame": frame}
 
 
 def columns_of(root: StoreReader, chosen: TrainSettings) -> tuple[str, ...]:

@@ -113,7 +113,7 @@ def report(
             **{f"settings of {record.key}": _settings(record.settings) for record in stored},
             **{f"version of {name}": number for name, number in {**source["versions"], **found.versions}.items()},
         },
-        next_commands=next_commands(path, model, label_step(path, found.label["strain"])),
+        next_commands=next_commands(path, model, label_step(path, found.label)),
     )
     return write_page(out, render(shown))
 

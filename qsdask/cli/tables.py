@@ -72,6 +72,7 @@ def print_info(found: Mapping) -> None:
             ("atoms", f"{specimen['atoms']:,}"),
             ("frames", specimen["steps"]),
             ("strain", f"{specimen['strain'][0]:g} to {specimen['strain'][1]:g}"),
+            *([("loading", specimen["loading"])] if specimen["loading"] else []),
             ("species", ", ".join(f"{k} {v:.1%}" for k, v in specimen["species"].items())),
             ("domains", specimen["domains"]),
             ("periodic", ", ".join("yes" if p else "no" for p in specimen["periodic"])),

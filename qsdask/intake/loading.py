@@ -71,6 +71,11 @@ class Loading(NamedTuple):
     deformation: np.ndarray
     warnings: list[ReadWarning]
 
+    @property
+    def facts(self) -> dict:
+        """What a store keeps beside the numbers."""
+        return {"component": self.component, "name": self.name}
+
 
 def deformation_gradient(cells: np.ndarray, periodic: np.ndarray) -> np.ndarray:
     """Deformation gradient of every cell against the first one.

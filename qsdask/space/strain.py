@@ -11,6 +11,9 @@ __all__ = ["NEAR", "branch_name", "branches", "first_pass", "passed_again", "pas
 #: Strains nearer than this are the same.
 NEAR = 0.0025
 
+#: A strain is held while it changes by less than this.
+HELD = 1e-6
+
 #: A strain turns when it goes back by more than this; less is noise.
 TURN = NEAR / 10
 
@@ -93,12 +96,16 @@ def first_pass(strain: np.ndarray, wanted: float, file: object = None) -> int:
 
 
 def passed_again(strain: np.ndarray, wanted: float) -> str:
-    """What to say of a strain that is passed more than once, empty otherwise; see `first_pass`."""
+    """What to say of a strain that is passed again, or held, empty otherwise; see `first_pass`."""
     found, branch = passes(strain, wanted), branches(strain)
     told = [f"{step} ({branch_name(branch[step])}, {strain[step]:g})" for step in found]
-    if len(told) < 2:
+    moved = np.abs(strain[found[0] :] - strain[found[0]]) > HELD if found else np.ones(1, bool)
+    n_held = int(moved.argmax()) if moved.any() else len(moved)
+    more = [f"held until frame {found[0] + n_held - 1}"] if n_held > 1 else []
+    more += [f"passed again in {', '.join(told[1:])}"] if told[1:] else []
+    if not more:
         return ""
-    return f"strain {wanted:g} is first passed in frame {told[0]}, and again in {', '.join(told[1:])}; --frame takes another"
+    return f"strain {wanted:g} is first reached in frame {told[0]}, {' and '.join(more)}; --frame takes another"
 
 
 def branch_name(branch: int) -> str:

@@ -294,7 +294,7 @@ def _provenance(
         "input_hash": hashlib.blake2b(root["frames/source_hash"][:].tobytes(), digest_size=16).hexdigest(),
         "specimen": specimen_key(np.asarray(atoms["id"]), element),
         "fingerprint": fingerprint(np.asarray(atoms["id"]), reference, read_box(root, 0)),
-        "loading": {"component": loading.component, "name": loading.name},
+        "loading": loading.facts,
         "warnings": [{"code": note.code, "text": note.text} for note in notes],
     }
 

@@ -94,7 +94,8 @@ def report(
             "name": about["name"],
             "atoms": about["atoms"],
             "frames": about["steps"],
-            "strain": f"{about['strain'][0]:g} to {about['strain'][1]:g}",
+            "strain": f"{about['strain'][0]:g} to {about['strain'][1]:g}"
+            + (f", {about['loading']}" if about["loading"] else ""),
             "composition": ", ".join(f"{name} {share:.2%}" for name, share in about["species"].items()),
             "excluded": scores["excluded"],
         },

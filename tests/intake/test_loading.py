@@ -12,7 +12,10 @@ from qsdask.formats.continuity import unflipped
 from qsdask.intake.loading import COMPONENTS, components, deformation_gradient, loading_of, measurable
 from qsdask.settings import IngestSettings
 from tests.conftest import SPECIES
+from tests.naive.d2min import d2min
+from tests.naive.neighbours import neighbours
 from tests.stages.test_steps import dump_of
+from tests.store_files import content_of
 
 BOX = np.diag([9.2, 11.4, 13.6])
 TILTED = np.array([[9.2, 0, 0], [1.1, 11.4, 0], [-0.8, 0.6, 13.6]])
@@ -39,6 +42,14 @@ def sheared(plane: str, gamma: float) -> np.ndarray:
     gradient = np.eye(3)
     gradient[SHEARS[plane]] = gamma
     return gradient
+
+
+def short_tilts(cell: np.ndarray) -> np.ndarray:
+    """The same lattice as LAMMPS flips it: tilts of half of the box lengths at most."""
+    told = np.array(cell)
+    for row, column in ((2, 1), (2, 0), (1, 0)):
+        told[row] -= np.rint(told[row, column] / told[column, column]) * told[column]
+    return told
 
 
 def loaded(gradients, cell=BOX, periodic=ALL, **settings):
@@ -79,9 +90,7 @@ def test_simple_shear_through_box_flips(plane):
     cell, cells, n_flip = TILTED, [], 0
     for gamma in gammas:
         straight = cell @ sheared(plane, gamma).T
-        told = np.array(straight)
-        for row, column in ((2, 1), (2, 0), (1, 0)):  # as LAMMPS keeps its tilts below half of the lengths
-            told[row] -= np.rint(told[row, column] / told[column, column]) * told[column]
+        told = short_tilts(straight)
         n_flip += not np.allclose(told, straight)
         cells.append(unflipped(told, cells[-1]).cell if cells else told)
     assert n_flip > 5
@@ -170,12 +179,17 @@ def test_frames_like_the_first_are_not_deformed_at_all():
     np.testing.assert_array_equal(gradient[[0, 2]], [np.eye(3)] * 2)
 
 
-def run_of(gradients, file, cell=TILTED):
-    """Dump of 60 atoms in cells that follow these gradients."""
+def run_of(gradients, file, cell=TILTED, jump=0.0, flipped=False):
+    """Dump of 60 atoms in cells that follow these gradients; each frame moves the atoms by `jump` of the cell more."""
     rng = np.random.default_rng(5)
     grid = np.stack(np.meshgrid(np.arange(3), np.arange(4), np.arange(5), indexing="ij"), axis=-1)
     rest = (grid.reshape(-1, 3) + rng.uniform(-0.2, 0.2, (60, 3))) / (3, 4, 5)
-    file.write_text(dump_of([(cell @ gradient.T, rest) for gradient in gradients]))
+    moved, frames = rng.normal(0.0, jump, (60, 3)), []
+    for step, gradient in enumerate(gradients):
+        straight = cell @ gradient.T
+        told = short_tilts(straight) if flipped else straight
+        frames.append((told, (rest + step * moved) @ straight @ np.linalg.inv(told)))
+    file.write_text(dump_of(frames))
     return file
 
 
@@ -239,3 +253,67 @@ def test_what_does_not_fit_is_refused_and_says_what_to_do(tmp_path, few):
 
 def test_settings_that_are_not_given_are_not_stored():
     assert not {"loading", "strain_file"} & IngestSettings().stored().keys()
+
+
+def twin_of(tree, step: int, cutoff: float) -> np.ndarray:
+    """D2min of a stored frame by the slow twin."""
+    at = {name: tree[f"frames/{name}"].values for name in ("position", "cell", "periodic")}
+    near = neighbours(at["position"][0], at["cell"][0], at["periodic"], cutoff)
+    bonds = [[(row, image) for row, image, _ in found] for found in near]
+    return d2min(at["position"][0], at["position"][step], at["cell"][0], at["cell"][step], at["periodic"], bonds)
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_d2min_of_every_loading_is_that_of_the_slow_twin(tmp_path, few, component):
+    strain = [0.0, 0.05, -0.08]
+    if component == "volume":
+        gradients = [np.eye(3) * (1 + e) ** (1 / 3) for e in strain]
+    else:
+        gradients = [stretched(component, e) if component in AXES else sheared(component, e) for e in strain]
+    dump = run_of(gradients, tmp_path / "run.dump", jump=0.02)
+    store = qsdask.ingest(dump, tmp_path / "g.zarr", species=SPECIES, chunk=16, run=few)
+    tree = qsdask.open_store(qsdask.respond(store, cutoff=3.9, run=few))
+    np.testing.assert_allclose(tree["frames/strain"], strain, atol=1e-9)
+    for step in (1, 2):
+        found = tree["response/d2min/d2min"].values[step]
+        assert found.mean() > 0.5
+        np.testing.assert_allclose(found, twin_of(tree, step, 3.9), rtol=1e-9)
+
+
+@pytest.mark.parametrize("plane", SHEARS)
+def test_a_flipped_run_has_its_shear_and_the_response_of_one_that_was_not(tmp_path, few, plane):
+    gammas = [0.0, 0.1, 0.3, 0.45, 0.6, 0.8, 0.6]
+    gradients = [sheared(plane, gamma) for gamma in gammas]
+    stores = []
+    for name, flipped in (("straight", False), ("flipped", True)):
+        dump = run_of(gradients, tmp_path / f"{name}.dump", jump=0.01, flipped=flipped)
+        store = qsdask.ingest(dump, tmp_path / f"{name}.zarr", species=SPECIES, run=few)
+        stores.append(qsdask.open_store(qsdask.respond(store, run=few)))
+    told = [
+        {w["code"] for w in qsdask.info(tmp_path / f"{n}.zarr")["stages"][0]["provenance"]["warnings"]}
+        for n in ("straight", "flipped")
+    ]
+    assert told == [set(), {"W-BOX-FLIP"}]
+    for tree in stores:
+        np.testing.assert_allclose(tree["frames/strain"], gammas, atol=1e-9)
+    ids = [tree["atoms/id"].values for tree in stores]
+    one, two = (tree["response/d2min/d2min"].values[:, np.argsort(i)] for tree, i in zip(stores, ids, strict=True))
+    np.testing.assert_allclose(two[1:], one[1:], rtol=1e-2)  # wrapped positions are rounded to five decimals
+
+
+def test_a_damaged_gradient_is_found_and_mended(tmp_path, few):
+    dump = run_of([sheared("xy", e) for e in CREEP], tmp_path / "run.dump")
+    store = qsdask.ingest(dump, tmp_path / "g.zarr", species=SPECIES, run=few)
+    before = content_of(store)
+    file = store / "frames/deformation/c/0/0/0"
+    file.write_bytes(file.read_bytes()[:-3])
+    assert [damage.file for damage in qsdask.verify(store, progress=False)] == ["frames/deformation/c/0/0/0"]
+    qsdask.repair(store, source=dump, run=few)
+    assert {k: v for k, v in content_of(store).items() if "/c/" in k} == {k: v for k, v in before.items() if "/c/" in k}
+
+
+def test_info_names_the_loading(tmp_path, few, capsys):
+    dump = run_of([stretched("z", -e) for e in CREEP], tmp_path / "run.dump", BOX)
+    store = qsdask.ingest(dump, tmp_path / "g.zarr", species=SPECIES, run=few)
+    assert main(["info", str(store)]) == 0
+    assert "compression along z" in capsys.readouterr().out

@@ -26,13 +26,15 @@ def test_rest_and_noise_are_no_turns():
     assert not branches(np.zeros(5)).any()
     assert not branches(np.zeros(1)).any()
     assert passes(held, 0.03) == [19]
+    assert "in frame 19 (loading, 0.03), held until frame 59;" in passed_again(held, 0.03)
+    assert "held until frame 59" not in passed_again(np.append(held, 0.0), 0.015)
 
 
 def test_the_first_pass_is_taken_though_a_later_one_is_nearer():
     assert passes(UNLOADED, 0.04) == [4, 8]
     assert first_pass(UNLOADED, 0.04) == 4
     assert passed_again(UNLOADED, 0.04) == (
-        "strain 0.04 is first passed in frame 4 (loading, 0.0403), and again in 8 (unloading, 0.04); --frame takes another"
+        "strain 0.04 is first reached in frame 4 (loading, 0.0403), passed again in 8 (unloading, 0.04); --frame takes another"
     )
     assert passes(CYCLE, -0.04) == [13, 17, 33, 37]
     assert passes(CYCLE, 0.0) == [0, 10, 20, 30, 40]

@@ -64,7 +64,7 @@ def test_the_first_pass_is_learned_and_the_model_says_so(learned):
     assert plastic_atoms(glass, ONCE) != plastic_atoms(glass, AGAIN)
     assert sum(s.n_plastic for s in found.specimens) == plastic_atoms(glass, ONCE)
     (told,) = [warning for warning in found.warnings if "W-STRAIN-AGAIN" in warning]
-    assert "frame 2 (loading, 0.0403), and again in 4 (unloading, 0.04); --frame takes another" in told
+    assert "frame 2 (loading, 0.0403), passed again in 4 (unloading, 0.04); --frame takes another" in told
 
 
 def test_another_frame_is_learned_where_it_is_named(learned, tmp_path, few):

@@ -13,6 +13,7 @@ import qsdask
 from qsdask.cli import main
 from qsdask.errors import BadDataError, UsageError
 from qsdask.learn import load_model
+from qsdask.study.spectrum import spectrum
 from tests.conftest import SPECIES
 from tests.stages.test_steps import dump_of
 
@@ -25,13 +26,13 @@ def command(*arguments) -> int:
     return main([str(a) for a in (*arguments, "--cluster", "threads", "--quiet")])
 
 
-def strained(place, seed: int, few):
-    """Store of 120 atoms pressed, let go and pulled along x; more and more atoms move by themselves."""
+def strained(place, seed: int, few, path=PATH):
+    """Store of 120 atoms whose box is pressed along x, let go and pulled; more and more atoms move by themselves."""
     rng = np.random.default_rng(seed)
     grid = np.stack(np.meshgrid(np.arange(4), np.arange(5), np.arange(6), indexing="ij"), axis=-1)
     rest = rng.permutation(grid.reshape(-1, 3) + rng.uniform(-0.2, 0.2, (120, 3))) / (4, 5, 6)
     jump, frames = rng.normal(0.0, 0.04, (120, 3)), []
-    for step, strain in enumerate(PATH):
+    for step, strain in enumerate(path):
         moved = np.where(np.arange(120)[:, None] % 12 < 1 + step, jump, 0.0)
         frames.append((np.diag([9.2 * (1 - strain), 11.4, 13.6]), rest + moved))
     place.with_suffix(".dump").write_text(dump_of(frames))
@@ -134,6 +135,25 @@ def test_activation_names_the_branches(learned, tmp_path, few, capsys):
     assert "4: 0.04 unloading" in shown
     assert command("activation", other, "--model", model, "--frame", AGAIN, "--json") == 0
     assert json.loads(capsys.readouterr().out)["frame"] == [AGAIN]
+
+
+def test_the_spectrum_is_that_of_the_frame_named(learned, few):
+    _, other, model = learned
+    for how, frame in (({}, ONCE), ({"strain": -0.03}, 6), ({"frame": AGAIN}, AGAIN)):
+        found = spectrum(other, model=model, run=few, **how)
+        assert found["strain"].item() == pytest.approx(PATH[frame], abs=1e-9)
+
+
+def test_creep_is_learned_from_a_frame_whose_strain_others_have_too(tmp_path, few):
+    glass = strained(tmp_path / "held.zarr", 3, few, path=[0, 0.03, 0.03, 0.03, 0.03])
+    by_strain = qsdask.train(glass, model=tmp_path / "first.qs", strain=0.03, **{**QUICK, "threshold": 1.0}, run=few)
+    assert any("held until frame 4" in warning for warning in load_model(by_strain).warnings)
+    still = strained(tmp_path / "still.zarr", 4, few, path=[0] * 5)
+    with pytest.raises(BadDataError, match="E-STRAIN"):
+        qsdask.train(still, model=tmp_path / "none.qs", **QUICK, run=few)
+    late = qsdask.train(still, model=tmp_path / "late.qs", frame=-1, **QUICK, run=few)
+    assert load_model(late).label["frame"] == 4
+    assert sum(s.n_plastic for s in load_model(late).specimens) == plastic_atoms(still, 4)
 
 
 def test_report_and_export_take_it(learned, tmp_path, few):

@@ -90,7 +90,7 @@ def first_pass(strain: np.ndarray, wanted: float, file: object = None) -> int:
             f"no frame was stored at strain {wanted:g}; the store holds {len(strain)} frames from {strain.min():g} to {strain.max():g}",
             code="E-STRAIN",
             file=file,
-            hint="choose a stored strain with --strain, or ingest with the right --strain-step",
+            hint="choose a stored strain with --strain, a frame with --frame, or ingest with the right --strain-step",
         )
     return found[0]
 

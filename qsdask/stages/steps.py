@@ -102,7 +102,7 @@ def label_step(path: Path, label: Mapping, frame: int | None = None) -> int:
             f"no deformed frame was stored at strain {wanted:g}, the nearest is the undeformed one at {strain[0]:g}",
             code="E-STRAIN",
             file=path,
-            hint="choose a stored strain with --strain, or ingest with the right --strain-step",
+            hint="choose a stored strain with --strain, a frame with --frame, or ingest with the right --strain-step",
         )
     return step
 

@@ -111,9 +111,7 @@ def train(
                 d2_quantiles=quantiles,
                 progress=lambda done, total: advance(1),
             )
-    made = replace(
-        made, warnings=(*made.warnings, *(f"{note} ({path})" for path in paths for note in label_note(path, label)))
-    )
+    made = replace(made, warnings=(*made.warnings, *_notes(paths, label)))
     if target.exists() and not run.overwrite:
         if learn.load_model(target).digest() == made.digest():
             return target
@@ -145,7 +143,7 @@ def _agreed(paths: Sequence[Path], chosen: TrainSettings) -> tuple[dict, dict]:
                 hint="compute one of them again with --overwrite",
             )
     label = {
-        **_moment(paths[0], chosen),
+        **_moment(paths, chosen),
         "surface_margin_angstrom": chosen.surface_margin_angstrom,
         "host": chosen.host,
         "threshold": chosen.threshold,
@@ -155,12 +153,20 @@ def _agreed(paths: Sequence[Path], chosen: TrainSettings) -> tuple[dict, dict]:
     return label, {**definitions[0], "radii": radii}
 
 
-def _moment(path: Path, chosen: TrainSettings) -> dict:
-    """Strain of the label, and its frame if one is named; then the strain is that of the first store."""
+def _moment(paths: Sequence[Path], chosen: TrainSettings) -> dict:
+    """Strain of the label, and its frame if one is named; then the strain is the mean of what it is there."""
     if chosen.frame is None:
         return {"strain": chosen.strain}
-    frame = label_step(path, {"strain": chosen.strain}, chosen.frame)
-    return {"strain": float(StoreReader(path)["frames/strain"][frame]), "frame": frame}
+    frames = [label_step(path, {"strain": chosen.strain}, chosen.frame) for path in paths]
+    there = [StoreReader(path)["frames/strain"][frame] for path, frame in zip(paths, frames, strict=True)]
+    # Sorted: the order of the stores does not matter, not even by rounding. Frames that differ are refused by their strain.
+    return {"strain": float(np.mean(np.sort(there))), "frame": min(frames)}
+
+
+def _notes(paths: Sequence[Path], label: dict) -> list[str]:
+    """What must be said of the label's frame, with the name of the glass; in an order that is not that of the stores."""
+    names = {path: ledger.require(path, "ingest").settings["name"] for path in paths}
+    return sorted(f"{note} ({names[path]})" for path in paths for note in label_note(path, label))
 
 
 def columns_of(root: StoreReader, chosen: TrainSettings) -> tuple[str, ...]:

@@ -84,6 +84,17 @@ def test_another_frame_is_learned_where_it_is_named(learned, tmp_path, few):
         qsdask.train(glass, model=tmp_path / "o.qs", frame=7, **QUICK, run=few)
 
 
+@pytest.mark.parametrize("how", [{}, {"frame": AGAIN}])
+def test_the_order_of_the_stores_does_not_matter(learned, tmp_path, few, how):
+    one, two = learned[:2]
+    made = [
+        load_model(qsdask.train(stores, model=tmp_path / f"{k}.qs", **how, **QUICK, run=few))
+        for k, stores in enumerate(([one, two], [two, one]))
+    ]
+    assert made[0].digest() == made[1].digest()
+    assert sum("W-STRAIN-AGAIN" in warning for warning in made[0].warnings) == (0 if how else 2)
+
+
 def test_scores_are_those_of_the_first_pass_or_of_the_frame_named(learned, few, capsys):
     _, other, model = learned
     scores = qsdask.evaluate(other, model=model, run=few)

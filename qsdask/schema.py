@@ -48,6 +48,8 @@ class Variable:
         Meaning, in a sentence.
     coordinate : bool
         Whether xarray shows it as a coordinate of the group.
+    whole : bool
+        Whether it is written at once, as one chunk, by the process that runs the stage; coordinates always are.
     """
 
     group: str
@@ -57,6 +59,7 @@ class Variable:
     units: str
     long_name: str
     coordinate: bool = False
+    whole: bool = False
 
     @property
     def fill_value(self) -> object:
@@ -112,6 +115,10 @@ _OF_FRAMES = "|".join(stage.groups[0].partition("/")[0] for stage in STAGES if s
 _AT_STEP = re.compile(rf"steps/([1-9][0-9]*)/((?:{_OF_FRAMES})(?:/.*)?)")
 
 
+#: Meaning of the coordinate of frames, wherever it stands.
+_STRAIN = "engineering strain of the loading, a fraction, positive in the direction of the first loading"
+
+
 def _shell(group: str) -> tuple[Variable, ...]:
     """What every shell of neighbours has."""
     image = "lattice vectors a, b, c to add to the neighbour's wrapped position"
@@ -136,8 +143,17 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("frames", "n_outside", ("step",), "int64", "1", "wrapped atoms more than a box length outside of the box"),
     Variable("frames", "periodic", ("vector",), "bool", "1", "whether the cell repeats along a, b, c"),
     Variable("frames", "xyz", ("xyz",), "string", "1", "Cartesian axis", coordinate=True),
-    Variable("frames", "strain", ("step",), "float64", "1", "engineering strain, as a fraction", coordinate=True),
+    Variable("frames", "strain", ("step",), "float64", "1", _STRAIN, coordinate=True),
     Variable("frames", "timestep", ("step",), "int64", "1", "timestep number in the trajectory", coordinate=True),
+    Variable(
+        "frames",
+        "deformation",
+        ("step", "xyz", "line"),
+        "float64",
+        "1",
+        "deformation gradient of the cell: images of undeformed unit lines along x, y, z as columns; NaN without a period",
+        whole=True,
+    ),
     Variable(
         "domains",
         "bounds",
@@ -173,9 +189,7 @@ VARIABLES: tuple[Variable, ...] = (
         "non-affine squared displacement against the undeformed frame",
     ),
     Variable("response/d2min", "valid", ("step", "atom"), "bool", "1", "whether the affine fit was regular"),
-    Variable(
-        "response/d2min", "strain", ("step",), "float64", "1", "engineering strain, as a fraction", coordinate=True
-    ),
+    Variable("response/d2min", "strain", ("step",), "float64", "1", _STRAIN, coordinate=True),
     Variable(
         "response/propensity",
         "frequency",
@@ -192,9 +206,7 @@ VARIABLES: tuple[Variable, ...] = (
         "angstrom^2",
         "non-affine squared displacement, mean over isoconfigurational runs",
     ),
-    Variable(
-        "response/propensity", "strain", ("step",), "float64", "1", "engineering strain, as a fraction", coordinate=True
-    ),
+    Variable("response/propensity", "strain", ("step",), "float64", "1", _STRAIN, coordinate=True),
     Variable(
         "softness/*", "qs", ("atom",), "float64", "1", "quench-in softness: mean plastic probability of the fold models"
     ),

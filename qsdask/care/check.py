@@ -16,7 +16,8 @@ from qsdask.formats.frame import FramePiece, ReadWarning
 from qsdask.formats.opening import open_trajectory
 from qsdask.formats.trajectory import Trajectory
 from qsdask.intake.comparison import Policy, lost_atoms_error
-from qsdask.intake.making import making_of
+from qsdask.intake.loading import loading_of, refuse_unknown_strain, strains_from
+from qsdask.intake.making import completed, making_of
 from qsdask.intake.rowtable import RowTable
 from qsdask.intake.scatter import PIECE_ATOMS, box_of, count_warnings, far_outside, rows_of_piece
 from qsdask.intake.soundness import refuse_flat, refuse_overlap
@@ -65,6 +66,9 @@ def check(
     trajectory: str | Path | Sequence[str | Path],
     *,
     species: Mapping[int, str] | Sequence[str] | None = None,
+    strain_step: float | None = None,
+    strain_file: str | Path | Sequence[float] | None = None,
+    loading: str | None = None,
     boundary: str | None = None,
     topology: str | Path | None = None,
     columns: str | None = None,
@@ -81,8 +85,10 @@ def check(
 
     Parameters
     ----------
-    trajectory, species, boundary, topology, columns, strict, skip_bad_frames, assume_order, restart_overlap, lost_atoms
+    trajectory, species, strain_step, strain_file, loading, boundary, lost_atoms
         As for `qsdask.ingest`. Without `species`, also from ``specimen.json``, elements are not looked at.
+    topology, columns, strict, skip_bad_frames, assume_order, restart_overlap
+        As for `qsdask.ingest`.
     max_errors : int
         Stop after so many.
     frame : int, optional
@@ -96,7 +102,15 @@ def check(
         Refusals are collected, not raised. One piece of a frame is held at a time, beside the first frame.
     """
     found = Findings()
-    settings = validated(IngestSettings, species=species, boundary=boundary, lost_atoms=lost_atoms)
+    settings = validated(
+        IngestSettings,
+        species=species,
+        strain_step=strain_step,
+        strain_file=strains_from(strain_file),
+        loading=loading,
+        boundary=boundary,
+        lost_atoms=lost_atoms,
+    )
     reading = validated(
         ReadingSettings,
         topology=None if topology is None else str(topology),
@@ -121,8 +135,8 @@ def check(
         )
         found.warnings.extend(source.warnings)
         found.frames = len(source)
-        known = settings.species or {int(k): v for k, v in making_of(trajectory).get("species", {}).items()} or None
-        _check_frames(source, known, settings.lost_atoms, frame, progress, found, collect)
+        settings = completed(settings, making_of(trajectory), [place.timestep for place in source.frames])
+        _check_frames(source, settings, frame, progress, found, collect)
     except QSDaskError as error:
         if error not in found.errors:  # the last of many bad frames, which left none
             found.errors.append(error)
@@ -133,8 +147,7 @@ def check(
 
 def _check_frames(
     source: Trajectory,
-    species: Mapping[int, str] | None,
-    lost: str,
+    settings: IngestSettings,
     only: int | None,
     progress: bool,
     found: Findings,
@@ -147,11 +160,12 @@ def _check_frames(
     found.atoms = first.natoms
     refuse_flat(first, source.frames[0].path)
     refuse_overlap(first, source.frames[0].path)
+    refuse_unknown_strain(settings, len(source), first.cell, first.periodic)
     kind = np.zeros(first.natoms, np.int16)
     names: list[str] = []
     kinds: dict[int, int] = {}
-    if species is not None or first.element is not None:
-        kind, names = species_of(first, species or {}, source.frames[0].path)
+    if settings.species or first.element is not None:
+        kind, names = species_of(first, settings.species, source.frames[0].path)
         radius_of(names, {})
     if first.type is not None:
         # Without elements every type is a species of its own: a type must not change either way.
@@ -167,33 +181,37 @@ def _check_frames(
         progress_bar("check", len(steps), show=progress) as advance,
     ):
         table = RowTable.write(Path(folder) / "rows", first.id, kind, box.reduced(box.wrap(first.position)))
-        policy = Policy(kinds, tuple(names), cells, lost)
+        policy = Policy(kinds, tuple(names), cells, settings.lost_atoms)
         counts = np.zeros((2, len(source)), np.int64)
         while done < len(steps):
             try:
                 for step, pieces in source.frames_in_pieces(steps[done:], PIECE_ATOMS):
-                    counts[:, step] = _check_frame(source, step, pieces, table, policy, first.id)
+                    *counts[:, step], cells[step] = _check_frame(source, step, pieces, table, policy, first.id)
                     done += 1
                     advance(1)
             except QSDaskError as error:
                 collect(error)
                 done += 1
                 advance(1)
+    if len(cells) == len(source):  # where one could not be read, nobody knows which moves most
+        every = np.array([cells[step] for step in range(len(source))])
+        found.warnings.extend(loading_of(every, first.periodic, settings).warnings)
     found.warnings.extend(count_warnings(*counts))
 
 
 def _check_frame(
     source: Trajectory, step: int, pieces: Iterable[FramePiece], table: RowTable, policy: Policy, ids: np.ndarray
-) -> tuple[int, int]:
-    """The atoms of a frame are those of the first one, each once; how many are lost, and far outside of the box."""
+) -> tuple[int, int, np.ndarray]:
+    """The atoms of a frame are those of the first one, each once; how many are lost, and far outside of the box; its cell."""
     place = source.place(step)
     count = np.zeros(len(table), dtype=np.uint8)
     outside = 0
     for piece in pieces:
-        outside += far_outside(box_of(piece.header, policy, step).reduced(piece.position), piece.header)
+        box = box_of(piece.header, policy, step)
+        outside += far_outside(box.reduced(piece.position), piece.header)
         np.add.at(count, rows_of_piece(piece, table, policy, place.path, step), 1)
     if (count > 1).any():
         raise source.repeated_id(step, int(ids[np.argmax(count > 1)]))
     if policy.lost == "error" and not count.all():
         raise lost_atoms_error(np.sort(ids[count == 0]), place, step)
-    return int((count == 0).sum()), outside
+    return int((count == 0).sum()), outside, box.cell

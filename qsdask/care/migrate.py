@@ -1,6 +1,7 @@
 """``migrate``: bring a store of an older format to the present one.
 
-Format 1 had receipts without the names of their files, no manifests, and no file for a chunk full of fill values.
+Format 1 had receipts without the names of their files, no manifests, and no file for a chunk full of fill values. Stores of
+either format may lack arrays that came later and follow from what is there.
 """
 
 from __future__ import annotations
@@ -13,18 +14,21 @@ from pathlib import Path
 import numpy as np
 
 from qsdask import schema
+from qsdask.care.verify import verify
 from qsdask.engine.reading import read_box
 from qsdask.engine.tasks import progress_bar
 from qsdask.errors import NoInputError
 from qsdask.files.lock import writing
+from qsdask.intake.loading import loading_of
+from qsdask.settings import IngestSettings
 from qsdask.store import ledger
 from qsdask.store.durable import DurableStore, content_words, name_word
 from qsdask.store.ledger import Record, Task
 from qsdask.store.manifest import FILE_WORDS, folder_text, folders_of
 from qsdask.store.place import Place
 from qsdask.store.reader import StoreReader, open_checked
-from qsdask.store.record import keys, publish, put_record, record_from, require_store
-from qsdask.store.template import create_array
+from qsdask.store.record import keys, publish, put_record, read_record, record_from, require_store
+from qsdask.store.template import create_array, write_whole
 from qsdask.store.validate import array_metadata, check_format, check_requires, damaged, intact, mark_of, metadata
 
 __all__ = ["migrate"]
@@ -38,12 +42,15 @@ WAITING = "receipt-1"
 #: In place of a task, for arrays that the driver writes.
 WHOLE: Task = (-1, -1, -1)
 
-#: Arrays that format 1 did not have.
+#: Arrays that format 1 did not have, and that are counted anew.
 ADDED = ("n_lost", "n_outside")
+
+#: Arrays that came later, and that a store does without.
+LATER = ("deformation",)
 
 
 def migrate(store: str | Path, *, progress: bool = True) -> Path:
-    """Bring a store of an older qsdask to the present format; its numbers stay as they are.
+    """Bring a store of an older qsdask to the present format, and add what came later; its numbers stay as they are.
 
     Parameters
     ----------
@@ -55,7 +62,8 @@ def migrate(store: str | Path, *, progress: bool = True) -> Path:
     Returns
     -------
     Path
-        The store; one of the present format is left as it is.
+        The store. One of the present format gets the deformation gradient of its frames and the name of its loading, if
+        it does not have them; its strains stay those that its labels rest on.
 
     Raises
     ------
@@ -78,16 +86,37 @@ def migrate(store: str | Path, *, progress: bool = True) -> Path:
         raise NoInputError("this is no store of qsdask", code="E-NO-STORE", file=root, hint="nothing was changed here")
     with writing(root):
         old = [key for key in keys(root) if _format(root, key) == 1]
-        if not old and _root_format(root) == schema.FORMAT_VERSION:
-            return root
-        with progress_bar("migrate", len(old), show=progress) as advance:
-            for key in old:
-                _migrate_stage(root, key)
-                advance(1)
-        publish(root)
-        for key in keys(root):
-            Place(root).remove_all(f"ledger/{key}/{WAITING}")
+        if old or _root_format(root) != schema.FORMAT_VERSION:
+            with progress_bar("migrate", len(old), show=progress) as advance:
+                for key in old:
+                    _migrate_stage(root, key)
+                    advance(1)
+            publish(root)
+            for key in keys(root):
+                Place(root).remove_all(f"ledger/{key}/{WAITING}")
+        _add_gradient(root, progress)
     return root
+
+
+def _add_gradient(root: Path, progress: bool) -> None:
+    """Deformation gradient and loading of a store that was ingested before there were any."""
+    record = read_record(root, "ingest")
+    if record is None or not record.complete or "loading" in record.facts:
+        return
+    # Its manifest is made anew from the files, which must be those that it names; a gradient without a manifest is what an
+    # interrupted try left.
+    found = (d for d in verify(root, progress=progress) if d.stage == "ingest" and not d.harmless)
+    if harm := [d for d in found if not d.file.startswith("frames/deformation/")]:
+        raise damaged(root, harm[0].file, "a damaged store cannot be migrated; 'qsdask repair' comes first")
+    reader = StoreReader(root)
+    kept = {name: value for name, value in record.settings.items() if name in IngestSettings.model_fields}
+    loading = loading_of(reader["frames/cell"][:], reader["frames/periodic"][:], IngestSettings(**kept))
+    (variable,) = (v for v in schema.variables_of("frames") if v.name in LATER)
+    Place(root).remove_all("frames/deformation")
+    create_array(root, "frames", variable, {"step": record.shape[1], "xyz": 3, "line": 3}, {})
+    write_whole(root, "frames", {"deformation": loading.deformation})
+    ledger.seal(root, replace(record, provenance={**record.facts, "loading": loading.facts}))
+    publish(root)
 
 
 def _root_format(root: Path) -> object:
@@ -172,7 +201,7 @@ def _chunks_by_task(root: Path, record: Record) -> dict[Task, list[str]]:
     """Chunk files of a stage, there or not, by the task that writes them; `WHOLE` for arrays written at once."""
     found: dict[Task, list[str]] = {}
     for group in record.groups:
-        for variable in (v for v in schema.variables_of(group) if v.name not in ADDED):
+        for variable in (v for v in schema.variables_of(group) if v.name not in (*ADDED, *LATER)):
             name = f"{group}/{variable.name}"
             described = array_metadata(root, name)
             chunks = described["chunk_grid"]["configuration"]["chunk_shape"]

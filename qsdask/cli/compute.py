@@ -26,7 +26,11 @@ from qsdask.settings import (
 def _which_frames(command):
     """Options of a stage that describes one frame; the command gets `step` and `strain`."""
     for option in (
-        click.option("--strain", type=float, help="Instead of --frame: the stored frame nearest to this strain."),
+        click.option(
+            "--strain",
+            type=float,
+            help="Instead of --frame: the frame in which this strain is first passed, to within 0.0025.",
+        ),
         click.option(
             "--frame",
             "--step",
@@ -41,13 +45,14 @@ def _which_frames(command):
 
 def _steps(store: str, step: str, strain: float | None) -> list[int]:
     """Frames that `_which_frames` names, counted from the first; says which one a strain stands for."""
-    from qsdask.stages.steps import chosen_steps, step_near
+    from qsdask.stages.steps import chosen_steps, label_note, step_near
 
     if strain is not None:
         if step != "0":
             raise UsageError("give --frame or --strain, not both", code="E-SETTING")
         near, there = step_near(store, strain)
         click.echo(f"frame {near}, at strain {there:g}")
+        _warn(label_note(Path(store), {"strain": strain}))
         return [near]
     try:
         asked = [int(text) for text in step.split(",")]

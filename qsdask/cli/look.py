@@ -37,9 +37,10 @@ def info(store, as_json) -> None:
 @cli.command(context_settings=CONTEXT)
 @click.argument("store")
 @click.option("--model", required=True, help="Model folder.")
+@click.option("--frame", type=int, help="Frame to predict (default: where the label's strain is first passed).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @running
-def evaluate(store, model, as_json, run) -> None:
+def evaluate(store, model, frame, as_json, run) -> None:
     """Test a model on a glass it has never seen.
 
     \b
@@ -47,7 +48,7 @@ def evaluate(store, model, as_json, run) -> None:
     """
     from qsdask.cli.tables import print_scores
 
-    scores = qsdask.evaluate(store, model=model, run=run)
+    scores = qsdask.evaluate(store, model=model, frame=frame, run=run)
     if as_json:
         click.echo(_json(scores))
     else:
@@ -58,10 +59,11 @@ def evaluate(store, model, as_json, run) -> None:
 @click.argument("store")
 @click.option("--model", required=True, help="Model folder, or the name of its softness in the store.")
 @click.option("--threshold", type=float, help="Plastic above this D2min, angstrom^2 (default: the model's).")
+@click.option("--frame", type=int, multiple=True, help="Tell of this frame only; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--out", help="Write the whole result as a new Zarr store that xarray opens.")
 @running
-def activation(store, model, threshold, as_json, out, run) -> None:
+def activation(store, model, threshold, frame, as_json, out, run) -> None:
     """Follow which softness is activated, strain by strain.
 
     \b
@@ -71,11 +73,13 @@ def activation(store, model, threshold, as_json, out, run) -> None:
 
     if out:
         refuse_taken(Path(out))
-    found = qsdask.activation(store, model=model, threshold=threshold, run=run)
+    found = qsdask.activation(store, model=model, threshold=threshold, frame=frame or None, run=run)
     if out:
         found.to_zarr(out, mode="w-", consolidated=False)
     if as_json:
-        click.echo(_json({name: found[name].values.tolist() for name in ("strain", *found.data_vars)}))
+        click.echo(
+            _json({name: found[name].values.tolist() for name in ("frame", "strain", "branch", *found.data_vars)})
+        )
     else:
         print_activation(found)
 

@@ -72,6 +72,7 @@ def print_info(found: Mapping) -> None:
             ("atoms", f"{specimen['atoms']:,}"),
             ("frames", specimen["steps"]),
             ("strain", f"{specimen['strain'][0]:g} to {specimen['strain'][1]:g}"),
+            *([("loading", specimen["loading"])] if specimen["loading"] else []),
             ("species", ", ".join(f"{k} {v:.1%}" for k, v in specimen["species"].items())),
             ("domains", specimen["domains"]),
             ("periodic", ", ".join("yes" if p else "no" for p in specimen["periodic"])),
@@ -125,14 +126,24 @@ def print_activation(found: xr.Dataset) -> None:
     names = ("n_plastic", "n_newly", "n_activated", "qs_mean_plastic", "qs_mean_newly", "qs_mean_activated", "auc")
     # Eight columns just fit into 80 characters.
     heads = ("strain", "plastic", "newly", "activated", "QS\nplastic", "QS\nnewly", "QS\nactivated", "AUC")
-    columns = [found["strain"].values, *(found[name].values for name in names)]
-    rows = [[None if value != value else value.item() for value in row] for row in zip(*columns, strict=True)]
+    columns = [_strains(found), *(found[name].values.tolist() for name in names)]
+    rows = [[None if value != value else value for value in row] for row in zip(*columns, strict=True)]
     mean = float(found["qs_mean_all"])
     print_table(f"activation (mean QS of all atoms {mean:.3f})", heads, rows)
     _legend(
         "plastic: D2min above the threshold at this strain; newly: for the first time; activated: at this or an earlier "
         "strain. QS: mean of these atoms. AUC: how well QS ranks the plastic atoms before the others (0.5 is chance)."
     )
+
+
+def _strains(found: xr.Dataset) -> list:
+    """Strains of a table; where some are passed more than once, with the frame and the branch."""
+    strain = found["strain"].values.tolist()
+    if not ("branch" in found.coords and found["branch"].values.any()):
+        return strain
+    names = found["branch"].attrs["flag_meanings"].split()
+    told = zip(found["frame"].values, strain, found["branch"].values, strict=True)
+    return [f"{frame}: {e:.4g} {names[branch]}" for frame, e, branch in told]
 
 
 def print_feature_sets(text: str | None = None, settings: Mapping | None = None) -> None:

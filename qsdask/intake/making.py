@@ -81,11 +81,12 @@ def completed(settings: IngestSettings, made: Mapping, timesteps: Sequence[int |
     if not made:
         return settings
     regular = list(timesteps) == list(made["timestep"])[: len(timesteps)]
+    unknown = settings.strain_step is None and settings.strain_file is None
     return settings.model_copy(
         update={
             "species": settings.species or {int(kind): name for kind, name in made["species"].items()},
             "name": settings.name or made["name"],
-            "strain_step": made["strain_step"] if settings.strain_step is None and regular else settings.strain_step,
+            "strain_step": made["strain_step"] if unknown and regular else settings.strain_step,
         }
     )
 

@@ -38,6 +38,13 @@ class IngestSettings(Settings):
         gt=0,
         description="strain between consecutive frames, a fraction; measured from the cell when not given",
     )
+    strain_file: str | list[float] | None = Field(
+        default=None, description="text file with the strain of every frame, one a line, instead of strain_step"
+    )
+    loading: Literal["x", "y", "z", "xy", "xz", "yz", "volume"] | None = Field(
+        default=None,
+        description="component of the cell's deformation that is the loading; the one that moves most when not given",
+    )
     chunk: int = Field(default=65536, ge=16, description="atoms per domain, chunk and task")
     boundary: str | None = Field(
         default=None, description="LAMMPS boundary, such as ppp or spp, when the file does not tell"
@@ -47,6 +54,7 @@ class IngestSettings(Settings):
     lost_atoms: Literal["error", "mask"] = Field(
         default="error", description="atoms that vanish: refuse the frame, or keep it with NaN for them"
     )
+    added: ClassVar[tuple[str, ...]] = ("strain_file", "loading")
 
     @field_validator("species", mode="before")
     @classmethod
@@ -60,6 +68,12 @@ class IngestSettings(Settings):
         if value is not None and (len(value.replace(" ", "")) not in (3, 6) or set(value) - set("pfsm ")):
             raise ValueError("expected three letters of p, f, s, m, such as 'ppp', or two for each axis")
         return value
+
+    @model_validator(mode="after")
+    def _one_strain(self) -> IngestSettings:
+        if self.strain_step is not None and self.strain_file is not None:
+            raise ValueError("give strain_step or strain_file, not both")
+        return self
 
 
 class ReadingSettings(Settings):
@@ -177,7 +191,14 @@ class TrainSettings(Settings):
         default="d2min",
         description="learn which atoms are plastic, or which ones are so in many isoconfigurational runs",
     )
-    strain: float = Field(default=LABEL_STRAIN, gt=0, description="strain of the label, a fraction")
+    strain: float = Field(
+        default=LABEL_STRAIN,
+        gt=0,
+        description="strain of the label, a fraction; the frame in which it is first passed, to within 0.0025",
+    )
+    frame: int | None = Field(
+        default=None, description="frame of the label instead, where its strain is passed more than once"
+    )
     threshold: float = Field(
         default=PLASTIC_ABOVE,
         gt=0,
@@ -205,6 +226,7 @@ class TrainSettings(Settings):
     )
     max_bin: int = Field(default=255, ge=2, le=65535, description="bins of a column")
     seed: int = Field(default=0, ge=0, description="seed of undersampling, folds and boosting")
+    added: ClassVar[tuple[str, ...]] = ("frame",)
 
     @model_validator(mode="before")
     @classmethod

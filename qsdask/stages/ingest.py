@@ -24,6 +24,7 @@ from qsdask.formats.frame import ReadWarning
 from qsdask.formats.opening import open_trajectory
 from qsdask.formats.trajectory import Trajectory
 from qsdask.intake.comparison import Policy
+from qsdask.intake.loading import loading_of, refuse_unknown_strain, strains_from
 from qsdask.intake.making import completed, contradictions, making_of
 from qsdask.intake.rowtable import RowTable
 from qsdask.intake.scatter import PIECE_ATOMS, count_warnings, hash_words, scatter_steps
@@ -48,9 +49,6 @@ KEY = "ingest"
 #: Folder in the store for what tasks share while they run; removed at the end.
 SCRATCH = ".scratch"
 
-#: Measured and given strain may differ by this much before a warning is kept.
-STRAIN_TOLERANCE = 1e-3
-
 
 def ingest(
     trajectory: str | Path | Sequence[str | Path],
@@ -58,6 +56,8 @@ def ingest(
     *,
     species: Mapping[int, str] | Sequence[str] | None = None,
     strain_step: float | None = None,
+    strain_file: str | Path | Sequence[float] | None = None,
+    loading: str | None = None,
     chunk: int | None = None,
     boundary: str | None = None,
     radius: Mapping[str, float] | None = None,
@@ -87,6 +87,11 @@ def ingest(
         elements, or has type labels that are elements.
     strain_step : float, optional
         Strain between consecutive frames, a fraction. Measured from the cell when not given.
+    strain_file : path or sequence of float, optional
+        Strain of every frame, a fraction: a text file with one a line, or the numbers. Instead of `strain_step`.
+    loading : {"x", "y", "z", "xy", "xz", "yz", "volume"}, optional
+        Component of the cell's deformation that is the loading: stretch along an axis, shear, or change of volume. The one
+        that moves most anywhere in the run when not given; see `qsdask.intake.loading.loading_of`.
     chunk : int, optional
         Atoms per domain, chunk and task; 65536 by default. It changes no number.
     boundary : str, optional
@@ -120,11 +125,13 @@ def ingest(
     Raises
     ------
     UsageError
-        ``E-NAMING`` for a specimen, or a store, whose name cannot be one.
+        ``E-NAMING`` for a specimen, or a store, whose name cannot be one; ``E-LOADING`` for a loading that the box does not
+        tell of.
     NoInputError
         When a file is not there.
     BadDataError
         When the input is damaged, flat (``E-2D``), atoms overlap, are lost or change type, or species are unknown;
+        ``E-STRAIN-FILE`` when there is not one strain for each frame;
         ``E-OTHER-INPUT`` when the store was made from, or begun with, other frames.
     CannotCreateError
         ``E-NOT-A-STORE`` when something else is in the way; ``E-IN-STORE`` for a place inside of another store.
@@ -134,6 +141,8 @@ def ingest(
         IngestSettings,
         species=species,
         strain_step=strain_step,
+        strain_file=strains_from(strain_file),
+        loading=loading,
         chunk=chunk,
         boundary=boundary,
         radius=radius,
@@ -157,6 +166,7 @@ def ingest(
     first = next(iter(source.read(0, 1)))
     refuse_flat(first, source.frames[0].path)
     refuse_overlap(first, source.frames[0].path)
+    refuse_unknown_strain(settings, len(timesteps), first.cell, first.periodic)
     box = Box(first.cell, first.origin, first.periodic)
     kind, names = species_of(first, settings.species, source.frames[0].path)
     kinds = {} if first.type is None else {int(t): int(k) for t, k in zip(first.type, kind, strict=True)}
@@ -182,6 +192,7 @@ def ingest(
             "atom": len(order),
             "xyz": 3,
             "vector": 3,
+            "line": 3,
             "kind": len(names),
             "domain": len(rows),
             "side": 2,
@@ -275,41 +286,20 @@ def _provenance(
     """Write the strain of every frame; tell what the specimen is, and what was odd about its files."""
     root = StoreReader(path)
     cells = root["frames/cell"][:]
-    measured = _measured_strain(cells)
-    strain = measured if settings.strain_step is None else settings.strain_step * np.arange(len(cells))
-    write_whole(path, "frames", {"strain": strain})
-    notes = [
-        *notes,
-        *_strain_warnings(strain, measured, settings),
-        *count_warnings(root["frames/n_lost"][:], root["frames/n_outside"][:]),
-    ]
+    loading = loading_of(cells, root["frames/periodic"][:], settings)
+    # Stores begun before there was a gradient have no place for it.
+    kept = {"deformation": loading.deformation} if Place(path).exists("frames/deformation") else {}
+    write_whole(path, "frames", {"strain": loading.strain, **kept})
+    notes = [*notes, *loading.warnings, *count_warnings(root["frames/n_lost"][:], root["frames/n_outside"][:])]
     element = [atoms["species_name"][k] for k in atoms["species"]]
     return {
         "input": sorted({Path(f.path).name for f in source.frames}),
         "input_hash": hashlib.blake2b(root["frames/source_hash"][:].tobytes(), digest_size=16).hexdigest(),
         "specimen": specimen_key(np.asarray(atoms["id"]), element),
         "fingerprint": fingerprint(np.asarray(atoms["id"]), reference, read_box(root, 0)),
+        "loading": loading.facts,
         "warnings": [{"code": note.code, "text": note.text} for note in notes],
     }
-
-
-def _strain_warnings(strain: np.ndarray, measured: np.ndarray, settings: IngestSettings) -> list[ReadWarning]:
-    worst = int(np.argmax(np.abs(strain - measured)))
-    if abs(strain[worst] - measured[worst]) > STRAIN_TOLERANCE:
-        text = f"frame {worst}: the strain given is {strain[worst]:.5g}, the cell says {measured[worst]:.5g}"
-        return [ReadWarning("W-STRAIN", text)]
-    if len(strain) > 1 and not measured.any() and settings.strain_step is None:
-        text = "the cell never changes and no --strain-step was given: strain is 0"
-        return [ReadWarning("W-NO-STRAIN", text)]
-    return []
-
-
-def _measured_strain(cells: np.ndarray) -> np.ndarray:
-    """Engineering strain along the cell vector whose length changes most; positive in compression and in tension."""
-    length = np.linalg.norm(cells, axis=2)
-    relative = length / length[0] - 1.0
-    axis = int(np.argmax(np.abs(relative[-1])))
-    return np.abs(relative[:, axis])
 
 
 def _steps_per_unit(source: Trajectory, run: Run) -> int:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from qsdask.errors import BadDataError, UsageError
+from qsdask.space.strain import NEAR, first_pass, passed_again
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 
-__all__ = ["chosen_steps", "label_step", "step_near"]
-
-#: Strains nearer than this are the same.
-NEAR = 0.0025
+__all__ = ["chosen_steps", "label_note", "label_step", "step_near"]
 
 
 def chosen_steps(path: Path, step: int | Sequence[int]) -> list[int]:
@@ -39,8 +37,7 @@ def chosen_steps(path: Path, step: int | Sequence[int]) -> list[int]:
     QSDaskError
         When the store is missing or incomplete.
     """
-    ledger.require(path, "ingest")
-    strain = StoreReader(path)["frames/strain"][:]
+    strain = _strain(path)
     asked = [step] if isinstance(step, int | np.integer) else list(step)
     for k in asked:
         if not -len(strain) <= k < len(strain):
@@ -53,7 +50,7 @@ def chosen_steps(path: Path, step: int | Sequence[int]) -> list[int]:
 
 
 def step_near(store: str | Path, strain: float) -> tuple[int, float]:
-    """Stored step whose strain is the one asked for, to within `NEAR`, and its strain.
+    """Stored step in which a strain is first passed, to within `qsdask.space.strain.NEAR`, and its strain.
 
     Raises
     ------
@@ -62,34 +59,61 @@ def step_near(store: str | Path, strain: float) -> tuple[int, float]:
     QSDaskError
         When the store is missing or incomplete.
     """
-    path = Path(store)
-    ledger.require(path, "ingest")
-    stored = StoreReader(path)["frames/strain"][:]
-    step = int(np.abs(stored - strain).argmin())
-    if abs(stored[step] - strain) > NEAR:
-        raise BadDataError(
-            f"no frame was stored at strain {strain:g}; the store holds {len(stored)} frames from {stored.min():g} to {stored.max():g}",
-            code="E-STRAIN",
-            file=path,
-            hint="choose a stored strain with --strain, or ingest with the right --strain-step",
-        )
+    stored = _strain(Path(store))
+    step = first_pass(stored, strain, store)
     return step, float(stored[step])
 
 
-def label_step(path: Path, strain: float) -> int:
-    """Step of a label's strain.
+def label_step(path: Path, label: Mapping, frame: int | None = None) -> int:
+    """Step of a label.
+
+    Parameters
+    ----------
+    path : Path
+        Root of the store.
+    label : mapping
+        ``strain``, which is taken where it is first passed; ``frame`` of a model that was learned from a certain frame.
+    frame : int, optional
+        Instead, this frame; negative numbers count from the end.
 
     Raises
     ------
     BadDataError
-        ``E-STRAIN`` when no frame was stored near it, or only the undeformed one.
+        ``E-STRAIN`` when no frame was stored near the strain, only the undeformed one, or the label's frame has another.
+    UsageError
+        ``E-STEP`` when there is no such frame.
     """
-    step, there = step_near(path, strain)
-    if step == 0:
+    strain, wanted = _strain(path), label["strain"]
+    if frame is not None:
+        [step] = chosen_steps(path, frame)
+        wanted = strain[step]
+    elif "frame" not in label:
+        step = first_pass(strain, wanted, path)
+    elif not ((step := label["frame"]) < len(strain) and abs(strain[step] - wanted) <= NEAR):
+        there = f"is at {strain[step]:g}" if step < len(strain) else "is not there"
         raise BadDataError(
-            f"no deformed frame was stored at strain {strain:g}, the nearest is the undeformed one at {there:g}",
+            f"the label is that of frame {step} at strain {wanted:g}, which {there} in this store",
             code="E-STRAIN",
             file=path,
-            hint="choose a stored strain with --strain, or ingest with the right --strain-step",
+            hint="name the frame that corresponds with --frame",
+        )
+    if step == 0:
+        raise BadDataError(
+            f"no deformed frame was stored at strain {wanted:g}, the nearest is the undeformed one at {strain[0]:g}",
+            code="E-STRAIN",
+            file=path,
+            hint="choose a stored strain with --strain, a frame with --frame, or ingest with the right --strain-step",
         )
     return step
+
+
+def label_note(path: Path, label: Mapping, frame: int | None = None) -> list[str]:
+    """``W-STRAIN-AGAIN`` where the strain of a label is passed again, and no frame was named; see `label_step`."""
+    named = frame is not None or "frame" in label
+    told = "" if named else passed_again(_strain(path), label["strain"])
+    return [f"W-STRAIN-AGAIN: {told}"] if told else []
+
+
+def _strain(path: Path) -> np.ndarray:
+    ledger.require(path, "ingest")
+    return StoreReader(path)["frames/strain"][:]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import xarray as xr
 
 from qsdask.errors import NoInputError, UsageError
 from qsdask.schema import group_at
 from qsdask.settings.defaults import HARD_BELOW, LABEL_STRAIN, PLASTIC_ABOVE, SOFT_ABOVE
+from qsdask.space.strain import first_pass, passed_again
 
 __all__ = ["SoftnessAccessor"]
 
@@ -45,11 +48,7 @@ class SoftnessAccessor:
         UsageError
             ``E-STEP`` when the store has no such frame; ``E-MODEL-NAME`` when the model must be chosen.
         """
-        frames = self._tree["frames"].to_dataset()
-        n_step = frames.sizes["step"]
-        if not -n_step <= step < n_step:
-            raise UsageError(f"step is {step}, the store has the steps 0 to {n_step - 1}", code="E-STEP")
-        step %= n_step
+        frames, step = self._tree["frames"].to_dataset(), self._step(step)
         parts = [self._tree["atoms"].to_dataset(), frames[["position"]].isel(step=step, drop=True)]
         if "response" in self._tree.children:
             parts.append(self._tree["response/d2min"].to_dataset())
@@ -88,10 +87,40 @@ class SoftnessAccessor:
         atoms = self.atoms(self._model(model))
         return self._where(atoms, atoms["qs"] < threshold)
 
-    def plastic(self, strain: float = LABEL_STRAIN, threshold: float = PLASTIC_ABOVE) -> xr.Dataset:
-        """Atoms whose D2min at the stored strain nearest to `strain` exceeds `threshold` (angstrom^2)."""
+    def plastic(
+        self, strain: float = LABEL_STRAIN, threshold: float = PLASTIC_ABOVE, frame: int | None = None
+    ) -> xr.Dataset:
+        """Atoms whose D2min exceeds a threshold at a strain.
+
+        Parameters
+        ----------
+        strain : float
+            A fraction. The frame in which it is first passed is taken, with a warning where it is passed again.
+        threshold : float
+            Unit: angstrom^2.
+        frame : int, optional
+            Instead of `strain`; negative ones count from the end.
+
+        Returns
+        -------
+        xarray.Dataset
+            Rows of `atoms`, at this frame.
+
+        Raises
+        ------
+        BadDataError
+            ``E-STRAIN`` when no frame was stored at the strain.
+        UsageError
+            ``E-STEP`` when the store has no such frame.
+        """
         atoms = self._deformed(self.atoms())
-        step = int(np.abs(atoms["strain"].values - strain).argmin())
+        if frame is None:
+            stored = atoms["strain"].values
+            step = first_pass(stored, strain)
+            if told := passed_again(stored, strain):
+                warnings.warn(told.replace("--frame", "frame="), stacklevel=2)
+        else:
+            step = self._step(frame)
         now = atoms.isel(step=step)
         return self._where(now, now["valid"] & (now["d2min"] > threshold))
 
@@ -117,6 +146,13 @@ class SoftnessAccessor:
         mean.attrs = {"units": "1", "long_name": "mean QS of the atoms plastic at this strain"}
         number.attrs = {"units": "1", "long_name": "number of plastic atoms"}
         return xr.Dataset({"qs_plastic": mean, "n_plastic": number})
+
+    def _step(self, step: int) -> int:
+        """A step counted from the first."""
+        n_step = self._tree["frames"].sizes["step"]
+        if not -n_step <= step < n_step:
+            raise UsageError(f"step is {step}, the store has the steps 0 to {n_step - 1}", code="E-STEP")
+        return step % n_step
 
     def _models(self, step: int) -> list[str]:
         place = group_at(step, "softness")

@@ -55,7 +55,8 @@ def create_array(
         shape=tuple(sizes[d] for d in variable.dims),
         # Coordinates are read whole, so they are one chunk.
         chunks=tuple(
-            max(1, sizes[d] if variable.coordinate else min(chunks.get(d, sizes[d]), sizes[d])) for d in variable.dims
+            max(1, sizes[d] if variable.coordinate or variable.whole else min(chunks.get(d, sizes[d]), sizes[d]))
+            for d in variable.dims
         ),
         dtype=str if variable.dtype == "string" else variable.dtype,
         dimension_names=variable.dims,

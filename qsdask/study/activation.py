@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from qsdask.analysis import activation as by_strain
+from qsdask.analysis.counts import described
 from qsdask.engine.reduce import reduced
 from qsdask.engine.where import Run
+from qsdask.space.strain import branch_name, branches
+from qsdask.stages.steps import chosen_steps
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 from qsdask.study.response import plastic_above
@@ -18,7 +23,12 @@ __all__ = ["activation"]
 
 
 def activation(
-    store: str | Path, *, model: str | Path, threshold: float | None = None, run: Run | None = None
+    store: str | Path,
+    *,
+    model: str | Path,
+    threshold: float | None = None,
+    frame: int | Sequence[int] | None = None,
+    run: Run | None = None,
 ) -> xr.Dataset:
     """Follow the quench-in softness of the atoms that become plastic.
 
@@ -30,6 +40,8 @@ def activation(
         Model folder, or its name, whose softness is followed.
     threshold : float, optional
         D2min above which an atom is plastic; the model's own label by default. Unit: angstrom^2.
+    frame : int or sequence of int, optional
+        Tell of these frames only; what came before them still counts. Negative numbers count from the end.
     run : Run, optional
         Cluster, workers, progress.
 
@@ -37,7 +49,9 @@ def activation(
     -------
     xarray.Dataset
         At every strain: the number and QS (mean, quantiles, histogram) of the atoms plastic at it, newly plastic and
-        activated by then, AUC of QS, fraction activated per QS decile. See `qsdask.analysis.activation.finalise`.
+        activated by then, AUC of QS, fraction activated per QS decile. See `qsdask.analysis.activation.finalise`. The
+        coordinates ``frame`` and ``branch`` tell strains that are passed more than once apart: branch 0 is the loading, 1 the
+        unloading, 2 the next loading; see `qsdask.space.strain.branches`.
 
     Raises
     ------
@@ -49,9 +63,15 @@ def activation(
     label = ledger.require(path, group).settings["label"]
     ledger.require(path, "response/d2min")
     fixed = {"group": group, "label": label, "threshold": plastic_above(path, label, threshold)}
-    return by_strain.finalise(
+    found = by_strain.finalise(
         reduced(path, (group, "response/d2min"), _part, by_strain.combine, run, "activation", **fixed)
     )
+    branch = described(branches(found["strain"].values), "step", "branch of the loading")
+    known = range(int(branch.max()) + 1)
+    branch.attrs |= {"flag_values": [*known], "flag_meanings": " ".join(branch_name(k) for k in known)}
+    number = described(np.arange(found.sizes["step"]), "step", "frame, counted from the undeformed one, 0")
+    found = found.assign_coords(frame=number, branch=branch)
+    return found if frame is None else found.isel(step=chosen_steps(path, frame))
 
 
 def _part(root: StoreReader, domain: int, *, group: str, label: dict, threshold: float) -> xr.Dataset:

@@ -11,7 +11,7 @@ from qsdask.engine.reduce import reduced
 from qsdask.engine.where import Run
 from qsdask.learn import Tally, loaded, probabilities, score
 from qsdask.learn.tally import RESOLUTION
-from qsdask.stages.steps import label_step
+from qsdask.stages.steps import label_note, label_step
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 from qsdask.study.response import check_response
@@ -23,7 +23,7 @@ __all__ = ["evaluate"]
 FINE = 20000
 
 
-def evaluate(store: str | Path, *, model: str | Path, run: Run | None = None) -> dict:
+def evaluate(store: str | Path, *, model: str | Path, frame: int | None = None, run: Run | None = None) -> dict:
     """Test a model on a held-out specimen, without undersampling.
 
     Parameters
@@ -32,6 +32,9 @@ def evaluate(store: str | Path, *, model: str | Path, run: Run | None = None) ->
         A specimen's store, after `qsdask.respond` and `qsdask.predict`.
     model : str or Path
         Model folder.
+    frame : int, optional
+        Frame whose plastic atoms are to be predicted; that of the model's label by default: the one in which its strain is
+        first passed. Negative numbers count from the end.
     run : Run, optional
         Cluster, workers, progress.
 
@@ -40,7 +43,7 @@ def evaluate(store: str | Path, *, model: str | Path, run: Run | None = None) ->
     dict
         ``auc_roc`` (of QS), ``auc_models_mean`` and ``auc_models_std`` (of the single fold models), ``average_precision``,
         ``recall``, ``precision``, ``f1`` at 0.5, ``baselines``, ``calibration``, ``atoms``, ``usable``, ``plastic``,
-        ``plastic_fraction``, ``excluded``, ``strain``, ``threshold``; ``frequency`` when the label is propensity: then
+        ``plastic_fraction``, ``excluded``, ``frame``, ``strain``, ``threshold``; ``frequency`` when the label is propensity: then
         ``plastic`` atoms are those that are so in more than this fraction of the runs.
 
     Raises
@@ -59,7 +62,7 @@ def evaluate(store: str | Path, *, model: str | Path, run: Run | None = None) ->
     group = softness_group(path, model)
     averaged = "frequency" in found.label
     check_response(path, found.label, averaged=averaged)
-    step = label_step(path, found.label["strain"])
+    step = label_step(path, found.label, frame)
     total = reduced(
         path,
         (group, "response/propensity" if averaged else "response/d2min"),
@@ -77,7 +80,8 @@ def evaluate(store: str | Path, *, model: str | Path, run: Run | None = None) ->
     return {
         "store": str(path),
         "model": str(model),
-        "strain": float(found.label["strain"]),
+        "frame": step,
+        "strain": float(found.label["strain"] if frame is None else StoreReader(path)["frames/strain"][step]),
         "threshold": float(found.label["threshold"]),
         **({"frequency": float(found.label["frequency"])} if "frequency" in found.label else {}),
         "atoms": StoreReader(path)["atoms/id"].shape[0],
@@ -92,7 +96,7 @@ def evaluate(store: str | Path, *, model: str | Path, run: Run | None = None) ->
         "baselines": scored["baselines"],
         "calibration": scored["calibration"],
         "calibration_corrected": scored["calibration_corrected"],
-        "notes": scored["notes"],
+        "notes": [*label_note(path, found.label, frame), *scored["notes"]],
         "cross_validation": found.scores["mean"],
     }
 

@@ -50,13 +50,7 @@ def slice_through(
     path = Path(store)
     group = softness_group(path, model)
     label = ledger.require(path, group).settings["label"]
-    fixed = {
-        "group": group,
-        "label": label,
-        "step": label_step(path, label["strain"]),
-        "axis": axis,
-        "thickness": thickness,
-    }
+    fixed = {"group": group, "label": label, "step": label_step(path, label), "axis": axis, "thickness": thickness}
     parts = reduced(path, (group, "response/d2min"), _part, dict.__or__, run or Run(), "slice", **fixed)
     return slab.finalise(slab.join([parts[domain] for domain in sorted(parts)]))
 

@@ -24,6 +24,7 @@ def spectrum(
     model: str | Path,
     strain: float | None = None,
     threshold: float | None = None,
+    frame: int | None = None,
     run: Run | None = None,
 ) -> xr.Dataset:
     """Distribution of QS and its relation to plasticity at one strain.
@@ -33,7 +34,9 @@ def spectrum(
     store, model, threshold, run
         As of `qsdask.activation`.
     strain : float, optional
-        Strain of the comparison, a fraction; the model's own label by default.
+        Strain of the comparison, a fraction, where it is first passed; the model's own label by default.
+    frame : int, optional
+        Instead of `strain`; negative numbers count from the end.
 
     Returns
     -------
@@ -43,7 +46,7 @@ def spectrum(
     path, run = Path(store), run or Run()
     group = softness_group(path, model)
     label = ledger.require(path, group).settings["label"]
-    step = label_step(path, label["strain"] if strain is None else strain)
+    step = label_step(path, label if strain is None else {"strain": strain}, frame)
     ledger.require(path, "response/d2min")
     fixed = {"group": group, "label": label, "step": step, "threshold": plastic_above(path, label, threshold)}
     return at_strain.finalise(

@@ -22,7 +22,7 @@ from qsdask.learn import Specimen, Table, definition_digest
 from qsdask.names import checked_name, name_of_model
 from qsdask.settings import TrainSettings, validated
 from qsdask.stages.definition import definition_of
-from qsdask.stages.steps import label_step
+from qsdask.stages.steps import label_note, label_step
 from qsdask.store import ledger
 from qsdask.store.identity import StoreAt
 from qsdask.store.reader import StoreReader
@@ -47,9 +47,9 @@ def train(
     run : Run, optional
         Cluster, workers, overwriting, progress.
     **settings
-        Fields of `qsdask.settings.TrainSettings`: ``label``, ``strain``, ``threshold``, ``set``, ``columns``, ``folds``, ``fold_kind``,
-        ``block`` (angstrom), ``draws``, ``ratio``, ``surface_margin`` (angstrom), ``host``, ``trees``, ``depth``,
-        ``learning_rate``, ``seed``.
+        Fields of `qsdask.settings.TrainSettings`: ``label``, ``strain``, ``frame``, ``threshold``, ``set``, ``columns``,
+        ``folds``, ``fold_kind``, ``block`` (angstrom), ``draws``, ``ratio``, ``surface_margin`` (angstrom), ``host``,
+        ``trees``, ``depth``, ``learning_rate``, ``seed``.
 
     Returns
     -------
@@ -61,9 +61,9 @@ def train(
     UsageError
         ``E-NAMING`` for a folder whose name cannot be that of a softness.
     BadDataError
-        ``E-NO-USABLE``: a store without atoms to learn from; ``E-ONE-CLASS``, ``E-FEW-PLASTIC``: labels from which nothing can be
-        learned; ``E-STRAIN``: no frame at the
-        label's strain; ``E-FEATURES-DIFFER``: stores whose features were defined differently.
+        ``E-NO-USABLE``: a store without atoms to learn from; ``E-ONE-CLASS``, ``E-FEW-PLASTIC``: labels from which nothing
+        can be learned; ``E-STRAIN``: no frame at the label's strain, or a frame that has another strain in each store;
+        ``E-FEATURES-DIFFER``: stores whose features were defined differently.
     CannotCreateError
         ``E-EXISTS`` when another model, or something else, is there.
 
@@ -84,7 +84,7 @@ def train(
             stack.enter_context(unchanged(path, (f"features/{chosen.set}", response)))
         label, definition = _agreed(paths, chosen)
         label_of = [
-            (store, domain, label_step(Path(store.path), chosen.strain))
+            (store, domain, label_step(Path(store.path), label))
             for store in map(StoreAt.of, paths)
             for domain in range(store.reader().n_domain)
         ]
@@ -111,6 +111,7 @@ def train(
                 d2_quantiles=quantiles,
                 progress=lambda done, total: advance(1),
             )
+    made = replace(made, warnings=(*made.warnings, *_notes(paths, label)))
     if target.exists() and not run.overwrite:
         if learn.load_model(target).digest() == made.digest():
             return target
@@ -142,7 +143,7 @@ def _agreed(paths: Sequence[Path], chosen: TrainSettings) -> tuple[dict, dict]:
                 hint="compute one of them again with --overwrite",
             )
     label = {
-        "strain": chosen.strain,
+        **_moment(paths, chosen),
         "surface_margin_angstrom": chosen.surface_margin_angstrom,
         "host": chosen.host,
         "threshold": chosen.threshold,
@@ -150,6 +151,22 @@ def _agreed(paths: Sequence[Path], chosen: TrainSettings) -> tuple[dict, dict]:
         **({"frequency": chosen.threshold} if chosen.label == "propensity" else {}),
     }
     return label, {**definitions[0], "radii": radii}
+
+
+def _moment(paths: Sequence[Path], chosen: TrainSettings) -> dict:
+    """Strain of the label, and its frame if one is named; then the strain is the mean of what it is there."""
+    if chosen.frame is None:
+        return {"strain": chosen.strain}
+    frames = [label_step(path, {"strain": chosen.strain}, chosen.frame) for path in paths]
+    there = [StoreReader(path)["frames/strain"][frame] for path, frame in zip(paths, frames, strict=True)]
+    # Sorted: the order of the stores does not matter, not even by rounding. Frames that differ are refused by their strain.
+    return {"strain": float(np.mean(np.sort(there))), "frame": min(frames)}
+
+
+def _notes(paths: Sequence[Path], label: dict) -> list[str]:
+    """What must be said of the label's frame, with the name of the glass; in an order that is not that of the stores."""
+    names = {path: ledger.require(path, "ingest").settings["name"] for path in paths}
+    return sorted(f"{note} ({names[path]})" for path in paths for note in label_note(path, label))
 
 
 def columns_of(root: StoreReader, chosen: TrainSettings) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from qsdask.reporting.page import refuse_other_page
 from qsdask.settings.defaults import LABEL_STRAIN, PLASTIC_ABOVE
 from qsdask.simulation.progress import read_plan
 from qsdask.simulation.schedule import steps_of_a_strain_step
-from qsdask.stages.steps import NEAR
+from qsdask.space.strain import NEAR
 
 __all__ = ["glasses", "summary_lines"]
 

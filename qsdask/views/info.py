@@ -28,7 +28,7 @@ def info(store: str | Path) -> dict:
     Returns
     -------
     dict
-        ``store``, ``format``, ``specimen`` (atoms, steps, domains, species, strain, cell) and ``stages``: for each its
+        ``store``, ``format``, ``specimen`` (atoms, steps, domains, species, strain, loading, cell) and ``stages``: for each its
         step (0 unless it describes a deformed frame), tasks done and wanted, whether it is complete, settings,
         provenance, and the size of its arrays in bytes; ``overwriting``, the same for stages that are being overwritten.
 
@@ -79,20 +79,22 @@ def warnings_of(store: str | Path, stage: str, step: int = 0) -> list[str]:
 
 
 def specimen_of(path: Path) -> dict:
-    """What an ingested specimen is: name, atoms, steps, domains, species and their shares, strain, cell."""
+    """What an ingested specimen is: name, atoms, steps, domains, species and their shares, strain, loading, cell."""
     root = StoreReader(path)
     n_step, n_atom, _ = root["frames/position"].shape
     names = root.names("atoms/species_name")
     share = np.bincount(root["atoms/species"][:], minlength=len(names)) / n_atom
     strain = root["frames/strain"][:]
     box = read_box(root, 0)
+    source = ledger.require(path, "ingest")
     return {
-        "name": ledger.require(path, "ingest").settings["name"],
+        "name": source.settings["name"],
         "atoms": n_atom,
         "steps": n_step,
         "domains": root.n_domain,
         "species": {name: round(float(s), 4) for name, s in zip(names, share, strict=True)},
         "strain": [float(strain.min()), float(strain.max())],
+        "loading": source.facts.get("loading", {}).get("name", ""),
         "cell_angstrom": box.cell.tolist(),
         "periodic": [bool(p) for p in box.periodic],
     }

@@ -94,7 +94,8 @@ def report(
             "name": about["name"],
             "atoms": about["atoms"],
             "frames": about["steps"],
-            "strain": f"{about['strain'][0]:g} to {about['strain'][1]:g}",
+            "strain": f"{about['strain'][0]:g} to {about['strain'][1]:g}"
+            + (f", {about['loading']}" if about["loading"] else ""),
             "composition": ", ".join(f"{name} {share:.2%}" for name, share in about["species"].items()),
             "excluded": scores["excluded"],
         },
@@ -113,7 +114,7 @@ def report(
             **{f"settings of {record.key}": _settings(record.settings) for record in stored},
             **{f"version of {name}": number for name, number in {**source["versions"], **found.versions}.items()},
         },
-        next_commands=next_commands(path, model, label_step(path, found.label["strain"])),
+        next_commands=next_commands(path, model, label_step(path, found.label)),
     )
     return write_page(out, render(shown))
 

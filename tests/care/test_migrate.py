@@ -50,8 +50,9 @@ def test_the_numbers_stay_and_the_store_proves_itself(old, few):
     assert verify(old, progress=False) == []
     after = chunks_of(old)
     assert {name: after[name] for name in before} == before
-    # New are chunks full of fill values, and counts that format 1 did not keep.
+    # New are chunks full of fill values, counts that format 1 did not keep, and the gradient.
     assert {name.split("/c/")[0] for name in after.keys() - before.keys()} == {
+        "frames/deformation",
         "frames/n_lost",
         "frames/n_outside",
         "shells/voronoi/flag",
@@ -136,3 +137,42 @@ def test_a_zarr_store_of_another_program_stays_as_it_is(tmp_path, shipped, few):
                 shipped / "cu65_a.dump.gz", place, species={1: "Cu", 2: "Zr"}, run=replace(few, overwrite=overwrite)
             )
     assert {file: file.read_bytes() for file in place.rglob("*") if file.is_file()} == before
+
+
+@pytest.fixture
+def without_gradient(tmp_path) -> Path:
+    """A store of the present format that was made before there was a gradient."""
+    with tarfile.open(OLD.parent / "before-rooms.tar.xz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    return tmp_path / "before-rooms/glass.zarr"
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_store_without_gradient_gets_it_and_keeps_all_else(without_gradient, monkeypatch, interrupted):
+    store = without_gradient
+    before, digests = chunks_of(store), {s["stage"]: s["digest"] for s in qsdask.info(store)["stages"]}
+    assert qsdask.info(store)["specimen"]["loading"] == ""
+    if interrupted:
+        with monkeypatch.context() as patch:
+            patch.setattr(stage.ledger, "complete", lambda *a: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                migrate(store, progress=False)
+    migrate(store, progress=False)
+    after = chunks_of(store)
+    assert after.keys() - before.keys() == {"frames/deformation/c/0/0/0"}
+    assert {name: after[name] for name in before} == before
+    found = qsdask.info(store)
+    assert {s["stage"]: s["digest"] for s in found["stages"]} == digests
+    assert found["stages"][0]["provenance"]["loading"] == {"component": None, "name": ""}  # its cell never changes
+    assert verify(store, progress=False) == []
+    np.testing.assert_array_equal(qsdask.open_store(store)["frames/deformation"].values[0], np.eye(3))
+    migrate(store, progress=False)
+    assert chunks_of(store) == after
+
+
+def test_a_damaged_store_without_gradient_is_not_sealed_anew(without_gradient):
+    file = without_gradient / "atoms/id/c/0"
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
+    with pytest.raises(StoreIOError, match=r"(?s)E-STORE-DAMAGED.*repair"):
+        migrate(without_gradient, progress=False)
+    assert not (without_gradient / "frames/deformation").exists()

@@ -221,9 +221,13 @@ def _boundaries(make):
     old = WHOLE.replace(" pp pp pp", "")
     make.add("A16-no-flags", old, refuse("E-BOUNDARY-UNKNOWN", line=5), policy=True)
     make.add("A16-no-flags-given", old, read(FRAMES), boundary="ppp")
-    for name, flags in {"surface": "ss pp pp", "sides-differ": "fs pp mf", "free": "ff ff ff"}.items():
+    for name, flags in {"surface": "ss pp pp", "sides-differ": "fs pp mf"}.items():
         pictures = [f.but(boundary=tuple(flags.split())) for f in FRAMES]
         make.add(f"A17-{name}", dump(pictures), read(pictures))
+    free = [f.but(boundary=("ff", "ff", "ff")) for f in FRAMES]
+    make.add(
+        "A17-free", dump(free), warn("W-NO-STRAIN", free)
+    )  # a box without period does not tell how it was strained
     make.add("A17-half-periodic", WHOLE.replace("pp pp pp", "pf pp pp"), refuse("E-BOX", "E-BOUNDARY", line=5))
     make.add("A17-unknown-letter", WHOLE.replace("pp pp pp", "qq pp pp"), refuse("E-BOX", "E-BOUNDARY", line=5))
     make.add("A17-two-flags", WHOLE.replace("pp pp pp", "pp pp"), refuse("E-BOX", "E-BOUNDARY", line=5))

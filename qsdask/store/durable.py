@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from zarr.core.buffer import Buffer
 from zarr.storage import LocalStore
 
 from qsdask.files.durable import being_written, replace_unchanged, sync
+from qsdask.files.lock import refuse_lost
 from qsdask.store.validate import plain_path
 
-__all__ = ["DurableStore", "content_words", "name_word", "sweep"]
+__all__ = ["DurableStore", "content_words", "name_word", "remove", "sweep"]
 
 
 class DurableStore(LocalStore):
@@ -26,8 +29,8 @@ class DurableStore(LocalStore):
     read_only : bool
         Refuse to write.
     check : callable
-        Called before anything is written, and again immediately before a file gets its name; what it raises leaves the
-        store as it was.
+        Called before anything is written or removed, and again immediately before a file gets its name; what it raises
+        leaves the store as it was. Where this process has lost the lock of the store, that is refused likewise.
 
     Zarr's own store renames atomically but never syncs: after a power cut a renamed chunk can be empty while a
     marker written later survives. Here each file is written under a temporary name, synced, then renamed; the
@@ -42,8 +45,23 @@ class DurableStore(LocalStore):
 
     def __init__(self, root: Path | str, *, read_only: bool = False, check: Callable[[], None] = lambda: None) -> None:
         super().__init__(root, read_only=read_only)
-        self._check = check
+        self._own_check = check
         self.written: dict[str, tuple[int, int, int, int]] = {}
+
+    def _check(self) -> None:
+        # Whoever slept while the empty groups were made must not make them again over what the next has filled.
+        refuse_lost(self.root)
+        self._own_check()
+
+    async def delete(self, key: str) -> None:
+        """Remove one file; see `check`."""
+        self._check()
+        await super().delete(key)
+
+    async def delete_dir(self, prefix: str) -> None:
+        """Remove all below a prefix; see `check`."""
+        self._check()
+        await super().delete_dir(prefix)
 
     async def _set(self, key: str, value: Buffer, exclusive: bool = False) -> None:
         self._check_writable()
@@ -101,6 +119,34 @@ def content_words(data: bytes) -> tuple[int, int, int]:
 def name_word(key: str) -> int:
     """64-bit BLAKE2b hash of a file's path inside the store, as an unsigned integer."""
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big")
+
+
+def remove(root: Path, node: str) -> None:
+    """Remove a node with all that is in it, as far as the system lets us.
+
+    Parameters
+    ----------
+    root : Path
+        Root of the store.
+    node : str
+        A group or an array.
+
+    Raises
+    ------
+    ResumableError
+        ``E-LOCKED``, at any folder of it, when the lock of the store is not that of this process any more: what is there
+        now is somebody else's.
+    """
+    if (Path(root) / node).is_symlink():
+        return
+    for folder, below, files in os.walk(Path(root) / node, topdown=False):
+        refuse_lost(root)
+        links = [name for name in below if os.path.islink(os.path.join(folder, name))]
+        for name in [*files, *links]:
+            with suppress(OSError):
+                os.unlink(os.path.join(folder, name))
+        with suppress(OSError):
+            os.rmdir(folder)
 
 
 def sweep(root: Path) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
@@ -27,7 +26,7 @@ from zarr.codecs import Crc32cCodec
 from qsdask import __version__
 from qsdask.errors import CannotCreateError, NoInputError, ResumableError
 from qsdask.schema import command_of, groups_of
-from qsdask.store.durable import DurableStore, name_word
+from qsdask.store.durable import DurableStore, name_word, remove
 from qsdask.store.lineage import refuse_other_inputs
 from qsdask.store.manifest import (
     FILE_WORDS,
@@ -289,15 +288,15 @@ def reopen(path: Path, record: Record, tasks: list[Task]) -> None:
 def discard(path: Path, record: Record) -> None:
     """Remove a stage: first its ledger, so that it never looks complete, then its numbers."""
     root = Path(path)
-    shutil.rmtree(root / "ledger" / record.key, ignore_errors=True)
+    remove(root, f"ledger/{record.key}")
     publish(path)
     for group in record.groups:
-        shutil.rmtree(root / group, ignore_errors=True)
+        remove(root, group)
     # Groups above that hold nothing but their own metadata go too.
     for node in (f"ledger/{record.key}", *record.groups):
         for folder in reversed(folders_of(node)):
             if (root / folder).is_dir() and {file.name for file in (root / folder).iterdir()} <= {"zarr.json"}:
-                shutil.rmtree(root / folder, ignore_errors=True)
+                remove(root, folder)
 
 
 def _dependents(path: Path, key: str) -> list[Record]:

@@ -73,11 +73,17 @@ def late_worker(ground: Ground, home: Home, *, during: bool) -> Verdict:
     return Verdict(caught, _anew(ground, home), stopped.text)
 
 
-def lost_lock(ground: Ground, home: Home, *, at_end: bool) -> Verdict:
+def lost_lock(ground: Ground, home: Home, asleep: str) -> Verdict:
     """A writer sleeps and its lock, which is that of another machine now, is taken over; then it wakes."""
-    begun = _begun(home)
+    came = {
+        "begins": lambda: not (home.store / "response" / "d2min").exists(),
+        "works": lambda: receipts(home.store) > 0,
+        "ends": lambda: receipts(home.store) == 4,
+    }
+    if asleep != "begins":
+        _begun(home)
     writer = home.begin(*FIRST, *ALONE)
-    writer.await_((lambda: receipts(home.store) == 4) if at_end else begun)
+    writer.await_(came[asleep])
     writer.send(signal.SIGSTOP)
     lock = home.store / LOCK
     lock.write_text(json.dumps({**json.loads(lock.read_text()), "host": "another.machine"}))
@@ -214,8 +220,9 @@ def backup_of_earlier(ground: Ground, home: Home) -> Verdict:
 ATTACKS: dict[str, Attack] = {
     "1 late worker, after the next run": partial(late_worker, during=False),
     "1 late worker, during the next run": partial(late_worker, during=True),
-    "2 lost lock, amid the work": partial(lost_lock, at_end=False),
-    "2 lost lock, before the end": partial(lost_lock, at_end=True),
+    "2 lost lock, as the old stage goes": partial(lost_lock, asleep="begins"),
+    "2 lost lock, amid the work": partial(lost_lock, asleep="works"),
+    "2 lost lock, before the end": partial(lost_lock, asleep="ends"),
     "2 clock set by 3 s": clock,
     "3 workers elsewhere: respond": partial(elsewhere, words=("respond", "tiny.zarr", "--overwrite")),
     "3 workers elsewhere: evaluate": partial(

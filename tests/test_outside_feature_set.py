@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tomllib
 from dataclasses import dataclass, field
 from importlib.metadata import Distribution, EntryPoint, PathDistribution
 from pathlib import Path
@@ -20,11 +19,10 @@ from qsdask.outside import SOURCE
 from qsdask.quantity import AtomQuantity, Column, _registered
 from qsdask.stages.features import _refuse_other_source
 from qsdask.store.record import read
+from tests.outside_package import PACKAGE, installed
 from tests.small_store import own, tiny
 
 __all__ = ["own", "tiny"]
-
-PACKAGE = Path(__file__).resolve().parents[1] / "examples" / "outside_feature_set"
 
 
 def run(*command, folder=None) -> str:
@@ -39,21 +37,10 @@ def run(*command, folder=None) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory) -> Path:
-    """What an installer would write, without one: the module, and the metadata that its pyproject.toml asks for."""
-    folder = tmp_path_factory.mktemp("installed")
-    shutil.copy(PACKAGE / "qsdask_misfit.py", folder)
-    project = tomllib.loads((PACKAGE / "pyproject.toml").read_text())["project"]
-    metadata = folder / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
-    metadata.mkdir()
-    text = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
-    (metadata / "METADATA").write_text(text)
-    lines = []
-    for group, entries in project["entry-points"].items():
-        lines += [f"[{group}]", *(f"{name} = {place}" for name, place in entries.items())]
-    (metadata / "entry_points.txt").write_text("\n".join(lines) + "\n")
-    return folder
+@pytest.fixture(scope="module", name="installed")
+def installed_once(tmp_path_factory) -> Path:
+    """The package, for tests that do not change it."""
+    return installed(tmp_path_factory.mktemp("installed"))
 
 
 def test_its_own_tests_pass(installed):

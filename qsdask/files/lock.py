@@ -139,8 +139,9 @@ def refuse_lost(path: str | Path) -> None:
     token = _tokens[home]
     if (owner := _content(Path(home) / LOCK)).get("token") == token:
         return
+    now = f"now it is that of {_who(owner)}" if owner else "and whoever took it has ended since"
     raise ResumableError(
-        f"the lock was lost while this process gave no sign of life, now it is that of {_who(owner)}",
+        f"the lock was lost while this process gave no sign of life, {now}",
         code="E-LOCKED",
         file=home,
         why="two writers would mix their numbers",

@@ -11,6 +11,7 @@ from zarr.core.buffer import Buffer
 from zarr.storage import LocalStore
 
 from qsdask.files.durable import being_written, replace_unchanged, sync
+from qsdask.files.lock import refuse_lost
 from qsdask.store.validate import plain_path
 
 __all__ = ["DurableStore", "content_words", "name_word", "sweep"]
@@ -26,8 +27,8 @@ class DurableStore(LocalStore):
     read_only : bool
         Refuse to write.
     check : callable
-        Called before anything is written, and again immediately before a file gets its name; what it raises leaves the
-        store as it was.
+        Called before anything is written or removed, and again immediately before a file gets its name; what it raises
+        leaves the store as it was. Where this process has lost the lock of the store, that is refused likewise.
 
     Zarr's own store renames atomically but never syncs: after a power cut a renamed chunk can be empty while a
     marker written later survives. Here each file is written under a temporary name, synced, then renamed; the
@@ -42,8 +43,23 @@ class DurableStore(LocalStore):
 
     def __init__(self, root: Path | str, *, read_only: bool = False, check: Callable[[], None] = lambda: None) -> None:
         super().__init__(root, read_only=read_only)
-        self._check = check
+        self._own_check = check
         self.written: dict[str, tuple[int, int, int, int]] = {}
+
+    def _check(self) -> None:
+        # Whoever slept while the empty groups were made must not make them again over what the next has filled.
+        refuse_lost(self.root)
+        self._own_check()
+
+    async def delete(self, key: str) -> None:
+        """Remove one file; see `check`."""
+        self._check()
+        await super().delete(key)
+
+    async def delete_dir(self, prefix: str) -> None:
+        """Remove all below a prefix; see `check`."""
+        self._check()
+        await super().delete_dir(prefix)
 
     async def _set(self, key: str, value: Buffer, exclusive: bool = False) -> None:
         self._check_writable()

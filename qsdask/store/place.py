@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
+from contextlib import suppress
 from pathlib import Path
+
+from qsdask.files.lock import refuse_lost
 
 __all__ = ["Place", "chunk_of"]
 
@@ -77,12 +79,29 @@ class Place:
         return not self.exists(key)
 
     def remove_all(self, below: str = "") -> None:
-        """Remove everything below a key, the folder itself too."""
-        shutil.rmtree(self._root / below, ignore_errors=True)
+        """Remove everything below a key, the folder itself too, as far as the system lets us.
+
+        Raises
+        ------
+        ResumableError
+            ``E-LOCKED``, at any folder, when this process has lost the lock of the store: what is there now is somebody
+            else's.
+        """
+        top = self._root / below
+        if top.is_symlink():
+            return
+        for folder, inside, files in os.walk(top, topdown=False):
+            refuse_lost(folder)
+            links = [name for name in inside if os.path.islink(os.path.join(folder, name))]
+            for name in [*files, *links]:
+                with suppress(OSError):
+                    os.unlink(os.path.join(folder, name))
+            with suppress(OSError):
+                os.rmdir(folder)
 
     def move(self, below: str, to: str, home: Place | None = None) -> None:
         """Give everything below a key another key, in this store or in that of `home`; what was there is removed."""
+        (home or self).remove_all(to)
         target = (home or self)._root / to
-        shutil.rmtree(target, ignore_errors=True)
         target.parent.mkdir(parents=True, exist_ok=True)
         (self._root / below).rename(target)

@@ -154,7 +154,7 @@ def test_a_store_without_gradient_gets_it_and_keeps_all_else(without_gradient, m
     assert qsdask.info(store)["specimen"]["loading"] == ""
     if interrupted:
         with monkeypatch.context() as patch:
-            patch.setattr(stage.ledger, "complete", lambda *a: 1 / 0)
+            patch.setattr(stage.ledger, "seal", lambda *a: 1 / 0)
             with pytest.raises(ZeroDivisionError):
                 migrate(store, progress=False)
     migrate(store, progress=False)

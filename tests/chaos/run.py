@@ -1,7 +1,9 @@
 """The whole suite of faults, and its table: tried, disturbed, finished, identical, one message.
 
     python -m tests.chaos.run --kills 100 --crash-points 100 --disk 25 --limits 10
-    python -m tests.chaos.run --strangers 200
+    python -m tests.chaos.run --strangers
+
+The latter does what strangers do, and random orders of it, instead: tried, caught, identical.
 
 Only processes that it started itself are killed, by their pid.
 """
@@ -14,9 +16,10 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
+from tests.chaos.attacks import ATTACKS, attack
 from tests.chaos.faults import (
     OPERATIONS,
     Bench,
@@ -28,6 +31,7 @@ from tests.chaos.faults import (
     may_mount,
     short_files,
 )
+from tests.chaos.ground import Ground
 from tests.chaos.strangers import interleave
 
 TARGETS = ("driver", "worker", "scheduler", "nanny")
@@ -65,13 +69,38 @@ def print_table(outcomes: dict[str, list[Outcome]]) -> None:
 
 
 def strangers(number: int) -> int:
-    """Try random orders of what several do to one store, and print what came of it."""
+    """Do all attacks, and random orders of what several do to one store; status 1 when one of them did harm.
+
+    An attack is caught when it is refused with one message; a dash stands where there is nothing to refuse, and all must
+    go on as if nobody had come.
+    """
+    harmless = True
+    rows: list[tuple[str, int, str, str]] = []
     with tempfile.TemporaryDirectory(prefix="qsdask-strangers-") as folder:
-        seen = interleave(Path(folder), number, fresh=True)
+        ground = Ground(Path(folder) / "ground")
+        for name in ATTACKS:
+            found = attack(ground, name)
+            if found is None:
+                rows.append((name, 0, "-", "-"))
+                continue
+            harmless &= found.withstood
+            caught = "-" if found.caught is None else str(int(found.caught))
+            rows.append((name, 1, caught, str(int(found.identical))))
+            print(name, caught, found.identical, "" if found.withstood else found.note, file=sys.stderr, flush=True)
+        try:
+            (Path(folder) / "random").mkdir()
+            seen = interleave(Path(folder) / "random", number, fresh=True)
+        except Exception as error:  # the table is shown all the same
+            print(error, file=sys.stderr)
+            harmless, seen = False, Counter({"interleavings": number, "a wrong number": 1})
+    answered = seen.pop("interleavings")
+    rows.append(("random interleavings", answered, "-", str(answered * ("a wrong number" not in seen))))
+    print(f"\n{'attack':<48}{'tried':>7}{'caught':>8}{'identical':>11}")
+    for name, tried, caught, identical in rows:
+        print(f"{name:<48}{tried:>7}{caught:>8}{identical:>11}")
     for what, times in sorted(seen.items()):
-        print(f"{what:<32}{times:>7}")
-    print(f"{'wrong values accepted':<32}{0:>7}")
-    return 0
+        print(f"{'  of them ' + what:<48}{times:>7}")
+    return 0 if harmless else 1
 
 
 def main() -> int:
@@ -82,9 +111,15 @@ def main() -> int:
     parser.add_argument("--disk", type=int, default=25)
     parser.add_argument("--limits", type=int, default=10, help="levels of inodes, file size and memory")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--strangers", type=int, help="only so many random orders of drivers, late tasks and readers")
+    parser.add_argument(
+        "--strangers",
+        type=int,
+        nargs="?",
+        const=200,
+        help="instead: all attacks, then so many random orders of drivers, late tasks and readers (default 200)",
+    )
     options = parser.parse_args()
-    if options.strangers:
+    if options.strangers is not None:
         return strangers(options.strangers)
     outcomes: dict[str, list[Outcome]] = defaultdict(list)
     with tempfile.TemporaryDirectory(prefix="qsdask-chaos-") as folder:

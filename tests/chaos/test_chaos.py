@@ -6,7 +6,9 @@ import shutil
 
 import pytest
 
+from tests.chaos.attacks import ATTACKS, attack
 from tests.chaos.faults import Bench, crash_point, full_disk, kill, little_memory, may_mount, short_files
+from tests.chaos.ground import Ground
 from tests.chaos.strangers import interleave
 
 
@@ -46,6 +48,26 @@ def test_what_several_do_to_one_store_shows_nothing_wrong(tmp_path):
     seen = interleave(tmp_path, 6)
     assert seen["answers"]
     assert seen["refused E-OTHER-RUN"]
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory):
+    """A small store with its model, for strangers."""
+    return Ground(tmp_path_factory.mktemp("strangers") / "ground")
+
+
+#: Those that no other test does in this way, with processes that sleep and wake.
+SAMPLE = {"2 lost lock, amid the work", "5 overwritten amid evaluate"}
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in SAMPLE else pytest.param(name, marks=pytest.mark.chaos) for name in ATTACKS]
+)
+def test_a_stranger_does_no_harm(ground, name):
+    found = attack(ground, name)
+    if found is None:
+        pytest.skip("needs the right to mount")
+    assert found.withstood, found.note
 
 
 @pytest.mark.parametrize("limit", ["size=700000", pytest.param("nr_inodes=150", marks=pytest.mark.chaos)])

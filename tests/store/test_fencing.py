@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from contextlib import suppress
@@ -17,9 +18,10 @@ from qsdask.engine import course
 from qsdask.engine.reduce import reduced
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, CannotCreateError, NoInputError, ResumableError
+from qsdask.files.lock import LOCK
 from qsdask.settings import RespondSettings
 from qsdask.stages.respond import _respond_of_domain, respond
-from qsdask.store import ledger
+from qsdask.store import beside, ledger
 from qsdask.store.beside import BESIDE, discard, remove_with_dependents
 from qsdask.store.durable import DurableStore
 from qsdask.store.identity import StoreAt
@@ -136,6 +138,26 @@ def test_a_receipt_of_an_unknown_run_does_not_count(store, few):
     ledger.reopen(store, replace(record, runs=("0123456789abcdef",)), [])
     assert len(ledger.pending(store, D2)) == 4
     assert {d.file for d in qsdask.verify(store, progress=False)} >= {f"ledger/{D2}/receipt/c/0/0/0/0/0"}
+
+
+@pytest.mark.parametrize("asleep", ["discard", "publish"])
+def test_a_writer_that_sleeps_as_it_removes_what_was_removes_nothing_of_the_next(store, few, monkeypatch, asleep):
+    before = files_of(store)
+    original = getattr(beside, asleep)
+
+    def overtaken(*arguments):
+        original(*arguments)
+        for name, data in before.items():
+            (store / name).parent.mkdir(parents=True, exist_ok=True)
+            (store / name).write_bytes(data)
+        (store / LOCK).write_text(json.dumps({"token": "that of the next"}))
+
+    with monkeypatch.context() as slow:
+        slow.setattr(beside, asleep, overtaken)
+        with pytest.raises(ResumableError, match="E-LOCKED"):
+            respond(store, run=replace(few, overwrite=True))
+    (store / LOCK).unlink()
+    assert {name: data for name, data in files_of(store).items() if not name.startswith(BESIDE)} == before
 
 
 @pytest.fixture

@@ -76,7 +76,8 @@ def late_worker(ground: Ground, home: Home, *, during: bool) -> Verdict:
 def lost_lock(ground: Ground, home: Home, asleep: str) -> Verdict:
     """A writer sleeps and its lock, which is that of another machine now, is taken over; then it wakes."""
     came = {
-        "begins": lambda: not (home.store / "response" / "d2min").exists(),
+        # All of the old stage is gone, the groups above it too; nothing of the new one is there.
+        "begins": lambda: not any((home.store / f"{top}response").exists() for top in ("", "ledger/")),
         "works": lambda: receipts(home.store) > 0,
         "ends": lambda: receipts(home.store) == 4,
     }

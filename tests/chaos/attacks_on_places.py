@@ -59,7 +59,7 @@ def lammps(ground: Ground, home: Home, alloy: str, potential: str = "CuZr_mm.eam
     )
     before = files_of(home.folder)
     said = home.run("simulate", "job.toml", "--quiet")
-    told = "alloy" in said.text or "potential" in said.text
+    told = "alloy." in said.text or "E-POTENTIAL" in said.text
     return Verdict(said.refused("E-SETTING", "E-POTENTIAL") and told, files_of(home.folder) == before, said.text)
 
 

@@ -16,7 +16,7 @@ import psutil
 from distributed import Client, LocalCluster, Scheduler, SpecCluster, Worker
 from distributed.security import Security
 
-from qsdask.engine.guard import MARK, guard_told, refuse_again
+from qsdask.engine.guard import guard_told, refuse_again
 from qsdask.engine.versions import check_versions
 from qsdask.errors import NoInputError, ResumableError, UsageError
 
@@ -150,7 +150,7 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _local(processes: bool, workers: int, memory_limit: str | None) -> Iterator[Client]:
-    settings: dict[str, Any] = {**_NO_SPILLING}
+    settings: dict[str, Any] = {"distributed.nanny.pre-spawn-environ": {**KEPT_MEMORY, **_ONE_THREAD}, **_NO_SPILLING}
     # Dask looks at the stack of every worker 100 times a second, and at the delay of every event loop 50 times; with
     # one task a core that is taken from the kernels.
     settings["distributed.worker.profile.enabled"] = False
@@ -158,14 +158,11 @@ def _local(processes: bool, workers: int, memory_limit: str | None) -> Iterator[
     settings["distributed.scheduler.no-workers-timeout"] = NO_WORKERS_SECONDS
     if processes:
         settings["distributed.worker.preload"] = ["qsdask.engine.preload"]
-    with _scratch() as scratch:
-        mark = Path(scratch) / "no-main-guard"
-        settings["distributed.nanny.pre-spawn-environ"] = {**KEPT_MEMORY, **_ONE_THREAD, MARK: str(mark)}
-        with dask.config.set({**settings, "temporary-directory": scratch}):
-            with guard_told(mark):
-                cluster = _processes(workers, memory_limit) if processes else _threads(workers)
-            with cluster, Client(cluster) as client:
-                yield client
+    with _scratch() as scratch, dask.config.set({**settings, "temporary-directory": scratch}):
+        with guard_told():
+            cluster = _processes(workers, memory_limit) if processes else _threads(workers)
+        with cluster, Client(cluster) as client:
+            yield client
 
 
 @contextmanager

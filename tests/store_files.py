@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from qsdask.store.beside import BESIDE
+
 __all__ = ["content_of", "files_of"]
 
 #: What tells one run from another, and the checksums of what says so.
@@ -19,8 +21,8 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 
 def content_of(store: Path) -> dict[str, bytes]:
-    """Bytes of every file of a store, but for the random tokens of the runs that wrote it."""
-    found = files_of(store)
+    """Bytes of every file of a store, but for the random tokens of the runs that wrote it, and what waits beside it."""
+    found = {name: data for name, data in files_of(store).items() if not name.startswith(f"{BESIDE}/")}
     described = {name: json.loads(data) for name, data in found.items() if name.endswith("/receipt/zarr.json")}
     for name, data in found.items():
         if name.startswith("ledger/") and name.endswith(".json"):

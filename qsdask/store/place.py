@@ -103,5 +103,6 @@ class Place:
         """Give everything below a key another key, in this store or in that of `home`; what was there is removed."""
         (home or self).remove_all(to)
         target = (home or self)._root / to
+        refuse_lost(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         (self._root / below).rename(target)

@@ -76,12 +76,12 @@ def late_worker(ground: Ground, home: Home, *, during: bool) -> Verdict:
 def lost_lock(ground: Ground, home: Home, asleep: str) -> Verdict:
     """A writer sleeps and its lock, which is that of another machine now, is taken over; then it wakes."""
     came = {
-        # All of the old stage is gone, the groups above it too; nothing of the new one is there.
-        "begins": lambda: not any((home.store / f"{top}response").exists() for top in ("", "ledger/")),
+        # The old stage is gone; the new one is whole, and not yet in its place.
+        "swaps": lambda: not (home.store / "ledger/response/d2min").exists(),
         "works": lambda: receipts(home.store) > 0,
         "ends": lambda: receipts(home.store) == 4,
     }
-    if asleep != "begins":
+    if asleep != "swaps":
         _begun(home)
     writer = home.begin(*FIRST, *ALONE)
     writer.await_(came[asleep])
@@ -221,7 +221,7 @@ def backup_of_earlier(ground: Ground, home: Home) -> Verdict:
 ATTACKS: dict[str, Attack] = {
     "1 late worker, after the next run": partial(late_worker, during=False),
     "1 late worker, during the next run": partial(late_worker, during=True),
-    "2 lost lock, as the old stage goes": partial(lost_lock, asleep="begins"),
+    "2 lost lock, as the old stage goes": partial(lost_lock, asleep="swaps"),
     "2 lost lock, amid the work": partial(lost_lock, asleep="works"),
     "2 lost lock, before the end": partial(lost_lock, asleep="ends"),
     "2 clock set by 3 s": clock,

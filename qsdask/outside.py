@@ -6,13 +6,14 @@ import hashlib
 import io
 import logging
 import sys
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from importlib import machinery, metadata
 from pathlib import Path
 
 from qsdask.errors import UsageError
 
-__all__ = ["SOURCE", "entries", "is_outside", "loaded", "package_of", "source_of"]
+__all__ = ["SOURCE", "entries", "is_outside", "loaded", "package_of", "prints_told", "source_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -59,10 +60,9 @@ def loaded(entry: metadata.EntryPoint) -> object:
     UsageError
         ``E-FEATURE-SET``, by the name of the package: one that is broken stops every command on features.
     """
-    printed = io.StringIO()
     try:
-        with redirect_stdout(printed):  # standard output is for what the command itself has to say
-            found = entry.load()
+        with prints_told(f"the package {package_of(entry)}", "was loaded"):
+            return entry.load()
     except (Exception, SystemExit) as error:  # whatever stands in it, a call of sys.exit too
         raise UsageError(
             f"the feature set {entry.name!r} of the package {package_of(entry)!r} cannot be loaded: "
@@ -70,9 +70,26 @@ def loaded(entry: metadata.EntryPoint) -> object:
             code="E-FEATURE-SET",
             hint=f"mend or remove {package_of(entry)}",
         ) from None
-    if text := printed.getvalue().strip():
-        _log.warning("the package %s printed while it was loaded: %.200r", package_of(entry), text)
-    return found
+
+
+@contextmanager
+def prints_told(who: str, did: str) -> Iterator[None]:
+    """What somebody else's code prints inside the ``with`` becomes a warning that says whose it is.
+
+    Standard output is for what the command itself has to say.
+
+    Parameters
+    ----------
+    who, did : str
+        Such as ``"the package misfit"``, and ``"was loaded"``.
+    """
+    printed = io.StringIO()
+    try:
+        with redirect_stdout(printed):
+            yield
+    finally:
+        if text := printed.getvalue().strip():
+            _log.warning("%s printed while it %s: %.200r", who, did, text)
 
 
 def source_of(kind: type, entry: metadata.EntryPoint) -> dict[str, str]:

@@ -198,15 +198,8 @@ class AtomQuantity(ABC):
                 lacks.append("the shells of neighbours")
         if lacks:
             raise InternalError(f"{self.name} was given a block without {', '.join(lacks)}", code="E-BLOCK")
-        try:
-            # Our own sets are known to leave it alone, and are compiled for what can be written.
-            value = self.compute(read_only(block) if outside.is_outside(type(self)) else block)
-        except QSDaskError:
-            raise
-        except (Exception, SystemExit) as error:
-            if not outside.is_outside(type(self)):
-                raise
-            raise self._refused(f"it failed with {type(error).__name__}: {error}") from error
+        # Our own sets are known to leave the block alone, and are compiled for what can be written.
+        value = self._computed_outside(block) if outside.is_outside(type(self)) else self.compute(block)
         wanted = (block.n_owned, len(self.columns))
         if not isinstance(value, np.ndarray) or value.shape != wanted or value.dtype.kind not in "fiub":
             kind = f"shape {value.shape} of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
@@ -216,6 +209,16 @@ class AtomQuantity(ABC):
                 f"infinite values in {self.columns[int(infinite.argmax())].name}, or beyond {LARGEST:.2g}"
             )
         return value
+
+    def _computed_outside(self, block: Block) -> np.ndarray:
+        """What a set of another package gives; what it raises, or prints, is told as its own."""
+        try:
+            with outside.prints_told(f"the feature set {self.name!r} of {type(self).__module__}", "computed"):
+                return self.compute(read_only(block))
+        except QSDaskError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise self._refused(f"it failed with {type(error).__name__}: {error}") from error
 
     def _refused(self, why: str) -> BadDataError:
         return BadDataError(

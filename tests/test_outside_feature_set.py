@@ -255,6 +255,23 @@ def test_what_a_package_prints_is_not_the_answer(editable, own):
     done = subprocess.run(typed, env=environment, capture_output=True, text=True, check=True)
     assert "hello" not in done.stdout
     assert "the package qsdask-misfit printed while it was loaded: 'hello'" in done.stderr
+    text = file.read_text()
+    at = text.index(":\n", text.index("def compute")) + 2
+    file.write_text(f"{text[:at]}        print('working')\n{text[at:]}")
+    typed = [
+        sys.executable,
+        "-m",
+        "qsdask",
+        "features",
+        str(own / "tiny.zarr"),
+        "--set",
+        "misfit",
+        "--cluster",
+        "threads",
+    ]
+    done = subprocess.run([*typed, "--quiet"], env=environment, capture_output=True, text=True, check=True)
+    assert "working" not in done.stdout
+    assert "the feature set 'misfit' of qsdask_misfit printed while it computed: 'working'" in done.stderr
 
 
 def test_a_package_that_was_changed_does_not_go_on_in_the_same_columns(editable, own):

@@ -18,7 +18,7 @@ class Damage:
     kind : str
         ``missing``, ``length``, ``content``, ``lineage`` (computed from numbers that the store does not have),
         ``extra`` (a file that no stage wrote), ``orphan`` (numbers without a ledger), ``unsafe`` (a link or device);
-        harmless ones: ``leftover`` of a crash, ``foreign`` file outside of all stages.
+        harmless ones: ``leftover`` of a crash, ``unfinished`` overwriting, ``foreign`` file outside of all stages.
     file : str
         Path inside the store.
     text : str
@@ -49,7 +49,7 @@ class Damage:
     @property
     def harmless(self) -> bool:
         """Whether no number can be wrong because of it."""
-        return self.kind in ("leftover", "foreign")
+        return self.kind in ("leftover", "unfinished", "foreign")
 
     def __str__(self) -> str:
         place = [

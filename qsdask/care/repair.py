@@ -19,7 +19,6 @@ from qsdask.errors import BadDataError, CannotCreateError, NoInputError, QSDaskE
 from qsdask.files.lock import writing
 from qsdask.intake.specimen import other_input
 from qsdask.store import ledger
-from qsdask.store.beside import BESIDE
 from qsdask.store.durable import DurableStore
 from qsdask.store.ledger import Record, Task
 from qsdask.store.manifest import entry_of, folder_text, sound_text
@@ -129,9 +128,7 @@ def _mend_metadata(root: Path, found: list[Damage]) -> list[str]:
     """Write anew what follows from what is still whole."""
     states = {key: state_of(root, key) for key in keys(root)}
     store, done = DurableStore(root), []
-    for file in dict.fromkeys(
-        d.file for d in found if d.kind not in ("leftover", "foreign", "extra", "orphan", "lineage")
-    ):
+    for file in dict.fromkeys(d.file for d in found if d.kind in ("missing", "length", "content", "unsafe")):
         text = _derived(root, file, states)
         if text is not None:
             store.put(file, text)
@@ -236,7 +233,6 @@ def _remembered(root: Path, key: str) -> Record | None:
 def _remove_strangers(root: Path, found: list[Damage]) -> list[str]:
     """Take away what a crash left, and, inside the store's own folders only, what qsdask did not write."""
     strange = [d for d in found if d.kind == "leftover" or (d.kind in ("extra", "unsafe") and _ours(d.file))]
-    strange = [d for d in strange if d.file != BESIDE]  # of use to the command that it is of
     return [f"{item.file}: removed" for item in strange if Place(root).remove(item.file)]
 
 

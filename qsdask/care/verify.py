@@ -127,7 +127,7 @@ class _Survey:
         sizes = {key: size for key, size in sizes.items() if not key.startswith(f"{BESIDE}/")}
         if self.place.exists(BESIDE):
             self._add(
-                "leftover", BESIDE, "what an interrupted overwrite has made so far; the same command goes on with it"
+                "unfinished", BESIDE, "what an interrupted overwrite has made so far; the same command goes on with it"
             )
         for key in strange:
             self._add("unsafe", key, "a link, pipe or device; qsdask makes none")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -18,15 +19,15 @@ from qsdask.formats.refusal import refusal
 __all__ = ["Portion", "Trajectory", "read_locations"]
 
 
-class _Places:
+class _Places(ABC):
     """Frames that can be read by their numbers; see `Trajectory` and `Portion`."""
 
     topology: str | None
     stamps: dict[str, tuple[int, int, int]]
 
+    @abstractmethod
     def place(self, step: int) -> FrameLocation:
         """Where a frame stands."""
-        raise NotImplementedError
 
     def pieces(self, steps: Sequence[int], n_atom: int, *, digest: bool = True) -> Iterator[tuple[int, FramePiece]]:
         """Read frames piece by piece: those of text dumps never stand in memory as a whole.

@@ -20,6 +20,10 @@ __all__ = ["DurableStore", "content_words", "name_word", "sweep"]
 class DurableStore(LocalStore):
     """`zarr.storage.LocalStore` that syncs every file before it gets its name.
 
+    Zarr's own store renames atomically but never syncs: after a power cut a renamed chunk can be empty while a
+    marker written later survives. Here each file is written under a temporary name, synced, then renamed; the
+    directories are synced by `sync_directories`, before the marker that relies on them is written.
+
     Parameters
     ----------
     root : Path or str
@@ -29,10 +33,6 @@ class DurableStore(LocalStore):
     check : callable
         Called before anything is written or removed, and again immediately before a file gets its name; what it raises
         leaves the store as it was. Where this process has lost the lock of the store, that is refused likewise.
-
-    Zarr's own store renames atomically but never syncs: after a power cut a renamed chunk can be empty while a
-    marker written later survives. Here each file is written under a temporary name, synced, then renamed; the
-    directories are synced by `sync_directories`, before the marker that relies on them is written.
 
     Attributes
     ----------

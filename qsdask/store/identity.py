@@ -13,6 +13,8 @@ from qsdask.store.record import Record, read_record
 
 __all__ = ["StoreAt"]
 
+_ONE_PLACE = "keep the store on a file system that all machines of the cluster mount at the same place"
+
 
 @dataclass(frozen=True)
 class StoreAt:
@@ -62,7 +64,7 @@ class StoreAt:
                 code="E-WORKER-PATH",
                 file=self.path,
                 why="workers read and write the store themselves, and do not see this folder",
-                hint="keep the store on a file system that all machines of the cluster mount at the same place",
+                hint=_ONE_PLACE,
             )
         if _identity(found) != self.identity:
             raise BadDataError(
@@ -70,7 +72,7 @@ class StoreAt:
                 code="E-STORE-OTHER",
                 file=self.path,
                 why="the machines of the cluster see different folders, or the store was made anew meanwhile",
-                hint="keep the store on a file system that all machines of the cluster mount at the same place",
+                hint=_ONE_PLACE,
             )
         return StoreReader(self.path)
 

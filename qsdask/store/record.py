@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -200,19 +201,27 @@ def records(path: Path) -> list[Record]:
     return [record for key in keys(path) if (record := read_record(path, key)) is not None]
 
 
-def publish(path: Path) -> None:
-    """Write the store's consolidated metadata: the groups of complete stages, and no others."""
+def publish(path: Path, requires: Iterable[str] = ()) -> None:
+    """Write the store's consolidated metadata: the groups of complete stages, and no others.
+
+    Parameters
+    ----------
+    path : Path
+        Root of the store.
+    requires : iterable of str
+        What a version of qsdask must know of to read it, beside what its stages say.
+    """
     root = Path(path)
     refuse_lost(root)
     shown: dict[str, dict | None] = {}
-    requires: set[str] = set()
+    needed = set(requires)
     for key in keys(root):
         record = read_record(root, key)
-        requires |= required_by(record)
+        needed |= required_by(record)
         for group in record.groups if record is not None and record.complete else ():
             for file in [*(f"{f}/zarr.json" for f in folders_of(group)), *metadata_keys(root, [group])]:
                 shown[file.removesuffix("/zarr.json")] = metadata(root, file)
-    DurableStore(root).put("zarr.json", root_text(shown, requires))
+    DurableStore(root).put("zarr.json", root_text(shown, needed))
 
 
 def required_by(record: Record | None) -> set[str]:

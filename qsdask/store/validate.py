@@ -22,6 +22,7 @@ from qsdask import __version__, schema
 from qsdask.errors import BadDataError, StoreIOError
 
 __all__ = [
+    "MIGRATION",
     "array_metadata",
     "check_array",
     "check_format",
@@ -30,6 +31,7 @@ __all__ = [
     "check_root",
     "chunk_fault",
     "damaged",
+    "in_migration",
     "intact",
     "mark_of",
     "metadata",
@@ -52,6 +54,9 @@ COMPRESSIONS = {"lz4", "zstd"}
 
 #: Feature flags in the root's ``requires`` that this version understands.
 KNOWN_FEATURES: frozenset[str] = frozenset({"runs"})
+
+#: What a store needs while ``migrate`` works on it: nothing else can read it then.
+MIGRATION = "migration"
 
 
 def _refusal(code: str, why: str, file: Path, key: str, text: str) -> StoreIOError:
@@ -196,9 +201,22 @@ def check_root(root: Path) -> dict:
     return found
 
 
+def in_migration(mark: dict) -> bool:
+    """Whether the mark at a root says that ``migrate`` is at work on the store, or was cut short."""
+    requires = mark.get("requires", [])
+    return isinstance(requires, list) and MIGRATION in requires
+
+
 def check_requires(root: Path, mark: dict) -> None:
     """Refuse a store that needs features unknown here; see `check_root`."""
     requires = mark.get("requires", [])
+    if in_migration(mark):
+        raise BadDataError(
+            "the store is being brought to the present format, or was when somebody stopped it",
+            code="E-FORMAT-VERSION",
+            file=root,
+            hint=f"go on with 'qsdask migrate {root}'",
+        )
     if not isinstance(requires, list) or not set(map(str, requires)) <= KNOWN_FEATURES:
         raise BadDataError(
             f"the store needs {requires}, which qsdask {__version__} does not know",

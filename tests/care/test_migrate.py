@@ -13,10 +13,17 @@ import zarr
 
 import qsdask
 from qsdask.care import migrate as stage
+from qsdask.care import receipts
 from qsdask.care.migrate import migrate
 from qsdask.care.verify import verify
-from qsdask.errors import BadDataError, StoreIOError
+from qsdask.errors import BadDataError, ResumableError, StoreIOError
+from qsdask.store import ledger
+from qsdask.store.durable import DurableStore
+from qsdask.store.identity import StoreAt
 from qsdask.store.reader import StoreReader
+from qsdask.store.record import read_record, records
+from qsdask.store.task_writer import StageRun
+from tests.store_files import content_of, files_of
 
 OLD = Path(__file__).parents[1] / "store/data/format1.zarr.tar.xz"
 
@@ -93,7 +100,7 @@ def test_a_damaged_old_store_is_refused(old, file):
         migrate(old, progress=False)
 
 
-@pytest.mark.parametrize("call", [1, 2, 3])
+@pytest.mark.parametrize("call", range(1, 9))
 def test_a_migration_cut_short_goes_on(old, monkeypatch, tmp_path, call):
     whole = shutil.copytree(old, tmp_path / "whole" / "small.zarr")
     migrate(whole, progress=False)
@@ -105,15 +112,16 @@ def test_a_migration_cut_short_goes_on(old, monkeypatch, tmp_path, call):
             raise KeyboardInterrupt
         return real(*arguments)
 
-    monkeypatch.setattr(stage.ledger, "create_receipts", dies)
+    monkeypatch.setattr(receipts.ledger, "create_receipts", dies)
     with pytest.raises(KeyboardInterrupt):
         migrate(old, progress=False)
     monkeypatch.undo()
-    with pytest.raises(BadDataError, match="qsdask migrate"):
-        qsdask.open_store(old)
+    for command in (qsdask.open_store, qsdask.info):
+        with pytest.raises(BadDataError, match="qsdask migrate"):
+            command(old)
     migrate(old, progress=False)
-    files = {str(f.relative_to(old)): f.read_bytes() for f in old.rglob("*") if f.is_file()}
-    assert files == {str(f.relative_to(whole)): f.read_bytes() for f in whole.rglob("*") if f.is_file()}
+    assert content_of(old) == content_of(whole)
+    assert verify(old, progress=False) == []
 
 
 def test_a_newer_store_is_refused(old):
@@ -176,3 +184,79 @@ def test_a_damaged_store_without_gradient_is_not_sealed_anew(without_gradient):
     with pytest.raises(StoreIOError, match=r"(?s)E-STORE-DAMAGED.*repair"):
         migrate(without_gradient, progress=False)
     assert not (without_gradient / "frames/deformation").exists()
+
+
+def test_stages_of_before_get_their_run_tokens_and_nothing_else(without_gradient):
+    before = content_of(without_gradient)
+    assert not any(record.runs for record in records(without_gradient))
+    migrate(without_gradient, progress=False)
+    after = content_of(without_gradient)
+    found = {record.key: record for record in records(without_gradient)}
+    for record in found.values():
+        assert len(record.runs) == 1
+        assert record.lineage == {key: found[key].run for key in record.inputs if key in found}
+        assert ledger.pending(without_gradient, record.key) == []
+    assert StoreAt.of(without_gradient).identity == found["ingest"].run
+    # Receipts say the same of the same files.
+    told = {name for name in before if name.startswith("ledger/") and "/receipt/c/" in name}
+    assert told and {name: after[name] for name in told} == {name: before[name] for name in told}
+    tokens = files_of(without_gradient)
+    migrate(without_gradient, progress=False)
+    assert files_of(without_gradient) == tokens
+
+
+def test_a_late_task_of_before_does_not_write_into_a_migrated_stage(without_gradient):
+    record = next(r for r in records(without_gradient) if r.key == "response/d2min")
+    late = StageRun.of(without_gradient, ledger.Begun(without_gradient, record, []))
+    migrate(without_gradient, progress=False)
+    before = files_of(without_gradient)
+    with pytest.raises(BadDataError, match="E-STORE-OTHER"):
+        late.reader()
+    with pytest.raises(ResumableError, match="E-OTHER-RUN"), late.committing(0, 0, 0) as writer:
+        writer.write("response/d2min", "d2min", (0, slice(0, 100)), np.zeros((1, 100)))
+    assert files_of(without_gradient) == before
+
+
+def test_an_unfinished_stage_of_before_is_migrated_and_resumed(without_gradient, few):
+    numbers = chunks_of(without_gradient)
+    record = next(r for r in records(without_gradient) if r.key == "response/d2min")
+    last = tuple(n - 1 for n in record.shape)
+    ledger.reopen(without_gradient, record, [last])
+    migrate(without_gradient, progress=False)
+    assert ledger.pending(without_gradient, record.key) == [last]
+    qsdask.respond(without_gradient, cutoff=3.9, run=few)
+    assert {name: data for name, data in chunks_of(without_gradient).items() if name in numbers} == numbers
+    assert verify(without_gradient, progress=False) == []
+
+
+@pytest.mark.parametrize("file", ["zarr.json", "manifest.json", "receipt/zarr.json", "receipt/c/0/0/0/0/0"])
+@pytest.mark.parametrize("key", ["ingest", "features/interstice"])
+def test_migration_killed_at_any_write_goes_on(without_gradient, monkeypatch, tmp_path, key, file):
+    whole = shutil.copytree(without_gradient, tmp_path / "whole.zarr")
+    migrate(whole, progress=False)
+    real = DurableStore._put
+
+    def dies(self, name, *arguments):
+        if name == f"ledger/{key}/{file}":
+            raise OSError("killed here")
+        real(self, name, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DurableStore, "_put", dies)
+        with pytest.raises(OSError, match="killed here"):
+            migrate(without_gradient, progress=False)
+    with pytest.raises(BadDataError, match=r"E-FORMAT-VERSION(?s:.*)qsdask migrate"):
+        qsdask.open_store(without_gradient)
+    migrate(without_gradient, progress=False)
+    assert content_of(without_gradient) == content_of(whole)
+    assert verify(without_gradient, progress=False) == []
+
+
+def test_damage_is_not_vouched_for_by_a_migration(without_gradient):
+    (without_gradient / "shells/voronoi/zarr.json").write_text("{}")
+    file = without_gradient / "features/interstice/value/c/0/0"
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
+    migrate(without_gradient, progress=False)
+    assert read_record(without_gradient, "features/interstice").runs
+    damage = {one.file for one in verify(without_gradient, progress=False)}
+    assert {"features/interstice/value/c/0/0", "shells/voronoi/zarr.json"} <= damage

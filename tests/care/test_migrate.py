@@ -199,7 +199,8 @@ def test_stages_of_before_get_their_run_tokens_and_nothing_else(without_gradient
     assert StoreAt.of(without_gradient).identity == found["ingest"].run
     # Receipts say the same of the same files.
     told = {name for name in before if name.startswith("ledger/") and "/receipt/c/" in name}
-    assert told and {name: after[name] for name in told} == {name: before[name] for name in told}
+    assert told
+    assert {name: after[name] for name in told} == {name: before[name] for name in told}
     tokens = files_of(without_gradient)
     migrate(without_gradient, progress=False)
     assert files_of(without_gradient) == tokens

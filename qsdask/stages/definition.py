@@ -4,32 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from qsdask.quantity import feature_sets
 from qsdask.schema import group_at
 from qsdask.settings import FeatureSettings
 from qsdask.stages.features import facts_of, quantity_of
 from qsdask.store import ledger
+from qsdask.store.in_memory import StoreInMemory
 from qsdask.store.reader import StoreReader
 
-__all__ = ["definition_of"]
+__all__ = ["definition", "definition_of"]
 
 
 def definition_of(path: Path, feature_set: str, step: int = 0) -> dict:
     """How the features of a frame were made: what a model must find again where it is applied."""
     ledger.require(path, "ingest")
-    root = StoreReader(path)
     features = ledger.require(path, group_at(step, f"features/{feature_set}"))
     shells = group_at(step, "shells")
+    # Some sets find their neighbours themselves.
+    of_shells = ledger.require(path, shells).settings if shells in features.inputs else {}
+    return definition(StoreReader(path), features.settings, of_shells)
+
+
+def definition(root: StoreReader | StoreInMemory, features: Mapping[str, Any], shells: Mapping[str, Any]) -> dict:
+    """How features with these settings, on shells with these, are defined for the species of a store.
+
+    Parameters
+    ----------
+    root : StoreReader or StoreInMemory
+        Store, for the radii of its species and what its composition decides.
+    features, shells : mapping
+        Settings as kept; of the shells none where the set finds its neighbours itself.
+
+    Returns
+    -------
+    dict
+    """
     return {
-        "features": {**_implied(root, feature_set), **features.settings},
-        # Some sets find their neighbours themselves.
-        "shells": ledger.require(path, shells).settings if shells in features.inputs else {},
+        "features": {**_implied(root, features["set"]), **features},
+        "shells": dict(shells),
         "radii": dict(zip(root.names("atoms/species_name"), root["atoms/radius"][:].tolist(), strict=True)),
     }
 
 
-def _implied(root: StoreReader, feature_set: str) -> Mapping[str, str]:
+def _implied(root: StoreReader | StoreInMemory, feature_set: str) -> Mapping[str, str]:
     """Settings that the specimen decided, because the user did not."""
     known = feature_set in feature_sets()
     return quantity_of(feature_set, FeatureSettings(), facts_of(root)).implied if known else {}

@@ -35,7 +35,16 @@ from qsdask.store.record import Record, read
 from qsdask.store.task_writer import StageRun
 from qsdask.store.template import create_group, write_whole
 
-__all__ = ["facts_of", "features", "named_facts", "quantity_of", "set_names"]
+__all__ = [
+    "facts_of",
+    "features",
+    "features_of_domain",
+    "named_facts",
+    "quantity_of",
+    "set_names",
+    "settings_of_set",
+    "told_of_columns",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -116,13 +125,10 @@ def _compute_set(path: Path, frame: int, name: str, chosen: FeatureSettings, fac
         inputs[found.key] = found.digest
         cutoff = ShellSettings(**found.settings).cutoff_angstrom
     given = chosen.stored()
-    known = {name: given[name] for name in _fields(type(quantity)) if name in given}
-    if not surroundings(quantity):
-        known = {name: value for name, value in known.items() if not name.startswith("coarsen")}
     record = Record(
         group,
         (group,),
-        {"set": quantity.name, **known, **source_of_set(name)},
+        settings_of_set(quantity, chosen),
         inputs,
         (1 + len(surroundings(quantity)), 1, root.n_domain),
         max(8, -(-max(len(quantity.columns), _width(quantity)) // _chunk(quantity))),
@@ -132,7 +138,7 @@ def _compute_set(path: Path, frame: int, name: str, chosen: FeatureSettings, fac
         plan_of(size_of(root), quantity, cutoff),
         partial(_template, path, quantity, group),
         partial(
-            _features_of_domain,
+            features_of_domain,
             frame=frame,
             settings={**given, "set": quantity.name},
             facts=facts,
@@ -141,6 +147,15 @@ def _compute_set(path: Path, frame: int, name: str, chosen: FeatureSettings, fac
         partial(_compile, quantity),
     )
     run_stage(path, course, run)
+
+
+def settings_of_set(quantity: AtomQuantity, chosen: FeatureSettings) -> dict[str, Any]:
+    """What decides the numbers of a set, as it is kept beside them: its name, the settings that it knows, its source."""
+    given = chosen.stored()
+    known = {name: given[name] for name in _fields(type(quantity)) if name in given}
+    if not surroundings(quantity):
+        known = {name: value for name, value in known.items() if not name.startswith("coarsen")}
+    return {"set": quantity.name, **known, **source_of_set(quantity.name)}
 
 
 def plan_of(size: Size, quantity: AtomQuantity, cutoff: float = 0.0) -> StagePlan:
@@ -247,7 +262,7 @@ def _fields(kind: type[AtomQuantity]) -> list[str]:
     return [field.name for field in fields(kind)]
 
 
-def _features_of_domain(
+def features_of_domain(
     work: StageRun,
     part: int,
     domain: int,
@@ -329,18 +344,20 @@ def _chunk(quantity: AtomQuantity) -> int:
 
 def _template(path: Path, quantity: AtomQuantity, group: str, target: Path) -> None:
     atoms = StoreReader(path)["atoms/id"]
-    columns = (*quantity.columns, *medium_range(quantity))
-    sizes = {"atom": atoms.shape[0], "feature": len(columns)}
+    told = told_of_columns(quantity)
+    sizes = {"atom": atoms.shape[0], "feature": len(told["feature"])}
     create_group(target, group, sizes, {"atom": atoms.chunks[0], "feature": _chunk(quantity)}, {})
-    write_whole(
-        target,
-        group,
-        {
-            "feature": [c.name for c in columns],
-            "unit": [c.unit for c in columns],
-            "meaning": [c.meaning for c in columns],
-        },
-    )
+    write_whole(target, group, told)
+
+
+def told_of_columns(quantity: AtomQuantity) -> dict[str, list[str]]:
+    """Coordinates of the columns of a set, those of the medium range included."""
+    columns = (*quantity.columns, *medium_range(quantity))
+    return {
+        "feature": [c.name for c in columns],
+        "unit": [c.unit for c in columns],
+        "meaning": [c.meaning for c in columns],
+    }
 
 
 def _compile(quantity: AtomQuantity) -> None:

@@ -26,7 +26,7 @@ from qsdask.store.reader import StoreReader
 from qsdask.store.task_writer import StageRun
 from qsdask.store.template import create_group, write_whole
 
-__all__ = ["respond"]
+__all__ = ["respond", "respond_of_domain"]
 
 KEY = "response/d2min"
 
@@ -92,7 +92,7 @@ def _measure(path: Path, cutoff: float | None, normalise: str | None, run: Run) 
         record,
         plan_of(size, settings.cutoff_angstrom),
         partial(_template, path),
-        partial(_respond_of_domain, settings=settings.stored()),
+        partial(respond_of_domain, settings=settings.stored()),
         _compile,
         steps_per_unit=STEPS_PER_UNIT,
     )
@@ -112,7 +112,7 @@ def again(path: Path, record: Record, run: Run, source: object = None) -> bool:
     return True
 
 
-def _respond_of_domain(work: StageRun, part: int, domain: int, steps: list[int], *, settings: dict) -> None:
+def respond_of_domain(work: StageRun, part: int, domain: int, steps: list[int], *, settings: dict) -> None:
     chosen = RespondSettings(**settings)
     root = work.reader()
     block = halo_block(root, domain, chosen.cutoff_angstrom)

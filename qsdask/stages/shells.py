@@ -30,7 +30,15 @@ from qsdask.store.record import read
 from qsdask.store.task_writer import StageRun
 from qsdask.store.template import create_group
 
-__all__ = ["enough_slots", "facts_of_shells", "first_reach", "shells", "tessellated"]
+__all__ = [
+    "SlotOverflow",
+    "enough_slots",
+    "facts_of_shells",
+    "first_reach",
+    "shells",
+    "shells_of_domain",
+    "tessellated",
+]
 
 #: Halo tried first. Voronoi vertices of metallic glasses lie within 2.4 angstrom of their atom. Unit: angstrom.
 FIRST_REACH = 6.0
@@ -131,7 +139,7 @@ def _shells_of_frame(path: Path, frame: int, settings: ShellSettings, run: Run) 
             record,
             plan_of(size, settings.cutoff_angstrom, slots),
             partial(_template, path, frame, dict(slots)),
-            partial(_shells_of_domain, frame=frame, settings=settings.stored()),
+            partial(shells_of_domain, frame=frame, settings=settings.stored()),
             _compile,
         )
         try:
@@ -264,7 +272,7 @@ def tessellated(
         block = load(reach)
 
 
-def _shells_of_domain(work: StageRun, part: int, domain: int, steps: list[int], *, frame: int, settings: dict) -> None:
+def shells_of_domain(work: StageRun, part: int, domain: int, steps: list[int], *, frame: int, settings: dict) -> None:
     root, made = work.reader(), work.own()
     load = partial(halo_block, root, domain, step=frame)
     voronoi, cutoff = tessellated(load, ShellSettings(**settings), root["atoms/radius"][:], frame)

@@ -20,7 +20,7 @@ from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, CannotCreateError, NoInputError, ResumableError
 from qsdask.files.lock import LOCK
 from qsdask.settings import RespondSettings
-from qsdask.stages.respond import _respond_of_domain, respond
+from qsdask.stages.respond import respond_of_domain, respond
 from qsdask.store import beside, ledger
 from qsdask.store.beside import BESIDE, discard, remove_with_dependents
 from qsdask.store.durable import DurableStore
@@ -65,7 +65,7 @@ def begun(store: Path, run: Run, monkeypatch, **settings) -> StageRun:
 
 def late(work: StageRun, cutoff: float = 4.0) -> None:
     """A task of that run, which wakes now."""
-    _respond_of_domain(work, 0, 1, [0, 1], settings=RespondSettings(cutoff=cutoff).stored())
+    respond_of_domain(work, 0, 1, [0, 1], settings=RespondSettings(cutoff=cutoff).stored())
 
 
 @pytest.mark.usefixtures("place")

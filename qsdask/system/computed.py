@@ -1,0 +1,83 @@
+"""Shells, features and D2min of frames in memory, by the very tasks of the stages: the numbers are those of a store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+from qsdask.engine.cost import SLOTS
+from qsdask.quantity import source_of_set, surroundings
+from qsdask.settings import FeatureSettings, RespondSettings, ShellSettings
+from qsdask.stages.definition import definition
+from qsdask.stages.features import facts_of, features_of_domain, quantity_of, settings_of_set, told_of_columns
+from qsdask.stages.respond import respond_of_domain
+from qsdask.stages.shells import SlotOverflow, enough_slots, facts_of_shells, shells_of_domain
+from qsdask.store.in_memory import StoreInMemory
+
+__all__ = ["add_features", "add_response", "add_shells"]
+
+
+def add_shells(store: StoreInMemory, settings: ShellSettings) -> None:
+    """Find the neighbours of every atom of the first frame; see `qsdask.stages.shells`."""
+    slots = dict(SLOTS)
+    while True:
+        for name, n_slot in slots.items():
+            store.create(f"shells/{name}", {"atom": store.n_atom, "slot": n_slot, "vector": 3})
+        try:
+            _each(store, partial(shells_of_domain, store, 0, steps=[0], frame=0, settings=settings.stored()))
+        except SlotOverflow as overflow:
+            slots[overflow.shell] = enough_slots(slots[overflow.shell], overflow.needed)
+        else:
+            return
+
+
+def add_features(store: StoreInMemory, chosen: FeatureSettings, shells: ShellSettings) -> dict[str, Any]:
+    """Compute one feature set of the first frame, and the shells that it needs; see `qsdask.stages.features`.
+
+    Parameters
+    ----------
+    store : StoreInMemory
+        With atoms and frames; gets ``features/<set>``.
+    chosen : FeatureSettings
+        Naming one set.
+    shells : ShellSettings
+        Of the shells, where the set needs some.
+
+    Returns
+    -------
+    dict
+        How they are defined; see `qsdask.stages.definition`.
+    """
+    facts = {**facts_of(store), **facts_of_shells(shells.stored())}
+    quantity = quantity_of(chosen.set, chosen, facts)
+    if quantity.shells:
+        add_shells(store, shells)
+    group, told = f"features/{quantity.name}", told_of_columns(quantity)
+    store.create(group, {"atom": store.n_atom, "feature": len(told["feature"])})
+    store.put(group, told)
+    settings = {**chosen.stored(), "set": quantity.name}
+    for part in range(1 + len(surroundings(quantity))):
+        given = {"frame": 0, "settings": settings, "facts": facts, "source": source_of_set(quantity.name)}
+        _each(store, partial(features_of_domain, store, part, steps=[0], **given))
+    return definition(store, settings_of_set(quantity, chosen), shells.stored() if quantity.shells else {})
+
+
+def add_response(store: StoreInMemory, settings: RespondSettings) -> None:
+    """Measure D2min of every frame against the first one; see `qsdask.stages.respond`."""
+    n_step = store["frames/position"].shape[0]
+    store.create("response/d2min", {"step": n_step, "atom": store.n_atom})
+    steps = list(range(n_step))
+    _each(store, partial(respond_of_domain, store, 0, steps=steps, settings=settings.stored()))
+
+
+def _each(store: StoreInMemory, task: Callable) -> None:
+    """Do a task for every domain, several at once: the kernels let go of the interpreter."""
+    if store.n_domain == 1:
+        task(domain=0)
+        return
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for _ in pool.map(lambda domain: task(domain=domain), range(store.n_domain)):
+            pass

@@ -1,0 +1,168 @@
+"""``describe`` and ``respond_pair``: features, and D2min, of frames in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from qsdask.errors import BadDataError, UsageError
+from qsdask.formats.frame import Frame
+from qsdask.intake.arrangement import Arrangement, arranged, held
+from qsdask.schema import variables_of
+from qsdask.settings import FeatureSettings, IngestSettings, RespondSettings, ShellSettings, validated
+from qsdask.stages.features import set_names
+from qsdask.system.computed import add_features, add_response
+from qsdask.system.given import frame_of
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["as_given", "describe", "labelled", "respond_pair"]
+
+
+def describe(
+    system: Any,
+    set: str = "interstice",
+    *,
+    species: Mapping[int, str] | None = None,
+    radius: Mapping[str, float] | None = None,
+    boundary: str | None = None,
+    frame: int = 0,
+    **settings: object,
+) -> xr.Dataset:
+    """Compute the structural features of every atom of a frame in memory.
+
+    Parameters
+    ----------
+    system
+        ase.Atoms, pymatgen Structure, MDAnalysis Universe or AtomGroup, OVITO DataCollection, ``(cell, positions, symbols)``,
+        or the path of a file. Lengths in angstrom.
+    set : str
+        Name of one feature set.
+    species : mapping of int to str, optional
+        Element of each atom type, where the system has types only.
+    radius : mapping of str to float, optional
+        Radii that replace Miracle's. Unit: angstrom.
+    boundary : str, optional
+        Boundary of a file that does not tell it, such as ``"ppp"``.
+    frame : int
+        Which frame of a file.
+    **settings
+        Of the shells and of the set, under the names that `qsdask.shells` and `qsdask.features` have.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``value``, float32, dims (atom, feature), atoms in the order given, with coordinates ``id``, ``element``,
+        ``feature``, ``unit`` and ``meaning``. Bit for bit what a store has for atoms of these ids.
+
+    Raises
+    ------
+    UsageError
+        ``E-SYSTEM``, ``E-FEATURE-SET``, ``E-SETTING``.
+    BadDataError
+        What `qsdask.ingest` and `qsdask.shells` raise for such a frame.
+
+    Examples
+    --------
+    >>> import qsdask
+    >>> qsdask.describe(atoms, "coordination").value.sel(feature="sro__coordination__voro")  # doctest: +SKIP
+    """
+    [name] = set_names(set)[:1]
+    if "," in set or set == "all":
+        raise UsageError(f"one feature set at a time, not {set!r}", code="E-FEATURE-SET")
+    of_shells = {key: value for key, value in settings.items() if key in _names(ShellSettings)}
+    others = {key: value for key, value in settings.items() if key not in of_shells or key in _names(FeatureSettings)}
+    first, label = frame_of(system, frame=frame, boundary=boundary)
+    arrangement = _arranged(first, label, species, radius)
+    store = held(first, arrangement)
+    add_features(store, validated(FeatureSettings, set=name, **others), validated(ShellSettings, **of_shells))
+    import xarray as xr
+
+    group = f"features/{name}"
+    told = {key: ("feature", store.names(f"{group}/{key}")) for key in ("feature", "unit", "meaning")}
+    value = as_given(store[f"{group}/value"][:], arrangement)
+    return xr.Dataset(
+        {"value": (("atom", "feature"), value, _marks(group, "value"))}, coords={**labelled(first, arrangement), **told}
+    )
+
+
+def respond_pair(
+    reference: Any,
+    current: Any,
+    *,
+    species: Mapping[int, str] | None = None,
+    boundary: str | None = None,
+    **settings: object,
+) -> xr.Dataset:
+    """Measure how far every atom moved against its neighbours between two frames in memory: D2min.
+
+    Parameters
+    ----------
+    reference, current
+        The undeformed and the deformed frame, as for `describe`. Atoms are matched by id; without ids by their order.
+    species : mapping of int to str, optional
+        Element of each atom type, where the system has types only.
+    boundary : str, optional
+        Boundary of files that do not tell it.
+    **settings
+        ``cutoff`` and ``normalise``, as of `qsdask.respond`.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``d2min``, float64, dims (atom,), in the order of `reference`, with coordinates ``id`` and ``element``. Unit:
+        angstrom^2. NaN where the affine fit is not regular. M. L. Falk, J. S. Langer, doi:10.1103/PhysRevE.57.7192.
+
+    Raises
+    ------
+    BadDataError
+        ``E-LOST-ATOMS`` when the frames do not hold the same atoms.
+    """
+    first, label = frame_of(reference, boundary=boundary)
+    second, other = frame_of(current, boundary=boundary)
+    if not np.array_equal(np.sort(first.id), np.sort(second.id)):
+        missing = np.setxor1d(first.id, second.id)
+        raise BadDataError(
+            f"{label} and {other} do not hold the same atoms: {len(missing)} are in one of them only",
+            code="E-LOST-ATOMS",
+            atom_id=int(missing[0]),
+            why="D2min compares every atom with itself",
+        )
+    arrangement = _arranged(first, label, species, None)
+    store = held(first, arrangement, second)
+    add_response(store, validated(RespondSettings, **settings))
+    import xarray as xr
+
+    value = as_given(store["response/d2min/d2min"][1], arrangement)
+    return xr.Dataset({"d2min": ("atom", value, _marks("response/d2min", "d2min"))}, coords=labelled(first, arrangement))
+
+
+def _arranged(
+    frame: Frame, label: str, species: Mapping[int, str] | None, radius: Mapping[str, float] | None
+) -> Arrangement:
+    chosen = validated(IngestSettings, species=species, radius=radius)
+    return arranged(frame, label, species=chosen.species, radius=chosen.radius_angstrom, chunk=chosen.chunk)
+
+
+def as_given(value: np.ndarray, arrangement: Arrangement) -> np.ndarray:
+    """Values by row, shape (n_atom, ...), in the order in which the atoms were given."""
+    out = np.empty_like(value)
+    out[arrangement.order] = value
+    return out
+
+
+def labelled(frame: Frame, arrangement: Arrangement) -> dict[str, Any]:
+    """Coordinates that tell which atom is which."""
+    return {"id": ("atom", frame.id), "element": ("atom", np.array(arrangement.names)[arrangement.kind])}
+
+
+def _marks(group: str, name: str) -> dict[str, str]:
+    (variable,) = (v for v in variables_of(group) if v.name == name)
+    return {"units": variable.units, "long_name": variable.long_name}
+
+
+def _names(model: type) -> list[str]:
+    return [name.removesuffix("_angstrom") for name in model.model_fields]

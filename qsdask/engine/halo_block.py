@@ -12,17 +12,17 @@ from qsdask.engine.reading import read_box, read_rows
 from qsdask.space.block import Block, identity_order
 from qsdask.space.box import FACE_TOLERANCE, Box
 from qsdask.space.halo import halo_domains, in_halo, refuse_copies, widened
-from qsdask.store.reader import StoreReader
+from qsdask.store.reader import Arrays
 
 __all__ = ["halo_block"]
 
 
-def halo_block(root: StoreReader, domain: int, reach: float, step: int = 0) -> Block:
+def halo_block(root: Arrays, domain: int, reach: float, step: int = 0) -> Block:
     """Block of a domain and every atom within reach of it.
 
     Parameters
     ----------
-    root : StoreReader
+    root : Arrays
         Store.
     domain : int
         Domain whose rows are owned.
@@ -75,7 +75,7 @@ def halo_block(root: StoreReader, domain: int, reach: float, step: int = 0) -> B
     return Block(len(row[0]), rows_of, images, np.concatenate(position), order, species, radius, box, reach)
 
 
-def _wrapped(root: StoreReader, step: int, domain: int, box: Box) -> tuple[np.ndarray, np.ndarray]:
+def _wrapped(root: Arrays, step: int, domain: int, box: Box) -> tuple[np.ndarray, np.ndarray]:
     """Wrapped positions and rows of the atoms of a domain that the frame holds; lost ones are NaN in the store."""
     rows = root.rows(domain)
     position = root["frames/position"][step, rows]

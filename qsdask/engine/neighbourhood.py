@@ -12,7 +12,7 @@ from qsdask.engine.reading import read_box, read_rows
 from qsdask.schema import group_at
 from qsdask.space.block import Block, Shell
 from qsdask.space.box import Box
-from qsdask.store.reader import StoreReader
+from qsdask.store.reader import Arrays
 
 __all__ = ["Neighbourhood", "neighbourhood", "shell_block", "with_current"]
 
@@ -39,13 +39,13 @@ class Neighbourhood(NamedTuple):
 
 
 def neighbourhood(
-    root: StoreReader, domain: int, shells: Sequence[str], values: Sequence[str] = (), rings: int = 1, step: int = 0
+    root: Arrays, domain: int, shells: Sequence[str], values: Sequence[str] = (), rings: int = 1, step: int = 0
 ) -> Neighbourhood:
     """Stored shells of a domain, with the atoms that they name as local entries.
 
     Parameters
     ----------
-    root : StoreReader
+    root : Arrays
         Store.
     domain : int
         Domain whose rows are owned.
@@ -92,12 +92,12 @@ def neighbourhood(
     return Neighbourhood(n_owned, row, image, made)
 
 
-def shell_block(root: StoreReader, domain: int, shells: Sequence[str], rings: int = 1, step: int = 0) -> Block:
+def shell_block(root: Arrays, domain: int, shells: Sequence[str], rings: int = 1, step: int = 0) -> Block:
     """Block of a domain and the neighbours that its stored shells name.
 
     Parameters
     ----------
-    root : StoreReader
+    root : Arrays
         Store.
     domain : int
         Domain whose rows are owned.
@@ -123,7 +123,7 @@ def shell_block(root: StoreReader, domain: int, shells: Sequence[str], rings: in
     return Block(n_owned, row, image, position, None, species, root["atoms/radius"][:][species], box, 0.0, made)
 
 
-def with_current(root: StoreReader, block: Block, step: int) -> Block:
+def with_current(root: Arrays, block: Block, step: int) -> Block:
     """The same block with the positions of its entries in a deformed frame."""
     box = read_box(root, step)
     return replace(block, current=_gather(root, step, block.row, block.image, box), current_box=box)
@@ -166,6 +166,6 @@ def _entries(
     return np.concatenate([np.arange(first, stop), ghost >> 24]), all_image, local
 
 
-def _gather(root: StoreReader, step: int, row: np.ndarray, image: np.ndarray, box: Box) -> np.ndarray:
+def _gather(root: Arrays, step: int, row: np.ndarray, image: np.ndarray, box: Box) -> np.ndarray:
     """Wrapped positions of rows in one frame, moved to their images."""
     return box.wrap(read_rows(root["frames/position"], row, step=step)) + box.shift(image)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qsdask.space.box import Box
-from qsdask.store.reader import StoredArray, StoreReader
+from qsdask.store.reader import Arrays, StoredArray
 
 __all__ = ["held_rows", "placed", "read_box", "read_rows"]
 
@@ -14,12 +14,12 @@ __all__ = ["held_rows", "placed", "read_box", "read_rows"]
 CHUNKS_AT_ONCE = 4
 
 
-def read_box(root: StoreReader, step: int) -> Box:
+def read_box(root: Arrays, step: int) -> Box:
     """Box of one frame of a store."""
     return Box(root["frames/cell"][step], root["frames/origin"][step], root["frames/periodic"][:])
 
 
-def held_rows(root: StoreReader, domain: int, step: int) -> np.ndarray:
+def held_rows(root: Arrays, domain: int, step: int) -> np.ndarray:
     """Which rows of a domain a frame holds; bool, shape (n,). Lost atoms are NaN in the store."""
     rows = root.rows(domain)
     if not root["frames/n_lost"][step]:

@@ -16,6 +16,7 @@ import numpy as np
 from qsdask import __version__
 from qsdask.errors import BadDataError
 from qsdask.learn.table import Specimen
+from qsdask.learn.validity import clouds_read
 
 __all__ = [
     "FORMAT_VERSION",
@@ -139,7 +140,7 @@ def _fault(record: dict[str, Any]) -> str | None:
     kinds: dict[str, type] = dict.fromkeys(("definition", "label", "settings", "scores", "trees", "versions"), dict)
     kinds |= dict.fromkeys(("columns", "specimens", "warnings"), list)
     kinds |= {"format_version": int, "definition_sha256": str, "sha256": str}
-    if set(record) != set(kinds):
+    if set(record) - {"clouds"} != set(kinds):
         return f"keys differ: {sorted(set(record) ^ set(kinds))[:5]}"
     wrong = [name for name, kind in kinds.items() if type(record[name]) is not kind]
     if wrong:
@@ -159,6 +160,10 @@ def _fault(record: dict[str, Any]) -> str | None:
         return "settings.ratio"
     if not all(isinstance(w, str) for w in (*record["warnings"], *record["versions"].values())):
         return "warnings and versions must be text"
+    try:
+        clouds_read(record.get("clouds", {}), len(columns))
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        return f"the clouds of its training atoms: {error}"
     if not record["specimens"] or not all(_is_specimen(s) for s in record["specimens"]):
         return "a specimen"
     return None

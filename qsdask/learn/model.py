@@ -17,6 +17,7 @@ from qsdask.errors import BadDataError
 from qsdask.learn import gbdt
 from qsdask.learn.definition import FORMAT_VERSION, canonical, definition_digest, differences, plain
 from qsdask.learn.table import Specimen, same_glass
+from qsdask.learn.validity import Cloud
 
 __all__ = ["Model"]
 
@@ -45,6 +46,9 @@ class Model:
         LightGBM text of each model by file name ``fold-<draw>-<k>.txt``.
     versions : dict of str to str
         Of qsdask, lightgbm and numpy at training.
+    clouds : dict of str to Cloud
+        For every species the features of its training atoms; see `qsdask.learn.validity`. Empty for models made before
+        there were any, and for those of too few atoms.
     """
 
     columns: tuple[str, ...]
@@ -58,6 +62,7 @@ class Model:
     versions: dict[str, str] = field(
         default_factory=lambda: {"qsdask": __version__, "lightgbm": version("lightgbm"), "numpy": version("numpy")}
     )
+    clouds: dict[str, Cloud] = field(default_factory=dict)
 
     @property
     def prior(self) -> float:
@@ -196,6 +201,7 @@ class Model:
                 "warnings": self.warnings,
                 "trees": {name: hashlib.sha256(self.trees[name].encode()).hexdigest() for name in self.names()},
                 "versions": self.versions,
+                **({"clouds": {name: cloud.record() for name, cloud in self.clouds.items()}} if self.clouds else {}),
             }
         )
 

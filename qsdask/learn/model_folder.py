@@ -18,6 +18,7 @@ from qsdask.learn.definition import TREE_NAME, canonical, nan_for_null, parse
 from qsdask.learn.model import Model
 from qsdask.learn.table import Specimen
 from qsdask.learn.tree_text import check_text
+from qsdask.learn.validity import clouds_read
 
 __all__ = ["load_model", "loaded", "refuse_other_content", "save_model"]
 
@@ -170,6 +171,7 @@ def load_model(path: str | os.PathLike) -> Model:
         warnings=tuple(record["warnings"]),
         trees=trees,
         versions=record["versions"],
+        clouds=clouds_read(record.get("clouds", {}), len(record["columns"])),
     )
 
 

@@ -11,8 +11,7 @@ from qsdask.schema import group_at
 from qsdask.settings import FeatureSettings
 from qsdask.stages.features import facts_of, quantity_of
 from qsdask.store import ledger
-from qsdask.store.in_memory import StoreInMemory
-from qsdask.store.reader import StoreReader
+from qsdask.store.reader import Arrays, StoreReader
 
 __all__ = ["definition", "definition_of"]
 
@@ -27,12 +26,12 @@ def definition_of(path: Path, feature_set: str, step: int = 0) -> dict:
     return definition(StoreReader(path), features.settings, of_shells)
 
 
-def definition(root: StoreReader | StoreInMemory, features: Mapping[str, Any], shells: Mapping[str, Any]) -> dict:
+def definition(root: Arrays, features: Mapping[str, Any], shells: Mapping[str, Any]) -> dict:
     """How features with these settings, on shells with these, are defined for the species of a store.
 
     Parameters
     ----------
-    root : StoreReader or StoreInMemory
+    root : Arrays
         Store, for the radii of its species and what its composition decides.
     features, shells : mapping
         Settings as kept; of the shells none where the set finds its neighbours itself.
@@ -48,7 +47,7 @@ def definition(root: StoreReader | StoreInMemory, features: Mapping[str, Any], s
     }
 
 
-def _implied(root: StoreReader | StoreInMemory, feature_set: str) -> Mapping[str, str]:
+def _implied(root: Arrays, feature_set: str) -> Mapping[str, str]:
     """Settings that the specimen decided, because the user did not."""
     known = feature_set in feature_sets()
     return quantity_of(feature_set, FeatureSettings(), facts_of(root)).implied if known else {}

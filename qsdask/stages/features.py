@@ -30,9 +30,9 @@ from qsdask.stages.shells import facts_of_shells
 from qsdask.stages.steps import chosen_steps
 from qsdask.stages.toy import toy_block
 from qsdask.store import ledger
-from qsdask.store.reader import StoreReader
+from qsdask.store.reader import Arrays, StoreReader
 from qsdask.store.record import Record, read
-from qsdask.store.task_writer import StageRun
+from qsdask.store.task_writer import Work
 from qsdask.store.template import create_group, write_whole
 
 __all__ = [
@@ -232,7 +232,7 @@ def _allowed(name: str, facts: Mapping[str, object] | None) -> bool:
     return True
 
 
-def facts_of(root: StoreReader) -> dict[str, tuple]:
+def facts_of(root: Arrays) -> dict[str, tuple]:
     """What a feature set may want to know of the specimen: species, composition, radius of each."""
     names = root.names("atoms/species_name")
     species = root["atoms/species"]
@@ -263,7 +263,7 @@ def _fields(kind: type[AtomQuantity]) -> list[str]:
 
 
 def features_of_domain(
-    work: StageRun,
+    work: Work,
     part: int,
     domain: int,
     steps: list[int],
@@ -307,7 +307,7 @@ def _refuse_other_source(name: str, source: dict[str, str]) -> None:
 
 
 def _taken_around(
-    root: StoreReader, made: StoreReader, domain: int, quantity: AtomQuantity, around: Around, frame: int
+    root: Arrays, made: Arrays, domain: int, quantity: AtomQuantity, around: Around, frame: int
 ) -> np.ndarray:
     """Statistics over a surrounding of the atoms of a domain, from stored columns."""
     near: Block | Neighbourhood

@@ -23,7 +23,7 @@ from qsdask.stages.toy import toy_block
 from qsdask.store import ledger
 from qsdask.store.ledger import Record
 from qsdask.store.reader import StoreReader
-from qsdask.store.task_writer import StageRun
+from qsdask.store.task_writer import Work
 from qsdask.store.template import create_group, write_whole
 
 __all__ = ["respond", "respond_of_domain"]
@@ -112,7 +112,7 @@ def again(path: Path, record: Record, run: Run, source: object = None) -> bool:
     return True
 
 
-def respond_of_domain(work: StageRun, part: int, domain: int, steps: list[int], *, settings: dict) -> None:
+def respond_of_domain(work: Work, part: int, domain: int, steps: list[int], *, settings: dict) -> None:
     chosen = RespondSettings(**settings)
     root = work.reader()
     block = halo_block(root, domain, chosen.cutoff_angstrom)

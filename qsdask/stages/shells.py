@@ -27,7 +27,7 @@ from qsdask.store import ledger
 from qsdask.store.ledger import Record
 from qsdask.store.reader import StoreReader
 from qsdask.store.record import read
-from qsdask.store.task_writer import StageRun
+from qsdask.store.task_writer import Work
 from qsdask.store.template import create_group
 
 __all__ = [
@@ -272,7 +272,7 @@ def tessellated(
         block = load(reach)
 
 
-def shells_of_domain(work: StageRun, part: int, domain: int, steps: list[int], *, frame: int, settings: dict) -> None:
+def shells_of_domain(work: Work, part: int, domain: int, steps: list[int], *, frame: int, settings: dict) -> None:
     root, made = work.reader(), work.own()
     load = partial(halo_block, root, domain, step=frame)
     voronoi, cutoff = tessellated(load, ShellSettings(**settings), root["atoms/radius"][:], frame)

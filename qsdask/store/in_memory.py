@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from qsdask import schema
+from qsdask.store.reader import StoredArray
 
 __all__ = ["StoreInMemory"]
 
@@ -23,6 +24,7 @@ class HeldArray:
 
     array: np.ndarray
     chunks: tuple[int, ...]
+    fill_value: Any
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -62,19 +64,23 @@ class StoreInMemory:
         for variable in schema.variables_of(group):
             shape = tuple(sizes[dim] for dim in variable.dims)
             dtype = object if variable.dtype == "string" else variable.dtype
-            chunks = tuple(self._chunk if dim == "atom" else size for dim, size in zip(variable.dims, shape, strict=True))
-            self._held[f"{group}/{variable.name}"] = HeldArray(np.full(shape, variable.fill_value, dtype), chunks)
+            chunks = tuple(
+                self._chunk if dim == "atom" else size for dim, size in zip(variable.dims, shape, strict=True)
+            )
+            self._held[f"{group}/{variable.name}"] = HeldArray(
+                np.full(shape, variable.fill_value, dtype), chunks, variable.fill_value
+            )
 
     def put(self, group: str, values: Mapping[str, Any]) -> None:
         """Fill whole arrays of a group."""
         for name, value in values.items():
             self._held[f"{group}/{name}"][...] = value
 
-    def __getitem__(self, name: str) -> HeldArray:
+    def __getitem__(self, name: str) -> StoredArray:
         """Array at a path such as ``"frames/position"``."""
         return self._held[name]
 
-    def group(self, group: str) -> dict[str, HeldArray]:
+    def group(self, group: str) -> Mapping[str, StoredArray]:
         """All arrays of a group, by name."""
         return {variable.name: self._held[f"{group}/{variable.name}"] for variable in schema.variables_of(group)}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -17,7 +17,7 @@ from qsdask.store.durable import DurableStore
 from qsdask.store.place import chunk_of
 from qsdask.store.validate import array_metadata, chunk_fault, damaged, plain_path
 
-__all__ = ["CheckedStore", "StoreReader", "StoredArray", "open_checked"]
+__all__ = ["Arrays", "CheckedStore", "StoreReader", "StoredArray", "open_checked"]
 
 
 class StoredArray(Protocol):
@@ -35,6 +35,17 @@ class StoredArray(Protocol):
     def fill_value(self) -> Any: ...
     def __getitem__(self, index: Any) -> np.ndarray: ...
     def __setitem__(self, index: Any, value: Any) -> None: ...
+
+
+class Arrays(Protocol):
+    """Arrays by their path, such as ``"frames/position"``: of a store on disk, or of one in memory."""
+
+    def __getitem__(self, name: str) -> StoredArray: ...
+    def group(self, group: str) -> Mapping[str, StoredArray]: ...
+    def names(self, name: str) -> list[str]: ...
+    @property
+    def n_domain(self) -> int: ...
+    def rows(self, domain: int) -> slice: ...
 
 
 class CheckedStore(DurableStore):

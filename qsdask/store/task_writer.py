@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -16,10 +17,24 @@ from qsdask.store.durable import DurableStore
 from qsdask.store.identity import StoreAt
 from qsdask.store.ledger import Begun
 from qsdask.store.manifest import FILE_WORDS
-from qsdask.store.reader import StoreReader, open_checked
+from qsdask.store.reader import Arrays, StoreReader, open_checked
 from qsdask.store.record import read_record
 
-__all__ = ["StageRun", "TaskWriter"]
+__all__ = ["StageRun", "TaskWriter", "Work", "Writes"]
+
+
+class Writes(Protocol):
+    """Takes the regions that a task writes."""
+
+    def write(self, group: str, name: str, region: tuple[slice | int, ...], value: np.ndarray) -> None: ...
+
+
+class Work(Protocol):
+    """What a task of a stage works on: `StageRun`, or a store in memory."""
+
+    def reader(self) -> Arrays: ...
+    def own(self) -> Arrays: ...
+    def committing(self, part: int, step: int, domain: int) -> AbstractContextManager[Writes]: ...
 
 
 class TaskWriter:

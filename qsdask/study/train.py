@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -19,6 +19,7 @@ from qsdask.engine.tasks import progress_bar, run_tasks
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, CannotCreateError
 from qsdask.learn import Specimen, Table, definition_digest
+from qsdask.learn.validity import clouds_of, share_sampled
 from qsdask.names import checked_name, name_of_model
 from qsdask.settings import TrainSettings, validated
 from qsdask.stages.definition import definition_of
@@ -99,11 +100,15 @@ def train(
         specimens = _told_apart({os.path.abspath(path): _specimen(path, counted) for path in paths})
         gather = partial(_gather, chosen=chosen, label=label, share=_share(specimens, chosen), specimens=specimens)
         parts = list(run_tasks(client, gather, label_of, label="gather", progress=run.progress))
+        samples: dict[str, list[Table]] = defaultdict(list)
+        for _, sampled in parts:
+            for name, table in sampled.items():
+                samples[name].append(table)
         quantiles = np.quantile(np.concatenate([c["d2_quantiles"] for c in counted]), [0, 0.25, 0.5, 0.75, 1]).tolist()
         threads = run.workers or len(psutil.Process().cpu_affinity())
         with progress_bar("train", chosen.draws * chosen.folds, show=run.progress) as advance:
             made = learn.train(
-                learn.concatenate(parts),
+                learn.concatenate([table for table, _ in parts]),
                 definition=definition,
                 label=label,
                 settings=chosen,
@@ -111,7 +116,11 @@ def train(
                 d2_quantiles=quantiles,
                 progress=lambda done, total: advance(1),
             )
-    made = replace(made, warnings=(*made.warnings, *_notes(paths, label)))
+    made = replace(
+        made,
+        warnings=(*made.warnings, *_notes(paths, label)),
+        clouds=clouds_of({name: learn.concatenate(tables).X for name, tables in samples.items()}),
+    )
     if target.exists() and not run.overwrite:
         if learn.load_model(target).digest() == made.digest():
             return target
@@ -265,8 +274,11 @@ def _gather(
     label: dict,
     share: float,
     specimens: dict[str, Specimen],
-) -> Table:
-    """The rows of a domain that some draw can choose: the minority, and the majority with the smallest hashes."""
+) -> tuple[Table, dict[str, Table]]:
+    """The rows of a domain that some draw can choose: the minority, and the majority with the smallest hashes.
+
+    Then a sample of all usable rows, by species.
+    """
     root = store.reader()
     columns = columns_of(root, chosen)
     found = labelled_rows(root, domain, chosen.set, columns, step, label)
@@ -289,6 +301,13 @@ def _gather(
             chosen.block_angstrom,
             origin=root["frames/origin"][0],
         )[keep]
-    return Table(
-        (me,), np.zeros(int(keep.sum()), dtype=np.int64), ids[keep], found.value[keep], found.y[keep], columns, block
-    )
+    n_usable = sum(s.n_usable for s in specimens.values())
+    scattered = learn.identity_hash(chosen.seed, "cloud", 0, me.key, ids).astype(np.float64)
+    sampled = found.mask & (scattered < share_sampled(n_usable) * 2.0**64)
+    species, names = root["atoms/species"][rows], root.names("atoms/species_name")
+
+    def table(keep: np.ndarray, block: np.ndarray | None = None) -> Table:
+        first = np.zeros(int(keep.sum()), dtype=np.int64)
+        return Table((me,), first, ids[keep], found.value[keep], found.y[keep], columns, block)
+
+    return table(keep, block), {name: table(sampled & (species == k)) for k, name in enumerate(names)}

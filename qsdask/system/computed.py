@@ -60,8 +60,8 @@ def add_features(store: StoreInMemory, chosen: FeatureSettings, shells: ShellSet
     store.put(group, told)
     settings = {**chosen.stored(), "set": quantity.name}
     for part in range(1 + len(surroundings(quantity))):
-        given = {"frame": 0, "settings": settings, "facts": facts, "source": source_of_set(quantity.name)}
-        _each(store, partial(features_of_domain, store, part, steps=[0], **given))
+        of_part = partial(features_of_domain, store, part, steps=[0], frame=0, settings=settings)
+        _each(store, partial(of_part, facts=facts, source=source_of_set(quantity.name)))
     return definition(store, settings_of_set(quantity, chosen), shells.stored() if quantity.shells else {})
 
 

@@ -12,6 +12,7 @@ from qsdask.formats.frame import Frame
 from qsdask.intake.arrangement import Arrangement, arranged, held
 from qsdask.schema import variables_of
 from qsdask.settings import FeatureSettings, IngestSettings, RespondSettings, ShellSettings, validated
+from qsdask.settings.base import Settings
 from qsdask.stages.features import set_names
 from qsdask.system.computed import add_features, add_response
 from qsdask.system.given import frame_of
@@ -137,7 +138,9 @@ def respond_pair(
     import xarray as xr
 
     value = as_given(store["response/d2min/d2min"][1], arrangement)
-    return xr.Dataset({"d2min": ("atom", value, _marks("response/d2min", "d2min"))}, coords=labelled(first, arrangement))
+    return xr.Dataset(
+        {"d2min": ("atom", value, _marks("response/d2min", "d2min"))}, coords=labelled(first, arrangement)
+    )
 
 
 def _arranged(
@@ -164,5 +167,5 @@ def _marks(group: str, name: str) -> dict[str, str]:
     return {"units": variable.units, "long_name": variable.long_name}
 
 
-def _names(model: type) -> list[str]:
+def _names(model: type[Settings]) -> list[str]:
     return [name.removesuffix("_angstrom") for name in model.model_fields]

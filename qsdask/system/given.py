@@ -10,7 +10,7 @@ import numpy as np
 
 from qsdask.errors import UsageError
 from qsdask.formats.arrays import cell_around, checked_frame, digest_of, elements_of
-from qsdask.formats.frame import Frame, FrameLocation
+from qsdask.formats.frame import Frame, FrameLocation, boundary_flags
 from qsdask.formats.opening import open_trajectory
 
 __all__ = ["KINDS", "frame_of"]
@@ -90,7 +90,17 @@ def _frame(given: Given) -> Frame:
         )
     periodic = np.broadcast_to(np.asarray(given.periodic, dtype=bool), (3,))
     place = FrameLocation(
-        given.name, 0, 0, 0, 0, 0, len(position), 0, tuple("pp" if p else "ff" for p in periodic), "wrapped", reader="ase"
+        given.name,
+        0,
+        0,
+        0,
+        0,
+        0,
+        len(position),
+        0,
+        boundary_flags("".join("p" if p else "f" for p in periodic)),
+        "wrapped",
+        reader="ase",
     )
     origin = np.array(given.origin, dtype=np.float64)
     if not cell.any():
@@ -131,10 +141,10 @@ def _of_universe(universe: Any) -> Given:
     vectors = universe.dimensions is not None and np.any(universe.dimensions[:3])
     cell = _vectors(universe) if vectors else None
     texts = next((found for name in ("elements", "types", "names") if (found := _texts(atoms, name)) is not None), None)
-    numbers = texts is not None and np.char.isdecimal(texts).all()
+    types = texts.astype(np.int64) if texts is not None and np.char.isdecimal(texts).all() else None
     return Given(
         "the MDAnalysis atoms", cell, np.zeros(3), [cell is not None] * 3, atoms.positions, _whole(_held(atoms, "ids")),
-        None if numbers else texts, texts.astype(np.int64) if numbers else None,
+        texts if types is None else None, types,
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, CannotCreateError, NoInputError, ResumableError
 from qsdask.files.lock import LOCK
 from qsdask.settings import RespondSettings
-from qsdask.stages.respond import respond_of_domain, respond
+from qsdask.stages.respond import respond, respond_of_domain
 from qsdask.store import beside, ledger
 from qsdask.store.beside import BESIDE, discard, remove_with_dependents
 from qsdask.store.durable import DurableStore

@@ -213,6 +213,14 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "softness/*", "qs_std", ("atom",), "float64", "1", "standard deviation of the probability over the fold models"
     ),
+    Variable(
+        "softness/*",
+        "outside",
+        ("atom",),
+        "float32",
+        "1",
+        "distance of the features from those of the training atoms of the species; 1: farther out than 99 % of these",
+    ),
 )
 
 

@@ -16,6 +16,7 @@ from qsdask.names import name_of_model
 from qsdask.settings import (
     FeatureSettings,
     IngestSettings,
+    PredictSettings,
     PropensitySettings,
     RespondSettings,
     ShellSettings,
@@ -182,9 +183,10 @@ def train(stores, model, run, **settings) -> None:
 @cli.command(context_settings=CONTEXT)
 @click.argument("store")
 @click.option("--model", required=True, help="Model folder.")
+@settings_options(PredictSettings)
 @_which_frames
 @running
-def predict(store, model, step, strain, run) -> None:
+def predict(store, model, step, strain, run, **settings) -> None:
     """Give every atom its quench-in softness, or the softness that its structure has at a strain.
 
     \b
@@ -194,7 +196,7 @@ def predict(store, model, step, strain, run) -> None:
     from qsdask.views.info import warnings_of
 
     steps = _steps(store, step, strain)
-    made = qsdask.predict(store, model=model, step=steps, run=run)
+    made = qsdask.predict(store, model=model, step=steps, **settings, run=run)
     for k in steps:
         _warn(warnings_of(made, f"softness/{name_of_model(model)}", k))
     done(made, steps, model)

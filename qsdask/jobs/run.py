@@ -179,7 +179,10 @@ class _Job:
         """Softness, scores and report of a held-out glass; what rests on the same numbers as before is kept."""
         store, name = self.store(specimen), specimen.name
         frames = [0, *self._deformed(store)]
-        self._do("predict", lambda run: predict(store, model=self.model, step=frames, run=run))
+        self._do(
+            "predict",
+            lambda run: predict(store, model=self.model, step=frames, **self.plan.predict.arguments(), run=run),
+        )
         basis = [content_of(self.model), numbers_of(store)]
         scores = self._answers.known(f"evaluate {name}", basis)
         if scores is None:

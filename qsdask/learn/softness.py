@@ -15,9 +15,10 @@ from qsdask.learn.model import Model
 from qsdask.learn.table import Table, concatenate, identity_hash
 from qsdask.learn.tally import Tally
 from qsdask.learn.undersample import undersample
+from qsdask.learn.validity import outside
 from qsdask.settings import TrainSettings
 
-__all__ = ["probabilities", "quench_in_softness", "train"]
+__all__ = ["probabilities", "quench_in_softness", "softness_of_atoms", "train"]
 
 _ENOUGH_PLASTIC = 50
 
@@ -112,8 +113,8 @@ def train(
         with ThreadPoolExecutor(threads) as pool:
             for k, (text, q) in enumerate(pool.map(one, range(n_folds))):
                 trees[f"fold-{draw}-{k}.txt"] = text
-                outside = chosen.y[fold == k]
-                scores.append({"draw": draw, "fold": k, "n": len(outside), **_fold_scores(outside, q)})
+                left_out = chosen.y[fold == k]
+                scores.append({"draw": draw, "fold": k, "n": len(left_out), **_fold_scores(left_out, q)})
                 if progress is not None:
                     progress(len(trees), settings.draws * n_folds)
     undefined = sum(np.isnan(s["auc"]) for s in scores)
@@ -219,6 +220,38 @@ def quench_in_softness(model: Model, X: np.ndarray, *, threads: int = 1) -> tupl
     mean = sum(each[1:], start=each[0]) / len(each)
     square = [(p - mean) ** 2 for p in each]
     return mean, np.sqrt(sum(square[1:], start=square[0]) / len(each))
+
+
+def softness_of_atoms(
+    model: Model, X: np.ndarray, species: np.ndarray, names: Sequence[str], *, accept: bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Quench-in softness of the atoms that the model was made for, and how far they are from what it knows.
+
+    Parameters
+    ----------
+    model, X
+        As in `probabilities`.
+    species : int array, shape (n,)
+        Index into `names`.
+    names : sequence of str
+        Chemical symbols.
+    accept : bool
+        Give numbers to elements that the model never saw, too.
+
+    Returns
+    -------
+    qs, qs_std : float64 array, shape (n,)
+        As of `quench_in_softness`. NaN also for elements that the model never saw, and for other species than its host.
+    outside : float64 array, shape (n,)
+        See `qsdask.learn.validity.outside`.
+    """
+    distance = outside(model.clouds, X, species, names)
+    qs, spread = quench_in_softness(model, X)
+    host, strangers = model.label.get("host"), model.outside_domain(names)
+    meant = [(accept or name not in strangers) and host in (None, name) for name in names]
+    without = ~np.array(meant, dtype=bool)[species]
+    qs[without] = spread[without] = np.nan
+    return qs, spread, distance
 
 
 def _check_counts(table: Table, n_folds: int, d2_quantiles: Sequence[float] | None) -> list[str]:

@@ -161,7 +161,9 @@ def share_outside(distance: np.ndarray) -> float:
     return float((known > 1.0).mean()) if len(known) else float("nan")
 
 
-def refuse_outside(n_outside: int, n_known: int, name: str, *, accepted: bool = False) -> list[str]:
+def refuse_outside(
+    n_outside: int, n_known: int, name: str, *, accepted: bool = False, strictly: bool = False
+) -> list[str]:
     """Judge a glass by the number of its atoms beyond the rim.
 
     Parameters
@@ -172,6 +174,8 @@ def refuse_outside(n_outside: int, n_known: int, name: str, *, accepted: bool = 
         Of the model, for messages.
     accepted : bool
         Only warn, whatever the share.
+    strictly : bool
+        Refuse what would be warned of.
 
     Returns
     -------
@@ -187,7 +191,7 @@ def refuse_outside(n_outside: int, n_known: int, name: str, *, accepted: bool = 
     if share <= WARNED_ABOVE:
         return []
     told = f"{share:.0%} of the atoms are unlike those that the model {name} was trained on"
-    if share > REFUSED_ABOVE and not accepted:
+    if strictly or (share > REFUSED_ABOVE and not accepted):
         raise BadDataError(
             told,
             code="E-OUT-OF-DOMAIN",

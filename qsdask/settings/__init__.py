@@ -13,6 +13,7 @@ from qsdask.settings.simulation import AlloySettings, DeformSettings, EnsembleSe
 from qsdask.settings.stages import (
     FeatureSettings,
     IngestSettings,
+    PredictSettings,
     PropensitySettings,
     ReadingSettings,
     ReportSettings,
@@ -27,6 +28,7 @@ __all__ = [
     "EnsembleSettings",
     "FeatureSettings",
     "IngestSettings",
+    "PredictSettings",
     "PropensitySettings",
     "QuenchSettings",
     "ReadingSettings",

@@ -13,6 +13,7 @@ from qsdask.settings.simulation import SimulateRecipe
 from qsdask.settings.stages import (
     FeatureSettings,
     IngestSettings,
+    PredictSettings,
     ReadingSettings,
     ReportSettings,
     RespondSettings,
@@ -71,6 +72,7 @@ class Recipe(Settings):
     features: FeatureSettings = FeatureSettings()
     respond: RespondSettings = RespondSettings()
     train: TrainSettings = TrainSettings()
+    predict: PredictSettings = PredictSettings()
     report: ReportSettings = ReportSettings()
 
     @field_validator("specimen")

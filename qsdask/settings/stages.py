@@ -12,6 +12,7 @@ from qsdask.settings.defaults import DEEPEST_TREE, LABEL_STRAIN, PLASTIC_ABOVE
 __all__ = [
     "FeatureSettings",
     "IngestSettings",
+    "PredictSettings",
     "PropensitySettings",
     "ReadingSettings",
     "ReportSettings",
@@ -238,6 +239,16 @@ class TrainSettings(Settings):
         if self.label == "propensity" and self.threshold >= 1:
             raise ValueError("the threshold of label 'propensity' is a fraction of the runs, below 1")
         return self
+
+
+class PredictSettings(Settings):
+    """How a model is applied to a glass."""
+
+    accept_outside: bool = Field(
+        default=False,
+        description="give numbers also to elements that the model never saw, and to glasses unlike those it was trained on",
+    )
+    added: ClassVar[tuple[str, ...]] = ("accept_outside",)
 
 
 class ReportSettings(Settings):

@@ -12,21 +12,31 @@ from qsdask.engine.cost import Size, StagePlan, owned_and_ghosts, plan_stage, si
 from qsdask.engine.course import Course, run_stage
 from qsdask.engine.where import Run
 from qsdask.errors import QSDaskError
-from qsdask.learn import Model, loaded, quench_in_softness
+from qsdask.learn import Model, loaded, softness_of_atoms
+from qsdask.learn.validity import refuse_outside
 from qsdask.names import checked_name, name_of_model
 from qsdask.schema import frame_of, group_at
+from qsdask.settings import PredictSettings, validated
 from qsdask.stages.definition import definition_of
 from qsdask.stages.steps import chosen_steps
 from qsdask.store import ledger
 from qsdask.store.ledger import Record
+from qsdask.store.place import Place
 from qsdask.store.reader import StoreReader
 from qsdask.store.task_writer import StageRun
 from qsdask.store.template import create_group
 
-__all__ = ["plan_of", "predict"]
+__all__ = ["has_outside", "plan_of", "predict"]
 
 
-def predict(store: str | Path, *, model: str | Path, step: int | Sequence[int] = 0, run: Run | None = None) -> Path:
+def predict(
+    store: str | Path,
+    *,
+    model: str | Path,
+    step: int | Sequence[int] = 0,
+    accept_outside: bool | None = None,
+    run: Run | None = None,
+) -> Path:
     """Give every atom of a glass its quench-in softness (QS), or the softness of the structure it has at a strain.
 
     Parameters
@@ -38,6 +48,8 @@ def predict(store: str | Path, *, model: str | Path, step: int | Sequence[int] =
     step : int or sequence of int
         Frames whose features are used, the undeformed one by default; negative numbers count from the end. The model
         stays the one that was learned from undeformed glasses.
+    accept_outside : bool, optional
+        Give numbers also to elements that the model never saw, and to glasses unlike those it was trained on.
     run : Run, optional
         Cluster, workers, overwriting, progress.
 
@@ -45,27 +57,29 @@ def predict(store: str | Path, *, model: str | Path, step: int | Sequence[int] =
     -------
     Path
         The store, now with ``softness/<model>``: the mean plastic probability of the fold models and its spread. NaN
-        for atoms without a complete set of features, and for species the model was not made for. That of step 32 is
-        ``steps/32/softness/<model>``.
+        for atoms without a complete set of features, and for species the model was not made for. ``outside`` says how
+        far each atom is from those that the model knows. That of step 32 is ``steps/32/softness/<model>``.
 
     Raises
     ------
     BadDataError
         ``E-FEATURES-DIFFER`` when the features were computed with different settings than those the model learned from;
-        ``E-MODEL-...`` when the model folder is damaged.
+        ``E-MODEL-...`` when the model folder is damaged; ``E-OUT-OF-DOMAIN`` when most atoms are unlike those that the
+        model was trained on.
     UsageError
         ``E-STEP`` for a step that the store does not have; ``E-NAMING`` for a model whose name no softness can have.
     """
     path, run = Path(store), run or Run()
     found = loaded(str(model))
+    chosen = validated(PredictSettings, accept_outside=accept_outside)
     steps = chosen_steps(path, step)
     with run.shared() as together:
         for frame in steps:
-            _predict_frame(path, frame, found, Path(model), together)
+            _predict_frame(path, frame, found, Path(model), chosen, together)
     return path
 
 
-def _predict_frame(path: Path, frame: int, found: Model, model: Path, run: Run) -> None:
+def _predict_frame(path: Path, frame: int, found: Model, model: Path, chosen: PredictSettings, run: Run) -> None:
     feature_set = found.definition["features"]["set"]
     features = ledger.require(path, group_at(frame, f"features/{feature_set}"))
     root = StoreReader(path)
@@ -76,17 +90,28 @@ def _predict_frame(path: Path, frame: int, found: Model, model: Path, run: Run) 
     before = ledger.read(path, group)
     if before is None or not before.complete:  # a softness that is there keeps its name, and can be computed again
         checked_name(name, "model", key=True)
-    settings = {"model": name, "model_digest": found.digest(), "set": feature_set, "label": found.label}
+    settings = {
+        "model": name,
+        "model_digest": found.digest(),
+        "set": feature_set,
+        "label": found.label,
+        **chosen.stored(),
+    }
     record = Record(
         group,
         (group,),
         settings,
         {features.key: features.digest, "ingest": features.inputs["ingest"]},
         (1, 1, root.n_domain),
-        2,
+        3,
     )
-    strangers = found.outside_domain(root.names("atoms/species_name"))
-    warnings = [{"code": "W-OUT-OF-DOMAIN", "text": f"the model never saw {', '.join(strangers)}"}] if strangers else []
+
+    def conclude(target: Path) -> dict:
+        unlike = _refuse_unlike(target, group, name, chosen)
+        strangers = found.outside_domain(root.names("atoms/species_name"))
+        told = [*([f"the model never saw {', '.join(strangers)}"] if strangers else []), *unlike]
+        return {"warnings": [{"code": "W-OUT-OF-DOMAIN", "text": text} for text in told]}
+
     course = Course(
         record,
         plan_of(size_of(root), len(columns)),
@@ -98,9 +123,10 @@ def _predict_frame(path: Path, frame: int, found: Model, model: Path, run: Run) 
             model=str(model.resolve()),
             digest=found.digest(),
             index=index,
+            accept=chosen.accept_outside,
         ),
         partial(_load_here, str(model.resolve())),
-        conclude=lambda target: {"warnings": warnings},
+        conclude=conclude,
     )
     run_stage(path, course, run)
 
@@ -115,7 +141,8 @@ def again(path: Path, record: Record, run: Run, source: object = None) -> bool:
     model = _model_of(path, record)
     if model is None:
         return False
-    predict(path, model=model, step=frame_of(record.key)[0], run=run)
+    kept = {name: value for name, value in record.settings.items() if name in PredictSettings.model_fields}
+    predict(path, model=model, step=frame_of(record.key)[0], **kept, run=run)
     return True
 
 
@@ -147,19 +174,36 @@ def _predict_domain(
     model: str,
     digest: str,
     index: np.ndarray,
+    accept: bool,
 ) -> None:
     root = work.reader()
     found = loaded(model, digest)
     rows = root.rows(domain)
     value = root[f"{source}/value"][rows][:, index]
-    host = found.label.get("host")
-    if host is not None:
-        names = np.array(root.names("atoms/species_name"))
-        value[names[root["atoms/species"][rows]] != host] = np.nan
-    qs, spread = quench_in_softness(found, value)
+    names, species = root.names("atoms/species_name"), root["atoms/species"][rows]
+    qs, spread, distance = softness_of_atoms(found, value, species, names, accept=accept)
     with work.committing(part, steps[0], domain) as writer:
         writer.write(group, "qs", (rows,), qs)
         writer.write(group, "qs_std", (rows,), spread)
+        if has_outside(Path(work.root), group):
+            writer.write(group, "outside", (rows,), distance.astype(np.float32))
+
+
+def has_outside(root: Path, group: str) -> bool:
+    """Whether a softness tells how far atoms are from what the model knows; those begun before do not."""
+    return Place(root).exists(f"{group}/outside/zarr.json")
+
+
+def _refuse_unlike(target: Path, group: str, name: str, chosen: PredictSettings) -> list[str]:
+    """Look at how many atoms are unlike the training atoms; see `qsdask.learn.validity.refuse_outside`."""
+    if not has_outside(target, group):
+        return []
+    distance, n_outside, n_known = StoreReader(target)[f"{group}/outside"], 0, 0
+    for first in range(0, distance.shape[0], distance.chunks[0]):
+        found = distance[first : first + distance.chunks[0]]
+        n_outside += int((found > 1.0).sum())
+        n_known += int((~np.isnan(found)).sum())
+    return refuse_outside(n_outside, n_known, name, accepted=chosen.accept_outside)
 
 
 def _template(path: Path, group: str, target: Path) -> None:

@@ -20,7 +20,7 @@ from qsdask.system.given import frame_of
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["as_given", "describe", "labelled", "respond_pair"]
+__all__ = ["arrangement_of", "as_given", "describe", "labelled", "marks_of", "respond_pair"]
 
 
 def describe(
@@ -77,7 +77,7 @@ def describe(
     of_shells = {key: value for key, value in settings.items() if key in _names(ShellSettings)}
     others = {key: value for key, value in settings.items() if key not in of_shells or key in _names(FeatureSettings)}
     first, label = frame_of(system, frame=frame, boundary=boundary)
-    arrangement = _arranged(first, label, species, radius)
+    arrangement = arrangement_of(first, label, species, radius)
     store = held(first, arrangement)
     add_features(store, validated(FeatureSettings, set=name, **others), validated(ShellSettings, **of_shells))
     import xarray as xr
@@ -86,7 +86,8 @@ def describe(
     told = {key: ("feature", store.names(f"{group}/{key}")) for key in ("feature", "unit", "meaning")}
     value = as_given(store[f"{group}/value"][:], arrangement)
     return xr.Dataset(
-        {"value": (("atom", "feature"), value, _marks(group, "value"))}, coords={**labelled(first, arrangement), **told}
+        {"value": (("atom", "feature"), value, marks_of(group, "value"))},
+        coords={**labelled(first, arrangement), **told},
     )
 
 
@@ -132,20 +133,21 @@ def respond_pair(
             atom_id=int(missing[0]),
             why="D2min compares every atom with itself",
         )
-    arrangement = _arranged(first, label, species, None)
+    arrangement = arrangement_of(first, label, species, None)
     store = held(first, arrangement, second)
     add_response(store, validated(RespondSettings, **settings))
     import xarray as xr
 
     value = as_given(store["response/d2min/d2min"][1], arrangement)
     return xr.Dataset(
-        {"d2min": ("atom", value, _marks("response/d2min", "d2min"))}, coords=labelled(first, arrangement)
+        {"d2min": ("atom", value, marks_of("response/d2min", "d2min"))}, coords=labelled(first, arrangement)
     )
 
 
-def _arranged(
+def arrangement_of(
     frame: Frame, label: str, species: Mapping[int, str] | None, radius: Mapping[str, float] | None
 ) -> Arrangement:
+    """Rows of a frame as `qsdask.ingest` makes them with its default settings."""
     chosen = validated(IngestSettings, species=species, radius=radius)
     return arranged(frame, label, species=chosen.species, radius=chosen.radius_angstrom, chunk=chosen.chunk)
 
@@ -162,7 +164,8 @@ def labelled(frame: Frame, arrangement: Arrangement) -> dict[str, Any]:
     return {"id": ("atom", frame.id), "element": ("atom", np.array(arrangement.names)[arrangement.kind])}
 
 
-def _marks(group: str, name: str) -> dict[str, str]:
+def marks_of(group: str, name: str) -> dict[str, str]:
+    """Attributes of a variable, as a store has them."""
     (variable,) = (v for v in variables_of(group) if v.name == name)
     return {"units": variable.units, "long_name": variable.long_name}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from qsdask import schema
 from qsdask.care import format_one, run_tokens
-from qsdask.care.format_one import LATER, from_format_one
+from qsdask.care.format_one import from_format_one
 from qsdask.care.run_tokens import give_token, with_token
 from qsdask.care.verify import verify
 from qsdask.engine.tasks import progress_bar
@@ -109,7 +109,7 @@ def _add_gradient(root: Path, progress: bool) -> None:
     reader = StoreReader(root)
     kept = {name: value for name, value in record.settings.items() if name in IngestSettings.model_fields}
     loading = loading_of(reader["frames/cell"][:], reader["frames/periodic"][:], IngestSettings(**kept))
-    (variable,) = (v for v in schema.variables_of("frames") if v.name in LATER)
+    (variable,) = (v for v in schema.variables_of("frames") if v.name == "deformation")
     Place(root).remove_all("frames/deformation")
     create_array(root, "frames", variable, {"step": record.shape[1], "xyz": 3, "line": 3}, {})
     write_whole(root, "frames", {"deformation": loading.deformation})

@@ -124,16 +124,25 @@ def _frame(given: Given) -> Frame:
 def _of_ase(atoms: Any) -> Given:
     origin = atoms.info.get("Origin", np.zeros(3)) if isinstance(getattr(atoms, "info", None), dict) else np.zeros(3)
     return Given(
-        "the ase.Atoms", np.asarray(atoms.cell), origin, atoms.pbc, atoms.positions, _whole(atoms.arrays.get("id")),
+        "the ase.Atoms",
+        np.asarray(atoms.cell),
+        origin,
+        atoms.pbc,
+        atoms.positions,
+        _whole(atoms.arrays.get("id")),
         atoms.get_chemical_symbols(),
-    )  # fmt: skip
+    )
 
 
 def _of_pymatgen(structure: Any) -> Given:
     return Given(
-        "the pymatgen Structure", structure.lattice.matrix, np.zeros(3), structure.lattice.pbc, structure.cart_coords,
+        "the pymatgen Structure",
+        structure.lattice.matrix,
+        np.zeros(3),
+        structure.lattice.pbc,
+        structure.cart_coords,
         symbol=[site.specie.symbol for site in structure],
-    )  # fmt: skip
+    )
 
 
 def _of_universe(universe: Any) -> Given:
@@ -143,9 +152,15 @@ def _of_universe(universe: Any) -> Given:
     texts = next((found for name in ("elements", "types", "names") if (found := _texts(atoms, name)) is not None), None)
     types = texts.astype(np.int64) if texts is not None and np.char.isdecimal(texts).all() else None
     return Given(
-        "the MDAnalysis atoms", cell, np.zeros(3), [cell is not None] * 3, atoms.positions, _whole(_held(atoms, "ids")),
-        texts if types is None else None, types,
-    )  # fmt: skip
+        "the MDAnalysis atoms",
+        cell,
+        np.zeros(3),
+        [cell is not None] * 3,
+        atoms.positions,
+        _whole(_held(atoms, "ids")),
+        texts if types is None else None,
+        types,
+    )
 
 
 def _vectors(universe: Any) -> np.ndarray:

@@ -15,6 +15,7 @@ from qsdask.formats.write import open_writer
 from qsdask.schema import VARIABLES, command_of, frame_of, group_at, variables_of
 from qsdask.stages.steps import chosen_steps
 from qsdask.store import ledger
+from qsdask.store.place import Place
 from qsdask.store.reader import StoreReader
 from qsdask.store.record import Record
 
@@ -129,7 +130,8 @@ def _columns(path: Path, root: StoreReader, step: int, model: str | None) -> dic
         if frame not in (0, step) or (kind.startswith("softness/") and kind != softness):
             continue
         own = "step_" * (frame > 0)
-        for variable in variables_of(group):
+        # What came later is not in older stores.
+        for variable in (v for v in variables_of(group) if Place(path).exists(f"{group}/{v.name}")):
             array = root[f"{group}/{variable.name}"]
             if variable.dims == ("atom",):
                 found[own + variable.name] = _Column(array, lambda rows: (rows,))

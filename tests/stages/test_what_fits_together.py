@@ -228,17 +228,17 @@ def test_a_model_that_is_trained_again_while_it_is_used_gives_no_mixture(learned
     glass, model, other = learned
     own, store = shutil.copytree(model, tmp_path / "m.qs"), shutil.copytree(other, tmp_path / "b.zarr")
     module, name = {
-        "predict": ("qsdask.stages.predict", "quench_in_softness"),
+        "predict": ("qsdask.stages.predict", "softness_of_atoms"),
         "evaluate": ("qsdask.study.evaluate", "probabilities"),
     }[what]
     module = sys.modules[module]
     original, seen = getattr(module, name), []
 
-    def retrained(*arguments):
+    def retrained(*arguments, **further):
         if not seen:
             qsdask.train(glass, model=own, run=replace(few, overwrite=True), **{**QUICK, "trees": 3})
         seen.append(1)
-        return original(*arguments)
+        return original(*arguments, **further)
 
     monkeypatch.setattr(module, name, retrained)
     alone = replace(few, workers=1, overwrite=True)

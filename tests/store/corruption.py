@@ -31,6 +31,8 @@ def corrupted(folder: Path, seed: int) -> Iterator[tuple[str, list[str]]]:
     hit = [first, second] if kind == "swap" else [first]
     before = {file: file.read_bytes() for file in hit}
     if kind == "stranger":
+        # Beside the root's own file it would be harmless.
+        first = next(f for f in chosen if f.parent != folder)
         hit = [first.with_name(f"{first.name}{rng.integers(10)}x")]
         before = {}
     apply(kind, hit, rng)

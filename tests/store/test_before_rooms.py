@@ -74,7 +74,8 @@ def test_recomputed_stages_have_the_same_digests_and_numbers(old, few):
     again(old, few)
     after = content_of(glass)
     assert {r.key: r.digest for r in records(glass)} == digests
-    numbers = [name for name in before if "/c/" in name]
+    # A softness now tells how far atoms are from what the model knows: its receipts name a file more.
+    numbers = [name for name in before if "/c/" in name and not (name.startswith("ledger/") and "/softness/" in name)]
     assert {name: after[name] for name in numbers} == {name: before[name] for name in numbers}
 
 

@@ -15,11 +15,12 @@ from qsdask.store import ledger
 from qsdask.store.durable import DurableStore, content_words, name_word
 from qsdask.store.ledger import Record, Task
 from qsdask.store.manifest import folder_text, folders_of
+from qsdask.store.marks import mark_of
 from qsdask.store.place import Place
 from qsdask.store.reader import StoreReader, open_checked
 from qsdask.store.record import put_record, record_from
 from qsdask.store.template import create_array
-from qsdask.store.validate import array_metadata, damaged, mark_of
+from qsdask.store.validate import array_metadata, damaged
 
 __all__ = ["LATER", "WAITING", "from_format_one"]
 

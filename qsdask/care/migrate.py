@@ -16,11 +16,12 @@ from qsdask.files.lock import writing
 from qsdask.intake.loading import loading_of
 from qsdask.settings import IngestSettings
 from qsdask.store import ledger
+from qsdask.store.marks import MIGRATION, check_format, check_requires, in_migration, mark_of
 from qsdask.store.place import Place
 from qsdask.store.reader import StoreReader
 from qsdask.store.record import keys, publish, read_record, require_store
 from qsdask.store.template import create_array, write_whole
-from qsdask.store.validate import MIGRATION, check_format, check_requires, damaged, in_migration, mark_of, metadata
+from qsdask.store.validate import damaged, metadata
 
 __all__ = ["migrate"]
 

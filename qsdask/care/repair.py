@@ -22,10 +22,10 @@ from qsdask.store import ledger
 from qsdask.store.durable import DurableStore
 from qsdask.store.ledger import Record, Task
 from qsdask.store.manifest import entry_of, folder_text, sound_text
+from qsdask.store.marks import mark_of
 from qsdask.store.place import Place
 from qsdask.store.record import keys, publish, record_text
 from qsdask.store.state import StageState, state_of
-from qsdask.store.validate import mark_of
 
 __all__ = ["repair"]
 

@@ -26,19 +26,12 @@ from qsdask.store.durable import name_word
 from qsdask.store.ledger import Record, Task, receipt_key
 from qsdask.store.lineage import other_input_of
 from qsdask.store.manifest import FILE_WORDS, Manifest, folder_text, folders_of, receipts_digest, root_text, sound_text
+from qsdask.store.marks import check_format, check_requires
 from qsdask.store.place import Place, chunk_of
 from qsdask.store.reader import StoreReader
 from qsdask.store.record import keys, require_store, required_by
 from qsdask.store.state import StageState, state_of
-from qsdask.store.validate import (
-    array_metadata,
-    check_format,
-    check_requires,
-    chunk_fault,
-    intact,
-    metadata,
-    registered,
-)
+from qsdask.store.validate import array_metadata, chunk_fault, intact, metadata, registered
 
 __all__ = ["Damage", "verify"]
 

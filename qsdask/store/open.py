@@ -9,9 +9,10 @@ import xarray as xr
 from qsdask.store import accessor as _accessor  # noqa: F401  registers `.qs`
 from qsdask.store.lineage import refuse_other_inputs
 from qsdask.store.manifest import metadata_keys
+from qsdask.store.marks import check_root
 from qsdask.store.reader import CheckedStore
 from qsdask.store.record import records
-from qsdask.store.validate import check_array, check_group, check_root, damaged, metadata, registered
+from qsdask.store.validate import check_array, check_group, damaged, metadata, registered
 
 __all__ = ["open_store"]
 

@@ -14,7 +14,8 @@ from qsdask.errors import NoInputError
 from qsdask.files.lock import refuse_lost
 from qsdask.store.durable import DurableStore
 from qsdask.store.manifest import checksum, folder_text, folders_of, metadata_keys, root_text
-from qsdask.store.validate import check_format, check_root, damaged, metadata
+from qsdask.store.marks import check_format, check_root
+from qsdask.store.validate import damaged, metadata
 
 __all__ = [
     "Record",
@@ -225,7 +226,7 @@ def publish(path: Path, requires: Iterable[str] = ()) -> None:
 
 
 def required_by(record: Record | None) -> set[str]:
-    """What a version of qsdask must know of to read a stage; see `qsdask.store.validate.KNOWN_FEATURES`."""
+    """What a version of qsdask must know of to read a stage; see `qsdask.store.marks.KNOWN_FEATURES`."""
     return {"runs"} if record is not None and record.runs else set()
 
 

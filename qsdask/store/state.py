@@ -7,8 +7,8 @@ from pathlib import Path
 
 from qsdask.errors import QSDaskError, StoreIOError
 from qsdask.store.manifest import Manifest, read_manifest
+from qsdask.store.marks import mark_of
 from qsdask.store.record import Record, read_record, record_from, record_text
-from qsdask.store.validate import mark_of
 
 __all__ = ["StageState", "state_of"]
 

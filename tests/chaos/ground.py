@@ -186,6 +186,9 @@ class Ground:
     """The finished store of 48 atoms, another one of its name, a package, and responses that were measured undisturbed."""
 
     def __init__(self, folder: Path) -> None:
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+            # Begun by nohup: what is started here would not hear a hang-up either.
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
         self.folder = folder
         run = Run("threads", 2, progress=False)
         self.made, self.elsewhere = folder / "made", folder / "elsewhere"

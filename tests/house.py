@@ -43,10 +43,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "reporting": (BASE | {"files", "reporting"}, {"numpy", "xarray", "matplotlib"}),
     "stages": (ENGINE | {"outside", "response", "formats", "intake", "learn", "stages"}, {"numpy", "psutil"}),
     "study": (ENGINE | {"learn", "analysis", "stages", "study"}, {"numpy", "xarray", "psutil"}),
-    "system": (
-        ENGINE | {"outside", "formats", "intake", "learn", "stages", "system"},
-        {"numpy", "xarray", "MDAnalysis"},
-    ),
+    "system": (ENGINE | {"outside", "formats", "intake", "learn", "stages", "system"}, {"numpy", "xarray"}),
     "care": (ENGINE | {"formats", "intake", "stages", "care"}, {"numpy", "zarr"}),
     "views": (
         ENGINE | {"formats", "learn", "analysis", "simulation", "reporting", "stages", "study", "views"},

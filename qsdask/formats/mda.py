@@ -34,7 +34,7 @@ _COUNT_BYTE = {"XTC": 4, "TRR": 64}
 _COUNT_LINE = {"XYZ": 0, "TXYZ": 0, "ARC": 0, "GRO": 1}
 _LONGEST_COUNT = 20
 
-__all__ = ["index_universe", "is_known", "read_universe"]
+__all__ = ["index_universe", "is_known", "read_universe", "vectors_of"]
 
 
 def _mdanalysis() -> ModuleType:
@@ -255,7 +255,12 @@ def _cell(trajectory, step, place, position):
             "E-BOX",
             hint="convert the file to a LAMMPS dump or extended XYZ, for example with OVITO",
         )
-    return _mdanalysis().lib.mdamath.triclinic_vectors(step.dimensions, dtype=np.float64), np.zeros(3)
+    return vectors_of(step.dimensions), np.zeros(3)
+
+
+def vectors_of(dimensions: np.ndarray) -> np.ndarray:
+    """Cell vectors as rows, float64, from MDAnalysis' lengths (angstrom) and angles (degrees)."""
+    return _mdanalysis().lib.mdamath.triclinic_vectors(dimensions, dtype=np.float64)
 
 
 def _species(atoms) -> tuple[np.ndarray | None, Elements | None]:

@@ -11,6 +11,7 @@ import numpy as np
 from qsdask.errors import UsageError
 from qsdask.formats.arrays import cell_around, checked_frame, digest_of, elements_of
 from qsdask.formats.frame import Frame, FrameLocation, boundary_flags
+from qsdask.formats.mda import vectors_of
 from qsdask.formats.opening import open_trajectory
 
 __all__ = ["KINDS", "frame_of"]
@@ -148,7 +149,7 @@ def _of_pymatgen(structure: Any) -> Given:
 def _of_universe(universe: Any) -> Given:
     atoms = universe.atoms
     vectors = universe.dimensions is not None and np.any(universe.dimensions[:3])
-    cell = _vectors(universe) if vectors else None
+    cell = vectors_of(universe.dimensions) if vectors else None
     texts = next((found for name in ("elements", "types", "names") if (found := _texts(atoms, name)) is not None), None)
     types = texts.astype(np.int64) if texts is not None and np.char.isdecimal(texts).all() else None
     return Given(
@@ -161,12 +162,6 @@ def _of_universe(universe: Any) -> Given:
         texts if types is None else None,
         types,
     )
-
-
-def _vectors(universe: Any) -> np.ndarray:
-    from MDAnalysis.lib.mdamath import triclinic_vectors
-
-    return triclinic_vectors(universe.dimensions, dtype=np.float64)
 
 
 def _texts(atoms: Any, name: str) -> np.ndarray | None:

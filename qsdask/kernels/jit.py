@@ -2,7 +2,8 @@
 
 Kernels are serial and release the GIL: Dask is the parallelism. ``parallel=True`` under Dask's threads can
 abort the process. Compiled code is kept on disk, so that a second process starts at once; Numba keeps that of different
-processors apart. ``fastmath`` stays off: results may not depend on how the compiler reorders a sum.
+processors apart. ``fastmath`` stays off, and so does Intel's vector library where there is one: results may not depend on
+how the compiler reorders a sum, nor on whose exponential function a machine has.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import logging
 import os
 import shutil
 import tempfile
+
+os.environ.setdefault("NUMBA_DISABLE_INTEL_SVML", "1")  # Numba asks for it once, when it is loaded
 
 import numba
 from numba import njit

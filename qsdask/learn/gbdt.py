@@ -1,22 +1,18 @@
-"""Gradient-boosted trees: the only file that knows LightGBM."""
+"""Training of gradient-boosted trees: the only file that knows LightGBM."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from math import ceil, sqrt
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from qsdask.errors import BadDataError, InternalError, UsageError
-from qsdask.learn.tree_text import MOST_TREES, check_text
+from qsdask.learn.tree_text import MOST_TREES
 from qsdask.settings import TrainSettings
 
-if TYPE_CHECKING:
-    import lightgbm
-
-__all__ = ["load", "probability", "train_one"]
+__all__ = ["train_one"]
 
 
 _COLUMN = re.compile(r"[A-Za-z0-9_.+-]{1,200}")
@@ -65,7 +61,7 @@ def train_one(
     InternalError
         ``E-LIGHTGBM``: LightGBM gave up.
     """
-    import lightgbm  # a second, and 100 MB: only where trees are made or used
+    import lightgbm  # a second, and 100 MB: only where trees are made
 
     settings = settings or TrainSettings()
     if settings.trees > MOST_TREES:
@@ -119,54 +115,3 @@ def train_one(
         raise InternalError(f"LightGBM stopped on {n} rows: {error}", code="E-LIGHTGBM") from error
     # The parameters name the number of threads; the trees do not depend on it.
     return text[: text.index("\nparameters:\n")] + "\n"
-
-
-def load(text: str, columns: Sequence[str], *, file: object = None) -> lightgbm.Booster:
-    """Make a model from its text, after checking it.
-
-    Parameters
-    ----------
-    text : str
-        From `train_one`.
-    columns : sequence of str
-        Names of the features it must have.
-    file : object, optional
-        Name for messages.
-
-    Returns
-    -------
-    lightgbm.Booster
-
-    Raises
-    ------
-    BadDataError
-        ``E-MODEL-TREE``: not a text that `train_one` could have written.
-    """
-    import lightgbm
-
-    check_text(text, columns, file=file)
-    try:
-        return lightgbm.Booster(model_str=text)
-    except lightgbm.basic.LightGBMError as error:
-        raise BadDataError(f"LightGBM refuses the model: {error}", code="E-MODEL-TREE", file=file) from error
-
-
-def probability(booster: lightgbm.Booster, X: np.ndarray, *, threads: int = 1) -> np.ndarray:
-    """Probability of being plastic by one model.
-
-    Parameters
-    ----------
-    booster : lightgbm.Booster
-    X : float32 or float64 array, shape (n, n_feature)
-        Finite, columns in the order of the model.
-    threads : int
-        Threads of LightGBM.
-
-    Returns
-    -------
-    float64 array, shape (n,)
-        The same for a row whatever stands in the others.
-    """
-    if len(X) == 0:
-        return np.empty(0)
-    return np.asarray(booster.predict(np.ascontiguousarray(X), num_threads=threads))

@@ -14,12 +14,13 @@ import numpy as np
 
 from qsdask import __version__
 from qsdask.errors import BadDataError
-from qsdask.learn import gbdt
+from qsdask.kernels.trees import Forest, plant
 from qsdask.learn.definition import FORMAT_VERSION, canonical, definition_digest, differences, plain
 from qsdask.learn.table import Specimen, same_glass
+from qsdask.learn.tree_text import Trees, read_trees
 from qsdask.learn.validity import Cloud
 
-__all__ = ["Model"]
+__all__ = ["Model", "forest_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,15 +82,17 @@ class Model:
         return sorted(self.trees, key=_draw_and_fold)
 
     @cached_property
-    def _boosters(self) -> list:
-        return [gbdt.load(self.trees[name], self.columns, file=name) for name in self.names()]
+    def read(self) -> tuple[Trees, ...]:
+        """What the texts say, by draw, then fold; read and checked on first use."""
+        return tuple(read_trees(self.trees[name], self.columns, file=name) for name in self.names())
 
-    def boosters(self) -> list:
-        """LightGBM models by draw, then fold, made on first use; their texts are checked before."""
-        return self._boosters
+    @cached_property
+    def forest(self) -> Forest:
+        """The trees as the kernel follows them, by draw, then fold; laid out on first use."""
+        return forest_of(self.read)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Travel between Dask processes as text; the models are made anew there."""
+        """Travel between Dask processes as text, which is read anew there."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
     def digest(self) -> str:
@@ -105,6 +108,11 @@ class Model:
     @cached_property
     def _digest(self) -> str:
         return hashlib.sha256(canonical(self.record())).hexdigest()
+
+    def gain(self) -> np.ndarray:
+        """What each column gained in the training of each model: float64 array, shape (n_model, n_column)."""
+        n = len(self.columns)
+        return np.array([np.bincount(t.feature, np.maximum(t.gain, 0.0), minlength=n) for t in self.read])
 
     def check_features(self, columns: Sequence[str], definition: Mapping[str, Any]) -> np.ndarray:
         """Refuse features that were made in another way; find the model's columns by name.
@@ -204,6 +212,15 @@ class Model:
                 **({"clouds": {name: cloud.record() for name, cloud in self.clouds.items()}} if self.clouds else {}),
             }
         )
+
+
+def forest_of(read: Sequence[Trees]) -> Forest:
+    """Lay out the trees of several models for `qsdask.kernels.trees.forest_probabilities`."""
+    joined = {
+        name: np.concatenate([getattr(trees, name) for trees in read])
+        for name in ("n_leaf", "feature", "threshold", "left", "right", "value")
+    }
+    return plant([len(trees.n_leaf) for trees in read], **joined)
 
 
 def _draw_and_fold(name: str) -> tuple[int, ...]:

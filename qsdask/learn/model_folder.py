@@ -17,7 +17,7 @@ from qsdask.files.taken import refuse_in_store
 from qsdask.learn.definition import TREE_NAME, canonical, nan_for_null, parse
 from qsdask.learn.model import Model
 from qsdask.learn.table import Specimen
-from qsdask.learn.tree_text import check_text
+from qsdask.learn.tree_text import read_trees
 from qsdask.learn.validity import clouds_read
 
 __all__ = ["load_model", "loaded", "refuse_other_content", "save_model"]
@@ -99,7 +99,7 @@ def refuse_other_content(path: Path) -> None:
 
 
 def load_model(path: str | os.PathLike) -> Model:
-    """Read a model folder, checking all of it before LightGBM sees any of it.
+    """Read a model folder, checking all of it.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def load_model(path: str | os.PathLike) -> Model:
         ``E-MODEL-FILES``: a file is missing, unexpected, no plain file, or too large.
         ``E-MODEL-VERSION``: written by a newer qsdask. ``E-MODEL-JSON``: the JSON file is damaged.
         ``E-MODEL-CONTENT``: it is intact, and lacks what every trained model has.
-        ``E-MODEL-CHECKSUM``: a file is not what was written. ``E-MODEL-TREE``: see `check_text`.
+        ``E-MODEL-CHECKSUM``: a file is not what was written. ``E-MODEL-TREE``: see `read_trees`.
 
     Notes
     -----
@@ -149,7 +149,7 @@ def load_model(path: str | os.PathLike) -> Model:
             code="E-MODEL-FILES",
             file=path,
         )
-    trees = {}
+    trees, read = {}, {}
     for name, checksum in record["trees"].items():
         data = _read(path / name, _LARGEST_TREE)
         if hashlib.sha256(data).hexdigest() != checksum:
@@ -160,8 +160,8 @@ def load_model(path: str | os.PathLike) -> Model:
                 hint="copy the model folder again from its source, or train again",
             )
         trees[name] = data.decode("ascii", errors="replace")
-        check_text(trees[name], record["columns"], file=path / name)
-    return Model(
+        read[name] = read_trees(trees[name], record["columns"], file=path / name)
+    model = Model(
         columns=tuple(record["columns"]),
         definition=record["definition"],
         label=record["label"],
@@ -173,6 +173,9 @@ def load_model(path: str | os.PathLike) -> Model:
         versions=record["versions"],
         clouds=clouds_read(record.get("clouds", {}), len(record["columns"])),
     )
+    # As `Model.read` would, which takes as long again and does not know the folder.
+    vars(model)["read"] = tuple(read[name] for name in model.names())
+    return model
 
 
 def _specimen(fields: dict[str, Any]) -> Specimen:

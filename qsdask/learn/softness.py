@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from qsdask.errors import BadDataError, UsageError
+from qsdask.kernels.trees import forest_probabilities
 from qsdask.learn import gbdt, score
 from qsdask.learn.folds import spatial_block, stratified
-from qsdask.learn.model import Model
+from qsdask.learn.model import Model, forest_of
 from qsdask.learn.table import Table, concatenate, identity_hash
 from qsdask.learn.tally import Tally
+from qsdask.learn.tree_text import read_trees
 from qsdask.learn.undersample import undersample
 from qsdask.learn.validity import outside
 from qsdask.settings import TrainSettings
@@ -106,7 +108,8 @@ def train(
                 seed=int(seeds[k]),
                 d2_quantiles=d2_quantiles,
             )
-            return text, gbdt.probability(gbdt.load(text, chosen.columns), chosen.X[~inside])
+            forest = forest_of([read_trees(text, chosen.columns)])
+            return text, forest_probabilities(forest, chosen.X[~inside])[0]
 
         # One thread for each model and several models at once: on some thousand rows LightGBM's own threads spend
         # their time waiting for each other.
@@ -148,7 +151,7 @@ def _kept(settings: TrainSettings) -> dict[str, Any]:
     }
 
 
-def probabilities(model: Model, X: np.ndarray, *, threads: int = 1) -> np.ndarray:
+def probabilities(model: Model, X: np.ndarray) -> np.ndarray:
     """Probability of being plastic by each model.
 
     Parameters
@@ -156,13 +159,11 @@ def probabilities(model: Model, X: np.ndarray, *, threads: int = 1) -> np.ndarra
     model : Model
     X : float array, shape (n, n_feature)
         Columns in the order of ``model.columns``; see ``Model.check_features``.
-    threads : int
-        Threads of LightGBM.
 
     Returns
     -------
     float64 array, shape (n_model, n)
-        NaN for rows with a feature that is not finite.
+        To the last bit what LightGBM itself predicts. NaN for rows with a feature that is not finite.
 
     Raises
     ------
@@ -175,23 +176,15 @@ def probabilities(model: Model, X: np.ndarray, *, threads: int = 1) -> np.ndarra
             f"the model has {len(model.columns)} feature columns, the rows given have shape {X.shape}",
             code="E-FEATURES-DIFFER",
         )
-    if X.dtype not in (np.float32, np.float64):
-        X = X.astype(np.float64)
-    known = np.isfinite(X).all(axis=1)
-    boosters = model.boosters()
-    result = np.full((len(boosters), len(X)), np.nan)
-    rows = X if known.all() else X[known]
-    for k, booster in enumerate(boosters):
-        result[k, known] = gbdt.probability(booster, rows, threads=threads)
-    return result
+    return forest_probabilities(model.forest, X)
 
 
-def quench_in_softness(model: Model, X: np.ndarray, *, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def quench_in_softness(model: Model, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Quench-in softness: mean plastic probability over the models.
 
     Parameters
     ----------
-    model, X, threads
+    model, X
         As in `probabilities`.
 
     Returns
@@ -215,7 +208,7 @@ def quench_in_softness(model: Model, X: np.ndarray, *, threads: int = 1) -> tupl
     ----------
     .. [1] Q. Wang, A. Jain, Nat. Commun. 10, 5537 (2019), doi:10.1038/s41467-019-13511-9.
     """
-    each = probabilities(model, X, threads=threads)
+    each = probabilities(model, X)
     # NumPy adds along a short axis in an order that depends on the length of the other: add by hand.
     mean = sum(each[1:], start=each[0]) / len(each)
     square = [(p - mean) ** 2 for p in each]

@@ -1,18 +1,22 @@
-"""The text of a model, checked line by line before LightGBM sees it.
+"""The text of a model, read line by line: what training did not write is refused.
 
-Its loader trusts what it reads, and small edits make it crash or predict something else.
+A damaged text would predict something else, and nobody would see it.
 """
 
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Sequence
 from math import isfinite
+from typing import NamedTuple
+
+import numpy as np
 
 from qsdask.errors import BadDataError
 from qsdask.settings.defaults import DEEPEST_TREE
 
-__all__ = ["MOST_TREES", "check_text"]
+__all__ = ["MOST_TREES", "Trees", "read_trees"]
 
 
 #: Trees that a model may have.
@@ -44,6 +48,10 @@ _INNER = ("internal_value", "internal_weight", "internal_count")
 _TREE = ("num_leaves", "num_cat", *_PER_SPLIT, *_PER_LEAF, *_INNER, "is_linear", "shrinkage")
 
 
+#: What predictions and importances are made from, in the order of `Trees`.
+_KEPT = ("split_feature", "threshold", "left_child", "right_child", "split_gain", "leaf_value")
+
+
 _INTEGERS = {"split_feature", "decision_type", "left_child", "right_child", "leaf_count", "internal_count"}
 
 
@@ -56,8 +64,36 @@ _NUMBER = re.compile(r"-?[0-9]{1,25}(\.[0-9]{1,25})?(e[+-]?[0-9]{1,3})?")
 _RANGE = re.compile(r"none|\[([^\[\]:]+):([^\[\]:]+)\]")
 
 
-def check_text(text: str, columns: Sequence[str], *, file: object = None) -> int:
-    """Check the text of a model against everything LightGBM's loader takes on trust.
+class Trees(NamedTuple):
+    """Trees of one model, in the order of its text; splits and leaves of one tree after those of the other.
+
+    Attributes
+    ----------
+    n_leaf : int64 array, shape (n_tree,)
+        Leaves of each tree; it has one split less.
+    feature : int64 array, shape (n_split,)
+        Column that a split looks at.
+    threshold : float64 array, shape (n_split,)
+        Values up to it go left.
+    left, right : int64 arrays, shape (n_split,)
+        Split within the tree, or ``-1 - leaf``.
+    gain : float64 array, shape (n_split,)
+        What a split gained in training.
+    value : float64 array, shape (n_leaf,)
+        What a leaf adds to the logarithm of the odds.
+    """
+
+    n_leaf: np.ndarray
+    feature: np.ndarray
+    threshold: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    gain: np.ndarray
+    value: np.ndarray
+
+
+def read_trees(text: str, columns: Sequence[str], *, file: object = None) -> Trees:
+    """Read the text of a model, and check all of it.
 
     Parameters
     ----------
@@ -70,8 +106,7 @@ def check_text(text: str, columns: Sequence[str], *, file: object = None) -> int
 
     Returns
     -------
-    int
-        Number of trees.
+    Trees
 
     Raises
     ------
@@ -143,7 +178,7 @@ class _Reader:
             self.fail(f"expected a finite number, got {content[:40]!r}")
         return float(content)
 
-    def model(self, columns: Sequence[str]) -> int:
+    def model(self, columns: Sequence[str]) -> Trees:
         n_feature = len(columns)
         self.exactly("tree")
         header = {}
@@ -166,18 +201,23 @@ class _Reader:
         if len(sizes) > MOST_TREES:
             self.fail("too many trees")
         self.exactly("")
+        n_leaf = []
+        kept: dict[str, array] = {name: array("q" if name in _INTEGERS else "d") for name in _KEPT}
         for k, size in enumerate(sizes):
             begin = self.at
             self.exactly(f"Tree={k}")
-            self.tree(n_feature)
-            # LightGBM finds the trees by these sizes: a wrong one makes it read elsewhere.
+            lists = self.tree(n_feature)
+            n_leaf.append(len(lists["leaf_value"]))
+            for name, values in kept.items():
+                values.extend(lists[name])
+            # LightGBM finds the trees by these sizes: a wrong one would make it read elsewhere.
             length = sum(len(line) + 1 for line in self.lines[begin : self.at])
             self.integer(size, length, length)
         self.exactly("end of trees", "", "feature_importances:")
         self.importances(set(columns))
-        return len(sizes)
+        return Trees(np.array(n_leaf), *(np.array(values) for values in kept.values()))
 
-    def tree(self, n_feature: int) -> None:
+    def tree(self, n_feature: int) -> dict[str, Sequence[float]]:
         n_leaf = 0
         lists: dict[str, Sequence[float]] = {}
         for name in _TREE:
@@ -192,6 +232,7 @@ class _Reader:
                 lists[name] = self.values(name, content, n_leaf, n_feature)
         self.nodes(lists, n_leaf)
         self.exactly("", "")
+        return lists
 
     def values(self, name: str, content: str, n_leaf: int, n_feature: int) -> Sequence[float]:
         parts = content.split(" ") if content else []

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from qsdask.errors import BadDataError, CannotCreateError, NoInputError, UsageError
+from qsdask.kernels.trees import forest_probabilities
 from qsdask.learn import (
     Model,
     Specimen,
@@ -26,9 +27,10 @@ from qsdask.learn import (
 )
 from qsdask.learn.definition import canonical
 from qsdask.learn.gbdt import train_one
+from qsdask.learn.model import forest_of
 from qsdask.learn.score import auc_roc
 from qsdask.learn.tally import Tally
-from qsdask.learn.tree_text import check_text
+from qsdask.learn.tree_text import read_trees
 from qsdask.settings import TrainSettings
 from tests.learn.peer import authors_trees
 
@@ -138,12 +140,11 @@ def test_one_library_against_the_other_on_the_same_rows():
     rng = np.random.default_rng(1)
     rows = np.concatenate([np.flatnonzero(train_on.y), rng.choice(np.flatnonzero(~train_on.y), 320, replace=False)])
     X, y = train_on.X[rows], train_on.y[rows]
-    from qsdask.learn.gbdt import load, probability
-
     ours, peer = [], []
     for k in range(4):
-        booster = load(train_one(X, y, train_on.columns, seed=k), train_on.columns)
-        ours.append(auc_roc(Tally.of(test_on.y, probability(booster, test_on.X))))
+        text = train_one(X, y, train_on.columns, seed=k)
+        forest = forest_of([read_trees(text, train_on.columns)])
+        ours.append(auc_roc(Tally.of(test_on.y, forest_probabilities(forest, test_on.X)[0])))
         sklearn_model = authors_trees(k).fit(X, y)
         peer.append(auc_roc(Tally.of(test_on.y, sklearn_model.predict_proba(test_on.X)[:, 1])))
     assert np.mean(ours) > np.mean(peer) - 0.01
@@ -212,7 +213,7 @@ def test_softness_is_mean_and_spread_and_works_in_chunks(model, tables):
     np.testing.assert_allclose(qs, each.mean(axis=0), rtol=1e-14)
     np.testing.assert_allclose(std, each.std(axis=0), rtol=1e-12)
     for size in (1, 7, 500):
-        parts = [quench_in_softness(model, X[i : i + size], threads=2) for i in range(0, 60, size)]
+        parts = [quench_in_softness(model, X[i : i + size]) for i in range(0, 60, size)]
         np.testing.assert_array_equal(np.concatenate([p[0] for p in parts])[:60], qs[:60])
         np.testing.assert_array_equal(np.concatenate([p[1] for p in parts])[:60], std[:60])
     empty = quench_in_softness(model, X[:0])
@@ -471,7 +472,7 @@ def test_texts_of_wrong_structure_are_refused_though_their_checksum_is_right(fol
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_random_edits_never_reach_the_native_loader_badly(model, tmp_path, seed):
+def test_random_edits_are_refused_or_still_predict(model, tmp_path, seed):
     """Edited texts are refused, or load and predict finite numbers; the process lives on."""
     text = model.trees["fold-0-0.txt"]
     (tmp_path / "good.txt").write_text(text)
@@ -487,7 +488,9 @@ FUZZ = """
 import random
 import numpy as np
 from qsdask.errors import BadDataError
-from qsdask.learn.gbdt import load, probability
+from qsdask.kernels.trees import forest_probabilities
+from qsdask.learn.model import forest_of
+from qsdask.learn.tree_text import read_trees
 good = open({path!r}).read()
 columns = {columns!r}
 r = random.Random({seed})
@@ -516,12 +519,12 @@ for _ in range(500):
     if text == good:
         continue
     try:
-        booster = load(text, columns)
+        forest = forest_of([read_trees(text, columns)])
     except BadDataError:
         refused += 1
         continue
     accepted += 1
-    p = probability(booster, X)
+    p = forest_probabilities(forest, X)
     assert np.all((p >= 0) & (p <= 1)), "not a probability"
 print(refused, accepted)
 """
@@ -529,7 +532,7 @@ print(refused, accepted)
 
 def test_the_check_accepts_every_text_that_training_writes(model):
     for text in model.trees.values():
-        assert check_text(text, model.columns) == 20
+        assert len(read_trees(text, model.columns).n_leaf) == 20
     assert isinstance(model, Model)
 
 

@@ -1,0 +1,67 @@
+"""Probabilities by the fold models against LightGBM's own prediction, on the same rows; both give the same bits.
+
+    python -m tests.benchmarks.bench_trees [--atoms 345600] [--depth 2] [--trees 300]
+
+Models are trained as by `train`, on a shipped glass: three draws of five folds. Rows are the interstice columns of the
+other shipped glass, tiled with noise so that no two are alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+
+from qsdask.engine.cluster import connect
+from qsdask.engine.where import Run
+from qsdask.learn import probabilities, train
+from qsdask.settings import TrainSettings
+from tests.benchmarks.bench_learning import table_of
+from tests.benchmarks.glass_input import interleaved, print_table
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--atoms", type=int, default=345_600)
+    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--depth", type=int, default=2)
+    parser.add_argument("--trees", type=int, default=300)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="qsdask-trees-") as folder, connect("threads", 2) as client:
+        run = Run(client, 2, False, False)
+        source, test = (table_of(f"cu65_{name}", Path(folder), run) for name in "ab")
+    settings = TrainSettings(trees=options.trees, depth=options.depth)
+    model = train(source, definition={}, label={}, settings=settings, threads=2)
+    few = test.X[np.isfinite(test.X).all(axis=1)]
+    row = few[np.arange(options.atoms) % len(few)]
+    row *= np.random.default_rng(0).normal(1.0, 0.01, row.shape).astype(np.float32)
+    boosters = [lightgbm.Booster(model_str=model.trees[name]) for name in model.names()]
+
+    def theirs(threads: int) -> np.ndarray:
+        return np.array([b.predict(row, num_threads=threads) for b in boosters])
+
+    def ours_in_two() -> np.ndarray:
+        with ThreadPoolExecutor(2) as pool:
+            return np.concatenate([*pool.map(lambda part: probabilities(model, part), np.array_split(row, 2))], axis=1)
+
+    differ = {threads: np.count_nonzero(probabilities(model, row) != theirs(threads)) for threads in (1, 2)}
+    print(f"{differ[1]} and {differ[2]} of {len(boosters) * len(row)} probabilities differ; {row.shape[1]} columns")
+    contestants = {
+        "qsdask": lambda: probabilities(model, row),
+        "LightGBM, one thread": lambda: theirs(1),
+        "qsdask, two threads": ours_in_two,
+        "LightGBM, two threads": lambda: theirs(2),
+    }
+    seconds = interleaved(contestants, options.repeat)
+    title = f"{len(boosters)} models of {options.trees} trees, depth {options.depth}, {len(row)} rows"
+    print_table(f"{title}; one thread", {k: v for k, v in seconds.items() if "two" not in k}, "qsdask")
+    print_table(f"{title}; two", {k: v for k, v in seconds.items() if "two" in k}, "qsdask, two threads")
+
+
+if __name__ == "__main__":
+    main()

@@ -7,7 +7,7 @@ from qsdask.learn.model import Model
 from qsdask.learn.model_folder import load_model, loaded, refuse_other_content, save_model
 from qsdask.learn.score import evaluate, prior_corrected
 from qsdask.learn.select import usable
-from qsdask.learn.softness import probabilities, quench_in_softness, softness_of_atoms, train
+from qsdask.learn.softness import probabilities, quench_in_softness, softness_of_atoms, train, with_experience
 from qsdask.learn.table import Specimen, Table, concatenate, identity_hash, same_glass
 from qsdask.learn.tally import Tally
 from qsdask.learn.undersample import undersample
@@ -38,4 +38,5 @@ __all__ = [
     "train",
     "undersample",
     "usable",
+    "with_experience",
 ]

@@ -34,6 +34,8 @@ FORMAT_VERSION = 1
 
 #: Files of a model folder beside its record.
 TREE_NAME = re.compile(r"fold-(0|[1-9][0-9]{0,3})-(0|[1-9][0-9]{0,3})\.txt")
+#: What a model keeps of the softness of its training atoms.
+_TRAINED = {"mean", "std", "hard", "soft", "times_likelier"}
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MOST_FILES = 1000
 
@@ -140,7 +142,7 @@ def _fault(record: dict[str, Any]) -> str | None:
     kinds: dict[str, type] = dict.fromkeys(("definition", "label", "settings", "scores", "trees", "versions"), dict)
     kinds |= dict.fromkeys(("columns", "specimens", "warnings"), list)
     kinds |= {"format_version": int, "definition_sha256": str, "sha256": str}
-    if set(record) - {"clouds"} != set(kinds):
+    if set(record) - {"clouds", "trained"} != set(kinds):
         return f"keys differ: {sorted(set(record) ^ set(kinds))[:5]}"
     wrong = [name for name, kind in kinds.items() if type(record[name]) is not kind]
     if wrong:
@@ -160,6 +162,13 @@ def _fault(record: dict[str, Any]) -> str | None:
         return "settings.ratio"
     if not all(isinstance(w, str) for w in (*record["warnings"], *record["versions"].values())):
         return "warnings and versions must be text"
+    trained = record.get("trained", dict.fromkeys(_TRAINED, 0.0))
+    if (
+        not isinstance(trained, dict)
+        or set(trained) != _TRAINED
+        or not all(type(x) in (int, float) for x in trained.values())
+    ):
+        return "what it found its training atoms to be"
     try:
         clouds_read(record.get("clouds", {}), len(columns))
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:

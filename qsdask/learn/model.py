@@ -50,6 +50,9 @@ class Model:
     clouds : dict of str to Cloud
         For every species the features of its training atoms; see `qsdask.learn.validity`. Empty for models made before
         there were any, and for those of too few atoms.
+    trained : dict of str to float
+        Of these atoms mean and standard deviation of QS and the shares of hard and soft ones; and how many times likelier
+        soft atoms are plastic than hard ones, by models that did not see them. Empty where `clouds` is.
     """
 
     columns: tuple[str, ...]
@@ -64,6 +67,7 @@ class Model:
         default_factory=lambda: {"qsdask": __version__, "lightgbm": version("lightgbm"), "numpy": version("numpy")}
     )
     clouds: dict[str, Cloud] = field(default_factory=dict)
+    trained: dict[str, float] = field(default_factory=dict)
 
     @property
     def prior(self) -> float:
@@ -209,9 +213,14 @@ class Model:
                 "warnings": self.warnings,
                 "trees": {name: hashlib.sha256(self.trees[name].encode()).hexdigest() for name in self.names()},
                 "versions": self.versions,
-                **({"clouds": {name: cloud.record() for name, cloud in self.clouds.items()}} if self.clouds else {}),
+                **self._experience(),
             }
         )
+
+    def _experience(self) -> dict[str, Any]:
+        if not self.clouds:
+            return {}
+        return {"clouds": {name: cloud.record() for name, cloud in self.clouds.items()}, "trained": self.trained}
 
 
 def forest_of(read: Sequence[Trees]) -> Forest:

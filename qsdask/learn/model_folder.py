@@ -172,6 +172,7 @@ def load_model(path: str | os.PathLike) -> Model:
         trees=trees,
         versions=record["versions"],
         clouds=clouds_read(record.get("clouds", {}), len(record["columns"])),
+        trained=record.get("trained", {}),
     )
     # As `Model.read` would, which takes as long again and does not know the folder.
     vars(model)["read"] = tuple(read[name] for name in model.names())

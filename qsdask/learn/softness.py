@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,11 @@ from qsdask.learn.table import Table, concatenate, identity_hash
 from qsdask.learn.tally import Tally
 from qsdask.learn.tree_text import read_trees
 from qsdask.learn.undersample import undersample
-from qsdask.learn.validity import outside
+from qsdask.learn.validity import clouds_of, outside
 from qsdask.settings import TrainSettings
+from qsdask.settings.defaults import HARD_BELOW, SOFT_ABOVE
 
-__all__ = ["probabilities", "quench_in_softness", "softness_of_atoms", "train"]
+__all__ = ["probabilities", "quench_in_softness", "softness_of_atoms", "train", "with_experience"]
 
 _ENOUGH_PLASTIC = 50
 
@@ -85,6 +87,7 @@ def train(
     warnings = _check_counts(table, n_folds, d2_quantiles)
     trees: dict[str, str] = {}
     scores: list[dict[str, Any]] = []
+    judged: list[tuple[np.ndarray, np.ndarray]] = []
     for draw in range(settings.draws):
         rank = table.hashes(seed, "undersample", draw)
         chosen = table.take(undersample(table.y, rank, ratio=settings.ratio, tie=table.specimen))
@@ -117,6 +120,7 @@ def train(
             for k, (text, q) in enumerate(pool.map(one, range(n_folds))):
                 trees[f"fold-{draw}-{k}.txt"] = text
                 left_out = chosen.y[fold == k]
+                judged.append((left_out, q))
                 scores.append({"draw": draw, "fold": k, "n": len(left_out), **_fold_scores(left_out, q)})
                 if progress is not None:
                     progress(len(trees), settings.draws * n_folds)
@@ -132,6 +136,47 @@ def train(
         scores={"folds": scores, "mean": _mean_scores(scores)},
         warnings=tuple(warnings),
         trees=trees,
+        trained={"times_likelier": _times_likelier(judged, table.prior)},
+    )
+
+
+def _times_likelier(judged: Sequence[tuple[np.ndarray, np.ndarray]], prior: float) -> float:
+    """How many times likelier soft atoms are plastic than hard ones, by models that did not see them.
+
+    Half an atom is added to every count: no class is quite empty.
+    """
+    y, q = (np.concatenate(parts) for parts in zip(*judged, strict=True))
+    chances = []
+    for chosen in (q > SOFT_ABOVE, q < HARD_BELOW):
+        plastic, other = (
+            (np.count_nonzero(chosen & (y == kind)) + 0.5) / (np.count_nonzero(y == kind) + 1) for kind in (1, 0)
+        )
+        chances.append(prior * plastic / (prior * plastic + (1 - prior) * other))
+    return float(f"{chances[0] / chances[1]:.3g}")
+
+
+def with_experience(model: Model, sample: Mapping[str, np.ndarray]) -> Model:
+    """A model that knows what its training atoms look like, and how soft it finds them.
+
+    Parameters
+    ----------
+    model : Model
+        As `train` gave it.
+    sample : mapping of str to float32 array, shape (n, n_feature)
+        For every species features of training atoms in canonical order.
+
+    Returns
+    -------
+    Model
+        As it was where there are too few atoms; see `qsdask.learn.validity.clouds_of`.
+    """
+    clouds = clouds_of(sample)
+    if not clouds:
+        return replace(model, trained={})
+    qs, _ = quench_in_softness(model, np.concatenate([sample[name] for name in clouds]))
+    told = {"mean": qs.mean(), "std": qs.std(), "hard": (qs < HARD_BELOW).mean(), "soft": (qs > SOFT_ABOVE).mean()}
+    return replace(
+        model, clouds=clouds, trained={**model.trained, **{name: float(f"{x:.6g}") for name, x in told.items()}}
     )
 
 

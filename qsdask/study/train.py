@@ -19,7 +19,7 @@ from qsdask.engine.tasks import progress_bar, run_tasks
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, CannotCreateError
 from qsdask.learn import Specimen, Table, definition_digest
-from qsdask.learn.validity import clouds_of, share_sampled
+from qsdask.learn.validity import share_sampled
 from qsdask.names import checked_name, name_of_model
 from qsdask.settings import TrainSettings, validated
 from qsdask.stages.definition import definition_of
@@ -116,11 +116,8 @@ def train(
                 d2_quantiles=quantiles,
                 progress=lambda done, total: advance(1),
             )
-    made = replace(
-        made,
-        warnings=(*made.warnings, *_notes(paths, label)),
-        clouds=clouds_of({name: learn.concatenate(tables).X for name, tables in samples.items()}),
-    )
+    made = learn.with_experience(made, {name: learn.concatenate(tables).X for name, tables in samples.items()})
+    made = replace(made, warnings=(*made.warnings, *_notes(paths, label)))
     if target.exists() and not run.overwrite:
         if learn.load_model(target).digest() == made.digest():
             return target

@@ -98,7 +98,7 @@ def test_order_images_and_cuts_change_no_bit(glass, stored, seed, chunk):
 
 
 def test_objects_of_other_packages(glass, stored):
-    frame, cell, position, symbols = glass
+    _, cell, position, symbols = glass
     wanted = qsdask.describe((cell, position, symbols)).value.values
     ase = pytest.importorskip("ase")
     atoms = ase.Atoms(symbols, positions=position, cell=cell, pbc=True)
@@ -118,9 +118,9 @@ def test_a_pymatgen_structure(glass):
 
 
 def test_an_mdanalysis_universe_and_a_group(glass):
-    frame, cell, position, symbols = glass
+    _, cell, position, symbols = glass
     package = pytest.importorskip("MDAnalysis")
-    universe = package.Universe.empty(frame.natoms, trajectory=True)
+    universe = package.Universe.empty(len(position), trajectory=True)
     universe.add_TopologyAttr("elements", symbols.tolist())
     universe.atoms.positions = position
     universe.dimensions = [*np.diag(cell), 90, 90, 90]
@@ -148,7 +148,7 @@ def test_what_is_no_system_is_told(system):
 
 
 def test_frames_of_different_atoms_are_refused(glass):
-    frame, cell, position, symbols = glass
+    _, cell, position, symbols = glass
     with pytest.raises(BadDataError, match="E-LOST-ATOMS"):
         qsdask.respond_pair((cell, position, symbols), (cell, position[:-1], symbols[:-1]))
 

@@ -50,7 +50,8 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
         {"numpy", "xarray"},
     ),
     "jobs": (
-        ENGINE | {"formats", "intake", "learn", "simulation", "stages", "study", "views", "jobs"},
+        ENGINE
+        | {"formats", "intake", "learn", "simulation", "reporting", "stages", "study", "system", "views", "jobs"},
         {"numpy", "psutil", "rich", "distributed"},
     ),
     "cli": (

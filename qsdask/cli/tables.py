@@ -14,6 +14,7 @@ from rich.table import Table
 from qsdask.cli.feature_options import settings_of
 from qsdask.quantity import medium_range
 from qsdask.settings import FeatureSettings, first_line, validated
+from qsdask.settings.defaults import HARD_BELOW, SOFT_ABOVE
 from qsdask.stages.features import quantity_of, set_names
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ __all__ = [
     "print_plan",
     "print_run",
     "print_scores",
+    "print_soft_spots",
     "print_specimens",
     "print_table",
     "print_written",
@@ -267,6 +269,42 @@ def print_run(done: Mapping) -> None:
         console.print("next:", markup=False)
         for command in next_commands(store, done["model"]):
             console.print(f"  {command}", markup=False, soft_wrap=True)
+
+
+def print_soft_spots(found: Mapping) -> None:
+    """Print what `qsdask.jobs.soft_spots.softness_of_files` found."""
+    trained = found["trained"]
+    names = {
+        "mean": "mean of QS",
+        "std": "standard deviation of QS",
+        "hard": f"hard atoms, QS < {HARD_BELOW:g}",
+        "soft": f"soft atoms, QS > {SOFT_ABOVE:g}",
+    }
+    rows = [(text, _digits(name, found[name]), _digits(name, trained.get(name))) for name, text in names.items()]
+    title = f"softness of {found['atoms']:,} atoms, frame {found['frame']}, by {found['model']}"
+    print_table(title, ("", "this glass", "training glasses"), rows)
+    if found["without"]:
+        _legend(
+            f"{found['without']:,} atoms have no softness: a feature without a value, or an element the model never saw"
+        )
+    if "times_likelier" in trained:
+        _legend(
+            f"In the training glasses soft atoms were {trained['times_likelier']:.3g} times likelier to rearrange than hard ones."
+        )
+    clusters = [(row["size"], ", ".join(f"{x:.1f}" for x in row["centre"])) for row in found["clusters"]]
+    if clusters:
+        print_table(
+            f"largest of {found['n_cluster']:,} clusters of neighbouring soft atoms", ("atoms", "centre, Å"), clusters
+        )
+    _legend(f"The model: {found['verdict']}.")
+    for path in found["written"]:
+        _legend(f"{path}: written.")
+
+
+def _digits(name: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3f}" if name in ("mean", "std") else f"{value:.1%}"
 
 
 def _legend(text: str) -> None:

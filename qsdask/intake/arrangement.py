@@ -113,7 +113,8 @@ def held(frame: Frame, arrangement: Arrangement, *more: Frame) -> StoreInMemory:
     for group in ("atoms", "frames", "domains"):
         store.create(group, {**sizes, "xyz": 3, "vector": 3, "line": 3, "side": 2, "word": 2})
     store.put("atoms", arrangement.atoms(frame))
-    store.put("frames", {"periodic": frame.periodic, "n_lost": 0})
+    timesteps = [one.timestep for one in frames]
+    store.put("frames", {"periodic": frame.periodic, "n_lost": 0, "timestep": timesteps})
     store.put("domains", {"row": rows})
     ids = frame.id[order]
     before = box.reduced(arrangement.position[order])

@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
+from pathlib import Path
 
 from matplotlib import style
 from matplotlib.figure import Figure
 
+from qsdask.files.durable import write_durable
+from qsdask.files.taken import refuse_taken
 from qsdask.reporting.style import STYLE
 
-__all__ = ["Picture", "encode"]
+__all__ = ["Picture", "encode", "save_png"]
 
 #: A drawing whose SVG is larger than this is carried as PNG. Unit: bytes.
 SVG_LIMIT = 200_000
@@ -62,6 +65,19 @@ def encode(figure: Figure, name: str, *, form: str | None = None, limit: int = S
             return Picture(_uri("image/svg+xml", data), width, height)
     data = _saved(figure, "png", {"Software": None}, {})
     return Picture(_uri("image/png", data), width, height)
+
+
+def save_png(figure: Figure, path: Path, *, overwrite: bool = False) -> Path:
+    """Write a figure to a file.
+
+    Raises
+    ------
+    CannotCreateError
+        ``E-EXISTS`` when a file is there; ``E-IN-STORE`` for a place inside of a store.
+    """
+    refuse_taken(path, overwrite=overwrite)
+    write_durable(path, _saved(figure, "png", {"Software": None}, {}))
+    return path
 
 
 def _saved(figure: Figure, form: str, metadata: dict, settings: dict) -> bytes:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from qsdask.engine.cost import SLOTS
+from qsdask.learn import Model, softness_of_atoms
 from qsdask.quantity import source_of_set, surroundings
 from qsdask.settings import FeatureSettings, RespondSettings, ShellSettings
 from qsdask.stages.definition import definition
@@ -17,7 +18,7 @@ from qsdask.stages.respond import respond_of_domain
 from qsdask.stages.shells import SlotOverflow, enough_slots, facts_of_shells, shells_of_domain
 from qsdask.store.in_memory import StoreInMemory
 
-__all__ = ["add_features", "add_response", "add_shells"]
+__all__ = ["add_features", "add_response", "add_shells", "add_softness"]
 
 
 def add_shells(store: StoreInMemory, settings: ShellSettings) -> None:
@@ -63,6 +64,36 @@ def add_features(store: StoreInMemory, chosen: FeatureSettings, shells: ShellSet
         of_part = partial(features_of_domain, store, part, steps=[0], frame=0, settings=settings)
         _each(store, partial(of_part, facts=facts, source=source_of_set(quantity.name)))
     return definition(store, settings_of_set(quantity, chosen), shells.stored() if quantity.shells else {})
+
+
+def add_softness(store: StoreInMemory, model: Model, name: str, *, accept: bool = False) -> str:
+    """Compute the features that a model knows, and the softness; see `qsdask.stages.predict`.
+
+    Parameters
+    ----------
+    store : StoreInMemory
+        With atoms and frames; gets ``softness/<name>``.
+    model : Model
+        What to apply.
+    name : str
+        Its name.
+    accept : bool
+        Give numbers also to elements that the model never saw.
+
+    Returns
+    -------
+    str
+        The feature set.
+    """
+    asked = {key: value for key, value in model.definition["features"].items() if key in FeatureSettings.model_fields}
+    defined = add_features(store, FeatureSettings(**asked), ShellSettings(**model.definition["shells"]))
+    columns = store.names(f"features/{asked['set']}/feature")
+    value = store[f"features/{asked['set']}/value"][:][:, model.check_features(columns, defined)]
+    names = store.names("atoms/species_name")
+    qs, spread, distance = softness_of_atoms(model, value, store["atoms/species"][:], names, accept=accept)
+    store.create(f"softness/{name}", {"atom": store.n_atom})
+    store.put(f"softness/{name}", {"qs": qs, "qs_std": spread, "outside": distance})
+    return asked["set"]
 
 
 def add_response(store: StoreInMemory, settings: RespondSettings) -> None:

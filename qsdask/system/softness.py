@@ -11,11 +11,10 @@ import numpy as np
 
 from qsdask.errors import UsageError
 from qsdask.intake.arrangement import Arrangement, held
-from qsdask.learn import Model, loaded, softness_of_atoms
+from qsdask.learn import Model, loaded
 from qsdask.learn.validity import refuse_outside
 from qsdask.names import name_of_model
-from qsdask.settings import FeatureSettings, ShellSettings
-from qsdask.system.computed import add_features
+from qsdask.system.computed import add_softness
 from qsdask.system.describe import arrangement_of, as_given, labelled, marks_of
 from qsdask.system.given import frame_of
 
@@ -88,24 +87,21 @@ def softness(
     first, label = frame_of(system, frame=frame, boundary=boundary)
     arrangement = arrangement_of(first, label, species, radius)
     store = held(first, arrangement)
-    asked = {key: value for key, value in found.definition["features"].items() if key in FeatureSettings.model_fields}
-    definition = add_features(store, FeatureSettings(**asked), ShellSettings(**found.definition["shells"]))
-    group = f"features/{asked['set']}"
-    columns = store.names(f"{group}/feature")
-    value = store[f"{group}/value"][:][:, found.check_features(columns, definition)]
-    kinds, accept = store["atoms/species"][:], check == "ignore"
-    qs, spread, distance = softness_of_atoms(found, value, kinds, arrangement.names, accept=accept)
-    _judge(found, name, arrangement, distance, check)
+    name_of_set = add_softness(store, found, name, accept=check == "ignore")
+    group = f"softness/{name}"
+    _judge(found, name, arrangement, store[f"{group}/outside"][:], check)
     import xarray as xr
 
-    made = {"qs": qs, "qs_std": spread, "outside": distance.astype(np.float32)}
     data: dict[str, Any] = {
-        key: ("atom", as_given(one, arrangement), marks_of("softness/*", key)) for key, one in made.items()
+        key: ("atom", as_given(array[:], arrangement), marks_of(group, key))
+        for key, array in store.group(group).items()
     }
     coordinates = labelled(first, arrangement)
     if features:
-        data["feature_value"] = (("atom", "feature"), as_given(value, arrangement), marks_of(group, "value"))
-        coordinates["feature"] = list(found.columns)
+        there = f"features/{name_of_set}"
+        value = as_given(store[f"{there}/value"][:], arrangement)
+        data["feature_value"] = (("atom", "feature"), value, marks_of(there, "value"))
+        coordinates["feature"] = store.names(f"{there}/feature")
     return xr.Dataset(data, coords=coordinates, attrs={"model": name, "model_digest": found.digest()})
 
 

@@ -1,0 +1,65 @@
+"""The atoms of a slice coloured by their softness: the picture of a glass that nobody has deformed."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from matplotlib.collections import EllipseCollection
+from matplotlib.figure import Figure
+
+from qsdask.reporting.style import SOFTNESS, panel, styled
+
+__all__ = ["softness_map"]
+
+
+@styled
+def softness_map(slab: xr.Dataset) -> Figure:
+    """Atoms of a slice, each as large as its radius, coloured by quench-in softness; grey where it is not known.
+
+    Parameters
+    ----------
+    slab : Dataset
+        Of `qsdask.analysis.slab.cut_slab`.
+
+    Returns
+    -------
+    Figure
+    """
+    u, v, qs = (slab[name].values for name in ("u", "v", "qs"))
+    plane = slab["plane_cell"].values
+    corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]]) @ plane
+    low = np.minimum(corners.min(axis=0), [u.min(initial=0.0), v.min(initial=0.0)])
+    high = np.maximum(corners.max(axis=0), [u.max(initial=1.0), v.max(initial=1.0)])
+    tall = float(np.clip((high[1] - low[1]) / (high[0] - low[0]), 0.25, 2.2))
+    width = 6.4 if tall < 1.3 else 4.6
+    figure, axes = panel(width, width * 0.84 * tall + 0.6)
+    # Softer atoms over harder ones.
+    order = np.argsort(np.where(np.isnan(qs), -1.0, qs), kind="stable")
+    size = 2.0 * slab["radius"].values[order]
+    drawn = EllipseCollection(
+        size,
+        size,
+        np.zeros_like(size),
+        units="xy",
+        offsets=np.column_stack([u[order], v[order]]),
+        offset_transform=axes.transData,
+        array=np.ma.masked_invalid(qs[order]),
+        cmap="cividis",
+        clim=(0.0, 1.0),
+        edgecolors="#00000055",
+        linewidths=0.4,
+    )
+    drawn.cmap.set_bad("#cccccc")
+    axes.add_collection(drawn)
+    outline = corners[[0, 1, 3, 2, 0]]
+    axes.plot(*outline.T, color="black", linewidth=0.8)
+    axes.set_xlim(low[0] - 2.0, high[0] + 2.0)
+    axes.set_ylim(low[1] - 2.0, high[1] + 2.0)
+    axes.set_aspect("equal")
+    axes.set_xlabel(f"{slab.attrs['u_axis']} (Å)")
+    axes.set_ylabel(f"{slab.attrs['v_axis']} (Å)")
+    axes.set_title(
+        f"slice of {slab.attrs['thickness_angstrom']:g} Å through the middle, normal to {slab.attrs['normal_axis']}"
+    )
+    figure.colorbar(drawn, ax=axes, label=SOFTNESS, shrink=0.9)
+    return figure

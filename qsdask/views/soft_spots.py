@@ -1,0 +1,179 @@
+"""Soft spots of a glass: how soft it is, where its soft atoms gather, whether the model knows such glasses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from qsdask.analysis.clusters import largest_clusters, neighbour_pairs
+from qsdask.analysis.slab import cut_slab, join
+from qsdask.engine.reading import read_box
+from qsdask.files.taken import refuse_taken
+from qsdask.formats.write import open_writer
+from qsdask.learn import Model
+from qsdask.learn.validity import WARNED_ABOVE
+from qsdask.schema import group_at
+from qsdask.settings.defaults import HARD_BELOW, SOFT_ABOVE
+from qsdask.store.reader import Arrays
+
+__all__ = ["slice_of", "soft_spots", "write_softness"]
+
+#: Columns of a file with softness.
+COLUMNS = ("qs", "qs_std", "outside")
+
+#: Soft atoms above which clusters are not looked for: they are found in one piece.
+MOST_SOFT = 20_000_000
+
+#: Sums are taken in whole numbers of this size: their order does not matter.
+_QUANTUM = 2.0**-30
+
+
+def soft_spots(root: Arrays, model: Model, name: str, step: int = 0) -> dict[str, Any]:
+    """Tell of the softness of a frame.
+
+    Parameters
+    ----------
+    root : Arrays
+        With the softness of this frame.
+    model : Model
+        That gave it.
+    name : str
+        Name of the softness.
+    step : int
+        Frame.
+
+    Returns
+    -------
+    dict
+        ``atoms``, ``without`` (atoms that have no softness), ``mean``, ``std``, ``hard`` and ``soft`` (shares), ``trained``
+        (the same of the training glasses, with how many times likelier soft atoms are to rearrange than hard ones), ``outside``
+        (share of atoms unlike the training atoms; None for models that do not know), ``verdict``, and ``clusters`` of soft
+        atoms with ``size`` and ``centre`` (angstrom).
+    """
+    group = group_at(step, f"softness/{name}")
+    n_atom = root["atoms/id"].shape[0]
+    soft = np.zeros(n_atom, dtype=bool)
+    n, total, square, n_hard, n_outside, n_judged = 0, 0, 0, 0, 0, 0
+    for rows in _chunks(root):
+        qs = root[f"{group}/qs"][rows]
+        known = qs[np.isfinite(qs)]
+        whole = np.rint(known / _QUANTUM).astype(np.int64)
+        n, total = n + len(known), total + int(whole.sum())
+        square += int((whole.astype(object) ** 2).sum()) if len(whole) else 0
+        n_hard += int((known < HARD_BELOW).sum())
+        soft[rows] = qs > SOFT_ABOVE
+        distance = root[f"{group}/outside"][rows]
+        n_outside += int((distance > 1.0).sum())
+        n_judged += int((~np.isnan(distance)).sum())
+    mean = total * _QUANTUM / n if n else float("nan")
+    spread = max(square * _QUANTUM**2 / n - mean**2, 0.0) ** 0.5 if n else float("nan")
+    share = n_outside / n_judged if n_judged else None
+    return {
+        "atoms": n_atom,
+        "without": n_atom - n,
+        "mean": mean,
+        "std": spread,
+        "hard": n_hard / n if n else float("nan"),
+        "soft": int(soft.sum()) / n if n else float("nan"),
+        "trained": dict(model.trained),
+        "outside": share,
+        "verdict": _verdict(share),
+        **_clusters(root, soft, step),
+    }
+
+
+def _verdict(share: float | None) -> str:
+    if share is None:
+        return "this model does not tell how far a glass is from those that it was trained on"
+    if share <= WARNED_ABOVE:
+        return f"valid: {share:.1%} of the atoms are unlike the training atoms, of which 1 % are"
+    return f"doubtful: {share:.1%} of the atoms are unlike the training atoms"
+
+
+def _clusters(root: Arrays, soft: np.ndarray, step: int) -> dict[str, Any]:
+    if np.count_nonzero(soft) > MOST_SOFT:
+        return {"n_cluster": None, "clusters": []}
+    neighbour = root[f"{group_at(step, 'shells/voronoi')}/neighbour"]
+    pairs = [neighbour_pairs(neighbour[rows], soft, rows.start) for rows in _chunks(root)]
+    box = read_box(root, step)
+    position = np.full((len(soft), 3), np.nan)
+    for rows in _chunks(root):
+        position[rows] = root["frames/position"][step, rows]
+    found = largest_clusters(np.concatenate(pairs), soft, box.reduced(position), box.cell, box.origin)
+    rows_of = zip(found["size"].values.tolist(), found["centre"].values.tolist(), strict=True)
+    return {"n_cluster": found.attrs["n_cluster"], "clusters": [{"size": n, "centre": at} for n, at in rows_of]}
+
+
+def slice_of(root: Arrays, name: str, step: int = 0, *, axis: str = "y", thickness: float = 4.0) -> xr.Dataset:
+    """Atoms of a slice through the middle with their softness.
+
+    Parameters
+    ----------
+    root, name, step
+        As of `soft_spots`.
+    axis : {"x", "y", "z"}
+        Normal of the slice.
+    thickness : float
+        Unit: angstrom.
+
+    Returns
+    -------
+    xarray.Dataset
+        Of `qsdask.analysis.slab.cut_slab`, without D2min.
+    """
+    box, radius = read_box(root, step), root["atoms/radius"][:]
+    group = group_at(step, f"softness/{name}")
+    parts = []
+    for rows in _chunks(root):
+        qs, of = root[f"{group}/qs"][rows], radius[root["atoms/species"][rows]]
+        place = (root["frames/position"][step, rows], box.cell, box.origin, box.periodic)
+        parts.append(cut_slab(*place, qs, np.full_like(qs, np.nan), of, axis=axis, thickness=thickness))
+    return join(parts)
+
+
+def write_softness(root: Arrays, name: str, out: str | Path, step: int = 0, *, overwrite: bool = False) -> Path:
+    """Write a frame with its softness for other programs.
+
+    Parameters
+    ----------
+    root, name, step
+        As of `soft_spots`.
+    out : str or Path
+        File with an ending that `qsdask.formats.write.open_writer` knows.
+    overwrite : bool
+        Replace a file that is there.
+
+    Returns
+    -------
+    Path
+        The file, with the columns ``qs``, ``qs_std`` and ``outside``.
+    """
+    refuse_taken(Path(out), overwrite=overwrite)
+    group, box = group_at(step, f"softness/{name}"), read_box(root, step)
+    arrays = {column: root[f"{group}/{column}"] for column in COLUMNS}
+    with open_writer(
+        Path(out),
+        natoms=root["atoms/id"].shape[0],
+        cell=box.cell,
+        origin=box.origin,
+        periodic=box.periodic,
+        species=root.names("atoms/species_name"),
+        columns={column: array.dtype for column, array in arrays.items()},
+        timestep=int(root["frames/timestep"][step]),
+    ) as writer:
+        for rows in _chunks(root):
+            writer.write(
+                root["atoms/id"][rows],
+                root["atoms/species"][rows],
+                root["frames/position"][step, rows],
+                {column: array[rows] for column, array in arrays.items()},
+            )
+    return Path(out)
+
+
+def _chunks(root: Arrays) -> Iterator[slice]:
+    return (root.rows(domain) for domain in range(root.n_domain))

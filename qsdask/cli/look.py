@@ -150,6 +150,35 @@ def export(store, out, step, columns, model, listed, overwrite) -> None:
     click.echo(f"{made}: written.")
 
 
+@cli.command(context_settings=CONTEXT)
+@click.argument("name", required=False)
+def models(name) -> None:
+    """List the shipped models, or print the card of one: what it was made from, what it scores, what it is not for.
+
+    
+    qsdask models
+    qsdask models cuzr
+    """
+    from qsdask.cli.tables import print_table
+    from qsdask.learn import load_model
+    from qsdask.learn.shipped import ALIASES, card_of, shipped_models
+
+    if name:
+        click.echo(card_of(name))
+        return
+    short = {full: alias for alias, full in ALIASES.items()}
+    rows = []
+    for full, folder in shipped_models().items():
+        made = load_model(folder)
+        elements = "-".join(sorted({symbol for specimen in made.specimens for symbol in specimen.species}))
+        rows.append((short.get(full, ""), full, elements, len(made.specimens), len(made.columns)))
+    print_table(
+        "shipped models; the names work wherever --model is asked",
+        ("short", "name", "elements", "glasses", "columns"),
+        rows,
+    )
+
+
 def _json(values: dict) -> str:
     """JSON without NaN: what is not defined is null."""
     plain = json.loads(json.dumps(values, default=lambda v: v.tolist()), parse_constant=lambda _: None)

@@ -16,6 +16,7 @@ from qsdask.files.durable import sync, write_durable
 from qsdask.files.taken import refuse_in_store
 from qsdask.learn.definition import TREE_NAME, canonical, nan_for_null, parse
 from qsdask.learn.model import Model
+from qsdask.learn.shipped import ALIASES, CARD, folder_of
 from qsdask.learn.table import Specimen
 from qsdask.learn.tree_text import read_trees
 from qsdask.learn.validity import clouds_read
@@ -91,7 +92,7 @@ def refuse_other_content(path: Path) -> None:
     refuse_in_store(path)
     is_model = path.is_dir() and not path.is_symlink() and (path / _JSON).is_file()
     if is_model:  # all of it is replaced, and other programs have files of that name too
-        is_model = all(name == _JSON or TREE_NAME.fullmatch(name) for name in os.listdir(path))
+        is_model = all(name in (_JSON, CARD) or TREE_NAME.fullmatch(name) for name in os.listdir(path))
     if (path.is_symlink() or path.exists()) and not is_model:
         raise CannotCreateError(
             "something that is no model folder is there", code="E-EXISTS", file=path, hint="another name"
@@ -133,10 +134,11 @@ def load_model(path: str | os.PathLike) -> Model:
             "there is no model folder with a model.json",
             code="E-NO-MODEL",
             file=path,
-            hint=f"make one with 'qsdask train STORE ... --model {path.stem}.qs'",
+            hint=f"make one with 'qsdask train STORE ... --model {path.stem}.qs', or name one that is shipped: "
+            f"{', '.join(ALIASES)}",
         )
     try:
-        present = sorted(os.listdir(path))
+        present = sorted(set(os.listdir(path)) - {CARD})
     except OSError as error:
         raise StoreIOError(f"cannot be read: {error.strerror}", code="E-MODEL-READ", file=path) from error
     record = parse(_read(path / _JSON, _LARGEST_JSON), path / _JSON)
@@ -211,7 +213,7 @@ def loaded(path: str | Path, digest: str | None = None) -> Model:
     Parameters
     ----------
     path : str or Path
-        Folder.
+        Folder, or name of a shipped model.
     digest : str, optional
         What `Model.digest` gave when the work began.
 
@@ -220,8 +222,9 @@ def loaded(path: str | Path, digest: str | None = None) -> Model:
     BadDataError
         ``E-MODEL-CHANGED`` when the model has been trained again since: parts of one answer must come from one model.
     """
-    file = Path(path) / _JSON
-    found = _cached(str(path), file.stat().st_mtime_ns if file.is_file() else 0)
+    folder = folder_of(path)
+    file = folder / _JSON
+    found = _cached(str(folder), file.stat().st_mtime_ns if file.is_file() else 0)
     if digest is not None and found.digest() != digest:
         raise BadDataError(
             "the model was trained again while it was used",

@@ -13,6 +13,7 @@ from qsdask.engine.course import Course, run_stage
 from qsdask.engine.where import Run
 from qsdask.errors import QSDaskError
 from qsdask.learn import Model, loaded, softness_of_atoms
+from qsdask.learn.shipped import folder_of
 from qsdask.learn.validity import refuse_outside
 from qsdask.names import checked_name, name_of_model
 from qsdask.schema import frame_of, group_at
@@ -120,12 +121,12 @@ def _predict_frame(path: Path, frame: int, found: Model, model: Path, chosen: Pr
             _predict_domain,
             group=group,
             source=features.key,
-            model=str(model.resolve()),
+            model=str(folder_of(model).resolve()),
             digest=found.digest(),
             index=index,
             accept=chosen.accept_outside,
         ),
-        partial(_load_here, str(model.resolve())),
+        partial(_load_here, str(folder_of(model).resolve())),
         conclude=conclude,
     )
     run_stage(path, course, run)
@@ -149,13 +150,13 @@ def again(path: Path, record: Record, run: Run, source: object = None) -> bool:
 def _model_of(path: Path, record: Record) -> Path | None:
     """Folder of the model that a softness was computed with."""
     name = record.settings["model"]
-    for folder in (path.resolve().parent, Path.cwd()):
-        for model in (folder / f"{name}.qs", folder / name):
-            try:
-                if loaded(model).digest() == record.settings["model_digest"]:
-                    return model
-            except QSDaskError:
-                continue
+    beside = (folder / kind for folder in (path.resolve().parent, Path.cwd()) for kind in (f"{name}.qs", name))
+    for model in (*beside, folder_of(name)):
+        try:
+            if loaded(model).digest() == record.settings["model_digest"]:
+                return model
+        except QSDaskError:
+            continue
     return None
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from qsdask.engine.reduce import reduced
 from qsdask.engine.where import Run
 from qsdask.learn import Tally, loaded, probabilities, score
+from qsdask.learn.shipped import folder_of
 from qsdask.learn.tally import RESOLUTION
 from qsdask.stages.steps import label_note, label_step
 from qsdask.store import ledger
@@ -71,7 +72,7 @@ def evaluate(store: str | Path, *, model: str | Path, frame: int | None = None, 
         run,
         "evaluate",
         group=group,
-        model=str(Path(model).resolve()),
+        model=str(folder_of(model).resolve()),
         digest=found.digest(),
         step=step,
     )

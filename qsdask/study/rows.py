@@ -11,6 +11,7 @@ import numpy as np
 from qsdask.engine.reading import read_box
 from qsdask.errors import BadDataError, NoInputError, UsageError
 from qsdask.learn import loaded, plastic, plastic_in_runs, usable
+from qsdask.learn.shipped import folder_of
 from qsdask.names import name_of_model
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
@@ -175,7 +176,7 @@ def softness_group(path: Path, model: str | Path) -> str:
         )
     applied = ledger.require(path, group).settings["model_digest"]
     # A name is enough to look at what was predicted; the model itself must be the one that predicted it.
-    if Path(model).is_dir() and loaded(str(model)).digest() != applied:
+    if folder_of(model).is_dir() and loaded(str(model)).digest() != applied:
         raise BadDataError(
             f"the softness in this store is that of another model named {name}",
             code="E-MODEL-CHANGED",

@@ -11,6 +11,7 @@ from qsdask.settings import FeatureSettings
 from qsdask.stages.features import facts_of, quantity_of
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
+from qsdask.units import ANGSTROM
 
 __all__ = ["definition_of"]
 
@@ -25,6 +26,8 @@ def definition_of(path: Path, feature_set: str, step: int = 0) -> dict:
         "features": {**_implied(root, feature_set), **features.settings},
         # Some sets find their neighbours themselves.
         "shells": ledger.require(path, shells).settings if shells in features.inputs else {},
+        # A model is of one unit; those of angstrom, which were the first, do not say so.
+        **({} if root.length == ANGSTROM else {"length": root.length}),
         "radii": dict(zip(root.names("atoms/species_name"), root["atoms/radius"][:].tolist(), strict=True)),
     }
 

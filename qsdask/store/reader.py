@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -33,6 +33,8 @@ class StoredArray(Protocol):
     def ndim(self) -> int: ...
     @property
     def fill_value(self) -> Any: ...
+    @property
+    def attrs(self) -> Mapping[str, Any]: ...
     def __getitem__(self, index: Any) -> np.ndarray: ...
     def __setitem__(self, index: Any, value: Any) -> None: ...
 
@@ -149,6 +151,11 @@ class StoreReader:
     def names(self, name: str) -> list[str]:
         """Content of an array of strings."""
         return [str(text) for text in self[name][:].tolist()]
+
+    @property
+    def length(self) -> str:
+        """Unit of all lengths of the store, ``"angstrom"`` or ``"sigma"``; see `qsdask.units`."""
+        return str(self["frames/position"].attrs["units"])
 
     @cached_property
     def domain_rows(self) -> np.ndarray:

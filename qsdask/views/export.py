@@ -17,6 +17,7 @@ from qsdask.stages.steps import chosen_steps
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 from qsdask.store.record import Record
+from qsdask.units import SIGMA
 
 __all__ = ["export", "exportable"]
 
@@ -59,7 +60,7 @@ def export(
     Returns
     -------
     Path
-        The file.
+        The file. Where lengths are in sigma it says so, as a dump in ``lj`` units does; `qsdask.ingest` understands both.
 
     Raises
     ------
@@ -85,6 +86,7 @@ def export(
         species=root.names("atoms/species_name"),
         columns={name: found[name].array.dtype for name in columns},
         timestep=int(root["frames/timestep"][step]),
+        units="lj" if root.length == SIGMA else None,
     ) as writer:
         for first, stop in root.domain_rows.tolist():
             rows = slice(first, stop)

@@ -149,7 +149,8 @@ class AtomQuantity(ABC):
     follows_deformation: ClassVar[bool] = False
     #: Whose shells the block carries: 1, those of the owned atoms; 2, those of their neighbours too.
     rings: ClassVar[int] = 1
-    #: Every atom within this distance of an owned one is wanted, for a set without stored shells. Unit: angstrom.
+    #: Every atom within this distance of an owned one is wanted, for a set without stored shells. Unit: that of the store,
+    #: so best a multiple of the radii.
     reach: ClassVar[float] = 0.0
     #: Statistics over the neighbours that make the medium range.
     statistics: ClassVar[tuple[str, ...]] = STATISTICS

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from qsdask.errors import BadDataError
+from qsdask.units import ANGSTROM
 
 __all__ = ["MIRACLE", "radius_of"]
 
@@ -21,7 +22,7 @@ Pb 1.74 Bi 1.62 Po 1.68 Th 1.78 Pa 1.65 U 1.58 Np 1.75 Pu 1.75
 MIRACLE: Mapping[str, float] = dict(zip(_TABLE.split()[::2], map(float, _TABLE.split()[1::2]), strict=True))
 
 
-def radius_of(names: Sequence[str], given: Mapping[str, float] | None = None) -> list[float]:
+def radius_of(names: Sequence[str], given: Mapping[str, float] | None = None, length: str = ANGSTROM) -> list[float]:
     """Radius of every species, the user's own before the table's.
 
     Parameters
@@ -29,29 +30,41 @@ def radius_of(names: Sequence[str], given: Mapping[str, float] | None = None) ->
     names : sequence of str
         Chemical symbols or other names.
     given : mapping of str to float, optional
-        Radii that replace or complete the table. Unit: angstrom.
+        Radii that replace or complete the table.
+    length : str
+        Unit of all radii; the table is in angstrom, and of no use in another one.
 
     Returns
     -------
     list of float
-        Unit: angstrom.
+        In that unit.
 
     Raises
     ------
     BadDataError
         ``E-RADIUS`` when a species has no radius, or one that is not positive.
     """
-    table = {**MIRACLE, **(given or {})}
+    table = {**(MIRACLE if length == ANGSTROM else {}), **(given or {})}
     unknown = [name for name in names if name not in table]
     if unknown:
         raise BadDataError(
             f"no atomic radius for {', '.join(unknown)}",
             code="E-RADIUS",
-            why=f"the table of Miracle et al. holds {' '.join(MIRACLE)}",
-            hint=f"give one, for example --radius {unknown[0]}=1.40",
+            why=f"the table of Miracle et al. holds {' '.join(MIRACLE)}"
+            if length == ANGSTROM
+            else f"lengths are in {length}, those of the table of Miracle et al. in angstrom",
+            hint=_to_give(unknown, length),
         )
     radii = [float(table[name]) for name in names]
     for name, radius in zip(names, radii, strict=True):
         if not 0.0 < radius < 10.0:
-            raise BadDataError(f"radius of {name} is {radius}, expected a positive length in angstrom", code="E-RADIUS")
+            raise BadDataError(f"radius of {name} is {radius}, expected a positive length in {length}", code="E-RADIUS")
     return radii
+
+
+def _to_give(unknown: Sequence[str], length: str) -> str:
+    """What to type for species without a radius."""
+    if length != ANGSTROM:
+        return f"give the radii in {length}, for example --radius {','.join(f'{name}=0.5' for name in unknown)}"
+    element = ",".join(f"{name}=Cu" for name in unknown)
+    return f"give one, for example --radius {unknown[0]}=1.40, or the element of a label: --species {element}"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1] / "qsdask"
 
-BASE = {"errors", "names", "schema", "settings", "radii"}
+BASE = {"errors", "names", "schema", "settings", "radii", "units"}
 STORE = BASE | {"files", "kernels", "space", "store"}
 STRUCTURE = BASE | {"kernels", "space", "quantity"}
 ENGINE = STRUCTURE | {"files", "store", "engine"}
@@ -21,8 +21,9 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "names": ({"errors"}, set()),
     "outside": ({"errors"}, set()),
     "schema": ({"errors"}, set()),
-    "radii": ({"errors"}, set()),
-    "settings": ({"errors", "names", "schema", "settings"}, {"pydantic"}),
+    "units": (set(), set()),
+    "radii": ({"errors", "units"}, set()),
+    "settings": ({"errors", "names", "schema", "units", "settings"}, {"pydantic"}),
     "files": ({"errors", "files"}, {"psutil"}),
     "kernels": ({"kernels"}, {"numpy", "numba"}),
     "space": (BASE | {"kernels", "space"}, {"numpy"}),

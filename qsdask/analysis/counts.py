@@ -13,6 +13,7 @@ import xarray as xr
 from scipy.special import ndtri
 
 from qsdask.errors import BadDataError, UsageError
+from qsdask.units import ANGSTROM, renamed, told_in
 
 __all__ = [
     "N_FINE",
@@ -22,6 +23,7 @@ __all__ = [
     "combine",
     "described",
     "fine_bin",
+    "in_length",
     "quanta",
     "quantile_of_counts",
     "wilson_interval",
@@ -79,6 +81,33 @@ def quanta(qs: np.ndarray) -> np.ndarray:
 def described(value, dims, long_name: str, units: str = "1") -> xr.Variable:
     """A variable that carries its unit and its meaning."""
     return xr.Variable(dims, value, {"units": units, "long_name": long_name})
+
+
+def in_length(found: xr.Dataset, length: str) -> xr.Dataset:
+    """An answer that speaks of angstrom, for a store whose lengths have another unit: no number changes.
+
+    Parameters
+    ----------
+    found : Dataset
+        Of a question to a store.
+    length : str
+        Unit of the lengths of the store.
+
+    Returns
+    -------
+    Dataset
+        With units, meanings, and names of attributes in that unit, which the attribute ``length`` names; unchanged when it
+        is the angstrom.
+    """
+    if length == ANGSTROM:
+        return found
+    made = found.copy()
+    made.attrs = {renamed(str(name), length): value for name, value in found.attrs.items()} | {"length": length}
+    for variable in made.variables.values():
+        for name in ("units", "long_name"):
+            if name in variable.attrs:
+                variable.attrs[name] = told_in(variable.attrs[name], length)
+    return made
 
 
 def combine(first: xr.Dataset, second: xr.Dataset) -> xr.Dataset:

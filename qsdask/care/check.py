@@ -21,10 +21,11 @@ from qsdask.intake.making import completed, making_of
 from qsdask.intake.rowtable import RowTable
 from qsdask.intake.scatter import PIECE_ATOMS, box_of, count_warnings, far_outside, rows_of_piece
 from qsdask.intake.soundness import refuse_flat, refuse_overlap
-from qsdask.intake.specimen import species_of
+from qsdask.intake.specimen import labels_of, species_of
 from qsdask.radii import radius_of
 from qsdask.settings import IngestSettings, ReadingSettings, validated
 from qsdask.space.box import Box
+from qsdask.units import stored_length
 
 __all__ = ["Findings", "check"]
 
@@ -65,11 +66,13 @@ class _EnoughError(Exception):
 def check(
     trajectory: str | Path | Sequence[str | Path],
     *,
-    species: Mapping[int, str] | Sequence[str] | None = None,
+    species: Mapping[int | str, str] | Sequence[str] | None = None,
     strain_step: float | None = None,
     strain_file: str | Path | Sequence[float] | None = None,
     loading: str | None = None,
     boundary: str | None = None,
+    units: str | None = None,
+    radius: Mapping[str, float] | None = None,
     topology: str | Path | None = None,
     columns: str | None = None,
     strict: bool = False,
@@ -85,7 +88,7 @@ def check(
 
     Parameters
     ----------
-    trajectory, species, strain_step, strain_file, loading, boundary, lost_atoms
+    trajectory, species, strain_step, strain_file, loading, boundary, units, radius, lost_atoms
         As for `qsdask.ingest`. Without `species`, also from ``specimen.json``, elements are not looked at.
     topology, columns, strict, skip_bad_frames, assume_order, restart_overlap
         As for `qsdask.ingest`.
@@ -109,6 +112,8 @@ def check(
         strain_file=strains_from(strain_file),
         loading=loading,
         boundary=boundary,
+        units=units,
+        radius=radius,
         lost_atoms=lost_atoms,
     )
     reading = validated(
@@ -130,6 +135,7 @@ def check(
         source = open_trajectory(
             trajectory,
             boundary=settings.boundary,
+            units=settings.units,
             **reading.arguments(),
             on_bad=None if reading.skip_bad_frames else collect,
         )
@@ -166,7 +172,7 @@ def _check_frames(
     kinds: dict[int, int] = {}
     if settings.species or first.element is not None:
         kind, names = species_of(first, settings.species, source.frames[0].path)
-        radius_of(names, {})
+        radius_of(names, settings.radius_angstrom, stored_length(source.units))
     if first.type is not None:
         # Without elements every type is a species of its own: a type must not change either way.
         kind = kind if names else first.type
@@ -181,7 +187,8 @@ def _check_frames(
         progress_bar("check", len(steps), show=progress) as advance,
     ):
         table = RowTable.write(Path(folder) / "rows", first.id, kind, box.reduced(box.wrap(first.position)))
-        policy = Policy(kinds, tuple(names), cells, settings.lost_atoms)
+        labels = labels_of(first, kind, names) if names else {}
+        policy = Policy(kinds, tuple(names), cells, settings.lost_atoms, labels)
         counts = np.zeros((2, len(source)), np.int64)
         while done < len(steps):
             try:

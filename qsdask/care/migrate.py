@@ -108,8 +108,8 @@ def _add_gradient(root: Path, progress: bool) -> None:
     if harm := [d for d in found if not d.file.startswith("frames/deformation/")]:
         raise damaged(root, harm[0].file, "a damaged store cannot be migrated; 'qsdask repair' comes first")
     reader = StoreReader(root)
-    kept = {name: value for name, value in record.settings.items() if name in IngestSettings.model_fields}
-    loading = loading_of(reader["frames/cell"][:], reader["frames/periodic"][:], IngestSettings(**kept))
+    kept = IngestSettings(**IngestSettings.among(record.settings))
+    loading = loading_of(reader["frames/cell"][:], reader["frames/periodic"][:], kept)
     (variable,) = (v for v in schema.variables_of("frames") if v.name == "deformation")
     Place(root).remove_all("frames/deformation")
     create_array(root, "frames", variable, {"step": record.shape[1], "xyz": 3, "line": 3}, {})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import click
 
@@ -13,6 +14,7 @@ from qsdask.cli.group import CONTEXT, cli
 from qsdask.cli.options import done, reading, running, source_files
 from qsdask.errors import UsageError
 from qsdask.names import name_of_model
+from qsdask.schema import group_at
 from qsdask.settings import (
     FeatureSettings,
     IngestSettings,
@@ -22,6 +24,7 @@ from qsdask.settings import (
     ShellSettings,
     TrainSettings,
 )
+from qsdask.settings.base import AUTO
 
 
 def _which_frames(command):
@@ -68,6 +71,20 @@ def _warn(texts: Iterable[str]) -> None:
         click.echo(f"qsdask: warning {text}", err=True)
 
 
+def _told(store: Path, keys: Iterable[str], settings: Mapping[str, object] = MappingProxyType({})) -> None:
+    """Say what stages found for a cut-off that was to be found, and on standard error what they warn of."""
+    from qsdask.store.ledger import read
+
+    stages = [record for key in keys if (record := read(Path(store), key)) is not None]
+    _warn(f"{w['code']}: {w['text']}" for stage in stages for w in stage.facts.get("warnings", []))
+    if settings.get("cutoff") == AUTO and stages:
+        name = next(name for name in stages[0].settings if name.startswith("cutoff_"))
+        unit = name.removeprefix("cutoff_")
+        click.echo(
+            f"cut-off {stages[0].settings[name]:g} {unit}: the first minimum of g(r); --cutoff {stages[0].settings[name]:g}"
+        )
+
+
 @cli.command(context_settings=CONTEXT)
 @click.argument("files", nargs=-1, required=True)
 @click.argument("store")
@@ -101,7 +118,9 @@ def shells(store, step, strain, run, **settings) -> None:
     qsdask shells glass7.zarr --frame 32,40
     """
     steps = _steps(store, step, strain)
-    done(qsdask.shells(store, step=steps, **settings, run=run), steps)
+    made = qsdask.shells(store, step=steps, **settings, run=run)
+    _told(made, [group_at(k, "shells") for k in steps], settings)
+    done(made, steps)
 
 
 @cli.command(context_settings=CONTEXT)
@@ -129,6 +148,7 @@ def features(store, listed, step, strain, run, facets, **settings) -> None:
     """
     from qsdask.cli.feature_options import refuse_unused
     from qsdask.cli.tables import print_feature_sets
+    from qsdask.stages.features import set_names
 
     if facets is not None:
         _warn([f"--facets {facets} is now --facet-weighting {'none' if facets == 'hard' else 'area'}"])
@@ -141,7 +161,9 @@ def features(store, listed, step, strain, run, facets, **settings) -> None:
     if store is None:
         raise click.MissingParameter(param_type="argument", param_hint="'STORE'")
     steps = _steps(store, step, strain)
-    done(qsdask.features(store, set=name, step=steps, run=run, **settings), steps)
+    made = qsdask.features(store, set=name, step=steps, run=run, **settings)
+    _told(made, [group_at(k, f"features/{one}") for k in steps for one in set_names(name or FeatureSettings().set)])
+    done(made, steps)
 
 
 @cli.command(context_settings=CONTEXT)
@@ -158,7 +180,9 @@ def respond(store, runs, threshold, run, **settings) -> None:
     """
     if threshold is not None and not runs:
         raise UsageError("--threshold of respond is that of --runs", code="E-SETTING")
-    done(qsdask.respond(store, **settings, runs=runs or (), threshold=threshold, run=run))
+    made = qsdask.respond(store, **settings, runs=runs or (), threshold=threshold, run=run)
+    _told(made, ["response/d2min"], settings)
+    done(made)
 
 
 @cli.command(context_settings=CONTEXT)

@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 
 from qsdask.errors import UsageError
 from qsdask.settings import Settings
+from qsdask.settings.base import AUTO, is_auto
 from qsdask.settings.describe import choices_of, short_name
 
 __all__ = ["settings_options"]
@@ -46,7 +47,7 @@ def settings_options(
 def _help(stored: str, field: FieldInfo, more: str | None) -> str:
     """Meaning, unit and default of a field."""
     text = field.description or ""
-    text = text[:1].upper() + text[1:] + (", angstrom" if stored.endswith("_angstrom") else "")
+    text = text[:1].upper() + text[1:] + (", angstrom (lj: sigma)" if stored.endswith("_angstrom") else "")
     default = choices_of(field).get(field.default, field.default) if isinstance(field.default, str) else field.default
     shown = isinstance(default, str | int | float) and not isinstance(default, bool)
     return "; ".join(filter(None, (text, more))) + (f" (default {default})." if shown else ".")
@@ -59,6 +60,8 @@ def _taken(field: FieldInfo) -> dict[str, Any]:
         return {"type": click.Choice(list(choices.values()))}
     if kind is bool:
         return {"is_flag": True, "default": None}
+    if is_auto(field):
+        return {"type": str, "metavar": f"FLOAT|{AUTO}"}
     if kind in (int, float, str):
         return {"type": kind}
     if get_origin(kind) is list:
@@ -82,19 +85,23 @@ def _split(context: click.Context, parameter: click.Parameter, value: str | None
     return [part.strip() for part in value.split(",")] if value else None
 
 
-def _pairs(key_type: type, value_type: type) -> Callable[..., dict | list | None]:
-    """Callback that reads 'a=1,b=2'; where keys are numbers also 'x,y', of 1 and 2."""
+def _pairs(key_type: object, value_type: type) -> Callable[..., dict | list | None]:
+    """Callback that reads 'a=1,b=2'; where keys may be numbers also 'x,y', of 1 and 2."""
+    numbered, example = key_type is not str, "1=Cu,2=Zr" if key_type is not str else "Cu=1.28,Zr=1.60"
 
     def read(context: click.Context, parameter: click.Parameter, value: str | None) -> dict | list | None:
         if value is None:
             return None
-        if key_type is int and "=" not in value:
+        if numbered and "=" not in value:
             return _split(context, parameter, value)
         try:
             parts = [part.split("=") for part in value.split(",") if part.strip()]
-            return {key_type(key.strip()): value_type(text.strip()) for key, text in parts}
+            pairs = [(key.strip(), value_type(text.strip())) for key, text in parts]
         except ValueError:
-            example = "1=Cu,2=Zr" if key_type is int else "Cu=1.28,Zr=1.60"
             raise UsageError(f"expected pairs such as {example!r}, got {value!r}", code="E-SETTING") from None
+        keys = [key for key, _ in pairs]
+        if twice := sorted({key for key in keys if keys.count(key) > 1}):
+            raise UsageError(f"{', '.join(twice)} stands twice in {value!r}", code="E-SETTING")
+        return dict(pairs)
 
     return read

@@ -58,7 +58,7 @@ def evaluate(store, model, frame, as_json, run) -> None:
 @cli.command(context_settings=CONTEXT)
 @click.argument("store")
 @click.option("--model", required=True, help="Model folder, or the name of its softness in the store.")
-@click.option("--threshold", type=float, help="Plastic above this D2min, angstrom^2 (default: the model's).")
+@click.option("--threshold", type=float, help="Plastic above this D2min, angstrom^2 or sigma^2 (default: the model's).")
 @click.option("--frame", type=int, multiple=True, help="Tell of this frame only; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--out", help="Write the whole result as a new Zarr store that xarray opens.")
@@ -95,7 +95,7 @@ def report(store, model, out, run, **settings) -> None:
     \b
     qsdask report glass7.zarr --model cuzr.qs --out report.html
     """
-    chosen = validated(ReportSettings, out=out, **settings).arguments()
+    chosen = validated(ReportSettings, out=out, **settings).arguments(given_only=True)
     made = qsdask.report(store, model=model, **chosen, run=run)
     click.echo(f"{made}: written. Open it in a browser; it needs no network.")
 

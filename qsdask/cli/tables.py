@@ -75,6 +75,7 @@ def print_info(found: Mapping) -> None:
             ("frames", specimen["steps"]),
             ("strain", f"{specimen['strain'][0]:g} to {specimen['strain'][1]:g}"),
             *([("loading", specimen["loading"])] if specimen["loading"] else []),
+            ("lengths", specimen["units"]),
             ("species", ", ".join(f"{k} {v:.1%}" for k, v in specimen["species"].items())),
             ("domains", specimen["domains"]),
             ("periodic", ", ".join("yes" if p else "no" for p in specimen["periodic"])),
@@ -340,4 +341,4 @@ def _cell(value: object) -> str:
 
 def _settings(settings: Mapping) -> str:
     shown = {k: v for k, v in settings.items() if isinstance(v, str | int | float) and k not in ("reference_hash",)}
-    return ", ".join(f"{k.removesuffix('_angstrom')} {v}" for k, v in shown.items())
+    return ", ".join(f"{k.removesuffix('_angstrom').removesuffix('_sigma')} {v}" for k, v in shown.items())

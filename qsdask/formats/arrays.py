@@ -142,7 +142,7 @@ def checked_frame(
     place : FrameLocation
         Gives timestep, boundary, convention and units.
     cell, origin, id, position, type, element, time, digest
-        See `qsdask.formats.frame.Frame`.
+        Lengths are converted already. See `qsdask.formats.frame.Frame`.
     line : int, optional
         Line number of the first atom, where every atom has a line.
 
@@ -165,7 +165,7 @@ def checked_frame(
         raise refusal(place, f"the box is not finite or beyond {FARTHEST:g}: {np.asarray(cell).tolist()}", "E-BOX")
     if not np.linalg.det(cell) > 1e-9 * np.prod(np.linalg.norm(cell, axis=1)) > 0.0:
         raise refusal(place, f"the box spans no volume, or is left-handed: {np.asarray(cell).tolist()}", "E-BOX")
-    thin = too_thin(cell, place.boundary)
+    thin = too_thin(cell, place.boundary, place.units)
     if thin:
         raise refusal(place, **thin)
     if type is not None and type.min() < 1:

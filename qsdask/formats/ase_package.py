@@ -7,7 +7,7 @@ from types import ModuleType
 
 from qsdask.errors import UsageError
 
-__all__ = ["ase_for"]
+__all__ = ["ase_for", "symbols"]
 
 
 def ase_for(path) -> ModuleType:
@@ -23,3 +23,10 @@ def ase_for(path) -> ModuleType:
             hint="pip install 'qsdask[ase]'",
         ) from error
     return ase.io
+
+
+def symbols() -> frozenset[str]:
+    """Chemical symbols that ASE knows, and its ``X``; where `ase_for` did not refuse."""
+    from ase.data import atomic_numbers
+
+    return frozenset(atomic_numbers)

@@ -17,12 +17,13 @@ from xxhash import xxh3_128
 from qsdask.errors import BadDataError
 from qsdask.files.memory import memory_at_hand
 from qsdask.formats.arrays import BadFrame, cell_around, checked_frame, digest_of, elements_of, read_each
-from qsdask.formats.ase_package import ase_for
+from qsdask.formats.ase_package import ase_for, symbols
 from qsdask.formats.container import TextFile
 from qsdask.formats.extxyz import comment_layout, index_extxyz
 from qsdask.formats.frame import Frame, FrameLocation, ReadWarning
 from qsdask.formats.header import shown
 from qsdask.formats.refusal import changed, refusal
+from qsdask.units import scale_of
 
 __all__ = ["format_of", "index_ase", "read_ase"]
 
@@ -248,11 +249,13 @@ def _read_extxyz(text, place):
     whole = data.decode("utf-8", "replace")
     lines = whole.split("\n")[:-1]  # only newlines part lines, as where they were counted
     extxyz = ase_for(place.path).extxyz
-    _refuse_other_widths(lines, comment_layout(extxyz.key_val_str_to_dict(lines[1].strip())), place)
+    layout = comment_layout(extxyz.key_val_str_to_dict(lines[1].strip()))
+    _refuse_other_widths(lines, layout, place)
+    names = _labels(lines, layout)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            atoms = next(iter(extxyz.read_xyz(io.StringIO(whole), index=0)))
+            atoms = next(iter(extxyz.read_xyz(io.StringIO(whole if names is None else "\n".join(lines)), index=0)))
     except Exception as error:  # ASE raises whatever its parser met
         raise refusal(
             place, f"ASE cannot read the frame: {type(error).__name__}: {error}", "E-FORMAT", line=place.line
@@ -262,7 +265,26 @@ def _read_extxyz(text, place):
         identity = np.asarray(atoms.arrays.get("id"))
         if identity.dtype.kind != "i" or identity.ndim != 1:
             raise refusal(place, "column 'id' needs whole numbers (id:I:1)", "E-NUMBER")
-    return _frame(atoms, place, identity.astype(np.int64), xxh3_128(data).hexdigest())
+    return _frame(atoms, place, identity.astype(np.int64), xxh3_128(data).hexdigest(), names)
+
+
+def _labels(lines, layout):
+    """Name of every atom where some are no elements, which ASE does not read: it gets hydrogen in their lines instead."""
+    if "species" not in layout[::3]:
+        return None
+    at = layout[::3].index("species")
+    column = sum(map(int, layout[2 : 3 * at : 3]))
+    known = symbols()
+    names = [line.split()[column] for line in lines[2:]]
+    strange = {name for name in set(names) if name.capitalize() not in known}
+    if not strange:
+        return None
+    for row, name in enumerate(names, start=2):
+        if name in strange:
+            words = lines[row].split()
+            lines[row] = " ".join([*words[:column], "H", *words[column + 1 :]])
+    lines.append("")
+    return [name if name in strange else name.capitalize() for name in names]
 
 
 def _refuse_other_widths(lines, layout, place):
@@ -284,12 +306,13 @@ def _refuse_other_widths(lines, layout, place):
             )
 
 
-def _frame(atoms, place, identity, digest):
-    cell, origin = atoms.cell.array, np.zeros(3)
+def _frame(atoms, place, identity, digest, names=None):
+    scale = scale_of(place.units)
+    cell, origin, position = scale * atoms.cell.array, np.zeros(3), scale * atoms.positions
     if not cell.any():
-        cell, origin = cell_around(place, atoms.positions)
+        cell, origin = cell_around(place, position)
     else:
-        origin = np.asarray(atoms.info.get("Origin", origin), np.float64)
+        origin = scale * np.asarray(atoms.info.get("Origin", origin), np.float64)
         if origin.shape != (3,):
             raise refusal(place, "Origin needs three numbers", "E-HEADER", line=place.line or None)
     if not atoms.numbers.all():
@@ -299,8 +322,8 @@ def _frame(atoms, place, identity, digest):
         cell=np.array(cell, np.float64),
         origin=origin,
         id=identity,
-        position=np.array(atoms.positions, np.float64),
-        element=elements_of(atoms.get_chemical_symbols()),
+        position=position,
+        element=elements_of(atoms.get_chemical_symbols() if names is None else names),
         digest=digest,
         line=place.line + 2 if place.line else None,  # of extended XYZ: behind count and comment
     )

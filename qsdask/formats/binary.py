@@ -25,6 +25,7 @@ from qsdask.formats.container import sniff
 from qsdask.formats.frame import Frame, FrameLocation, ReadWarning
 from qsdask.formats.header import DumpHeader, parse_header
 from qsdask.formats.refusal import changed, refusal, refuse_large, refuse_many
+from qsdask.units import scale_of
 
 __all__ = ["index_binary", "is_binary", "read_binary"]
 
@@ -94,6 +95,7 @@ def index_binary(
     boundary: tuple[str, str, str] | None = None,
     strict: bool = False,
     columns: str | None = None,
+    units: str | None = None,
 ) -> tuple[list[FrameLocation], list[ReadWarning]]:
     """Find all frames of a binary dump and check all headers and counts; the numbers of atoms are not read.
 
@@ -107,6 +109,8 @@ def index_binary(
     columns : str, optional
         Names of the columns, such as ``"id type x y z"``: needed for dumps of a LAMMPS before 2020, which do
         not name them.
+    units : str, optional
+        Unit style, where the file does not name it.
 
     Returns
     -------
@@ -141,16 +145,16 @@ def index_binary(
             start = file.tell()
             refuse_many(len(frames) + 1, path)
             try:
-                frames.append(_index_one(fields, size, frames, path, boundary, columns))
+                frames.append(_index_one(fields, size, frames, path, boundary, columns, units))
             except CutError:
                 ends = f"byte {start}", f"byte {size}"
                 return frames, [last_frame_cut(path, len(frames), *ends, strict=strict)]
     return frames, []
 
 
-def _index_one(fields, size, frames, path, boundary, columns):
+def _index_one(fields, size, frames, path, boundary, columns, units):
     start = fields.file.tell()
-    opening = _opening(fields, path, len(frames), boundary, columns)
+    opening = _opening(fields, path, len(frames), boundary, columns, frames[-1].units if frames else units)
     header = opening.header
 
     def refuse(message):
@@ -193,14 +197,14 @@ def _index_one(fields, size, frames, path, boundary, columns):
         line=0,
         boundary=header.boundary,
         convention=header.convention,
-        units=header.units or (frames[-1].units if frames else None),
+        units=header.units,
         reader="binary",
         has_id="id" in header.columns,
         columns=header.columns,
     )
 
 
-def _opening(fields: _Fields, path, frame, boundary, columns: str | None) -> _Opening:
+def _opening(fields: _Fields, path, frame, boundary, columns: str | None, units: str | None) -> _Opening:
     """Read a header: it says what that of a text dump says, so it is put as one and read by the same rules."""
 
     def refuse(message, code, **more):
@@ -225,8 +229,8 @@ def _opening(fields: _Fields, path, frame, boundary, columns: str | None) -> _Op
     width = fields.take("i")
     lines = []
     if revision == 2:
-        units = fields.text(refuse)
-        lines += [b"ITEM: UNITS", units] if units else []
+        style = fields.text(refuse)
+        lines += [b"ITEM: UNITS", style] if style else []
         lines += [b"ITEM: TIME", b"%r" % fields.take("d")] if fields.take("b") else []
         columns = fields.text(refuse).decode()
     if columns is None:
@@ -245,7 +249,8 @@ def _opening(fields: _Fields, path, frame, boundary, columns: str | None) -> _Op
     lines += [b"ITEM: TIMESTEP", b"%d" % step, b"ITEM: NUMBER OF ATOMS", b"%d" % natoms, title, *rows]
     lines.append(b"ITEM: ATOMS " + columns.encode())
     try:
-        header = parse_header([line + b"\n" for line in lines], path=path, frame=frame, line=1, boundary=boundary)
+        whole = [line + b"\n" for line in lines]
+        header = parse_header(whole, path=path, frame=frame, line=1, boundary=boundary, units=units)
     except QSDaskError as error:
         error.line = None  # there are none in this file
         raise
@@ -305,7 +310,7 @@ def _read_one(fields: _Fields, place: FrameLocation) -> Frame:
         file.seek(place.offset)
         hashed.update(fields.bytes(place.header))
         file.seek(place.offset)
-        opening = _opening(fields, place.path, place.ordinal, place.boundary, " ".join(columns))
+        opening = _opening(fields, place.path, place.ordinal, place.boundary, " ".join(columns), place.units)
         header = opening.header
         if (header.timestep, header.natoms, header.columns) != (place.timestep, place.natoms, columns):
             raise CutError
@@ -341,7 +346,7 @@ def _read_one(fields: _Fields, place: FrameLocation) -> Frame:
         cell=header.cell,
         origin=header.origin,
         id=whole[0].astype(np.int64) if place.has_id else np.arange(1, place.natoms + 1),
-        position=header.cartesian(position) if header.scaled else position,
+        position=header.cartesian(position) if header.scaled else position * scale_of(header.units),
         type=whole[1].astype(np.int64) if kind else None,
         time=header.time,
         digest=hashed.hexdigest(),

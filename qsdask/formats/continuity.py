@@ -10,6 +10,7 @@ import numpy as np
 from qsdask.errors import BadDataError
 from qsdask.formats.frame import Frame, FrameLocation, ReadWarning
 from qsdask.space.box import Box
+from qsdask.units import ANGSTROM, stored_length
 
 __all__ = ["ContinuedCell", "continued_cells", "replicated", "rounding_noise", "unflipped", "warnings_of_reference"]
 
@@ -18,6 +19,9 @@ _PROBES = 256
 
 #: A tilt may change by this fraction of its box length between two frames; beyond, shear and flip look alike.
 _CLEAR = 0.4
+
+#: Distance between atoms of a metal, the cube root of the volume of one. Unit: angstrom.
+_METAL_SPACING = 2.6
 
 #: Share of the D2min threshold that rounding may take up before a warning.
 _ROUNDING_SHARE = 0.01
@@ -187,7 +191,8 @@ def warnings_of_reference(
     n_neighbour : int
         Neighbours an atom usually has.
     threshold : float
-        D2min above which an atom counts as plastic. Unit: angstrom^2.
+        D2min above which an atom counts as plastic. Unit: angstrom^2. In sigma as much of the squared distance between
+        atoms as it is in a metal.
 
     Returns
     -------
@@ -201,10 +206,12 @@ def warnings_of_reference(
             "independent, and copies of one atom fall into training and test data"
         )
         warnings.append(ReadWarning("W-REPLICATED", text))
-    noise = rounding_noise(frame.resolution, n_neighbour)
+    noise, length = rounding_noise(frame.resolution, n_neighbour), stored_length(frame.units)
+    if length != ANGSTROM:
+        threshold *= (abs(np.linalg.det(frame.cell)) / frame.natoms) ** (2 / 3) / _METAL_SPACING**2
     if noise > _ROUNDING_SHARE * threshold:  # never for an unknown resolution, NaN
         text = (
-            f"coordinates are rounded to {frame.resolution:.2g}: that alone makes a D2min of {noise:.2g} angstrom^2, "
+            f"coordinates are rounded to {frame.resolution:.2g}: that alone makes a D2min of {noise:.2g} {length}^2, "
             f"{noise / threshold:.0%} of the threshold; dump with 'dump_modify ... format float %.10g'"
         )
         warnings.append(ReadWarning("W-ROUNDING", text))

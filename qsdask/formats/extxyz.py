@@ -11,6 +11,7 @@ from qsdask.formats.container import TextStream
 from qsdask.formats.frame import FrameLocation, periodic_axes
 from qsdask.formats.header import shown
 from qsdask.formats.refusal import refuse_large, refuse_many
+from qsdask.units import LENGTH_UNITS
 
 __all__ = ["comment_layout", "index_extxyz"]
 
@@ -89,6 +90,8 @@ def _next_frame(stream, path, frames, boundary):
         line=line,
         boundary=_boundary(info, boundary, refuse),
         convention="wrapped",
+        # Other programs may mean other things by this key.
+        units=next((style for style in LENGTH_UNITS if str(info.get("units")) == style), None),
         reader="ase",
         has_id="id" in columns,
         columns=columns,

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from qsdask.errors import UsageError
+from qsdask.units import stored_length
 
 __all__ = [
     "FARTHEST",
-    "LENGTH_UNITS",
     "Elements",
     "Frame",
     "FrameHeader",
@@ -34,18 +34,6 @@ FARTHEST = 1e9
 #: Thinnest box along a periodic axis: every atom is as near to its own copy as the box is thick, and no two atoms come
 #: nearer than the 0.74 angstrom of a hydrogen molecule. Unit cells of crystals have 1.5 and more. Unit: angstrom.
 THINNEST = 0.5
-
-#: Unit styles of LAMMPS, and the unit of length in each.
-LENGTH_UNITS = {
-    "lj": "sigma",
-    "real": "angstrom",
-    "metal": "angstrom",
-    "si": "metre",
-    "cgs": "centimetre",
-    "electron": "Bohr",
-    "micro": "micrometre",
-    "nano": "nanometre",
-}
 
 
 class ReadWarning(NamedTuple):
@@ -97,7 +85,7 @@ class FrameLocation:
     convention : str
         ``"wrapped"`` or ``"unwrapped"``.
     units : str or None
-        LAMMPS unit style, if the file names it (``dump_modify units yes``).
+        LAMMPS unit style, if the file names it (``dump_modify units yes``) or the user.
     reader : str
         ``"lammps"``, ``"binary"``, ``"ase"`` or ``"mda"``; bytes and lines are 0 where it tells none.
     has_id : bool
@@ -195,7 +183,8 @@ class Frame:
     ----------
     timestep, natoms : int
     cell : float64 array, shape (3, 3)
-        Rows are the lattice vectors. Unit: that of the file (angstrom in *metal* and *real* units).
+        Rows are the lattice vectors. Unit: sigma if the file is in ``lj`` units, else angstrom, converted where the file
+        has another; see `qsdask.units`.
     origin : float64 array, shape (3,)
         Lower corner of the cell; a point is ``origin + s @ cell``.
     boundary : tuple of str
@@ -211,7 +200,7 @@ class Frame:
         From 1.
     element : Elements or None
     units : str or None
-        LAMMPS unit style, if the file names it.
+        LAMMPS unit style, if the file names it or the user.
     time : float or None
         Simulation time, if the file gives it. Unit: that of ``units``.
     digest : str
@@ -252,25 +241,28 @@ def periodic_axes(boundary: tuple[str, str, str]) -> np.ndarray:
     return np.array([pair == "pp" for pair in boundary])
 
 
-def too_thin(cell: np.ndarray, boundary: tuple[str, str, str]) -> dict[str, str] | None:
+def too_thin(cell: np.ndarray, boundary: tuple[str, str, str], units: str | None = None) -> dict[str, str] | None:
     """The error, as words for `QSDaskError`, for a box that is thinner than `THINNEST` along a periodic axis; None when it is not.
 
     Parameters
     ----------
     cell : float64 array, shape (3, 3)
-        With a volume. Unit: angstrom.
+        With a volume. Unit: angstrom or sigma.
     boundary : tuple of str
+    units : str, optional
+        Unit style of the file.
     """
     height = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)
     thin = np.flatnonzero(periodic_axes(boundary) & (height < THINNEST))
     if not len(thin):
         return None
-    axis = thin[0]
+    axis, length = thin[0], stored_length(units)
     return {
-        "message": f"the box is {height[axis]:.3g} angstrom thick along its periodic axis {'xyz'[axis]}",
+        "message": f"the box is {height[axis]:.3g} {length} thick along its periodic axis {'xyz'[axis]}",
         "code": "E-BOX",
-        "why": f"every atom would be that near to its own periodic copy; no two atoms come within {THINNEST} angstrom",
-        "hint": "lengths are taken to be in angstrom; an axis that does not repeat needs a free boundary (f or s)",
+        "why": f"every atom would be that near to its own periodic copy; no two atoms come within {THINNEST} {length}",
+        "hint": f"lengths are taken to be in {units or 'metal'} units, --units names others; an axis that does not repeat "
+        "needs a free boundary (f or s)",
     }
 
 

@@ -14,7 +14,8 @@ from typing import NoReturn
 import numpy as np
 
 from qsdask.errors import BadDataError
-from qsdask.formats.frame import FARTHEST, LENGTH_UNITS, FrameHeader, periodic_axes, too_thin
+from qsdask.formats.frame import FARTHEST, FrameHeader, periodic_axes, too_thin
+from qsdask.units import LENGTH_UNITS, scale_of
 
 __all__ = ["DumpHeader", "check_opening", "parse_header"]
 
@@ -102,7 +103,13 @@ def shown(text: bytes) -> str:
 
 
 def parse_header(
-    lines: list[bytes], *, path: object, frame: int, line: int, boundary: tuple[str, str, str] | None
+    lines: list[bytes],
+    *,
+    path: object,
+    frame: int,
+    line: int,
+    boundary: tuple[str, str, str] | None,
+    units: str | None = None,
 ) -> DumpHeader:
     """Read the header of one frame.
 
@@ -114,6 +121,8 @@ def parse_header(
         File, position in it, and line number of ``lines[0]``, for messages.
     boundary : tuple of str or None
         What the user says, needed for old dumps without boundary flags.
+    units : str, optional
+        Unit style where the frame does not name its own: of the frames before, or what the user says.
 
     Returns
     -------
@@ -137,9 +146,10 @@ def parse_header(
     natoms = _whole(items, b"NUMBER OF ATOMS", place)
     if natoms < 1:
         place.refuse(f"the number of atoms is {natoms}", "E-COUNT", items[b"NUMBER OF ATOMS"][0] + 1)
-    cell, origin, flags = _box(items[b"BOX BOUNDS"], place)
+    units = _unit_style(items, place) or units
+    cell, origin, flags = _box(items[b"BOX BOUNDS"], place, scale_of(units))
     sides = _agreed(flags, boundary, place, items[b"BOX BOUNDS"][0])
-    thin = too_thin(cell, sides)
+    thin = too_thin(cell, sides, units)
     if thin:
         place.refuse(row=items[b"BOX BOUNDS"][0] + 1, **thin)
     columns = tuple(name.decode("utf-8", "backslashreplace") for name in items[b"ATOMS"][1].split())
@@ -161,7 +171,7 @@ def parse_header(
         coordinates=coordinates,
         scaled=scaled,
         convention=convention,
-        units=_unit_style(items, place),
+        units=units,
         time=time,
         has_id="id" in columns,
     )
@@ -262,7 +272,7 @@ def _reals(text, n, place, row, code):
     return [float(token) for token in tokens]
 
 
-def _box(item, place):
+def _box(item, place, scale):
     """Cell, origin and boundary flags (or None) of the three forms LAMMPS writes."""
     row, title, lines = item
     words = title.split()
@@ -280,6 +290,8 @@ def _box(item, place):
             why="LAMMPS writes both sides of every axis: pp, or two of f, s and m",
         )
     v = np.array([_reals(text, n, place, row + 1 + k, "E-BOX") for k, text in enumerate(lines)])
+    with np.errstate(over="ignore"):
+        v *= scale
     far = np.abs(v).max(axis=1) > FARTHEST
     if far.any():
         k = int(np.argmax(far))
@@ -287,7 +299,7 @@ def _box(item, place):
             f"the box reaches {v[k][np.argmax(np.abs(v[k]))]:g}, beyond {FARTHEST:g}",
             "E-BOX",
             row + 1 + k,
-            why="the simulation blew up, or the file is damaged",
+            why="the simulation blew up, or the file is damaged" + ", or has other units" * (scale != 1.0),
         )
     cell, origin = _cell(form, v, place, row)
     # A flat cell has next to no volume beside the box that its edges would make.

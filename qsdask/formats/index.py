@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 from qsdask.errors import BadDataError, QSDaskError
 from qsdask.formats.container import DAMAGE_CODES, TextFile, TextStream, sniff
@@ -28,6 +29,7 @@ def index_frames(
     *,
     boundary: tuple[str, str, str] | None = None,
     strict: bool = False,
+    units: str | None = None,
     on_bad: Callable[[QSDaskError], None] | None = None,
     block: int = 1 << 18,
 ) -> tuple[list[FrameLocation], list[ReadWarning]]:
@@ -41,6 +43,8 @@ def index_frames(
         Needed when the file does not say it; see `qsdask.formats.frame.boundary_flags`.
     strict : bool
         Refuse a last frame that is cut, instead of leaving it out with a warning.
+    units : str, optional
+        Unit style, where the file does not name it.
     on_bad : callable, optional
         Is given the error of every bad frame; the frame is left out, and the next one is looked for. Without
         it the first error is raised.
@@ -73,7 +77,7 @@ def index_frames(
     """
     _refuse_other_formats(path)
     with TextStream(path, block) as stream:
-        search = _Search(stream, boundary, strict)
+        search = _Search(stream, strict, boundary=boundary, units=units)
         first_error = None
         while not search.ended:
             try:
@@ -122,14 +126,13 @@ def _refuse_other_formats(path):
 class _Search:
     """The way through a dump from frame to frame."""
 
-    def __init__(self, stream: TextStream, boundary: tuple[str, str, str] | None, strict: bool) -> None:
+    def __init__(self, stream: TextStream, strict: bool, **given: Any) -> None:
         self.frames: list[FrameLocation] = []
         self.warnings: list[ReadWarning] = []
         self.ended = False
-        self._stream, self._boundary, self._strict = stream, boundary, strict
+        self._stream, self._strict, self._given = stream, strict, given
         self._path = stream.text.path
         self._ordinal = 0
-        self._units: str | None = None
         self._lost = False  # a bad frame was met, and no good one since
         self._floor = 0  # where the next frame may begin, should this one be bad
 
@@ -148,13 +151,13 @@ class _Search:
         if not lines[-1].endswith(b"\n"):
             check_opening(lines[:-1], path=self._path, frame=self._ordinal, line=line)
         else:
-            header = parse_header(lines, path=self._path, frame=self._ordinal, line=line, boundary=self._boundary)
+            header = parse_header(lines, path=self._path, frame=self._ordinal, line=line, **self._given)
         header_length = self._stream.offset - offset
         if header is None or not self._pass_atoms(header, offset, line):
             self.ended = True
             self._leave_out_cut(offset, line)
             return
-        self._units = header.units or self._units
+        self._given["units"] = header.units
         self.frames.append(
             FrameLocation(
                 path=self._path,
@@ -167,7 +170,7 @@ class _Search:
                 line=line,
                 boundary=header.boundary,
                 convention=header.convention,
-                units=self._units,
+                units=header.units,
                 has_id=header.has_id,
                 columns=header.columns,
                 cell=tuple(map(tuple, header.cell.tolist())),

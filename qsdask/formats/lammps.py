@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 import xxhash
@@ -19,6 +18,7 @@ from qsdask.kernels import text
 from qsdask.kernels.identity import repeated_id
 from qsdask.kernels.resolution import NO_DIGIT, written_digits
 from qsdask.kernels.words import PADDING
+from qsdask.units import scale_of
 
 __all__ = ["index_frames", "lines_of_id", "read_frames", "read_pieces"]
 
@@ -196,10 +196,12 @@ class _FrameReader:
         *lines, rest = memory[: min(place.header, stop)].tobytes().split(b"\n")
         if rest or not lines or not lines[-1].lstrip().startswith(b"ITEM: ATOMS"):
             raise changed(place)
-        header = parse_header(lines, path=place.path, frame=place.ordinal, line=place.line, boundary=place.boundary)
+        header = parse_header(
+            lines, path=place.path, frame=place.ordinal, line=place.line, boundary=place.boundary, units=place.units
+        )
         if (header.timestep, header.natoms) != (place.timestep, place.natoms):
             raise changed(place)
-        self._header = replace(header, units=place.units)
+        self._header = header
         wanted = {"id": (text.INT, 0), "type": (text.INT, 1), "element": (text.NAME, 0)}
         wanted |= {name: (text.FLOAT, axis) for axis, name in enumerate(header.coordinates)}
         self._action, self._slot = np.array([wanted.get(name, (text.SKIP, 0)) for name in header.columns]).T
@@ -246,6 +248,8 @@ class _FrameReader:
         if header.scaled:
             position = header.cartesian(position)
             resolution *= np.linalg.norm(header.cell, axis=1).max()
+        elif (scale := scale_of(header.units)) != 1.0:
+            position, resolution = position * scale, resolution * scale
         refuse_far(self.place, position, identity, self._line)
         piece = FramePiece(
             header=header,

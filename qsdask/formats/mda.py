@@ -18,6 +18,7 @@ from qsdask.formats.compression import LINES_PER_BYTE
 from qsdask.formats.container import TextFile
 from qsdask.formats.frame import Elements, Frame, FrameLocation, ReadWarning
 from qsdask.formats.refusal import changed, refusal, refuse_large, refuse_many
+from qsdask.units import scale_of
 
 _ATOM_STYLES = {
     "atomic": "id type x y z",
@@ -228,7 +229,7 @@ def read_universe(
         if place.ordinal >= len(universe.trajectory) or place.natoms != len(atoms):
             raise changed(place)
         step = _step(universe.trajectory, place.ordinal, place.path)
-        position = step.positions.astype(np.float64)
+        position = step.positions.astype(np.float64) * scale_of(place.units)
         cell, origin = _cell(universe.trajectory, step, place, position)
         return checked_frame(
             place,
@@ -255,11 +256,11 @@ def _cell(trajectory, step, place, position):
             "E-BOX",
             hint="convert the file to a LAMMPS dump or extended XYZ, for example with OVITO",
         )
-    return vectors_of(step.dimensions), np.zeros(3)
+    return vectors_of(step.dimensions) * scale_of(place.units), np.zeros(3)
 
 
 def vectors_of(dimensions: np.ndarray) -> np.ndarray:
-    """Cell vectors as rows, float64, from MDAnalysis' lengths (angstrom) and angles (degrees)."""
+    """Cell vectors as rows, float64, from MDAnalysis' lengths and angles (degrees)."""
     return _mdanalysis().lib.mdamath.triclinic_vectors(dimensions, dtype=np.float64)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from qsdask.errors import BadDataError, NoInputError, QSDaskError, UsageError
@@ -13,7 +14,7 @@ from qsdask.formats.container import sniff, stamp
 from qsdask.formats.frame import FrameLocation, ReadWarning, boundary_flags
 from qsdask.formats.lammps import index_frames
 from qsdask.formats.mda import index_universe, is_known
-from qsdask.formats.refusal import refuse_many
+from qsdask.formats.refusal import refusal, refuse_many
 from qsdask.formats.sequence import in_sequence, numbered, refuse_unlike
 from qsdask.formats.trajectory import Trajectory, read_locations
 
@@ -28,6 +29,7 @@ def open_trajectory(
     paths: str | os.PathLike | Sequence[str | os.PathLike],
     *,
     boundary: str | None = None,
+    units: str | None = None,
     strict: bool = False,
     topology: str | os.PathLike | None = None,
     columns: str | None = None,
@@ -47,6 +49,8 @@ def open_trajectory(
         matter: the timesteps within count.
     boundary : str, optional
         See `qsdask.formats.frame.boundary_flags`. Needed when the files do not say it.
+    units : str, optional
+        Unit style of LAMMPS, see `qsdask.units`; ``metal`` when neither the user nor the files say it.
     strict : bool
         Refuse a cut last frame instead of leaving it out with a warning.
     topology : path-like, optional
@@ -83,7 +87,8 @@ def open_trajectory(
     BadDataError
         ``E-FRAMES`` (more than 10,000), ``E-STEP-ORDER`` (a timestep twice with other content, or going back),
         ``E-PIECES``, ``E-NO-ID`` (more than one frame, and atoms without ids), ``E-CONVENTION`` (wrapped and unwrapped
-        frames mixed), ``E-BOUNDARY`` (a periodic axis becomes free), ``E-UNITS``, ``E-BAD-FRAMES`` (more than
+        frames mixed), ``E-BOUNDARY`` (a periodic axis becomes free), ``E-UNITS`` (they change, or are not
+        those given), ``E-BAD-FRAMES`` (more than
         ``max_errors``), and those of the
         readers. A first frame that is bad is always refused: all others are compared with it.
     """
@@ -100,7 +105,8 @@ def open_trajectory(
     stamps = {name: stamp(name) for name in ([*names, topology] if topology else names)}
     files, notes, n_frame = [], [], 0
     for name in names:
-        found, more = _index(name, flags, strict, topology, columns, on_bad or bad)
+        found, more = _index(name, flags, strict, topology, columns, units, on_bad or bad)
+        _refuse_other_units(found, units)
         files.append(found)
         notes.extend(more)
         n_frame += len(found)
@@ -135,25 +141,44 @@ def _refuse_no_file(name: str) -> None:
         raise NoInputError("the input file is not there", code="E-NO-FILE", file=name)
 
 
-def _index(name, flags, strict, topology, columns, bad):
+def _refuse_other_units(frames: Sequence[FrameLocation], given: str | None) -> None:
+    """Refuse a file that names other units than the user does."""
+    for place in frames:
+        if given is not None and place.units != given:
+            raise refusal(
+                place,
+                f"the units given are {given!r}, the file says {place.units!r}",
+                "E-UNITS",
+                line=place.line or None,
+                hint="leave the units out to use those of the file",
+            )
+
+
+def _index(name, flags, strict, topology, columns, units, bad):
     """Frames and warnings of one file, by the reader that its content or name asks for."""
     if topology is not None:
-        return index_universe(name, topology=topology, boundary=flags)
+        return _in_units(units, index_universe(name, topology=topology, boundary=flags))
     _, head = sniff(name)
     if is_binary(head):
-        return index_binary(name, boundary=flags, strict=strict, columns=columns)
+        return index_binary(name, boundary=flags, strict=strict, columns=columns, units=units)
     if b"ITEM:" not in head[:1024]:
         form = format_of(name, head)
         if form is not None:
-            return index_ase(name, form, boundary=flags, strict=strict)
+            return _in_units(units, index_ase(name, form, boundary=flags, strict=strict))
         if is_known(name):
-            return index_universe(name, topology=None, boundary=flags)
+            return _in_units(units, index_universe(name, topology=None, boundary=flags))
     try:
-        return index_frames(name, boundary=flags, strict=strict, on_bad=bad)
+        return index_frames(name, boundary=flags, strict=strict, units=units, on_bad=bad)
     except QSDaskError as error:
         if not isinstance(bad, _BadFrames) or error not in bad.errors:
             raise
         return [], []  # no good frame in this file
+
+
+def _in_units(units, found):
+    """Frames of a format that mostly names no units, with those that the user names."""
+    frames, notes = found
+    return [replace(place, units=place.units or units) for place in frames], notes
 
 
 class _BadFrames:

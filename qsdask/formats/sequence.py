@@ -9,8 +9,9 @@ from itertools import pairwise
 import numpy as np
 
 from qsdask.errors import BadDataError
-from qsdask.formats.frame import LENGTH_UNITS, Frame, FrameLocation, ReadWarning, periodic_axes
+from qsdask.formats.frame import Frame, FrameLocation, ReadWarning, periodic_axes
 from qsdask.formats.refusal import refusal
+from qsdask.units import length_in
 
 __all__ = ["in_sequence", "numbered", "refuse_unlike"]
 
@@ -99,8 +100,10 @@ def _is_copy(one: FrameLocation, two: FrameLocation, read) -> bool:
 
 
 def _other_units(one, two):
-    """Whether two frames name different unit styles; one that names none has those of the other."""
-    return bool(one.units and two.units and one.units != two.units)
+    """Whether two frames name different unit styles; one that names none has those of another whose length is the angstrom."""
+    if one.units and two.units:
+        return one.units != two.units
+    return length_in(one.units) != length_in(two.units)
 
 
 def _content(frame: Frame) -> list[np.ndarray]:
@@ -178,12 +181,11 @@ def refuse_unlike(frames: Sequence[FrameLocation], *, assume_order: bool) -> lis
     Raises
     ------
     BadDataError
-        ``E-NO-ID``, ``E-CONVENTION``, ``E-BOUNDARY``, ``E-UNITS`` (they change, or their length is not the angstrom).
+        ``E-NO-ID``, ``E-CONVENTION``, ``E-BOUNDARY``, ``E-UNITS`` (they change).
     """
     warnings = []
     for before, after in pairwise(frames):
         _compare(before, after)
-    _refuse_other_lengths(frames)
     nameless = next((place for place in frames if not place.has_id), None)
     if len(frames) > 1 and nameless is not None:
         if not assume_order:
@@ -206,21 +208,6 @@ def refuse_unlike(frames: Sequence[FrameLocation], *, assume_order: bool) -> lis
         ReadWarning("W-COLUMNS", f"{change} from timestep {_listed(steps)} on") for change, steps in changes.items()
     ]
     return warnings
-
-
-def _refuse_other_lengths(frames):
-    """Radii and cut-offs are in angstrom: other lengths would give wrong numbers."""
-    for place in frames:
-        unit = LENGTH_UNITS[place.units] if place.units else "angstrom"
-        if unit != "angstrom":
-            raise refusal(
-                place,
-                f"the file is in {place.units!r} units, whose length is the {unit}",
-                "E-UNITS",
-                line=place.line or None,
-                why="lengths are taken to be in angstrom",
-                hint="convert box and coordinates to angstrom, and write 'ITEM: UNITS' with 'metal' or 'real'",
-            )
 
 
 def _column_change(before, after):
@@ -247,4 +234,5 @@ def _compare(before, after):
             f"the boundary is {' '.join(after.boundary)}, in {where} it is {' '.join(before.boundary)}", "E-BOUNDARY"
         )
     if _other_units(before, after):
-        raise refuse(f"units are {after.units!r}, in {where} they are {before.units!r}", "E-UNITS")
+        told = [repr(place.units) if place.units else "not said" for place in (after, before)]
+        raise refuse(f"units are {told[0]}, in {where} they are {told[1]}", "E-UNITS")

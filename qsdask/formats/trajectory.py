@@ -151,6 +151,11 @@ class Trajectory(_Places):
         """Where a frame stands."""
         return self.frames[step]
 
+    @property
+    def units(self) -> str | None:
+        """Unit style of LAMMPS, that of all frames; None when neither files nor user say it."""
+        return next((place.units for place in self.frames if place.units), None)
+
     def portion(self, steps: Sequence[int]) -> Portion:
         """Some of the frames, with absolute paths: for a worker, which may stand in another folder.
 

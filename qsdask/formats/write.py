@@ -39,8 +39,9 @@ class _Writer(ABC):
         columns: Mapping[str, Any] | None = None,
         boundary: tuple[str, str, str] | None = None,
         timestep: int = 0,
+        units: str | None = None,
     ) -> None:
-        self.path = os.fspath(path)
+        self.path, self.units = os.fspath(path), units
         self.natoms, self.timestep = int(natoms), int(timestep)
         self.species = tuple(species)
         self.cell = np.asarray(cell, np.float64)
@@ -101,7 +102,7 @@ class _Writer(ABC):
         species : int array, shape (n,)
             Index into the names given at the beginning.
         position : float array, shape (n, 3)
-            Unit: angstrom.
+            Unit: that of the cell.
         columns : mapping of str to array, each of shape (n,)
             The columns announced at the beginning. NaN is written as ``nan``.
 
@@ -193,7 +194,9 @@ class ExtxyzWriter(_Writer):
         pbc = " ".join("T" if p else "F" for p in self.periodic)
         return (
             f'{self.natoms}\nLattice="{_numbers(self.cell)}" Origin="{_numbers(self.origin)}" '
-            f'pbc="{pbc}" Timestep={self.timestep} Properties={properties}\n'
+            f'pbc="{pbc}" Timestep={self.timestep} '
+            + f"units={self.units} " * (self.units is not None)
+            + f"Properties={properties}\n"
         )
 
     def _cells(self, identity, species, position):
@@ -218,10 +221,12 @@ class DumpWriter(_Writer):
     columns : mapping of str to dtype
         Columns besides id, species and position, in order: float, int or bool.
     cell, origin, periodic
-        As in `qsdask.formats.frame.Frame`. Unit: angstrom.
+        As in `qsdask.formats.frame.Frame`.
     boundary : tuple of str, optional
         Two letters of ``pfsm`` per axis; ``pp`` and ``ff`` from ``periodic`` by default.
     timestep : int
+    units : str, optional
+        Unit style of the lengths, to be named in the file; needed where it is not the angstrom.
 
     Raises
     ------
@@ -255,8 +260,9 @@ class DumpWriter(_Writer):
                 title, box = f"xy xz yz {flags}", np.column_stack([box, tilt])
         names = " ".join(["id type element x y z", *self.columns])
         bounds = "".join(f"{_numbers(row)}\n" for row in box)
+        units = "" if self.units is None else f"ITEM: UNITS\n{self.units}\n"
         return (
-            f"ITEM: TIMESTEP\n{self.timestep}\nITEM: NUMBER OF ATOMS\n{self.natoms}\n"
+            f"{units}ITEM: TIMESTEP\n{self.timestep}\nITEM: NUMBER OF ATOMS\n{self.natoms}\n"
             f"ITEM: BOX BOUNDS {title}\n{bounds}ITEM: ATOMS {names}\n"
         )
 

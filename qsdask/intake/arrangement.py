@@ -14,6 +14,7 @@ from qsdask.radii import radius_of
 from qsdask.space.box import Box
 from qsdask.space.domains import bisect, domain_rows
 from qsdask.store.in_memory import StoreInMemory
+from qsdask.units import stored_length
 
 __all__ = ["Arrangement", "arranged", "held"]
 
@@ -54,7 +55,7 @@ class Arrangement(NamedTuple):
 
 
 def arranged(
-    frame: Frame, path: str, *, species: Mapping[int, str], radius: Mapping[str, float], chunk: int
+    frame: Frame, path: str, *, species: Mapping[int | str, str], radius: Mapping[str, float], chunk: int
 ) -> Arrangement:
     """Arrange an undeformed frame for a store.
 
@@ -64,10 +65,10 @@ def arranged(
         The undeformed glass.
     path : str
         Where it comes from, for messages.
-    species : mapping of int to str
-        Element of each atom type, as far as the user says it.
+    species : mapping of int or str to str
+        Element of each atom type or label, as far as the user says it.
     radius : mapping of str to float
-        Radii that replace the table's. Unit: angstrom.
+        Radii that replace the table's; of every species where lengths are in sigma.
     chunk : int
         Atoms per domain.
 
@@ -84,9 +85,10 @@ def arranged(
     refuse_overlap(frame, path)
     box = Box(frame.cell, frame.origin, frame.periodic)
     kind, names = species_of(frame, species, path)
+    radii = radius_of(names, radius, stored_length(frame.units))
     position = box.wrap(frame.position)
     order = bisect(position, frame.id, box, chunk)
-    return Arrangement(box, order, domain_rows(len(order), chunk), position, kind, names, radius_of(names, radius))
+    return Arrangement(box, order, domain_rows(len(order), chunk), position, kind, names, radii)
 
 
 def held(frame: Frame, arrangement: Arrangement, *more: Frame) -> StoreInMemory:
@@ -108,7 +110,7 @@ def held(frame: Frame, arrangement: Arrangement, *more: Frame) -> StoreInMemory:
     """
     frames = (frame, *more)
     order, box, rows = arrangement.order, arrangement.box, arrangement.rows
-    store = StoreInMemory(rows)
+    store = StoreInMemory(rows, stored_length(frame.units))
     sizes = {"step": len(frames), "atom": len(order), "kind": len(arrangement.names), "domain": len(rows)}
     for group in ("atoms", "frames", "domains"):
         store.create(group, {**sizes, "xyz": 3, "vector": 3, "line": 3, "side": 2, "word": 2})

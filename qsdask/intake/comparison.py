@@ -26,12 +26,15 @@ class Policy(NamedTuple):
         Cell of steps, continued across box flips, where it is not that of the frame. Unit: angstrom.
     lost : {"error", "mask"}
         What becomes of atoms that a frame does not have.
+    labels : mapping of str to str
+        Species of names that the file has for atoms, where they are not species themselves.
     """
 
     kinds: dict[int, int]
     names: tuple[str, ...]
     cells: Mapping[int, np.ndarray]
     lost: str
+    labels: Mapping[str, str]
 
     def of(self, steps: Sequence[int]) -> Policy:
         """The same for some of the steps."""
@@ -88,7 +91,8 @@ def refuse_changed_species(piece: FramePiece, expected: np.ndarray, policy: Poli
         changed |= np.where(known[place] == piece.type, species[place], -1) != expected
     if piece.element is not None and policy.names:
         index = {name: k for k, name in enumerate(policy.names)}
-        changed |= np.array([index.get(name, -1) for name in piece.element.name])[piece.element.code] != expected
+        named = [index.get(policy.labels.get(name, name), -1) for name in piece.element.name]
+        changed |= np.array(named)[piece.element.code] != expected
     wrong = np.flatnonzero(changed)
     if len(wrong):
         raise BadDataError(

@@ -102,6 +102,7 @@ def contradictions(settings: IngestSettings, made: Mapping) -> list[ReadWarning]
         See `making_of`.
     """
     told = {int(kind): name for kind, name in made.get("species", {}).items()}
-    other = {k: name for k, name in settings.species.items() if told.get(k, name) != name}
+    given = {kind: name for kind, name in settings.species.items() if isinstance(kind, int)}
+    other = {kind: name for kind, name in given.items() if told.get(kind, name) != name}
     text = "; ".join(f"type {k} is taken as {name}, the glass was made with {told[k]}" for k, name in other.items())
     return [ReadWarning("W-SPECIES", text)] if other else []

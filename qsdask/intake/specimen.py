@@ -5,28 +5,30 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from qsdask.errors import BadDataError
 from qsdask.formats.frame import Frame
+from qsdask.radii import MIRACLE
 from qsdask.space.box import Box
 
-__all__ = ["fingerprint", "other_input", "species_of", "specimen_key"]
+__all__ = ["fingerprint", "labels_of", "other_input", "species_of", "specimen_key"]
 
 #: Atoms whose mutual distances tell one glass from another, however it was written.
 PROBES = 64
 
 
-def species_of(frame: Frame, given: Mapping[int, str], path: str) -> tuple[np.ndarray, list[str]]:
+def species_of(frame: Frame, given: Mapping[int | str, str], path: str) -> tuple[np.ndarray, list[str]]:
     """Species of every atom of the first frame; never a guess.
 
     Parameters
     ----------
     frame : Frame
         The first one.
-    given : mapping of int to str
-        Element of each atom type, as far as the user says it.
+    given : mapping of int or str to str
+        Element of each atom type, and of each name that the file has for atoms, as far as the user says it.
     path : str
         Its file, for messages.
 
@@ -40,41 +42,98 @@ def species_of(frame: Frame, given: Mapping[int, str], path: str) -> tuple[np.nd
     Raises
     ------
     BadDataError
-        ``E-SPECIES`` when an element is unknown, or the user and the file disagree.
+        ``E-SPECIES`` when an element is unknown, a label is not in the file, or the user and the file disagree.
     """
-    if frame.element is not None and not given:
-        return frame.element.code.astype(np.int16), list(frame.element.name)
+    labels = {label: name for label, name in given.items() if isinstance(label, str)}
+    of_types = {kind: name for kind, name in given.items() if isinstance(kind, int)}
+    if labels or (frame.element is not None and not of_types):
+        _refuse_unknown_labels(frame, labels, path)
+    if frame.element is not None and not of_types:
+        return _coded([labels.get(name, name) for name in frame.element.name], frame.element.code)
     types = [] if frame.type is None else np.unique(frame.type).tolist()
-    missing = [t for t in types if t not in given]
+    missing = [t for t in types if t not in of_types]
     if frame.type is None or missing:
-        raise BadDataError(
-            f"the element of atom type {', '.join(map(str, missing)) or '?'} is not known",
-            code="E-SPECIES",
-            file=path,
-            frame=0,
-            timestep=frame.timestep,
-            why="a LAMMPS type is a number; which element it is, the file does not tell",
-            hint="give all of them, for example --species " + ",".join(f"{t}=Cu" for t in types or [1]),
+        told = _few_labels(frame)
+        raise _unknown(
+            frame,
+            path,
+            "the file has no types, of which elements are given"
+            if told and frame.type is None
+            else f"the element of atom type {', '.join(map(str, missing)) or '?'} is not known",
+            why=f"it has the labels {told}"
+            if told and frame.type is None
+            else "a LAMMPS type is a number; which element it is, the file does not tell",
+            hint="give all of them, for example --species "
+            + ",".join(f"{t}=Cu" for t in types or (frame.element.name if told and frame.element else [1])),
         )
-    names = sorted({given[t] for t in types})
-    lookup = np.zeros(max(types) + 1, dtype=np.int16)
-    for t in types:
-        lookup[t] = names.index(given[t])
-    kind = lookup[frame.type]
+    kind, names = _coded([of_types[t] for t in types], np.searchsorted(types, frame.type))
     if frame.element is not None:
-        written = np.array(frame.element.name)[frame.element.code]
-        differs = np.flatnonzero(written != np.array(names)[kind])
-        if len(differs):
-            at = differs[0]
-            raise BadDataError(
-                f"--species says {names[kind[at]]}, the element column says {written[at]}",
-                code="E-SPECIES",
-                file=path,
-                frame=0,
-                timestep=frame.timestep,
-                atom_id=int(frame.id[at]),
-            )
+        _refuse_contradiction(frame, kind, names, labels, path)
     return kind, names
+
+
+def labels_of(frame: Frame, kind: np.ndarray, names: Sequence[str]) -> dict[str, str]:
+    """Species of the names that a frame has for its atoms, where they are not species themselves.
+
+    Parameters
+    ----------
+    frame : Frame
+        The first one.
+    kind, names
+        As of `species_of`.
+    """
+    if frame.element is None:
+        return {}
+    code, first = np.unique(frame.element.code, return_index=True)
+    known = {frame.element.name[c]: names[k] for c, k in zip(code, kind[first], strict=True)}
+    return {label: name for label, name in known.items() if label != name}
+
+
+def _coded(name: Sequence[str], code: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Index of every atom into the sorted names, and these; `code` is its place among names that may stand twice."""
+    names = sorted(set(name))
+    return np.array([names.index(one) for one in name], dtype=np.int16)[code], names
+
+
+def _refuse_contradiction(
+    frame: Frame, kind: np.ndarray, names: Sequence[str], labels: Mapping[str, str], path: str
+) -> None:
+    """Refuse species by type that are not those of the element column; a label that is no element contradicts nothing."""
+    assert frame.element is not None
+    meant = [labels.get(name, name if name in MIRACLE else None) for name in frame.element.name]
+    written = np.array([-2 if name is None else names.index(name) if name in names else -1 for name in meant])
+    differs = np.flatnonzero((written[frame.element.code] != kind) & (written[frame.element.code] != -2))
+    if len(differs):
+        at = differs[0]
+        raise _unknown(
+            frame,
+            path,
+            f"--species says {names[kind[at]]}, the element column says {meant[frame.element.code[at]]}",
+            atom_id=int(frame.id[at]),
+        )
+
+
+def _refuse_unknown_labels(frame: Frame, labels: Mapping[str, str], path: str) -> None:
+    """Refuse labels that no atom has: most are misspelt, and what they should name would keep its own name."""
+    known = () if frame.element is None else frame.element.name
+    if unknown := [label for label in labels if label not in known]:
+        raise _unknown(
+            frame,
+            path,
+            f"no atom has the label {', '.join(unknown)}",
+            why=f"the labels of the file are {_few_labels(frame)}" if known else "the file has types, and no labels",
+            hint=f"--species {','.join(f'{name}=Cu' for name in known[:9] or (1, 2))}",
+        )
+
+
+def _few_labels(frame: Frame) -> str:
+    """Names that the file has for atoms, some of them; empty when it has none."""
+    names = () if frame.element is None else frame.element.name
+    return ", ".join(names[:9]) + ", ..." * (len(names) > 9)
+
+
+def _unknown(frame: Frame, path: str, message: str, **more: Any) -> BadDataError:
+    return BadDataError(message, code="E-SPECIES", file=path, frame=0, timestep=frame.timestep, **more)
 
 
 def specimen_key(atom_id: np.ndarray, element: Sequence[str]) -> str:
@@ -92,14 +151,14 @@ def fingerprint(atom_id: np.ndarray, position: np.ndarray, box: Box) -> list[flo
     atom_id : int64 array, shape (n_atom,)
         Ids in row order.
     position : float64 array, shape (n_atom, 3)
-        Reference positions in row order. Unit: angstrom.
+        Reference positions in row order. Unit: angstrom or sigma.
     box : Box
         Reference cell.
 
     Returns
     -------
     list of float
-        Unit: angstrom, three decimals.
+        In the unit of the positions, three decimals.
     """
     scattered = atom_id.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     chain = position[np.argsort(scattered, kind="stable")[:PROBES]]

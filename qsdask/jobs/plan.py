@@ -13,17 +13,19 @@ from qsdask.intake.making import completed, making_of
 from qsdask.intake.specimen import species_of
 from qsdask.jobs.ensemble import atoms_of
 from qsdask.jobs.places import home_of, places_of
-from qsdask.jobs.recipe import load_recipe
+from qsdask.jobs.recipe import load_recipe, refuse_no_defaults
 from qsdask.jobs.recipe_sets import sets_of
 from qsdask.jobs.trajectories import glasses_of, planned_of, sources
 from qsdask.quantity import medium_range
 from qsdask.radii import radius_of
 from qsdask.settings import Recipe, SpecimenSettings
+from qsdask.settings.base import AUTO
 from qsdask.simulation.crystal import counts, sites
 from qsdask.space.box import Box
 from qsdask.stages import features, ingest, predict, respond, shells
 from qsdask.stages.features import named_facts, quantity_of
 from qsdask.stages.shells import facts_of_shells
+from qsdask.units import ANGSTROM, stored_length
 
 __all__ = ["plan", "written"]
 
@@ -60,14 +62,14 @@ def plan(
     glasses = glasses_of(job, base, places.home)[1]
     names = sets_of(job)
     for specimen in job.specimen:
-        size, facts = _known(job, specimen, base, glasses)
-        cutoff = job.shells.cutoff_angstrom
+        size, facts, length = _known(job, specimen, base, glasses)
+        cutoff, measured = (_expected(each.cutoff_angstrom, size) for each in (job.shells, job.respond))
         learned = quantity_of(job.train.set, job.features, facts)
         made[specimen.name] = [
             ingest.plan_of(size),
-            shells.plan_of(size, cutoff),
-            respond.plan_of(size, job.respond.cutoff_angstrom),
-            *(features.plan_of(size, quantity_of(name, job.features, facts), cutoff) for name in names),
+            shells.plan_of(size, cutoff, length=length),
+            respond.plan_of(size, measured),
+            *(features.plan_of(size, quantity_of(name, job.features, facts), cutoff, length) for name in names),
             predict.plan_of(size, len(learned.columns) + len(medium_range(learned))),
         ]
     return made
@@ -99,25 +101,35 @@ def written(
     return [*([("simulated glasses", glasses)] if named else []), *places.told()]
 
 
-def _known(job: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path) -> tuple[Size, dict]:
-    """Size of a specimen and what the feature sets will know of it: from its files, or its plan before it is made."""
+def _expected(cutoff: float, size: Size) -> float:
+    """A cut-off as given; that of the first minimum of g(r) is about one and a half distances between atoms."""
+    return 1.5 * float(np.prod(size.height) / size.n_atom) ** (1 / 3) if cutoff == AUTO else cutoff
+
+
+def _known(job: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path) -> tuple[Size, dict, str]:
+    """Size of a specimen, what the feature sets will know of it, and its unit of length: from its files, or its plan before
+    it is made.
+    """
     files = sources(job, specimen, base, glasses)
     if not files[0].exists() and (plan := planned_of(job, specimen, base)):
         length = sites(plan)[1].tolist()
         count = dict(sorted(zip(plan.composition, counts(plan.composition, atoms_of(plan)), strict=True)))
         size = Size(atoms_of(plan), plan.deform.steps // plan.deform.every + 1, job.ingest.chunk, tuple(length))
-        return size, _facts(job, list(count), np.array(list(count.values())))
-    trajectory = open_trajectory(files, boundary=job.ingest.boundary, **job.reading.arguments())
+        return size, _facts(job, list(count), np.array(list(count.values())), ANGSTROM), ANGSTROM
+    told = job.ingest
+    trajectory = open_trajectory(files, boundary=told.boundary, units=told.units, **job.reading.arguments())
+    length = stored_length(trajectory.units)
+    refuse_no_defaults(job, length)
     first = next(iter(trajectory.read(0, 1)))
     height = Box(first.cell, first.origin, np.ones(3, dtype=bool)).height
     size = Size(first.natoms, len(trajectory.frames), job.ingest.chunk, tuple(height.tolist()))
     timesteps = [frame.timestep for frame in trajectory.frames]
-    settings = completed(job.ingest, making_of(files), timesteps)
+    settings = completed(told, making_of(files), timesteps)
     index, names = species_of(first, settings.species, str(files[0]))
-    return size, _facts(job, names, np.bincount(index, minlength=len(names)))
+    return size, _facts(job, names, np.bincount(index, minlength=len(names)), length), length
 
 
-def _facts(job: Recipe, names: list[str], count: np.ndarray) -> dict[str, object]:
+def _facts(job: Recipe, names: list[str], count: np.ndarray, length: str) -> dict[str, object]:
     """What the feature sets will know of the specimen and its shells; see `qsdask.stages.features.facts_of`."""
-    known = named_facts(names, count, radius_of(names, job.ingest.radius_angstrom))
+    known = named_facts(names, count, radius_of(names, job.ingest.radius_angstrom, length))
     return {**known, **facts_of_shells(job.shells.stored())}

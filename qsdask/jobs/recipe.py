@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar, overload
 
 from qsdask.errors import BadDataError, NoInputError, UsageError
-from qsdask.settings import Recipe, Settings, SimulateRecipe, as_toml, validated
+from qsdask.settings import Recipe, Settings, SimulateRecipe, as_toml, refuse_defaults, validated
 
 __all__ = ["SHIPPED", "load_recipe", "settings_text", "shipped_recipe"]
 
@@ -145,3 +145,22 @@ def _apply(text: dict, change: str) -> None:
         if not isinstance(text, dict):
             raise UsageError(f"{name} does not name a setting", code="E-SETTING")
     text[key] = found
+
+
+def refuse_no_defaults(job: Recipe, length: str) -> None:
+    """Refuse a recipe that leaves a length to its default, for glasses of another unit, before any stage does.
+
+    Parameters
+    ----------
+    job : Recipe
+        The recipe.
+    length : str
+        Unit of the lengths of a glass.
+
+    Raises
+    ------
+    UsageError
+        ``E-NO-DEFAULT``.
+    """
+    for part in (job.shells, job.respond, job.train, job.report):
+        refuse_defaults(part, length)

@@ -15,17 +15,20 @@ from qsdask.errors import QSDaskError, UsageError
 from qsdask.files.taken import refuse_taken
 from qsdask.jobs.answers import Answers, content_of, is_answers, numbers_of
 from qsdask.jobs.places import Places, home_of, places_of
-from qsdask.jobs.recipe import load_recipe
+from qsdask.jobs.recipe import load_recipe, refuse_no_defaults
 from qsdask.jobs.recipe_sets import sets_of
 from qsdask.jobs.simulate import simulate
 from qsdask.jobs.trajectories import glasses_of, made_by, runs_of, sources
 from qsdask.settings import Recipe, SpecimenSettings
+from qsdask.settings.base import AUTO
+from qsdask.stages.cutoffs import first_minimum
 from qsdask.stages.features import features
 from qsdask.stages.ingest import ingest
 from qsdask.stages.predict import predict
 from qsdask.stages.respond import respond
 from qsdask.stages.shells import shells
 from qsdask.stages.steps import step_near
+from qsdask.store.reader import StoreReader
 from qsdask.study.evaluate import evaluate
 from qsdask.study.train import train
 from qsdask.views.report import report
@@ -126,6 +129,7 @@ class _Job:
         self._seconds: dict[str, float] = {}
         self._answers = Answers(places.answers)
         self._simulated, self._glasses = glasses_of(plan, base, places.home)
+        self._minimum: float | None = None
         self._features = plan.features.arguments()
         if "convention" not in plan.features.model_fields_set:
             del self._features["convention"]  # that of the shells
@@ -146,9 +150,13 @@ class _Job:
 
     def fill(self, specimen: SpecimenSettings) -> None:
         """Everything of a specimen that needs no model."""
-        store, measured = self.store(specimen), self.plan.respond.arguments()
+        store = self.store(specimen)
         self._ingest(specimen, store)
-        self._do("shells", lambda run: shells(store, **self.plan.shells.arguments(), run=run))
+        refuse_no_defaults(self.plan, StoreReader(store).length)
+        # Only what is given: not every store has the defaults, which are in angstrom.
+        near = self._with_cutoff(store, self.plan.shells.arguments(given_only=True))
+        measured = self._with_cutoff(store, self.plan.respond.arguments(given_only=True))
+        self._do("shells", lambda run: shells(store, **near, run=run))
         self._do("features", lambda run: features(store, **self._features, run=run))
         self._do("respond", lambda run: respond(store, **measured, run=run))
         others = [self.places.stores[name] for name in specimen.run_names]
@@ -156,8 +164,16 @@ class _Job:
             self._ingest(one, path)
             self._do("respond", partial(_response, path, measured))
         if others:
-            above = self.plan.run_threshold
+            above = self.plan.run_threshold if "run_threshold" in self.plan.model_fields_set else None
             self._do("respond", lambda run: respond(store, runs=others, threshold=above, **measured, run=run))
+
+    def _with_cutoff(self, store: Path, settings: dict) -> dict:
+        """Settings whose cut-off is a number: one for all glasses, the first one's, else no two could be learned from."""
+        if settings.get("cutoff") != AUTO:
+            return settings
+        if self._minimum is None:
+            self._minimum = self._do("shells", lambda run: first_minimum(store, run))
+        return {**settings, "cutoff": self._minimum}
 
     def _ingest(self, specimen: SpecimenSettings, store: Path) -> None:
         files = sources(self.plan, specimen, self.base, self._glasses)
@@ -169,7 +185,7 @@ class _Job:
         stores = [self.store(specimen) for specimen in specimens]
         basis = [self.plan.train.stored(), [numbers_of(store) for store in stores]]
         # Whether the model is another one is known when it was trained, and that need not be done twice.
-        settings = {"model": self.model, **self.plan.train.arguments(), "run": self._run}
+        settings = {"model": self.model, **self.plan.train.arguments(given_only=True), "run": self._run}
         with self._timed("train"):
             if not self._answers.made("train", basis, self.model):
                 train(stores, **settings)
@@ -189,13 +205,15 @@ class _Job:
             scores = self._do("evaluate", lambda run: evaluate(store, model=self.model, run=run))
             scores = self._answers.keep(f"evaluate {name}", basis, scores)
         self.scores[name] = scores
-        settings = {**self.plan.report.arguments(), "out": self.places.reports[name]}
-        self.reports[name] = out = settings.pop("out")
+        settings, given = self.plan.report.arguments(), self.plan.report.arguments(given_only=True)
+        self.reports[name] = out = self.places.reports[name]
+        for each in (settings, given):
+            each.pop("out", None)
         basis = [*basis, settings]
         if not self._answers.made(f"report {name}", basis, out):
             more = {"model": self.model, "out": out, "stages": self.rows(), "scores": scores}
             out.parent.mkdir(parents=True, exist_ok=True)
-            self._do("report", lambda run: report(store, **more, **settings, run=run))
+            self._do("report", lambda run: report(store, **more, **given, run=run))
             self._answers.keep(f"report {name}", basis, content_of(out))
 
     def _deformed(self, store: Path) -> list[int]:

@@ -17,6 +17,7 @@ from qsdask import __version__
 from qsdask.errors import BadDataError
 from qsdask.learn.table import Specimen
 from qsdask.learn.validity import clouds_read
+from qsdask.units import ANGSTROM, SIGMA, renamed
 
 __all__ = [
     "FORMAT_VERSION",
@@ -120,7 +121,11 @@ def parse(data: bytes, path: Path) -> dict[str, Any]:
 def _gap(record: dict[str, Any]) -> str | None:
     """What an intact record lacks that every trained model has: without it softness would mean nothing."""
     label, features, mean = record["label"], record["definition"].get("features"), record["scores"].get("mean")
-    for name in ("strain", "threshold", "surface_margin_angstrom", *(["frequency"] if "frequency" in label else [])):
+    length = record["definition"].get("length", ANGSTROM)
+    if length not in (ANGSTROM, SIGMA):
+        return f"its lengths are in {length!r}"
+    margin = renamed("surface_margin_angstrom", length)
+    for name in ("strain", "threshold", margin, *(["frequency"] if "frequency" in label else [])):
         if type(label.get(name)) not in (int, float):
             return f"its label has no {name}"
     if not isinstance(features, dict) or not isinstance(features.get("set"), str):

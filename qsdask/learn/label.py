@@ -40,9 +40,7 @@ def plastic(d2: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
     .. [1] Q. Wang, A. Jain, Nat. Commun. 10, 5537 (2019), doi:10.1038/s41467-019-13511-9.
     """
     if not (np.isfinite(threshold) and threshold > 0):
-        raise UsageError(
-            f"the D2min threshold must be a positive number of angstrom^2, got {threshold!r}", code="E-THRESHOLD"
-        )
+        raise UsageError(f"the D2min threshold must be a positive number, got {threshold!r}", code="E-THRESHOLD")
     d2 = np.asarray(d2)
     valid = np.isfinite(d2) & (d2 >= 0)
     return valid & (d2 > threshold), valid

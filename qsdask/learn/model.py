@@ -19,6 +19,7 @@ from qsdask.learn.definition import FORMAT_VERSION, canonical, definition_digest
 from qsdask.learn.table import Specimen, same_glass
 from qsdask.learn.tree_text import Trees, read_trees
 from qsdask.learn.validity import Cloud
+from qsdask.units import ANGSTROM
 
 __all__ = ["Model", "forest_of"]
 
@@ -81,6 +82,11 @@ class Model:
         share = few / (few + min(1 - few, self.settings["ratio"] * few))
         return share if self.prior <= 0.5 else 1 - share
 
+    @property
+    def length(self) -> str:
+        """Unit of the lengths of the glasses that it was learned from, ``"angstrom"`` or ``"sigma"``."""
+        return str(self.definition.get("length", ANGSTROM))
+
     def names(self) -> list[str]:
         """File names of the trees by draw, then fold."""
         return sorted(self.trees, key=_draw_and_fold)
@@ -137,8 +143,10 @@ class Model:
         Raises
         ------
         BadDataError
-            ``E-FEATURES-DIFFER``, listing the differences.
+            ``E-MODEL-UNITS`` for features of a store whose lengths have another unit; ``E-FEATURES-DIFFER``, listing the
+            differences.
         """
+        self._refuse_other_length(definition.get("length", ANGSTROM))
         found = differences(plain(self.definition), plain(definition), "")
         place = {name: k for k, name in enumerate(columns)}
         missing = [name for name in self.columns if name not in place]
@@ -155,6 +163,15 @@ class Model:
                 hint="compute the features with the model's settings, or train a model on these features",
             )
         return np.array([place[name] for name in self.columns], dtype=np.int64)
+
+    def _refuse_other_length(self, length: str) -> None:
+        if length != self.length:
+            raise BadDataError(
+                f"the model was learned from glasses whose lengths are in {self.length}, those of the store are in {length}",
+                code="E-MODEL-UNITS",
+                why="radii, cut-offs and thresholds of one unit are not those of the other",
+                hint="apply it to glasses of its own unit, or train a model on these",
+            )
 
     def check_specimen(self, key: str, fingerprint: Sequence[float] = ()) -> None:
         """Refuse to be judged on a specimen it was trained on.

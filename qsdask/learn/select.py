@@ -53,8 +53,7 @@ def usable(
     """
     if not margin >= 0 or (margin > 0 and surface_distance is None):
         raise UsageError(
-            f"a margin must be at least 0 angstrom and needs distances from the surfaces, got {margin!r}",
-            code="E-MARGIN",
+            f"a margin must be at least 0 and needs distances from the surfaces, got {margin!r}", code="E-MARGIN"
         )
     if host is not None and species is None:
         raise UsageError("training on the host species needs the species of every atom", code="E-HOST")

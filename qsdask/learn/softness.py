@@ -294,7 +294,9 @@ def softness_of_atoms(
 
 def _check_counts(table: Table, n_folds: int, d2_quantiles: Sequence[float] | None) -> list[str]:
     """Refuse tables that cannot be learned from; say what is thin."""
-    n, n_plastic = len(table), int(np.count_nonzero(table.y))
+    # Of the atoms that there are: a table may hold only those rows of the majority that a draw can choose.
+    n_plastic = max(int(np.count_nonzero(table.y)), sum(s.n_plastic for s in table.specimens))
+    n = max(len(table), sum(s.n_usable for s in table.specimens))
     spread = "" if d2_quantiles is None else f"; D2min quantiles {', '.join(f'{q:.3g}' for q in d2_quantiles)}"
     if n_plastic in (0, n):
         raise BadDataError(
@@ -305,11 +307,13 @@ def _check_counts(table: Table, n_folds: int, d2_quantiles: Sequence[float] | No
         )
     fewest = min(n_plastic, n - n_plastic)
     if fewest < 2 * n_folds:
+        few = fewest == n_plastic
+        change = "a larger strain, a lower threshold" if few else "a smaller strain, a higher threshold"
         raise BadDataError(
-            f"{n_plastic} plastic and {n - n_plastic} other atoms are too few for {n_folds} folds: "
+            f"{n_plastic} plastic and {n - n_plastic} other usable atoms are too few for {n_folds} folds: "
             f"at least {2 * n_folds} of each{spread}",
             code="E-FEW-PLASTIC",
-            hint="more specimens, a larger strain, a lower threshold, or fewer folds",
+            hint=f"more specimens, {change}, or fewer folds",
         )
     warnings = []
     if fewest < _ENOUGH_PLASTIC:

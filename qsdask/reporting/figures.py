@@ -24,9 +24,13 @@ from qsdask.reporting.style import (
     VERMILLION,
     at_strain,
     interval,
+    length_of,
     panel,
+    square,
     styled,
+    threshold_of,
 )
+from qsdask.units import ANGSTROM, renamed, symbol
 
 __all__ = [
     "activation_auc",
@@ -38,8 +42,6 @@ __all__ = [
     "softness_distribution",
 ]
 
-
-_D2 = "D² (Å²)"
 
 #: A group of fewer atoms than this is drawn as its mean only, not as a distribution.
 _LEAST_VIOLIN = 20
@@ -66,7 +68,7 @@ def slice_map(slab: xr.Dataset, *, predicted: float = 0.5) -> Figure:
     width = plane[0, 0] + abs(plane[1, 0])
     tall = float(np.clip(plane[1, 1] / width, 0.25, 2.2))
     figure, axes = panel(6.4 if tall < 1.3 else 4.6, (6.4 if tall < 1.3 else 4.6) * 0.84 * tall + 0.6)
-    threshold = slab.attrs.get("threshold_angstrom2", np.nan)
+    threshold, length = threshold_of(slab), length_of(slab)
     field = slab["map_d2"].values
     # The colours end at twice the threshold: above it, "plastic" is all there is to say.
     top = 2.0 * threshold if np.isfinite(threshold) else np.nanmax(field, initial=1.0)
@@ -100,14 +102,14 @@ def slice_map(slab: xr.Dataset, *, predicted: float = 0.5) -> Figure:
                 linewidths=line,
             )
         )
-    margin = 1.0
+    margin = 1.0 if length == ANGSTROM else 0.5 * slab.attrs[renamed("thickness_angstrom", length)]
     axes.set_xlim(min(0.0, u.min(initial=0.0)) - margin, max(width, u.max(initial=0.0)) + margin)
     axes.set_ylim(min(0.0, v.min(initial=0.0)) - margin, max(plane[1, 1], v.max(initial=0.0)) + margin)
     axes.set_facecolor("#d9d9d9")
     axes.set_aspect("equal")
-    axes.set_xlabel(f"{slab.attrs['u_axis']} (Å)")
-    axes.set_ylabel(f"{slab.attrs['v_axis']} (Å)")
-    bar = figure.colorbar(drawn, ax=axes, label=f"{_D2}, smoothed", shrink=0.9)
+    axes.set_xlabel(f"{slab.attrs['u_axis']} ({symbol(length)})")
+    axes.set_ylabel(f"{slab.attrs['v_axis']} ({symbol(length)})")
+    bar = figure.colorbar(drawn, ax=axes, label=f"D² ({square(slab)}), smoothed", shrink=0.9)
     if np.isfinite(threshold):
         bar.ax.axhline(threshold, color="white", linewidth=1.5)
     axes.set_title(f"white circles: QS > {predicted:g}, drawn to scale; {len(u):,} atoms", loc="left")
@@ -125,11 +127,11 @@ def predicted_given_d2(spectrum: xr.Dataset) -> Figure:
     axes.fill_between(place, low, high, color=BLUE, alpha=0.18, linewidth=0, label=interval(spectrum))
     axes.plot(place, value, "o-", color=BLUE, label="atoms in the bin")
     axes.axhline(spectrum["fraction_predicted"].item(), color=GREY, linestyle="--", linewidth=1.0, label="all atoms")
-    threshold = spectrum.attrs["threshold_angstrom2"]
-    axes.axvline(threshold, color=VERMILLION, linewidth=1.0, label=f"plastic above {threshold:g} Å²")
+    threshold, unit = threshold_of(spectrum), square(spectrum)
+    axes.axvline(threshold, color=VERMILLION, linewidth=1.0, label=f"plastic above {threshold:g} {unit}")
     axes.set_xscale("log")
     axes.set_ylim(0.0, 1.0)
-    axes.set_xlabel(f"{_D2}{at_strain(spectrum)}")
+    axes.set_xlabel(f"D² ({unit}){at_strain(spectrum)}")
     axes.set_ylabel(f"P(QS > {spectrum.attrs['predicted_above']:g} | D²) (fraction)")
     axes.legend(loc="upper left")
     return figure

@@ -18,6 +18,8 @@ from qsdask.files.taken import refuse_taken
 from qsdask.reporting import figures, model_figures, template
 from qsdask.reporting.captions import CAPTIONS
 from qsdask.reporting.picture import encode
+from qsdask.reporting.style import length_of, square, threshold_of
+from qsdask.units import ANGSTROM
 
 __all__ = ["Report", "refuse_other_page", "render", "write_page"]
 
@@ -182,7 +184,7 @@ def _headline(specimen, scores, spectrum) -> str:
     if _known(scores.get("recall")):
         items.append(("Recall", f"{scores['recall']:.3f}", f"published {_PUBLISHED_SCORES['recall']}"))
     if spectrum is not None:
-        where = f"D² > {spectrum.attrs['threshold_angstrom2']:g} Å²"
+        where = f"D² > {threshold_of(spectrum):g} {square(spectrum)}"
         strain = spectrum["strain"].item()
         where += f" at strain {strain:g}" if _known(strain) else ""
         items.append(("Plastic atoms", _percent(spectrum["p_plastic_all"], 2), where))
@@ -291,11 +293,12 @@ def _spectrum_table(spectrum) -> str:
     if spectrum is None:
         return ""
     hard, soft = spectrum.attrs["hard_below"], spectrum.attrs["soft_above"]
+    unit, digits = square(spectrum), ".2f" if length_of(spectrum) == ANGSTROM else ".3g"
     rows = [
         (f"Atoms with QS < {hard:g}", _percent(spectrum["fraction_hard"], 1), "13 %"),
         (f"Atoms with QS > {soft:g}", _percent(spectrum["fraction_soft"], 1), "11 %"),
-        (f"Mean D² of atoms with QS < {hard:g}", f"{spectrum['d2_mean_hard'].item():.2f} Å²", "0.55 Å²"),
-        (f"Mean D² of atoms with QS > {soft:g}", f"{spectrum['d2_mean_soft'].item():.2f} Å²", None),
+        (f"Mean D² of atoms with QS < {hard:g}", f"{spectrum['d2_mean_hard'].item():{digits}} {unit}", "0.55 Å²"),
+        (f"Mean D² of atoms with QS > {soft:g}", f"{spectrum['d2_mean_soft'].item():{digits}} {unit}", None),
         ("Standard deviation of QS", f"{spectrum['qs_std'].item():.3f}", "0.230"),
         ("P(plastic | QS = 0.5) / P(plastic)", f"{spectrum['p_ratio_half'].item():.2f}", "close to 1"),
     ]

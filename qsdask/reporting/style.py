@@ -9,6 +9,8 @@ import xarray as xr
 from matplotlib import style
 from matplotlib.figure import Figure
 
+from qsdask.units import ANGSTROM, renamed, symbol
+
 __all__ = [
     "BLUE",
     "GREEN",
@@ -22,8 +24,11 @@ __all__ = [
     "at_strain",
     "clean",
     "interval",
+    "length_of",
     "panel",
+    "square",
     "styled",
+    "threshold_of",
 ]
 
 STYLE = {
@@ -74,6 +79,21 @@ def panel(width: float = 5.2, height: float = 3.7):
 def clean(name: object, most: int = 60) -> str:
     text = "".join(c if c.isprintable() else "�" for c in str(name))
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def length_of(dataset: xr.Dataset) -> str:
+    """Unit of the lengths of an answer."""
+    return str(dataset.attrs.get("length", ANGSTROM))
+
+
+def square(dataset: xr.Dataset) -> str:
+    """Sign of the unit of D2: Å² or σ²."""
+    return f"{symbol(length_of(dataset))}²"
+
+
+def threshold_of(dataset: xr.Dataset) -> float:
+    """D2 above which an atom is plastic; NaN where none was named."""
+    return float(dataset.attrs.get(renamed("threshold_angstrom2", length_of(dataset)), np.nan))
 
 
 def interval(spectrum: xr.Dataset) -> str:

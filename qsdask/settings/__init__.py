@@ -6,7 +6,7 @@ are their JSON form, so that a store tells how its numbers were made.
 
 from __future__ import annotations
 
-from qsdask.settings.base import Settings, validated
+from qsdask.settings.base import Settings, refuse_defaults, validated
 from qsdask.settings.describe import as_toml, first_line
 from qsdask.settings.recipe import Recipe, SpecimenSettings
 from qsdask.settings.simulation import AlloySettings, DeformSettings, EnsembleSettings, QuenchSettings, SimulateRecipe
@@ -42,5 +42,6 @@ __all__ = [
     "TrainSettings",
     "as_toml",
     "first_line",
+    "refuse_defaults",
     "validated",
 ]

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from qsdask.settings.base import Settings, sections
+from qsdask.settings.base import AUTO, Settings, is_auto, sections
 
 __all__ = ["as_toml", "choices_of", "first_line", "short_name"]
 
@@ -88,7 +88,8 @@ def _told(field: FieldInfo) -> str:
         if getattr(rule, name, None) is not None
     ]
     words = list(choices_of(field).values())
-    text = ", ".join([" or ".join(map(json.dumps, words)) if words else _type(field.annotation), *limits])
+    kind = _type(field.annotation) + f' or "{AUTO}"' * is_auto(field)
+    text = ", ".join([" or ".join(map(json.dumps, words)) if words else kind, *limits])
     return f"{text}; needed" if field.is_required() else text
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from qsdask.settings.base import Axis, Settings
+from qsdask.settings.base import Axis, Cutoff, Settings
 from qsdask.settings.defaults import DEEPEST_TREE, LABEL_STRAIN, PLASTIC_ABOVE
 
 __all__ = [
@@ -30,9 +30,10 @@ _STORED_FACETS = {"none": "hard", "area": "soft"}
 class IngestSettings(Settings):
     """How a trajectory becomes a store."""
 
-    species: dict[int, str] = Field(
+    species: dict[int | str, str] = Field(
         default={},
-        description="element of each atom type, or all in the order of the types, when the file does not tell",
+        description="element of each atom type, or of each label of types, or all in the order of the types, when the file "
+        "does not tell",
     )
     strain_step: float | None = Field(
         default=None,
@@ -50,18 +51,27 @@ class IngestSettings(Settings):
     boundary: str | None = Field(
         default=None, description="LAMMPS boundary, such as ppp or spp, when the file does not tell"
     )
+    units: Literal["lj", "real", "metal", "si", "cgs", "electron", "micro", "nano"] | None = Field(
+        default=None,
+        description="LAMMPS unit style, when the file does not tell; metal (angstrom) otherwise. Lengths in lj stay in "
+        "sigma, those of the other styles become angstrom",
+    )
     radius_angstrom: dict[str, float] = Field(default={}, description="radii that replace Miracle's")
     name: str | None = Field(default=None, description="name of the specimen; the store's own name by default")
     lost_atoms: Literal["error", "mask"] = Field(
         default="error", description="atoms that vanish: refuse the frame, or keep it with NaN for them"
     )
-    added: ClassVar[tuple[str, ...]] = ("strain_file", "loading")
+    added: ClassVar[tuple[str, ...]] = ("strain_file", "loading", "units")
 
     @field_validator("species", mode="before")
     @classmethod
     def _in_order(cls, value: object) -> object:
-        """LAMMPS users name the elements of types 1, 2, ... in this order."""
-        return dict(enumerate(value, start=1)) if isinstance(value, list | tuple) else value
+        """LAMMPS users name the elements of types 1, 2, ... in this order; JSON has texts for keys."""
+        if isinstance(value, list | tuple):
+            return dict(enumerate(value, start=1))
+        if not isinstance(value, dict):
+            return value
+        return {int(key) if isinstance(key, str) and key.isdecimal() else key: name for key, name in value.items()}
 
     @field_validator("boundary")
     @classmethod
@@ -95,7 +105,10 @@ class ReadingSettings(Settings):
 class ShellSettings(Settings):
     """Who is whose neighbour."""
 
-    cutoff_angstrom: float = Field(default=4.0, gt=0, le=30, description="radius of the cut-off shell")
+    cutoff_angstrom: Cutoff = Field(
+        default=4.0,
+        description="radius of the cut-off shell, or auto: the first minimum of g(r) of the undeformed glass",
+    )
     convention: Convention = Field(default="paper", description="mean over all facets, or amlearn's shrinking count")
     facet_fraction: float = Field(
         default=0.05, ge=0, lt=1, description="facets below this share of the mean area are dropped"
@@ -166,8 +179,8 @@ class FeatureSettings(Settings):
 class RespondSettings(Settings):
     """How D2min is measured."""
 
-    cutoff_angstrom: float = Field(
-        default=4.0, gt=0, le=30, description="neighbours within this distance in the reference"
+    cutoff_angstrom: Cutoff = Field(
+        default=4.0, description="neighbours within this distance in the reference, or auto: the first minimum of g(r)"
     )
     normalise: Literal["sum", "mean"] = Field(default="sum", description="sum over the neighbours, or their mean")
 
@@ -175,7 +188,12 @@ class RespondSettings(Settings):
 class PropensitySettings(Settings):
     """How isoconfigurational runs are averaged."""
 
-    threshold: float = Field(default=PLASTIC_ABOVE, gt=0, description="plastic in a run above this D2min, angstrom^2")
+    threshold: float = Field(
+        default=PLASTIC_ABOVE,
+        gt=0,
+        description="plastic in a run above this D2min, angstrom^2",
+        json_schema_extra={"length": 2},
+    )
     runs: list[str] = Field(
         min_length=1, description="stores of the other isoconfigurational runs, relative to the folder of the store"
     )
@@ -204,6 +222,7 @@ class TrainSettings(Settings):
         default=PLASTIC_ABOVE,
         gt=0,
         description="plastic above this D2min, angstrom^2; of propensity, above this fraction of the runs (default 0.5)",
+        json_schema_extra={"length": 2},
     )
     folds: int = Field(default=5, ge=2, le=50, description="models of the cross-validation")
     fold_kind: Literal["stratified", "spatial_block"] = Field(
@@ -228,6 +247,11 @@ class TrainSettings(Settings):
     max_bin: int = Field(default=255, ge=2, le=65535, description="bins of a column")
     seed: int = Field(default=0, ge=0, description="seed of undersampling, folds and boosting")
     added: ClassVar[tuple[str, ...]] = ("frame",)
+
+    def left_lengths(self) -> list[str]:
+        """As of all settings; blocks matter only where folds are made of them."""
+        unused = {"block"} if self.fold_kind != "spatial_block" else set()
+        return [name for name in super().left_lengths() if name not in unused]
 
     @model_validator(mode="before")
     @classmethod

@@ -12,6 +12,7 @@ from qsdask.settings import FeatureSettings
 from qsdask.stages.features import facts_of, quantity_of
 from qsdask.store import ledger
 from qsdask.store.reader import Arrays, StoreReader
+from qsdask.units import ANGSTROM
 
 __all__ = ["definition", "definition_of"]
 
@@ -43,6 +44,8 @@ def definition(root: Arrays, features: Mapping[str, Any], shells: Mapping[str, A
     return {
         "features": {**_implied(root, features["set"]), **features},
         "shells": dict(shells),
+        # A model is of one unit; those of angstrom, which were the first, do not say so.
+        **({} if root.length == ANGSTROM else {"length": root.length}),
         "radii": dict(zip(root.names("atoms/species_name"), root["atoms/radius"][:].tolist(), strict=True)),
     }
 

@@ -26,6 +26,7 @@ from qsdask.quantity import Around, AtomQuantity, coarsened, feature_sets, mediu
 from qsdask.schema import frame_of, group_at
 from qsdask.settings import FeatureSettings, ShellSettings, validated
 from qsdask.space.block import Block, Shell
+from qsdask.stages.cutoffs import half_box_warning
 from qsdask.stages.shells import facts_of_shells
 from qsdask.stages.steps import chosen_steps
 from qsdask.stages.toy import toy_block
@@ -34,6 +35,7 @@ from qsdask.store.reader import Arrays, StoreReader
 from qsdask.store.record import Record, read
 from qsdask.store.task_writer import Work
 from qsdask.store.template import create_group, write_whole
+from qsdask.units import ANGSTROM, renamed, told_in
 
 __all__ = [
     "facts_of",
@@ -128,14 +130,14 @@ def _compute_set(path: Path, frame: int, name: str, chosen: FeatureSettings, fac
     record = Record(
         group,
         (group,),
-        settings_of_set(quantity, chosen),
+        settings_of_set(quantity, chosen, root.length),
         inputs,
         (1 + len(surroundings(quantity)), 1, root.n_domain),
         max(8, -(-max(len(quantity.columns), _width(quantity)) // _chunk(quantity))),
     )
     course = Course(
         record,
-        plan_of(size_of(root), quantity, cutoff),
+        plan_of(size_of(root), quantity, cutoff, root.length),
         partial(_template, path, quantity, group),
         partial(
             features_of_domain,
@@ -145,23 +147,34 @@ def _compute_set(path: Path, frame: int, name: str, chosen: FeatureSettings, fac
             source=source_of_set(name),
         ),
         partial(_compile, quantity),
+        conclude=partial(_conclude, path, quantity, frame),
     )
     run_stage(path, course, run)
 
 
-def settings_of_set(quantity: AtomQuantity, chosen: FeatureSettings) -> dict[str, Any]:
+def settings_of_set(quantity: AtomQuantity, chosen: FeatureSettings, length: str = ANGSTROM) -> dict[str, Any]:
     """What decides the numbers of a set, as it is kept beside them: its name, the settings that it knows, its source."""
     given = chosen.stored()
     known = {name: given[name] for name in _fields(type(quantity)) if name in given}
     if not surroundings(quantity):
         known = {name: value for name, value in known.items() if not name.startswith("coarsen")}
-    return {"set": quantity.name, **known, **source_of_set(quantity.name)}
+    kept = {renamed(name, length): value for name, value in known.items()}
+    return {"set": quantity.name, **kept, **source_of_set(quantity.name)}
 
 
-def plan_of(size: Size, quantity: AtomQuantity, cutoff: float = 0.0) -> StagePlan:
-    """What one feature set will cost, on a cut-off shell of this radius (angstrom)."""
+def _conclude(path: Path, quantity: AtomQuantity, frame: int, target: Path) -> dict:
+    """A word where the set, or its medium range, sees an atom and its own image: cut-offs have theirs from the shells."""
+    own = 0.0 if quantity.shells else quantity.reach
+    reach = max([own, *(way.radius for way in surroundings(quantity))])
+    root = StoreReader(path)
+    found = half_box_warning(root, reach, f"the reach of {quantity.name}, {reach:.3g} {root.length},", frame)
+    return {"warnings": found} if found else {}
+
+
+def plan_of(size: Size, quantity: AtomQuantity, cutoff: float = 0.0, length: str = ANGSTROM) -> StagePlan:
+    """What one feature set will cost, on a cut-off shell of this radius."""
     n_own, n_medium = len(quantity.columns), len(medium_range(quantity))
-    shell_reach = max(SHELL_REACH, cutoff)
+    shell_reach = max(SHELL_REACH, cutoff) if length == ANGSTROM else 1.25 * cutoff
     owned, ghosts = owned_and_ghosts(size, quantity.reach or shell_reach * quantity.rings)
     # The shells of the ghosts are read apart and put behind those of the owned atoms: for a while they are there twice.
     shelled = owned if quantity.rings == 1 else 1.6 * sum(owned_and_ghosts(size, shell_reach))
@@ -343,20 +356,21 @@ def _chunk(quantity: AtomQuantity) -> int:
 
 
 def _template(path: Path, quantity: AtomQuantity, group: str, target: Path) -> None:
-    atoms = StoreReader(path)["atoms/id"]
-    told = told_of_columns(quantity)
+    root = StoreReader(path)
+    atoms, told = root["atoms/id"], told_of_columns(quantity, root.length)
     sizes = {"atom": atoms.shape[0], "feature": len(told["feature"])}
-    create_group(target, group, sizes, {"atom": atoms.chunks[0], "feature": _chunk(quantity)}, {})
+    chunks = {"atom": atoms.chunks[0], "feature": _chunk(quantity)}
+    create_group(target, group, sizes, chunks, {}, root.length)
     write_whole(target, group, told)
 
 
-def told_of_columns(quantity: AtomQuantity) -> dict[str, list[str]]:
-    """Coordinates of the columns of a set, those of the medium range included."""
+def told_of_columns(quantity: AtomQuantity, length: str = ANGSTROM) -> dict[str, list[str]]:
+    """Coordinates of the columns of a set, those of the medium range included, for a store of this unit of length."""
     columns = (*quantity.columns, *medium_range(quantity))
     return {
         "feature": [c.name for c in columns],
-        "unit": [c.unit for c in columns],
-        "meaning": [c.meaning for c in columns],
+        "unit": [told_in(c.unit, length) for c in columns],
+        "meaning": [told_in(c.meaning, length) for c in columns],
     }
 
 

@@ -29,7 +29,7 @@ from qsdask.intake.making import completed, contradictions, making_of
 from qsdask.intake.rowtable import RowTable
 from qsdask.intake.scatter import PIECE_ATOMS, count_warnings, hash_words, scatter_steps
 from qsdask.intake.soundness import refuse_flat, refuse_overlap
-from qsdask.intake.specimen import fingerprint, other_input, species_of, specimen_key
+from qsdask.intake.specimen import fingerprint, labels_of, other_input, species_of, specimen_key
 from qsdask.names import checked_name
 from qsdask.radii import radius_of
 from qsdask.settings import IngestSettings, ReadingSettings, validated
@@ -41,6 +41,7 @@ from qsdask.store.ledger import Record
 from qsdask.store.place import Place
 from qsdask.store.reader import StoreReader
 from qsdask.store.template import create_group, write_whole
+from qsdask.units import ANGSTROM, length_in, scale_of, stored_length
 
 __all__ = ["ingest"]
 
@@ -54,12 +55,13 @@ def ingest(
     trajectory: str | Path | Sequence[str | Path],
     store: str | Path,
     *,
-    species: Mapping[int, str] | Sequence[str] | None = None,
+    species: Mapping[int | str, str] | Sequence[str] | None = None,
     strain_step: float | None = None,
     strain_file: str | Path | Sequence[float] | None = None,
     loading: str | None = None,
     chunk: int | None = None,
     boundary: str | None = None,
+    units: str | None = None,
     radius: Mapping[str, float] | None = None,
     name: str | None = None,
     topology: str | Path | None = None,
@@ -82,9 +84,9 @@ def ingest(
         given, and is kept with the store.
     store : str or Path
         Store to make.
-    species : mapping of int to str, or sequence of str, optional
+    species : mapping of int or str to str, or sequence of str, optional
         Element of each atom type, ``{1: "Cu", 2: "Zr"}`` or ``["Cu", "Zr"]``; needed unless the trajectory names the
-        elements, or has type labels that are elements.
+        elements, or has type labels that are elements. Of labels that are not: ``{"A": "Cu", "B": "Zr"}``.
     strain_step : float, optional
         Strain between consecutive frames, a fraction. Measured from the cell when not given.
     strain_file : path or sequence of float, optional
@@ -96,8 +98,11 @@ def ingest(
         Atoms per domain, chunk and task; 65536 by default. It changes no number.
     boundary : str, optional
         LAMMPS boundary such as ``"ppp"`` or ``"spp"`` for files that do not tell.
+    units : {"lj", "real", "metal", "si", "cgs", "electron", "micro", "nano"}, optional
+        Unit style of LAMMPS for files that do not tell; ``metal`` otherwise. In ``lj`` the store keeps sigma, in the
+        others it keeps angstrom, converted from the lengths of the file.
     radius : mapping of str to float, optional
-        Atomic radii that replace those of Miracle et al. Unit: angstrom.
+        Atomic radii that replace those of Miracle et al.; in ``lj`` units of every species. Unit: angstrom, or sigma.
     name : str, optional
         Name of the specimen; the store's file name by default.
     topology : path, optional
@@ -145,6 +150,7 @@ def ingest(
         loading=loading,
         chunk=chunk,
         boundary=boundary,
+        units=units,
         radius=radius,
         name=name,
         lost_atoms=lost_atoms,
@@ -159,7 +165,10 @@ def ingest(
         restart_overlap=restart_overlap,
     )
     _refuse_other_content(path)
-    source = open_trajectory(trajectory, boundary=settings.boundary, **reading.arguments())
+    source = open_trajectory(trajectory, boundary=settings.boundary, units=settings.units, **reading.arguments())
+    length = stored_length(source.units)
+    # Kept where it decides numbers, whoever told it.
+    settings = settings.model_copy(update={"units": None if length_in(source.units) == ANGSTROM else source.units})
     timesteps = [frame.timestep for frame in source.frames]
     made = making_of(trajectory)
     settings = completed(settings, made, timesteps)
@@ -170,20 +179,20 @@ def ingest(
     box = Box(first.cell, first.origin, first.periodic)
     kind, names = species_of(first, settings.species, source.frames[0].path)
     kinds = {} if first.type is None else {int(t): int(k) for t, k in zip(first.type, kind, strict=True)}
-    radii = radius_of(names, settings.radius_angstrom)
+    radii = radius_of(names, settings.radius_angstrom, length)
     position = box.wrap(first.position)
     order = bisect(position, first.id, box, settings.chunk)
     rows = domain_rows(len(order), settings.chunk)
     name = settings.name or path.stem
     if not (path / "zarr.json").is_file():  # a store that is there keeps its name
         checked_name(name, "specimen")
-    kept = {**settings.stored(), "name": name, "reference_hash": first.digest, "timestep": timesteps}
+    kept = {**settings.stored(length), "name": name, "reference_hash": first.digest, "timestep": timesteps}
     record = Record(KEY, ("atoms", "frames", "domains"), kept, {}, (1, len(timesteps), 1), len(rows) + 6)
     if not run.overwrite:
         _refuse_other_frames(path, record, source)
     atoms = {"id": first.id[order], "species": kind[order], "species_name": names, "radius": radii}
     cells, flips = continued_cells(source.frames)
-    policy = Policy(kinds, tuple(names), cells, settings.lost_atoms)
+    policy = Policy(kinds, tuple(names), cells, settings.lost_atoms, labels_of(first, kind, names))
     scratch = path / SCRATCH
 
     def template(target: Path) -> None:
@@ -200,7 +209,7 @@ def ingest(
         }
         target.mkdir(parents=True, exist_ok=True)
         for group in ("atoms", "frames", "domains"):
-            create_group(target, group, sizes, {"step": 1, "atom": min(settings.chunk, len(order))}, {})
+            create_group(target, group, sizes, {"step": 1, "atom": min(settings.chunk, len(order))}, {}, length)
         write_whole(target, "atoms", atoms)
         write_whole(target, "frames", {"periodic": first.periodic, "xyz": ["x", "y", "z"], "timestep": timesteps})
         write_whole(target, "domains", {"row": rows})
@@ -212,7 +221,7 @@ def ingest(
         Place(path).remove_all(SCRATCH)
         notes = [*source.warnings, *flips, *warnings_of_reference(first, kind), *contradictions(settings, made)]
         found = _provenance(target, source, settings, atoms, position[order], notes)
-        return {**found, "reading": reading.stored(), **({"simulated": made} if made else {})}
+        return {**found, **_units(source), "reading": reading.stored(), **({"simulated": made} if made else {})}
 
     course = Course(
         record,
@@ -228,6 +237,14 @@ def ingest(
     return path
 
 
+def _units(source: Trajectory) -> dict:
+    """Unit style of the files, and the factor that made their lengths those of the store; nothing for angstrom."""
+    if length_in(source.units) == ANGSTROM:
+        return {}
+    stored = stored_length(source.units)
+    return {"units": {"style": source.units, "stored": stored, "factor": scale_of(source.units)}}
+
+
 def plan_of(size: Size) -> StagePlan:
     """What ingesting a trajectory will cost."""
     # A piece of text and its arrays; of the rows by id at most the pages that its ids need.
@@ -239,7 +256,7 @@ def again(path: Path, record: Record, run: Run, source: Sequence[str | Path] | N
     """Ingest with the settings of a record; see `qsdask.engine.recompute.again`."""
     if source is None:
         return False
-    kept = {name: value for name, value in record.settings.items() if name in IngestSettings.model_fields}
+    kept = IngestSettings.among(record.settings)
     # How its files were read decides no setting, but it must be read in that way again.
     reading = record.facts.get("reading", {})
     ingest(source, path, **IngestSettings(**kept).arguments(), **reading, run=run)

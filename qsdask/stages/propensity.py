@@ -14,7 +14,7 @@ from qsdask.engine.course import Course, run_stage
 from qsdask.engine.reading import read_rows
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, NoInputError, ResumableError, UsageError
-from qsdask.settings import PropensitySettings, validated
+from qsdask.settings import PropensitySettings, refuse_defaults, validated
 from qsdask.store import ledger
 from qsdask.store.identity import StoreAt
 from qsdask.store.ledger import Record
@@ -29,7 +29,7 @@ KEY = "response/propensity"
 #: Steps that one unit of work takes: the rows of the other runs are found once for all of them.
 STEPS_PER_UNIT = 8
 
-#: Largest difference of strains, and of reference cells in angstrom, that is rounding of text.
+#: Largest difference of strains, and of reference cells in angstrom or sigma, that is rounding of text.
 ROUNDING = 1e-6
 
 
@@ -70,6 +70,7 @@ def propensity(path: Path, runs: Sequence[str | Path], threshold: float | None, 
     """
     chosen = validated(PropensitySettings, threshold=threshold, runs=_names(path, runs))
     mine = ledger.require(path, "response/d2min")
+    refuse_defaults(chosen, StoreReader(path).length)
     inputs = {"ingest": mine.inputs["ingest"], "response/d2min": mine.digest}
     seen = {_input(path): path}
     others: list[StoreAt] = []
@@ -219,5 +220,7 @@ def _rows_of(root: StoreReader, ids: np.ndarray, domain: int) -> np.ndarray:
 def _template(path: Path, target: Path) -> None:
     root = StoreReader(path)
     n_step, n_atom, _ = root["frames/position"].shape
-    create_group(target, KEY, {"step": n_step, "atom": n_atom}, {"step": 1, "atom": root["atoms/id"].chunks[0]}, {})
+    create_group(
+        target, KEY, {"step": n_step, "atom": n_atom}, {"step": 1, "atom": root["atoms/id"].chunks[0]}, {}, root.length
+    )
     write_whole(target, KEY, {"strain": root["frames/strain"][:]})

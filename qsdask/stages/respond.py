@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -16,8 +17,9 @@ from qsdask.engine.neighbourhood import with_current
 from qsdask.engine.where import Run
 from qsdask.kernels.cells import neighbour_shell
 from qsdask.response.d2min import D2Min
-from qsdask.settings import RespondSettings, validated
+from qsdask.settings import RespondSettings, refuse_defaults, validated
 from qsdask.space.block import Shell
+from qsdask.stages.cutoffs import MOST_IN_RESPONSE, cutoff_warnings, resolved
 from qsdask.stages.propensity import propensity
 from qsdask.stages.toy import toy_block
 from qsdask.store import ledger
@@ -37,7 +39,7 @@ STEPS_PER_UNIT = 8
 def respond(
     store: str | Path,
     *,
-    cutoff: float | None = None,
+    cutoff: float | Literal["auto"] | None = None,
     normalise: str | None = None,
     runs: Sequence[str | Path] = (),
     threshold: float | None = None,
@@ -49,8 +51,9 @@ def respond(
     ----------
     store : str or Path
         A specimen's store, after `qsdask.ingest`.
-    cutoff : float, optional
-        Neighbours of the undeformed frame within this distance count; 4.0 by default. Unit: angstrom.
+    cutoff : float or "auto", optional
+        Neighbours of the undeformed frame within this distance count; 4.0 by default. ``"auto"``: up to the first minimum
+        of g(r), see `qsdask.stages.cutoffs.first_minimum`; the number is kept. Unit: angstrom.
     normalise : {"sum", "mean"}, optional
         Sum over the neighbours (default) or their mean.
     runs : sequence of paths
@@ -71,36 +74,46 @@ def respond(
     ------
     QSDaskError
         When the store is missing, incomplete, or the response was computed with other settings; ``E-RUNS-DIFFER`` when
-        the others are not runs of this glass.
+        the others are not runs of this glass. ``E-NO-DEFAULT`` for a length that is not given in a store whose lengths are
+        in sigma: there all lengths are, and their squares.
     """
     path, run = Path(store), run or Run()
     # What was measured in another way stays when only the runs are asked for.
-    if not runs or cutoff is not None or normalise is not None or ledger.read(path, KEY) is None:
-        _measure(path, cutoff, normalise, run)
-    if runs:
-        propensity(path, runs, threshold, run)
+    with run.shared() as together:
+        if not runs or cutoff is not None or normalise is not None or ledger.read(path, KEY) is None:
+            _measure(path, cutoff, normalise, together)
+        if runs:
+            propensity(path, runs, threshold, together)
     return path
 
 
-def _measure(path: Path, cutoff: float | None, normalise: str | None, run: Run) -> None:
+def _measure(path: Path, cutoff: float | str | None, normalise: str | None, run: Run) -> None:
     settings = validated(RespondSettings, cutoff=cutoff, normalise=normalise)
     source = ledger.require(path, "ingest")
-    size = size_of(StoreReader(path))
+    root = StoreReader(path)
+    refuse_defaults(settings, root.length)
+    settings, size = resolved(settings, path, run), size_of(root)
     shape = (1, size.n_step, size.n_domain)
-    record = Record(KEY, (KEY,), settings.stored(), {"ingest": source.digest}, shape, 2)
+    record = Record(KEY, (KEY,), settings.stored(root.length), {"ingest": source.digest}, shape, 2)
     course = Course(
         record,
         plan_of(size, settings.cutoff_angstrom),
         partial(_template, path),
         partial(respond_of_domain, settings=settings.stored()),
         _compile,
+        conclude=partial(_conclude, path, settings.cutoff_angstrom, run),
         steps_per_unit=STEPS_PER_UNIT,
     )
     run_stage(path, course, run)
 
 
+def _conclude(path: Path, cutoff: float, run: Run, target: Path) -> dict:
+    found = cutoff_warnings(path, cutoff, run, most=MOST_IN_RESPONSE)
+    return {"warnings": found} if found else {}
+
+
 def plan_of(size: Size, cutoff: float) -> StagePlan:
-    """What D2min over neighbours within this distance (angstrom) will cost."""
+    """What D2min over neighbours within this distance will cost."""
     owned, ghosts = owned_and_ghosts(size, cutoff)
     work = (owned + ghosts) * 170 + owned * (SLOTS["cutoff"] * 20 + 400)
     return plan_stage("respond", size, work=work, tasks=size.n_step * size.n_domain, ghosts=ghosts)
@@ -130,7 +143,9 @@ def respond_of_domain(work: Work, part: int, domain: int, steps: list[int], *, s
 def _template(path: Path, target: Path) -> None:
     root = StoreReader(path)
     n_step, n_atom, _ = root["frames/position"].shape
-    create_group(target, KEY, {"step": n_step, "atom": n_atom}, {"step": 1, "atom": root["atoms/id"].chunks[0]}, {})
+    create_group(
+        target, KEY, {"step": n_step, "atom": n_atom}, {"step": 1, "atom": root["atoms/id"].chunks[0]}, {}, root.length
+    )
     # The strain coordinate is one small chunk, not one a step.
     write_whole(target, KEY, {"strain": root["frames/strain"][:]})
 

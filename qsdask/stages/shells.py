@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,8 +19,9 @@ from qsdask.errors import BadDataError, QSDaskError
 from qsdask.kernels.cells import neighbour_shell
 from qsdask.kernels.tessellate import COINCIDENT, UNCERTIFIED, keep_facets, security_radius, voronoi_shell
 from qsdask.schema import frame_of, group_at
-from qsdask.settings import ShellSettings, validated
+from qsdask.settings import ShellSettings, refuse_defaults, validated
 from qsdask.space.block import Block
+from qsdask.stages.cutoffs import MOST_IN_SHELL, cutoff_warnings, resolved
 from qsdask.stages.steps import chosen_steps
 from qsdask.stages.toy import toy_block
 from qsdask.store import ledger
@@ -29,6 +30,7 @@ from qsdask.store.reader import StoreReader
 from qsdask.store.record import read
 from qsdask.store.task_writer import Work
 from qsdask.store.template import create_group
+from qsdask.units import ANGSTROM
 
 __all__ = [
     "SlotOverflow",
@@ -48,7 +50,7 @@ def shells(
     store: str | Path,
     *,
     step: int | Sequence[int] = 0,
-    cutoff: float | None = None,
+    cutoff: float | Literal["auto"] | None = None,
     convention: str | None = None,
     facet_fraction: float | None = None,
     open_radius: float | None = None,
@@ -64,8 +66,9 @@ def shells(
     step : int or sequence of int
         Frames, the undeformed one by default; negative numbers count from the end. Settings that are not given are for
         deformed frames those of the undeformed glass.
-    cutoff : float, optional
-        Radius of the cut-off shell; 4.0 by default. Unit: angstrom.
+    cutoff : float or "auto", optional
+        Radius of the cut-off shell; 4.0 by default. ``"auto"``: the first minimum of g(r) of the undeformed glass, see
+        `qsdask.stages.cutoffs.first_minimum`; the number is kept. Unit: angstrom.
     convention : {"paper", "amlearn"}, optional
         Rule by which small facets are dropped.
     facet_fraction : float, optional
@@ -89,14 +92,16 @@ def shells(
     BadDataError
         ``E-OVERLAP`` when two atoms sit at one place.
     UsageError
-        ``E-STEP`` for a step that the store does not have.
+        ``E-STEP`` for a step that the store does not have; ``E-NO-DEFAULT`` for a length that is not given in a store
+        whose lengths are in sigma: there all lengths are.
     QSDaskError
         When the store is missing, incomplete, or computed with other settings.
 
     Notes
     -----
     Each domain is tessellated with a halo; a cell counts only when no atom outside the halo could cut it, otherwise
-    the halo is widened for that cell. Facet areas, edges and volumes are those of the full cell. Atoms that a frame
+    the halo is widened for that cell. A cut-off and radii that cannot be meant are warnings of the stage; see
+    `qsdask.stages.cutoffs.cutoff_warnings`. Facet areas, edges and volumes are those of the full cell. Atoms that a frame
     has lost have no neighbours in it, and are nobody's neighbours.
     """
     path, run = Path(store), run or Run()
@@ -123,11 +128,13 @@ def _settings_of_frame(path: Path, frame: int, given: ShellSettings) -> ShellSet
 
 def _shells_of_frame(path: Path, frame: int, settings: ShellSettings, run: Run) -> None:
     source = ledger.require(path, "ingest")
-    size = size_of(StoreReader(path))
+    root = StoreReader(path)
+    refuse_defaults(settings, root.length)
+    settings, size, length = resolved(settings, path, run), size_of(root), root.length
     record = Record(
         group_at(frame, "shells"),
         tuple(group_at(frame, f"shells/{name}") for name in SLOTS),
-        settings.stored(),
+        settings.stored(length),
         {"ingest": source.digest},
         (1, 1, size.n_domain),
         12,
@@ -137,10 +144,11 @@ def _shells_of_frame(path: Path, frame: int, settings: ShellSettings, run: Run) 
     while True:
         course = Course(
             record,
-            plan_of(size, settings.cutoff_angstrom, slots),
+            plan_of(size, settings.cutoff_angstrom, slots, length),
             partial(_template, path, frame, dict(slots)),
-            partial(shells_of_domain, frame=frame, settings=settings.stored()),
+            partial(shells_of_domain, frame=frame, settings=settings.stored(length)),
             _compile,
+            conclude=partial(_conclude, path, settings.cutoff_angstrom, frame, run),
         )
         try:
             return run_stage(path, course, run, removed)
@@ -149,9 +157,14 @@ def _shells_of_frame(path: Path, frame: int, settings: ShellSettings, run: Run) 
             run = replace(run, overwrite=True)
 
 
-def plan_of(size: Size, cutoff: float, slots: Mapping[str, int] = SLOTS) -> StagePlan:
-    """What the shells of a frame will cost, with a cut-off shell of this radius (angstrom)."""
-    owned, ghosts = owned_and_ghosts(size, first_reach(cutoff))
+def _conclude(path: Path, cutoff: float, frame: int, run: Run, target: Path) -> dict:
+    found = cutoff_warnings(path, cutoff, run, most=MOST_IN_SHELL, frame=frame)
+    return {"warnings": found} if found else {}
+
+
+def plan_of(size: Size, cutoff: float, slots: Mapping[str, int] = SLOTS, length: str = ANGSTROM) -> StagePlan:
+    """What the shells of a frame will cost, with a cut-off shell of this radius."""
+    owned, ghosts = owned_and_ghosts(size, first_reach(cutoff, length))
     work = (owned + ghosts) * 140 + owned * slot_bytes(slots)
     return plan_stage("shells", size, work=work, ghosts=ghosts, n_slot=slots["voronoi"])
 
@@ -178,9 +191,9 @@ def facts_of_shells(stored: Mapping[str, Any] | None) -> dict[str, object]:
     return {name: getattr(settings, name) for name in ("tessellation", "facet_fraction")}
 
 
-def first_reach(cutoff: float) -> float:
-    """Halo that a domain gets first, for a cut-off shell of this radius. Unit: angstrom."""
-    return max(FIRST_REACH, cutoff)
+def first_reach(cutoff: float, length: str = ANGSTROM) -> float:
+    """Halo that a domain gets first, for a cut-off shell of this radius. It decides no number."""
+    return max(FIRST_REACH, cutoff) if length == ANGSTROM else 1.5 * cutoff
 
 
 class SlotOverflow(QSDaskError):
@@ -204,21 +217,22 @@ class GlobalShell:
 
 
 def tessellated(
-    load: Callable[[float], Block], settings: ShellSettings, radii: np.ndarray, frame: int = 0
+    load: Callable[[float], Block], settings: ShellSettings, radii: np.ndarray, frame: int = 0, length: str = ANGSTROM
 ) -> tuple[GlobalShell, GlobalShell]:
     """Both shells of one domain, from whatever can load its block with a given reach.
 
     Parameters
     ----------
     load : callable
-        ``load(reach)`` returns the `Block` with all atoms within `reach` (angstrom) of the owned ones.
+        ``load(reach)`` returns the `Block` with all atoms within `reach` of the owned ones.
     settings : ShellSettings
         Cut-off, facet rule, open radius, tessellation.
     radii : float64 array, shape (n_kind,)
         Radii of all species of the specimen: how far a radical tessellation must look follows the extremes.
-        Unit: angstrom.
     frame : int
         Named when atoms overlap.
+    length : str
+        Unit of all lengths.
 
     Returns
     -------
@@ -230,7 +244,7 @@ def tessellated(
     BadDataError
         ``E-OVERLAP`` when two atoms sit at one place.
     """
-    reach = first_reach(settings.cutoff_angstrom)
+    reach = first_reach(settings.cutoff_angstrom, length)
     # Atoms beyond this reach cannot tell whether a cell stays within the open radius.
     radical = settings.tessellation == "radical"
     spread = radii.max() ** 2 - radii.min() ** 2 if radical else 0.0
@@ -251,7 +265,7 @@ def tessellated(
             select=select,
         )
         if (found.state & COINCIDENT).any():
-            _refuse_overlap(block, found.state, frame)
+            _refuse_overlap(block, found.state, frame, length)
         kept = keep_facets(found, settings.facet_fraction, settings.convention == "amlearn")
         shell = _global(
             block,
@@ -275,7 +289,7 @@ def tessellated(
 def shells_of_domain(work: Work, part: int, domain: int, steps: list[int], *, frame: int, settings: dict) -> None:
     root, made = work.reader(), work.own()
     load = partial(halo_block, root, domain, step=frame)
-    voronoi, cutoff = tessellated(load, ShellSettings(**settings), root["atoms/radius"][:], frame)
+    voronoi, cutoff = tessellated(load, ShellSettings(**settings), root["atoms/radius"][:], frame, root.length)
     rows, held = root.rows(domain), held_rows(root, domain, frame)
     with work.committing(part, steps[0], domain) as writer:
         for name, shell in (("voronoi", voronoi), ("cutoff", cutoff)):
@@ -295,7 +309,7 @@ def _template(path: Path, frame: int, slots: dict[str, int], target: Path) -> No
     n_atom, chunk = root["atoms/id"].shape[0], root["atoms/id"].chunks[0]
     for name, n_slot in slots.items():
         sizes = {"atom": n_atom, "slot": n_slot, "vector": 3}
-        create_group(target, group_at(frame, f"shells/{name}"), sizes, {"atom": chunk}, {})
+        create_group(target, group_at(frame, f"shells/{name}"), sizes, {"atom": chunk}, {}, root.length)
 
 
 def _compile() -> None:
@@ -334,13 +348,13 @@ def _padded(value: np.ndarray, n_slot: int, fill: float) -> np.ndarray:
     return out
 
 
-def _refuse_overlap(block: Block, state: np.ndarray, frame: int) -> None:
+def _refuse_overlap(block: Block, state: np.ndarray, frame: int, length: str) -> None:
     atom = int(np.flatnonzero(state & COINCIDENT)[0])
     distance = np.linalg.norm(block.position - block.position[atom], axis=1)
     distance[atom] = np.inf
     other = int(np.argmin(distance))
     raise BadDataError(
-        f"rows {block.row[atom]} and {block.row[other]} are {distance[other]:.3g} angstrom apart",
+        f"rows {block.row[atom]} and {block.row[other]} are {distance[other]:.3g} {length} apart",
         code="E-OVERLAP",
         frame=frame,
         why="two atoms at one place have no Voronoi cells of their own",

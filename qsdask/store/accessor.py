@@ -11,6 +11,7 @@ from qsdask.errors import NoInputError, UsageError
 from qsdask.schema import group_at
 from qsdask.settings.defaults import HARD_BELOW, LABEL_STRAIN, PLASTIC_ABOVE, SOFT_ABOVE
 from qsdask.space.strain import first_pass, passed_again
+from qsdask.units import ANGSTROM
 
 __all__ = ["SoftnessAccessor"]
 
@@ -88,7 +89,7 @@ class SoftnessAccessor:
         return self._where(atoms, atoms["qs"] < threshold)
 
     def plastic(
-        self, strain: float = LABEL_STRAIN, threshold: float = PLASTIC_ABOVE, frame: int | None = None
+        self, strain: float = LABEL_STRAIN, threshold: float | None = None, frame: int | None = None
     ) -> xr.Dataset:
         """Atoms whose D2min exceeds a threshold at a strain.
 
@@ -96,8 +97,8 @@ class SoftnessAccessor:
         ----------
         strain : float
             A fraction. The frame in which it is first passed is taken, with a warning where it is passed again.
-        threshold : float
-            Unit: angstrom^2.
+        threshold : float, optional
+            5 by default, in angstrom^2; where lengths are in sigma there is no default.
         frame : int, optional
             Instead of `strain`; negative ones count from the end.
 
@@ -111,9 +112,10 @@ class SoftnessAccessor:
         BadDataError
             ``E-STRAIN`` when no frame was stored at the strain.
         UsageError
-            ``E-STEP`` when the store has no such frame.
+            ``E-STEP`` when the store has no such frame; ``E-NO-DEFAULT``.
         """
         atoms = self._deformed(self.atoms())
+        threshold = self._threshold(atoms, threshold)
         if frame is None:
             stored = atoms["strain"].values
             step = first_pass(stored, strain)
@@ -124,13 +126,13 @@ class SoftnessAccessor:
         now = atoms.isel(step=step)
         return self._where(now, now["valid"] & (now["d2min"] > threshold))
 
-    def activation(self, threshold: float = PLASTIC_ABOVE, model: str | None = None) -> xr.Dataset:
+    def activation(self, threshold: float | None = None, model: str | None = None) -> xr.Dataset:
         """Mean QS of the atoms plastic at each strain, and their number.
 
         Parameters
         ----------
-        threshold : float
-            D2min above which an atom is plastic. Unit: angstrom^2.
+        threshold : float, optional
+            D2min above which an atom is plastic; 5 by default, in angstrom^2, as of `plastic`.
         model : str, optional
             Name of the softness.
 
@@ -140,6 +142,7 @@ class SoftnessAccessor:
             ``qs_plastic(step)`` and ``n_plastic(step)``; `qsdask.activation` gives the full analysis.
         """
         atoms = self._deformed(self.atoms(self._model(model)))
+        threshold = self._threshold(atoms, threshold)
         plastic = atoms["valid"] & (atoms["d2min"] > threshold) & atoms["qs"].notnull()
         mean = atoms["qs"].where(plastic).mean("atom")
         number = plastic.sum("atom")
@@ -176,6 +179,18 @@ class SoftnessAccessor:
         if "d2min" not in atoms:
             raise NoInputError("no response in this store", code="E-STAGE-MISSING", hint="qsdask respond STORE")
         return atoms
+
+    @staticmethod
+    def _threshold(atoms: xr.Dataset, given: float | None) -> float:
+        """D2min above which an atom is plastic, which has a default in angstrom^2 only."""
+        unit = atoms["d2min"].attrs["units"]
+        if given is None and unit != f"{ANGSTROM}^2":
+            raise UsageError(
+                f"D2min is in {unit} here, so that there is no default for the threshold",
+                code="E-NO-DEFAULT",
+                hint="give threshold=NUMBER",
+            )
+        return PLASTIC_ABOVE if given is None else given
 
     @staticmethod
     def _where(atoms: xr.Dataset, mask: xr.DataArray) -> xr.Dataset:

@@ -14,6 +14,7 @@ import numpy as np
 
 from qsdask import schema
 from qsdask.store.reader import StoredArray
+from qsdask.units import ANGSTROM, told_in
 
 __all__ = ["StoreInMemory"]
 
@@ -25,6 +26,7 @@ class HeldArray:
     array: np.ndarray
     chunks: tuple[int, ...]
     fill_value: Any
+    attrs: Any
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -52,10 +54,12 @@ class StoreInMemory:
     ----------
     rows : int64 array, shape (n_domain, 2)
         First row of every domain and the row after its last.
+    length : str
+        Unit of all lengths; see `qsdask.units`.
     """
 
-    def __init__(self, rows: np.ndarray) -> None:
-        self.domain_rows = rows
+    def __init__(self, rows: np.ndarray, length: str = ANGSTROM) -> None:
+        self.domain_rows, self.length = rows, length
         self._chunk = int(rows[0, 1] - rows[0, 0])
         self._held: dict[str, HeldArray] = {}
 
@@ -67,9 +71,9 @@ class StoreInMemory:
             chunks = tuple(
                 self._chunk if dim == "atom" else size for dim, size in zip(variable.dims, shape, strict=True)
             )
-            self._held[f"{group}/{variable.name}"] = HeldArray(
-                np.full(shape, variable.fill_value, dtype), chunks, variable.fill_value
-            )
+            marks = {"units": told_in(variable.units, self.length), "long_name": variable.long_name}
+            array = np.full(shape, variable.fill_value, dtype)
+            self._held[f"{group}/{variable.name}"] = HeldArray(array, chunks, variable.fill_value, marks)
 
     def put(self, group: str, values: Mapping[str, Any]) -> None:
         """Fill whole arrays of a group."""

@@ -14,12 +14,18 @@ from qsdask import schema
 from qsdask.store.durable import DurableStore
 from qsdask.store.manifest import put_folders
 from qsdask.store.reader import open_checked
+from qsdask.units import ANGSTROM, told_in
 
 __all__ = ["create_array", "create_group", "write_whole"]
 
 
 def create_group(
-    path: Path, group: str, sizes: Mapping[str, int], chunks: Mapping[str, int], attributes: Mapping[str, object]
+    path: Path,
+    group: str,
+    sizes: Mapping[str, int],
+    chunks: Mapping[str, int],
+    attributes: Mapping[str, object],
+    length: str = ANGSTROM,
 ) -> None:
     """Create a group and the complete template of its arrays, replacing what was there.
 
@@ -33,18 +39,25 @@ def create_group(
         Length and chunk length of every dimension; a dimension without a chunk length is one chunk.
     attributes : mapping
         Attributes of the group.
+    length : str
+        Unit of the lengths of the store.
     """
     put_folders(Path(path), group)
     zarr.create_group(DurableStore(path), path=group, zarr_format=3, overwrite=True, attributes=dict(attributes))
     for variable in schema.variables_of(group):
-        create_array(path, group, variable, sizes, chunks)
+        create_array(path, group, variable, sizes, chunks, length)
 
 
 def create_array(
-    path: Path, group: str, variable: schema.Variable, sizes: Mapping[str, int], chunks: Mapping[str, int]
+    path: Path,
+    group: str,
+    variable: schema.Variable,
+    sizes: Mapping[str, int],
+    chunks: Mapping[str, int],
+    length: str = ANGSTROM,
 ) -> None:
     """Create one registered array; see `create_group`."""
-    marks: dict[str, Any] = {"units": variable.units, "long_name": variable.long_name}
+    marks: dict[str, Any] = {"units": told_in(variable.units, length), "long_name": variable.long_name}
     coordinates = [v for v in schema.variables_of(group) if v.coordinate and (v.name,) != v.dims]
     beside = [c.name for c in coordinates if set(c.dims) <= set(variable.dims)]
     if beside and not variable.coordinate:

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from qsdask.analysis import activation as by_strain
-from qsdask.analysis.counts import described
+from qsdask.analysis.counts import described, in_length
 from qsdask.engine.reduce import reduced
 from qsdask.engine.where import Run
 from qsdask.space.strain import branch_name, branches
@@ -39,7 +39,7 @@ def activation(
     model : str or Path
         Model folder, or its name, whose softness is followed.
     threshold : float, optional
-        D2min above which an atom is plastic; the model's own label by default. Unit: angstrom^2.
+        D2min above which an atom is plastic; the model's own label by default. Unit: angstrom^2, or sigma^2.
     frame : int or sequence of int, optional
         Tell of these frames only; what came before them still counts. Negative numbers count from the end.
     run : Run, optional
@@ -71,6 +71,7 @@ def activation(
     branch.attrs |= {"flag_values": [*known], "flag_meanings": " ".join(branch_name(k) for k in known)}
     number = described(np.arange(found.sizes["step"]), "step", "frame, counted from the undeformed one, 0")
     found = found.assign_coords(frame=number, branch=branch)
+    found = in_length(found, StoreReader(path).length)
     return found if frame is None else found.isel(step=chosen_steps(path, frame))
 
 

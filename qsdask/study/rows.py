@@ -15,6 +15,7 @@ from qsdask.learn.shipped import folder_of
 from qsdask.names import name_of_model
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
+from qsdask.units import ANGSTROM, SIGMA
 
 __all__ = ["LabelledRows", "labelled_rows", "softness_group", "surface_distance", "usable_softness"]
 
@@ -61,7 +62,7 @@ def labelled_rows(
     step : int
         Frame of the label.
     label : mapping
-        ``threshold``, ``frequency``, ``surface_margin_angstrom`` and ``host`` of a model.
+        ``threshold``, ``frequency``, surface margin and ``host`` of a model.
 
     Returns
     -------
@@ -76,7 +77,7 @@ def labelled_rows(
     d2, y, known = _labels(root, rows, step, label)
     there = root.names(f"features/{feature_set}/feature")
     value = root[f"features/{feature_set}/value"][rows][:, [there.index(name) for name in columns]]
-    margin = float(label["surface_margin_angstrom"])
+    margin = margin_of(label)
     names = root.names("atoms/species_name")
     host = label.get("host")
     if host is not None and host not in names:
@@ -151,8 +152,13 @@ def usable_softness(root: StoreReader, domain: int, group: str, label: Mapping) 
     float64 array, shape (n,)
     """
     rows = root.rows(domain)
-    near = surface_distance(root, rows) < float(label["surface_margin_angstrom"])
+    near = surface_distance(root, rows) < margin_of(label)
     return np.where(near, np.nan, root[f"{group}/qs"][rows])
+
+
+def margin_of(label: Mapping) -> float:
+    """Surface margin of a model's label, which carries its unit in its name. Unit: that of the model's glasses."""
+    return float(next(label[name] for length in (ANGSTROM, SIGMA) if (name := f"surface_margin_{length}") in label))
 
 
 def softness_group(path: Path, model: str | Path) -> str:

@@ -8,19 +8,22 @@ import numpy as np
 import xarray as xr
 
 from qsdask.analysis import slab
+from qsdask.analysis.counts import in_length
 from qsdask.engine.reading import read_box
 from qsdask.engine.reduce import reduced
 from qsdask.engine.where import Run
+from qsdask.settings import ReportSettings, refuse_defaults, validated
 from qsdask.stages.steps import label_step
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 from qsdask.study.rows import softness_group, usable_softness
+from qsdask.units import ANGSTROM
 
 __all__ = ["slice_through"]
 
 
 def slice_through(
-    store: str | Path, *, model: str | Path, axis: str = "y", thickness: float = 2.0, run: Run | None = None
+    store: str | Path, *, model: str | Path, axis: str = "y", thickness: float | None = None, run: Run | None = None
 ) -> xr.Dataset:
     """Cut a slice through the middle of the undeformed glass.
 
@@ -32,8 +35,8 @@ def slice_through(
         Model folder, or its name.
     axis : {"x", "y", "z"}
         Normal of the slice.
-    thickness : float
-        Unit: angstrom.
+    thickness : float, optional
+        2 by default, in angstrom; where lengths are in sigma there is no default.
     run : Run, optional
         Cluster, workers, progress.
 
@@ -44,15 +47,24 @@ def slice_through(
 
     Raises
     ------
+    UsageError
+        ``E-NO-DEFAULT``.
     QSDaskError
         When the response or the softness is missing or incomplete.
     """
     path = Path(store)
+    length = StoreReader(path).length
+    chosen = validated(ReportSettings, slice_thickness=thickness)
+    refuse_defaults(chosen, length)
+    thickness = chosen.slice_thickness_angstrom
     group = softness_group(path, model)
     label = ledger.require(path, group).settings["label"]
     fixed = {"group": group, "label": label, "step": label_step(path, label), "axis": axis, "thickness": thickness}
     parts = reduced(path, (group, "response/d2min"), _part, dict.__or__, run or Run(), "slice", **fixed)
-    return slab.finalise(slab.join([parts[domain] for domain in sorted(parts)]))
+    # Pixels and smoothing of a slice of 2 angstrom are 0.5 and 1.5; of other units only the thickness is known.
+    pixel, smoothing = (0.5, 1.5) if length == ANGSTROM else (0.25 * thickness, 0.75 * thickness)
+    whole = slab.join([parts[domain] for domain in sorted(parts)])
+    return in_length(slab.finalise(whole, pixel=pixel, smoothing=smoothing), length)
 
 
 def _part(

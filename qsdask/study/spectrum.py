@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from qsdask.analysis import spectrum as at_strain
+from qsdask.analysis.counts import in_length
 from qsdask.engine.reduce import reduced
 from qsdask.engine.where import Run
+from qsdask.settings.defaults import PLASTIC_ABOVE
 from qsdask.stages.steps import label_step
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 from qsdask.study.response import plastic_above
 from qsdask.study.rows import softness_group, usable_softness
+from qsdask.units import ANGSTROM
 
 __all__ = ["spectrum"]
 
@@ -48,13 +52,17 @@ def spectrum(
     label = ledger.require(path, group).settings["label"]
     step = label_step(path, label if strain is None else {"strain": strain}, frame)
     ledger.require(path, "response/d2min")
-    fixed = {"group": group, "label": label, "step": step, "threshold": plastic_above(path, label, threshold)}
-    return at_strain.finalise(
-        reduced(path, (group, "response/d2min"), _part, at_strain.combine, run, "spectrum", **fixed)
-    )
+    above, length = plastic_above(path, label, threshold), StoreReader(path).length
+    # What D2 is usual is known in angstrom; in another unit it is told from the threshold.
+    edges = at_strain.D2_EDGES if length == ANGSTROM else at_strain.D2_EDGES * (above / PLASTIC_ABOVE)
+    fixed = {"group": group, "label": label, "step": step, "threshold": above, "edges": edges}
+    found = reduced(path, (group, "response/d2min"), _part, at_strain.combine, run, "spectrum", **fixed)
+    return in_length(at_strain.finalise(found), length)
 
 
-def _part(root: StoreReader, domain: int, *, group: str, label: dict, step: int, threshold: float) -> xr.Dataset:
+def _part(
+    root: StoreReader, domain: int, *, group: str, label: dict, step: int, threshold: float, edges: np.ndarray
+) -> xr.Dataset:
     rows = root.rows(domain)
     return at_strain.partial(
         usable_softness(root, domain, group, label),
@@ -62,4 +70,5 @@ def _part(root: StoreReader, domain: int, *, group: str, label: dict, step: int,
         root["response/d2min/valid"][step, rows],
         threshold,
         strain=float(root["frames/strain"][step]),
+        d2_edges=edges,
     )

@@ -21,7 +21,7 @@ from qsdask.errors import BadDataError, CannotCreateError
 from qsdask.learn import Specimen, Table, definition_digest
 from qsdask.learn.validity import share_sampled
 from qsdask.names import checked_name, name_of_model
-from qsdask.settings import TrainSettings, validated
+from qsdask.settings import TrainSettings, refuse_defaults, validated
 from qsdask.stages.definition import definition_of
 from qsdask.stages.steps import label_note, label_step
 from qsdask.store import ledger
@@ -30,6 +30,7 @@ from qsdask.store.reader import StoreReader
 from qsdask.store.unchanged import unchanged
 from qsdask.study.response import response_of
 from qsdask.study.rows import labelled_rows
+from qsdask.units import renamed
 
 __all__ = ["train"]
 
@@ -60,11 +61,13 @@ def train(
     Raises
     ------
     UsageError
-        ``E-NAMING`` for a folder whose name cannot be that of a softness.
+        ``E-NAMING`` for a folder whose name cannot be that of a softness; ``E-NO-DEFAULT`` for a threshold or margin that is
+        not given for glasses whose lengths are in sigma.
     BadDataError
         ``E-NO-USABLE``: a store without atoms to learn from; ``E-ONE-CLASS``, ``E-FEW-PLASTIC``: labels from which nothing
         can be learned; ``E-STRAIN``: no frame at the label's strain, or a frame that has another strain in each store;
-        ``E-FEATURES-DIFFER``: stores whose features were defined differently.
+        ``E-FEATURES-DIFFER``: stores whose features were defined differently; ``E-MODEL-UNITS``: stores of lengths in
+        angstrom and in sigma.
     CannotCreateError
         ``E-EXISTS`` when another model, or something else, is there.
 
@@ -133,6 +136,8 @@ def train(
 
 def _agreed(paths: Sequence[Path], chosen: TrainSettings) -> tuple[dict, dict]:
     """Label and feature definition, the same for all stores."""
+    length = _one_length(paths)
+    refuse_defaults(chosen, length)
     whole = [definition_of(path, chosen.set) for path in paths]
     definitions = [{name: value for name, value in one.items() if name != "radii"} for one in whole]
     responses = [response_of(path, averaged=chosen.label == "propensity") for path in paths]
@@ -150,13 +155,28 @@ def _agreed(paths: Sequence[Path], chosen: TrainSettings) -> tuple[dict, dict]:
             )
     label = {
         **_moment(paths, chosen),
-        "surface_margin_angstrom": chosen.surface_margin_angstrom,
+        renamed("surface_margin_angstrom", length): chosen.surface_margin_angstrom,
         "host": chosen.host,
         "threshold": chosen.threshold,
         **responses[0],
         **({"frequency": chosen.threshold} if chosen.label == "propensity" else {}),
     }
     return label, {**definitions[0], "radii": radii}
+
+
+def _one_length(paths: Sequence[Path]) -> str:
+    """Unit of the lengths of all stores."""
+    found = [StoreReader(path).length for path in paths if ledger.require(path, "ingest")]
+    for path, length in zip(paths, found, strict=True):
+        if length != found[0]:
+            raise BadDataError(
+                f"the lengths of this store are in {length}, those of {paths[0]} in {found[0]}",
+                code="E-MODEL-UNITS",
+                file=path,
+                why="one model has one cut-off and one threshold",
+                hint="learn from glasses of one unit",
+            )
+    return found[0]
 
 
 def _moment(paths: Sequence[Path], chosen: TrainSettings) -> dict:
@@ -170,9 +190,17 @@ def _moment(paths: Sequence[Path], chosen: TrainSettings) -> dict:
 
 
 def _notes(paths: Sequence[Path], label: dict) -> list[str]:
-    """What must be said of the label's frame, with the name of the glass; in an order that is not that of the stores."""
-    names = {path: ledger.require(path, "ingest").settings["name"] for path in paths}
-    return sorted(f"{note} ({names[path]})" for path in paths for note in label_note(path, label))
+    """What must be said of the label's frame, of shells and of response, with the name of the glass; in an order that is not
+    that of the stores.
+    """
+    told = []
+    for path in paths:
+        name = ledger.require(path, "ingest").settings["name"]
+        stages = (ledger.read(path, key) for key in ("shells", "response/d2min"))
+        found = [w for stage in stages if stage for w in stage.facts.get("warnings", [])]
+        notes = [*label_note(path, label), *(f"{w['code']}: {w['text']}" for w in found)]
+        told += [f"{note} ({name})" for note in notes]
+    return sorted(set(told))
 
 
 def columns_of(root: StoreReader, chosen: TrainSettings) -> tuple[str, ...]:

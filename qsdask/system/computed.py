@@ -28,7 +28,9 @@ def add_shells(store: StoreInMemory, settings: ShellSettings) -> None:
         for name, n_slot in slots.items():
             store.create(f"shells/{name}", {"atom": store.n_atom, "slot": n_slot, "vector": 3})
         try:
-            _each(store, partial(shells_of_domain, store, 0, steps=[0], frame=0, settings=settings.stored()))
+            _each(
+                store, partial(shells_of_domain, store, 0, steps=[0], frame=0, settings=settings.stored(store.length))
+            )
         except SlotOverflow as overflow:
             slots[overflow.shell] = enough_slots(slots[overflow.shell], overflow.needed)
         else:
@@ -52,18 +54,20 @@ def add_features(store: StoreInMemory, chosen: FeatureSettings, shells: ShellSet
     dict
         How they are defined; see `qsdask.stages.definition`.
     """
-    facts = {**facts_of(store), **facts_of_shells(shells.stored())}
+    facts = {**facts_of(store), **facts_of_shells(shells.stored(store.length))}
     quantity = quantity_of(chosen.set, chosen, facts)
     if quantity.shells:
         add_shells(store, shells)
-    group, told = f"features/{quantity.name}", told_of_columns(quantity)
+    group, told = f"features/{quantity.name}", told_of_columns(quantity, store.length)
     store.create(group, {"atom": store.n_atom, "feature": len(told["feature"])})
     store.put(group, told)
     settings = {**chosen.stored(), "set": quantity.name}
     for part in range(1 + len(surroundings(quantity))):
         of_part = partial(features_of_domain, store, part, steps=[0], frame=0, settings=settings)
         _each(store, partial(of_part, facts=facts, source=source_of_set(quantity.name)))
-    return definition(store, settings_of_set(quantity, chosen), shells.stored() if quantity.shells else {})
+    return definition(
+        store, settings_of_set(quantity, chosen, store.length), shells.stored(store.length) if quantity.shells else {}
+    )
 
 
 def add_softness(store: StoreInMemory, model: Model, name: str, *, accept: bool = False) -> str:
@@ -101,7 +105,7 @@ def add_response(store: StoreInMemory, settings: RespondSettings) -> None:
     n_step = store["frames/position"].shape[0]
     store.create("response/d2min", {"step": n_step, "atom": store.n_atom})
     steps = list(range(n_step))
-    _each(store, partial(respond_of_domain, store, 0, steps=steps, settings=settings.stored()))
+    _each(store, partial(respond_of_domain, store, 0, steps=steps, settings=settings.stored(store.length)))
 
 
 def _each(store: StoreInMemory, task: Callable) -> None:

@@ -18,6 +18,7 @@ from qsdask.store import ledger
 from qsdask.store.place import Place
 from qsdask.store.reader import StoreReader
 from qsdask.store.record import Record
+from qsdask.units import SIGMA
 
 __all__ = ["export", "exportable"]
 
@@ -60,7 +61,7 @@ def export(
     Returns
     -------
     Path
-        The file.
+        The file. Where lengths are in sigma it says so, as a dump in ``lj`` units does; `qsdask.ingest` understands both.
 
     Raises
     ------
@@ -86,6 +87,7 @@ def export(
         species=root.names("atoms/species_name"),
         columns={name: found[name].array.dtype for name in columns},
         timestep=int(root["frames/timestep"][step]),
+        units="lj" if root.length == SIGMA else None,
     ) as writer:
         for first, stop in root.domain_rows.tolist():
             rows = slice(first, stop)

@@ -13,6 +13,7 @@ from qsdask.store.beside import BESIDE
 from qsdask.store.ledger import Record
 from qsdask.store.place import Place
 from qsdask.store.reader import StoreReader
+from qsdask.units import renamed
 
 __all__ = ["info", "specimen_of", "warnings_of"]
 
@@ -79,7 +80,7 @@ def warnings_of(store: str | Path, stage: str, step: int = 0) -> list[str]:
 
 
 def specimen_of(path: Path) -> dict:
-    """What an ingested specimen is: name, atoms, steps, domains, species and their shares, strain, loading, cell."""
+    """What an ingested specimen is: name, atoms, steps, domains, species and their shares, strain, loading, units, cell."""
     root = StoreReader(path)
     n_step, n_atom, _ = root["frames/position"].shape
     names = root.names("atoms/species_name")
@@ -95,6 +96,17 @@ def specimen_of(path: Path) -> dict:
         "species": {name: round(float(s), 4) for name, s in zip(names, share, strict=True)},
         "strain": [float(strain.min()), float(strain.max())],
         "loading": source.facts.get("loading", {}).get("name", ""),
-        "cell_angstrom": box.cell.tolist(),
+        "length": root.length,
+        "units": _units(root.length, source.facts.get("units")),
+        renamed("cell_angstrom", root.length): box.cell.tolist(),
         "periodic": [bool(p) for p in box.periodic],
     }
+
+
+def _units(length: str, read: dict | None) -> str:
+    """Unit of the lengths, and what became of those of the file."""
+    if read is None:
+        return length
+    if read["factor"] == 1.0:
+        return f"{length}, as in the file ({read['style']} units)"
+    return f"{length}, {read['factor']:.12g} times the lengths of the file ({read['style']} units)"

@@ -11,13 +11,16 @@ from qsdask.engine.where import Run
 from qsdask.learn import Model, loaded
 from qsdask.names import name_of_model
 from qsdask.reporting.page import Report, refuse_other_page, render, write_page
+from qsdask.settings import ReportSettings, refuse_defaults, validated
 from qsdask.stages.steps import label_step
 from qsdask.store import ledger
+from qsdask.store.reader import StoreReader
 from qsdask.store.record import Record
 from qsdask.study.activation import activation
 from qsdask.study.evaluate import evaluate
 from qsdask.study.slice import slice_through
 from qsdask.study.spectrum import spectrum
+from qsdask.units import ANGSTROM, symbol
 from qsdask.views.info import specimen_of
 
 __all__ = ["next_commands", "report"]
@@ -39,7 +42,7 @@ def report(
     model: str | Path,
     out: str | Path = "report.html",
     slice_axis: str = "y",
-    slice_thickness: float = 2.0,
+    slice_thickness: float | None = None,
     stages: Sequence[Mapping] = (),
     scores: Mapping | None = None,
     run: Run | None = None,
@@ -56,8 +59,8 @@ def report(
         HTML file. A page that qsdask wrote is replaced, another file only if `run` overwrites.
     slice_axis : {"x", "y", "z"}
         Normal of the pictured slice.
-    slice_thickness : float
-        Unit: angstrom.
+    slice_thickness : float, optional
+        2 by default, in angstrom; where lengths are in sigma there is no default.
     stages : sequence of mappings
         Rows of a table of stages and times, when the caller took them.
     scores : mapping, optional
@@ -80,6 +83,7 @@ def report(
     path, run = Path(store), run or Run()
     refuse_other_page(out, overwrite=run.overwrite)
     found = loaded(str(model))
+    refuse_defaults(validated(ReportSettings, slice_thickness=slice_thickness), StoreReader(path).length)
     with run.shared() as here:
         scores = evaluate(path, model=model, run=here) if scores is None else scores
         by_strain = activation(path, model=model, run=here)
@@ -96,6 +100,7 @@ def report(
             "frames": about["steps"],
             "strain": f"{about['strain'][0]:g} to {about['strain'][1]:g}"
             + (f", {about['loading']}" if about["loading"] else ""),
+            **({} if about["length"] == ANGSTROM else {"lengths": about["units"]}),
             "composition": ", ".join(f"{name} {share:.2%}" for name, share in about["species"].items()),
             "excluded": scores["excluded"],
         },
@@ -141,7 +146,7 @@ def next_commands(store: Path, model: str | Path, frame: int = -1) -> list[str]:
 def _model(found: Model, name: str) -> dict[str, object]:
     """What the report tells of the model."""
     label = found.label
-    text = f"D2min > {label['threshold']:g} Å² at strain {label['strain']:g}"
+    text = f"D2min > {label['threshold']:g} {symbol(found.length)}² at strain {label['strain']:g}"
     if "frequency" in label:
         text += f", in more than {label['frequency']:g} of the isoconfigurational runs"
     trained = (f"{s.name} ({s.n_atoms:,} atoms, {s.n_plastic:,} plastic)" for s in found.specimens)

@@ -14,7 +14,7 @@ __all__ = ["READERS", "VERSIONS"]
 
 SPECIES = {1: "Cu", 2: "Zr"}
 #: Options of the reader alone; the others are of the checks.
-READING = ("boundary", "strict", "assume_order", "restart_overlap", "skip_bad_frames")
+READING = ("boundary", "units", "strict", "assume_order", "restart_overlap", "skip_bad_frames")
 
 
 def read_with_qsdask(paths, options, stored):

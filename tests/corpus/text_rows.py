@@ -195,9 +195,18 @@ def _headers(make):
     )
     make.add("A10-units-change", changed, refuse("E-UNITS", line=ANY_LINE))
     make.add("A10-units-unknown", text(FRAMES[0], head="ITEM: UNITS\nmetl\n"), refuse("E-UNITS", "E-HEADER", line=2))
-    for style in ("lj", "si", "cgs", "electron", "micro", "nano"):
+    for style, scale in {"lj": 1.0, "real": 1.0, "electron": 0.529177210903, "micro": 1e4, "nano": 10.0}.items():
         whole = "".join(text(f, head=f"ITEM: UNITS\n{style}\n") for f in FRAMES)
-        make.add(f"A10-lengths-of-{style}", whole, refuse("E-UNITS", line=1), policy=True)
+        due = read([f.but(cell=scale * f.cell, position=scale * f.position) for f in FRAMES])
+        radii = {"radius": {"Cu": 0.5, "Zr": 0.6}} if style == "lj" else {}
+        make.add(f"A10-lengths-of-{style}", whole, due, policy=True, **radii)
+        make.add(f"A10-{style}-as-told", WHOLE, due, policy=True, units=style, **radii)
+    for style in ("si", "cgs"):
+        whole = "".join(text(f, head=f"ITEM: UNITS\n{style}\n") for f in FRAMES)
+        make.add(f"A10-a-box-of-11-{style}", whole, refuse("E-BOX", line=8), policy=True)
+    make.add(
+        "A10-told-otherwise", WHOLE.replace("ITEM", "ITEM: UNITS\nlj\nITEM", 1), refuse("E-UNITS", line=1), units="si"
+    )
     for name, head in {"units": "ITEM: UNITS\nme\0tal\n", "time": "ITEM: TIME\n0.5\x0c\n"}.items():
         due = refuse("E-NUL", "E-HEADER", line=2)
         make.add(f"A10-control-byte-in-{name}", text(FRAMES[0], head=head), due, policy=name == "time")

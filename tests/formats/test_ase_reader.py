@@ -146,7 +146,6 @@ ROWS = [f"Cu {k} 1 2 {k}" for k in range(5)]
         (extxyz(rows=[*ROWS[:4], "Cu 1 1.5 2"]), "E-LINE: the line has 4 columns"),
         (extxyz(rows=[*ROWS[:4], "# no atom"]), "E-LINE"),
         (extxyz(rows=[*ROWS[:4], "Cu 1 1.5 2 0"]), "E-DUP-ID: atom id 0 appears twice"),
-        (extxyz(rows=[*ROWS[:4], "Xq 1 1.5 2 9"]), "E-FORMAT: ASE cannot read"),
         (extxyz(rows=[*ROWS[:4], "X 1 1.5 2 9"]), "E-NAME: an atom has no element"),
         (extxyz(rows=[*ROWS[:4], "Cu 1 1.5 2 9.5"]), "E-FORMAT"),
         (extxyz(properties="species:S:1:pos:R:3:id:R:1"), "E-NUMBER: column 'id' needs whole"),

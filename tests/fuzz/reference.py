@@ -23,6 +23,8 @@ VALUE_LINES = {b"UNITS": 1, b"TIME": 1, b"TIMESTEP": 1, b"NUMBER OF ATOMS": 1, b
 NEEDED = (b"TIMESTEP", b"NUMBER OF ATOMS", b"BOX BOUNDS", b"ATOMS")
 STARTS = (b"ITEM: TIMESTEP", b"ITEM: UNITS", b"ITEM: TIME")
 STYLES = (b"lj", b"real", b"metal", b"si", b"cgs", b"electron", b"micro", b"nano")
+#: Angstrom, or sigma, in the unit of length of every style.
+SCALE = dict(zip(STYLES, (1.0, 1.0, 1.0, 1e10, 1e8, 0.529177210903, 1e4, 10.0), strict=True))
 COORDINATES = (("", False, "wrapped"), ("u", False, "unwrapped"), ("s", True, "wrapped"), ("su", True, "unwrapped"))
 LONGEST_NAME, MOST_NAMES, MOST_COLUMNS = 8, 128, 1000
 
@@ -253,13 +255,13 @@ def _header(lines, units):
     natoms = _integer(items[b"NUMBER OF ATOMS"])
     if natoms < 1:
         raise Refused("no atoms", items[b"NUMBER OF ATOMS"][0] + 1)
-    cell, origin, boundary = _box(*items[b"BOX BOUNDS"])
     time = _reals(items[b"TIME"][2][0], 1, items[b"TIME"][0] + 1)[0] if b"TIME" in items else None
     if b"UNITS" in items:
         here, _, (style,) = items[b"UNITS"]
         if style.strip() not in STYLES:
             raise Refused("unknown unit style", here + 1)
         units = style.strip().decode()
+    cell, origin, boundary = _box(*items[b"BOX BOUNDS"], _scale(units))
     names = [word.decode("utf-8", "backslashreplace") for word in items[b"ATOMS"][1].split()]
     wanted, scaled, convention = _columns(names, items[b"ATOMS"][0])
     picture = Picture(
@@ -321,7 +323,11 @@ def _reals(text, n, here):
     return [_real(token, here) for token in tokens]
 
 
-def _box(here, title, lines):
+def _scale(units):
+    return SCALE[units.encode()] if units else 1.0
+
+
+def _box(here, title, lines, scale):
     words = title.split()
     general = words[:2] == [b"abc", b"origin"]
     tilted = words[:3] == [b"xy", b"xz", b"yz"]
@@ -332,7 +338,8 @@ def _box(here, title, lines):
         if len(flag) != 2 or not set(flag) <= set(b"pfsm") or (b"p" in flag and flag != b"pp"):
             raise Refused("boundary flags", here)
     boundary = tuple(flag.decode() for flag in flags) or None
-    v = [_reals(line, 4 if general else 3 if tilted else 2, here + 1 + k) for k, line in enumerate(lines)]
+    width = 4 if general else 3 if tilted else 2
+    v = [[scale * x for x in _reals(line, width, here + 1 + k)] for k, line in enumerate(lines)]
     if general:
         cell, origin = [row[:3] for row in v], [row[3] for row in v]
     else:
@@ -385,6 +392,8 @@ def _atom(picture, line, names, wanted, here):
         point = [picture.origin[k] + sum(s[a] * picture.cell[a][k] for a in range(3)) for k in range(3)]
         if not all(map(math.isfinite, point)):
             raise Refused("overflow of a scaled coordinate", here)
+    else:
+        point = [_scale(picture.units) * x for x in point]
     if picture.type is not None:
         if int(row["type"]) < 1:
             raise Refused("type below 1", here)
@@ -401,8 +410,6 @@ def _trajectory(frames):
     """Frames that can follow each other; one written twice counts once."""
     kept = []
     for frame in frames:
-        if frame.units and frame.units not in ("metal", "real"):
-            raise Refused("lengths are not in angstrom")
         if frame.boundary is None:
             raise Refused("boundary unknown")
         if any(frame.same(other) for other in kept):
@@ -417,6 +424,8 @@ def _trajectory(frames):
                 raise Refused("boundaries mixed")
             if frame.units and before.units and frame.units != before.units:
                 raise Refused("units mixed")
+            if {frame.units or "metal", before.units or "metal"} - {"metal", "real"} and frame.units != before.units:
+                raise Refused("units of some frames are not said")
         kept.append(frame)
     if len(kept) > 1 and not all(frame.has_id for frame in kept):
         raise Refused("no ids")

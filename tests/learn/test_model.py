@@ -560,3 +560,18 @@ def test_a_model_that_is_whole_and_no_model_is_told(folder, said):
     file.write_text(json.dumps(record))
     with pytest.raises(BadDataError, match=f"(?s)E-MODEL-CONTENT: the model cannot be used.*{said}"):
         load_model(folder)
+
+
+def test_too_few_are_counted_among_all_atoms_not_the_rows_drawn(tables):
+    table, rows = tables[0], np.arange(len(tables[0]))
+    for few, told, way in (
+        (rows < 9, "9 plastic and 99991 other", "lower"),
+        (rows >= 9, "99991 plastic and 9 other", "higher"),
+    ):
+        plastic = 9 if few[0] else 99991
+        specimens = (Specimen("0a", "a", 100000, 100000, plastic), *relabelled(table, few).specimens[1:])
+        thin = Table(specimens, table.specimen, table.id, table.X, few, table.columns)
+        with pytest.raises(
+            BadDataError, match=rf"(?s)E-FEW-PLASTIC: {told} usable atoms are too few.*a {way} threshold"
+        ):
+            train(thin, definition={}, label={})

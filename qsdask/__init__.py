@@ -42,6 +42,7 @@ _WHERE = {
     "run": "qsdask.jobs.run",
     "shells": "qsdask.stages.shells",
     "simulate": "qsdask.jobs.simulate",
+    "surface": "qsdask.stages.surface",
     "train": "qsdask.study.train",
     "verify": "qsdask.care.verify",
     "AtomQuantity": "qsdask.quantity",

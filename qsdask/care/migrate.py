@@ -17,10 +17,12 @@ from qsdask import schema
 from qsdask.care.verify import verify
 from qsdask.engine.reading import read_box
 from qsdask.engine.tasks import progress_bar
+from qsdask.engine.where import Run
 from qsdask.errors import NoInputError
 from qsdask.files.lock import writing
 from qsdask.intake.loading import loading_of
 from qsdask.settings import IngestSettings
+from qsdask.stages.surface import surface_when_missing
 from qsdask.store import ledger
 from qsdask.store.durable import DurableStore, content_words, name_word
 from qsdask.store.ledger import Record, Task
@@ -63,7 +65,8 @@ def migrate(store: str | Path, *, progress: bool = True) -> Path:
     -------
     Path
         The store. One of the present format gets the deformation gradient of its frames and the name of its loading, if
-        it does not have them; its strains stay those that its labels rest on.
+        it does not have them, and the distances of its atoms from free surfaces, which models then go by; its strains stay
+        those that its labels rest on.
 
     Raises
     ------
@@ -95,6 +98,9 @@ def migrate(store: str | Path, *, progress: bool = True) -> Path:
             for key in keys(root):
                 Place(root).remove_all(f"ledger/{key}/{WAITING}")
         _add_gradient(root, progress)
+        # In threads of this process: others would take longer to start than most stores take.
+        if (ingested := read_record(root, "ingest")) is not None and ingested.complete:
+            surface_when_missing(root, Run(cluster="threads", progress=progress))
     return root
 
 

@@ -21,7 +21,7 @@ from qsdask.radii import radius_of
 from qsdask.settings import Recipe, SpecimenSettings
 from qsdask.simulation.crystal import counts, sites
 from qsdask.space.box import Box
-from qsdask.stages import features, ingest, predict, respond, shells
+from qsdask.stages import features, ingest, predict, respond, shells, surface
 from qsdask.stages.features import named_facts, quantity_of
 from qsdask.stages.shells import facts_of_shells
 
@@ -65,6 +65,7 @@ def plan(
         learned = quantity_of(job.train.set, job.features, facts)
         made[specimen.name] = [
             ingest.plan_of(size),
+            surface.plan_of(size),
             shells.plan_of(size, cutoff),
             respond.plan_of(size, job.respond.cutoff_angstrom),
             *(features.plan_of(size, quantity_of(name, job.features, facts), cutoff) for name in names),

@@ -18,6 +18,7 @@ from qsdask.settings.stages import (
     ReportSettings,
     RespondSettings,
     ShellSettings,
+    SurfaceSettings,
     TrainSettings,
 )
 
@@ -37,6 +38,7 @@ __all__ = [
     "ShellSettings",
     "SimulateRecipe",
     "SpecimenSettings",
+    "SurfaceSettings",
     "TrainSettings",
     "as_toml",
     "first_line",

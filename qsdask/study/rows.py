@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from qsdask.engine.reading import read_box
 from qsdask.errors import BadDataError, NoInputError, UsageError
 from qsdask.learn import loaded, plastic, plastic_in_runs, usable
 from qsdask.names import name_of_model
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
+from qsdask.study.surface import surface_distance, surface_ledgers
 
-__all__ = ["LabelledRows", "labelled_rows", "softness_group", "surface_distance", "usable_softness"]
+__all__ = ["LabelledRows", "labelled_rows", "softness_group", "softness_ledgers", "usable_softness"]
 
 
 class LabelledRows(NamedTuple):
@@ -103,34 +103,6 @@ def _labels(root: StoreReader, rows: slice, step: int, label: Mapping) -> tuple[
     return d2, *plastic(np.where(valid, d2, np.nan), label["threshold"])
 
 
-def surface_distance(root: StoreReader, rows: slice) -> np.ndarray:
-    """Distance of reference atoms to the nearest free surface.
-
-    Parameters
-    ----------
-    root : StoreReader
-        Store.
-    rows : slice
-        Rows asked for.
-
-    Returns
-    -------
-    float64 array, shape (n,)
-        Measured along the axes without periodic boundary from the outermost atoms; infinite where all sides are
-        periodic. Unit: angstrom.
-    """
-    box = read_box(root, 0)
-    position = root["frames/position"][0, rows]
-    distance = np.full(len(position), np.inf)
-    bounds = root["domains/bounds"][0]
-    reduced = box.reduced(position)
-    for axis in np.flatnonzero(~np.asarray(box.periodic, dtype=bool)):
-        low, high = bounds[:, 0, axis].min(), bounds[:, 1, axis].max()
-        inside = np.minimum(reduced[:, axis] - low, high - reduced[:, axis]) * box.height[axis]
-        distance = np.minimum(distance, inside)
-    return distance
-
-
 def usable_softness(root: StoreReader, domain: int, group: str, label: Mapping) -> np.ndarray:
     """QS of the rows of a domain, NaN where the place of the atom forbids its use.
 
@@ -184,3 +156,8 @@ def softness_group(path: Path, model: str | Path) -> str:
             hint=f"qsdask predict {path} --model {model} --overwrite",
         )
     return group
+
+
+def softness_ledgers(path: Path, group: str, label: Mapping) -> tuple[str, ...]:
+    """Ledgers of what a question about softness and response reads; ``E-MARGIN`` as of `surface_ledgers`."""
+    return (group, "response/d2min", *surface_ledgers(path, float(label["surface_margin_angstrom"])))

@@ -14,7 +14,7 @@ from qsdask.engine.where import Run
 from qsdask.stages.steps import label_step
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
-from qsdask.study.rows import softness_group, usable_softness
+from qsdask.study.rows import softness_group, softness_ledgers, usable_softness
 
 __all__ = ["slice_through"]
 
@@ -51,7 +51,7 @@ def slice_through(
     group = softness_group(path, model)
     label = ledger.require(path, group).settings["label"]
     fixed = {"group": group, "label": label, "step": label_step(path, label), "axis": axis, "thickness": thickness}
-    parts = reduced(path, (group, "response/d2min"), _part, dict.__or__, run or Run(), "slice", **fixed)
+    parts = reduced(path, softness_ledgers(path, group, label), _part, dict.__or__, run or Run(), "slice", **fixed)
     return slab.finalise(slab.join([parts[domain] for domain in sorted(parts)]))
 
 

@@ -13,7 +13,7 @@ from qsdask.stages.steps import label_step
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 from qsdask.study.response import plastic_above
-from qsdask.study.rows import softness_group, usable_softness
+from qsdask.study.rows import softness_group, softness_ledgers, usable_softness
 
 __all__ = ["spectrum"]
 
@@ -50,7 +50,7 @@ def spectrum(
     ledger.require(path, "response/d2min")
     fixed = {"group": group, "label": label, "step": step, "threshold": plastic_above(path, label, threshold)}
     return at_strain.finalise(
-        reduced(path, (group, "response/d2min"), _part, at_strain.combine, run, "spectrum", **fixed)
+        reduced(path, softness_ledgers(path, group, label), _part, at_strain.combine, run, "spectrum", **fixed)
     )
 
 

@@ -29,6 +29,7 @@ from qsdask.store.reader import StoreReader
 from qsdask.store.unchanged import unchanged
 from qsdask.study.response import response_of
 from qsdask.study.rows import labelled_rows
+from qsdask.study.surface import surface_ledgers, surface_note
 
 __all__ = ["train"]
 
@@ -81,7 +82,8 @@ def train(
     response = "response/propensity" if chosen.label == "propensity" else "response/d2min"
     with ExitStack() as stack:
         for path in paths:
-            stack.enter_context(unchanged(path, (f"features/{chosen.set}", response)))
+            surfaces = surface_ledgers(path, chosen.surface_margin_angstrom)
+            stack.enter_context(unchanged(path, (f"features/{chosen.set}", response, *surfaces)))
         label, definition = _agreed(paths, chosen)
         label_of = [
             (store, domain, label_step(Path(store.path), label))
@@ -164,9 +166,12 @@ def _moment(paths: Sequence[Path], chosen: TrainSettings) -> dict:
 
 
 def _notes(paths: Sequence[Path], label: dict) -> list[str]:
-    """What must be said of the label's frame, with the name of the glass; in an order that is not that of the stores."""
+    """What must be said of frame and surfaces, with the name of the glass; in an order that is not that of the stores."""
     names = {path: ledger.require(path, "ingest").settings["name"] for path in paths}
-    return sorted(f"{note} ({names[path]})" for path in paths for note in label_note(path, label))
+    margin = label["surface_margin_angstrom"]
+    return sorted(
+        f"{note} ({names[path]})" for path in paths for note in (*label_note(path, label), *surface_note(path, margin))
+    )
 
 
 def columns_of(root: StoreReader, chosen: TrainSettings) -> tuple[str, ...]:

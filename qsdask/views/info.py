@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ from qsdask.store.beside import BESIDE
 from qsdask.store.ledger import Record
 from qsdask.store.place import Place
 from qsdask.store.reader import StoreReader
+from qsdask.store.record import read
 
-__all__ = ["info", "specimen_of", "warnings_of"]
+__all__ = ["info", "specimen_of", "surface_text", "warnings_of"]
 
 
 def info(store: str | Path) -> dict:
@@ -28,7 +30,7 @@ def info(store: str | Path) -> dict:
     Returns
     -------
     dict
-        ``store``, ``format``, ``specimen`` (atoms, steps, domains, species, strain, loading, cell) and ``stages``: for each its
+        ``store``, ``format``, ``specimen`` (atoms, steps, domains, species, strain, loading, cell, surface) and ``stages``: for each its
         step (0 unless it describes a deformed frame), tasks done and wanted, whether it is complete, settings,
         provenance, and the size of its arrays in bytes; ``overwriting``, the same for stages that are being overwritten.
 
@@ -79,7 +81,11 @@ def warnings_of(store: str | Path, stage: str, step: int = 0) -> list[str]:
 
 
 def specimen_of(path: Path) -> dict:
-    """What an ingested specimen is: name, atoms, steps, domains, species and their shares, strain, loading, cell."""
+    """What an ingested specimen is: name, atoms, steps, domains, species and their shares, strain, loading, cell, surface.
+
+    ``surface`` has the number of atoms on free surfaces, the radius of the probe that found them, and how far distances
+    are told; it is empty where nobody has looked for any.
+    """
     root = StoreReader(path)
     n_step, n_atom, _ = root["frames/position"].shape
     names = root.names("atoms/species_name")
@@ -97,4 +103,24 @@ def specimen_of(path: Path) -> dict:
         "loading": source.facts.get("loading", {}).get("name", ""),
         "cell_angstrom": box.cell.tolist(),
         "periodic": [bool(p) for p in box.periodic],
+        "surface": _surface(path, n_atom),
     }
+
+
+def surface_text(found: Mapping[str, float]) -> str:
+    """What `specimen_of` says of free surfaces, for people."""
+    if not found:
+        return "not looked for"
+    probe = f"(empty space that holds spheres of radius {found['probe_angstrom']:g} angstrom)"
+    if not found["atoms"]:
+        return f"none {probe}"
+    return f"{found['atoms']:,} atoms on them, {found['share']:.1%} {probe}"
+
+
+def _surface(path: Path, n_atom: int) -> dict[str, float]:
+    record = read(path, "surface")
+    if record is None or not record.complete:
+        return {}
+    facts = record.facts
+    lengths = {name: facts[name] for name in ("probe_angstrom", "reach_angstrom")}
+    return {"atoms": facts["n_on_surface"], "share": facts["n_on_surface"] / n_atom, **lengths}

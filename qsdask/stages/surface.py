@@ -91,14 +91,16 @@ def surface(
     record = Record(KEY, (KEY,), settings.stored(), {"ingest": source.digest}, (2, 1, size.n_domain), 1)
     known = read(path, KEY)
     finished = known is not None and known.complete and not run.overwrite
-    found = {} if finished else _lengths(path, settings)
+    # What is there needs no measuring.
+    radius, depth = (USUAL_PROBE, REACH * USUAL_PROBE) if finished else _lengths(path, settings)
+    facts = {"probe_angstrom": radius, "reach_angstrom": depth}
     course = Course(
         record,
-        plan_of(size, found.get("probe_angstrom", USUAL_PROBE), found.get("reach_angstrom")),
+        plan_of(size, radius, depth),
         partial(_template, path),
-        partial(_surface_of_domain, **found),
+        partial(_surface_of_domain, probe=radius, reach=depth),
         _compile,
-        conclude=lambda target: {**found, "n_on_surface": _count(StoreReader(path), StoreReader(target))},
+        conclude=lambda target: {**facts, "n_on_surface": _count(StoreReader(path), StoreReader(target))},
     )
     run_stage(path, course, run)
     return path
@@ -151,20 +153,18 @@ def seen_from(probe: float) -> float:
     return 2.0 * probe * (1.0 + 1e-6)
 
 
-def _lengths(path: Path, settings: SurfaceSettings) -> dict[str, float]:
+def _lengths(path: Path, settings: SurfaceSettings) -> tuple[float, float]:
     """Radius of the probe and reach, as given or from the spacing of the atoms, which is not known to four digits."""
     probe = settings.probe_angstrom or float(f"{PROBE * spacing_of(StoreReader(path)):.3g}")
-    return {"probe_angstrom": probe, "reach_angstrom": settings.reach_angstrom or REACH * probe}
+    return probe, settings.reach_angstrom or REACH * probe
 
 
-def _surface_of_domain(
-    work: StageRun, part: int, domain: int, steps: list[int], *, probe_angstrom: float, reach_angstrom: float
-) -> None:
+def _surface_of_domain(work: StageRun, part: int, domain: int, steps: list[int], *, probe: float, reach: float) -> None:
     root = work.reader()
     if part == EXPOSED:
-        name, value = "on_surface", on_surface(halo_block(root, domain, seen_from(probe_angstrom)), probe_angstrom)
+        name, value = "on_surface", on_surface(halo_block(root, domain, seen_from(probe)), probe)
     else:
-        name, value = "surface_distance", _distance(root, work.own(), domain, probe_angstrom, reach_angstrom)
+        name, value = "surface_distance", _distance(root, work.own(), domain, probe, reach)
     with work.committing(part, steps[0], domain) as writer:
         writer.write(KEY, name, (root.rows(domain),), value)
 

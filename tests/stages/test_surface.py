@@ -224,6 +224,18 @@ def test_settings_are_kept_and_others_refused(porous, tmp_path, few):
         qsdask.surface(store, probe=-1.0, run=few)
 
 
+@pytest.mark.parametrize("column", ["on_surface", "surface_distance"])
+def test_a_damaged_column_is_mended(porous, tmp_path, few, column):
+    store = surfaces(tmp_path, "glass", porous, few, chunk=2500)
+    before = found_in(store)
+    file = store / f"surface/{column}/c/1"
+    file.write_bytes(file.read_bytes()[:-3])
+    assert [damage.stage for damage in qsdask.verify(store, progress=False)] == ["surface"]
+    assert qsdask.repair(store, run=few) == ["surface: 1 of 6 tasks computed again"]
+    for name, value in before.items():
+        np.testing.assert_array_equal(found_in(store)[name], value)
+
+
 @pytest.fixture
 def learned(wires, few, tmp_path):
     """A wire with features and response, and settings to learn from it."""

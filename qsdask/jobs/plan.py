@@ -65,7 +65,7 @@ def plan(
         learned = quantity_of(job.train.set, job.features, facts)
         made[specimen.name] = [
             ingest.plan_of(size),
-            surface.plan_of(size),
+            surface.plan_of(size, job.surface.probe_angstrom, job.surface.reach_angstrom),
             shells.plan_of(size, cutoff),
             respond.plan_of(size, job.respond.cutoff_angstrom),
             *(features.plan_of(size, quantity_of(name, job.features, facts), cutoff) for name in names),

@@ -26,6 +26,7 @@ from qsdask.stages.predict import predict
 from qsdask.stages.respond import respond
 from qsdask.stages.shells import shells
 from qsdask.stages.steps import step_near
+from qsdask.stages.surface import surface
 from qsdask.study.evaluate import evaluate
 from qsdask.study.train import train
 from qsdask.views.report import report
@@ -45,7 +46,7 @@ def run(
     folder: str | Path | None = None,
     run: Run | None = None,
 ) -> dict:
-    """Do all of a job: ingest, shells, features and response of every glass, then learn, predict, evaluate, report.
+    """Do all of a job: ingest, surfaces, shells, features and response of every glass, then learn, predict, evaluate, report.
 
     Parameters
     ----------
@@ -148,6 +149,7 @@ class _Job:
         """Everything of a specimen that needs no model."""
         store, measured = self.store(specimen), self.plan.respond.arguments()
         self._ingest(specimen, store)
+        self._do("surface", lambda run: surface(store, **self.plan.surface.arguments(), run=run))
         self._do("shells", lambda run: shells(store, **self.plan.shells.arguments(), run=run))
         self._do("features", lambda run: features(store, **self._features, run=run))
         self._do("respond", lambda run: respond(store, **measured, run=run))

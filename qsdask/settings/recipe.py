@@ -17,6 +17,7 @@ from qsdask.settings.stages import (
     ReportSettings,
     RespondSettings,
     ShellSettings,
+    SurfaceSettings,
     TrainSettings,
 )
 
@@ -67,6 +68,7 @@ class Recipe(Settings):
     )
     reading: ReadingSettings = ReadingSettings()
     ingest: IngestSettings = IngestSettings()
+    surface: SurfaceSettings = SurfaceSettings()
     shells: ShellSettings = ShellSettings()
     features: FeatureSettings = FeatureSettings()
     respond: RespondSettings = RespondSettings()

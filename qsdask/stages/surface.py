@@ -115,10 +115,11 @@ def surface_when_missing(path: Path, run: Run) -> None:
         again(path, record, replace(run, overwrite=False))
 
 
-def plan_of(size: Size, probe: float = USUAL_PROBE, reach: float | None = None) -> StagePlan:
+def plan_of(size: Size, probe: float | None = None, reach: float | None = None) -> StagePlan:
     """What finding surfaces with a probe of this radius will cost, with distances up to `reach` (angstrom)."""
+    probe = probe or USUAL_PROBE
     _, ghosts = owned_and_ghosts(size, 2.0 * probe)
-    owned, around = owned_and_ghosts(size, (REACH * probe if reach is None else reach) + 2.0 * probe)
+    owned, around = owned_and_ghosts(size, (reach or REACH * probe) + 2.0 * probe)
     # Cells of all atoms of a domain; later the atoms around it, which matter only where there is a surface.
     work = max((owned + ghosts) * 140 + owned * 24 * 30, (owned + around) * 200)
     return plan_stage("surface", size, work=work, tasks=2 * size.n_domain, ghosts=ghosts)

@@ -45,6 +45,7 @@ _WHERE = {
     "shells": "qsdask.stages.shells",
     "simulate": "qsdask.jobs.simulate",
     "softness": "qsdask.system.softness",
+    "surface": "qsdask.stages.surface",
     "train": "qsdask.study.train",
     "verify": "qsdask.care.verify",
     "AtomQuantity": "qsdask.quantity",

@@ -103,6 +103,7 @@ class Stage:
 #: In the order of computation.
 STAGES: tuple[Stage, ...] = (
     Stage("ingest", ("atoms", "frames", "domains"), "ingest DUMP {store}"),
+    Stage("surface", ("surface",), "surface {store}", optional=True),
     Stage("shells", ("shells/voronoi", "shells/cutoff"), "shells {store}", at_step=True),
     Stage("features", ("features/*",), "features {store} --set {name}", at_step=True),
     Stage("respond", ("response/d2min",), "respond {store}"),
@@ -163,6 +164,17 @@ VARIABLES: tuple[Variable, ...] = (
         "lowest and highest reduced coordinate of the rows of a domain",
     ),
     Variable("domains", "row", ("domain", "side"), "int64", "1", "first row of a domain and the row after its last"),
+    Variable(
+        "surface", "on_surface", ("atom",), "bool", "1", "whether the atom of the undeformed frame is on a free surface"
+    ),
+    Variable(
+        "surface",
+        "surface_distance",
+        ("atom",),
+        "float64",
+        "angstrom",
+        "distance from the nearest free surface of the undeformed frame, 0 on it; inf where none is within reach",
+    ),
     *_shell("shells/voronoi"),
     Variable("shells/voronoi", "facet_area", ("atom", "slot"), "float64", "angstrom^2", "area of the shared facet"),
     Variable("shells/voronoi", "edges", ("atom", "slot"), "int16", "1", "number of edges of the shared facet"),

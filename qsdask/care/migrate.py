@@ -11,10 +11,12 @@ from qsdask.care.format_one import from_format_one
 from qsdask.care.run_tokens import give_token, with_token
 from qsdask.care.verify import verify
 from qsdask.engine.tasks import progress_bar
+from qsdask.engine.where import Run
 from qsdask.errors import NoInputError
 from qsdask.files.lock import writing
 from qsdask.intake.loading import loading_of
 from qsdask.settings import IngestSettings
+from qsdask.stages.surface import surface_when_missing
 from qsdask.store import ledger
 from qsdask.store.marks import MIGRATION, check_format, check_requires, in_migration, mark_of
 from qsdask.store.place import Place
@@ -40,7 +42,8 @@ def migrate(store: str | Path, *, progress: bool = True) -> Path:
     -------
     Path
         The store. Stages begun before there were run tokens get them. It gets the deformation gradient of its frames and
-        the name of its loading, if it does not have them; its strains stay those that its labels rest on.
+        the name of its loading, if it does not have them, and the distances of its atoms from free surfaces, which models
+        then go by; its strains stay those that its labels rest on.
 
     Raises
     ------
@@ -71,6 +74,9 @@ def migrate(store: str | Path, *, progress: bool = True) -> Path:
             _show(root, format_one.WAITING)
         _add_tokens(root, progress)
         _add_gradient(root, progress)
+        # In threads of this process: others would take longer to start than most stores take.
+        if (ingested := read_record(root, "ingest")) is not None and ingested.complete:
+            surface_when_missing(root, Run(cluster="threads", progress=progress))
     return root
 
 

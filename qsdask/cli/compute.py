@@ -22,6 +22,7 @@ from qsdask.settings import (
     PropensitySettings,
     RespondSettings,
     ShellSettings,
+    SurfaceSettings,
     TrainSettings,
 )
 from qsdask.settings.base import AUTO
@@ -102,6 +103,24 @@ def ingest(files, store, run, **settings) -> None:
 
     made = qsdask.ingest(source_files(files), store, **settings, run=run)
     _warn(warnings_of(made, "ingest"))
+    done(made)
+
+
+@cli.command(context_settings=CONTEXT)
+@click.argument("store")
+@settings_options(SurfaceSettings)
+@running
+def surface(store, run, **settings) -> None:
+    """Find the free surfaces of a glass, and how far every atom is from them; 'qsdask features' does so, too.
+
+    \b
+    qsdask surface wire.zarr
+    qsdask surface wire.zarr --reach 40 --overwrite   # for a margin of 40 angstrom
+    """
+    from qsdask.views.info import specimen_of, surface_text
+
+    made = qsdask.surface(store, **settings, run=run)
+    click.echo(f"free surfaces: {surface_text(specimen_of(made)['surface'])}")
     done(made)
 
 

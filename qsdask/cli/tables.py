@@ -16,6 +16,7 @@ from qsdask.quantity import medium_range
 from qsdask.settings import FeatureSettings, first_line, validated
 from qsdask.settings.defaults import HARD_BELOW, SOFT_ABOVE
 from qsdask.stages.features import quantity_of, set_names
+from qsdask.views.info import surface_text
 
 if TYPE_CHECKING:
     from qsdask.care.check import Findings
@@ -79,6 +80,7 @@ def print_info(found: Mapping) -> None:
             ("species", ", ".join(f"{k} {v:.1%}" for k, v in specimen["species"].items())),
             ("domains", specimen["domains"]),
             ("periodic", ", ".join("yes" if p else "no" for p in specimen["periodic"])),
+            ("free surfaces", surface_text(specimen["surface"])),
         ]
         print_table(found["store"], ("", ""), rows)
     stages = [

@@ -22,7 +22,7 @@ from qsdask.settings import Recipe, SpecimenSettings
 from qsdask.settings.base import AUTO
 from qsdask.simulation.crystal import counts, sites
 from qsdask.space.box import Box
-from qsdask.stages import features, ingest, predict, respond, shells
+from qsdask.stages import features, ingest, predict, respond, shells, surface
 from qsdask.stages.features import named_facts, quantity_of
 from qsdask.stages.shells import facts_of_shells
 from qsdask.units import ANGSTROM, stored_length
@@ -67,6 +67,7 @@ def plan(
         learned = quantity_of(job.train.set, job.features, facts)
         made[specimen.name] = [
             ingest.plan_of(size),
+            surface.plan_of(size, job.surface.probe_angstrom, job.surface.reach_angstrom),
             shells.plan_of(size, cutoff, length=length),
             respond.plan_of(size, measured),
             *(features.plan_of(size, quantity_of(name, job.features, facts), cutoff, length) for name in names),

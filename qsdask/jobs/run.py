@@ -28,6 +28,7 @@ from qsdask.stages.predict import predict
 from qsdask.stages.respond import respond
 from qsdask.stages.shells import shells
 from qsdask.stages.steps import step_near
+from qsdask.stages.surface import surface
 from qsdask.store.reader import StoreReader
 from qsdask.study.evaluate import evaluate
 from qsdask.study.train import train
@@ -48,7 +49,7 @@ def run(
     folder: str | Path | None = None,
     run: Run | None = None,
 ) -> dict:
-    """Do all of a job: ingest, shells, features and response of every glass, then learn, predict, evaluate, report.
+    """Do all of a job: ingest, surfaces, shells, features and response of every glass, then learn, predict, evaluate, report.
 
     Parameters
     ----------
@@ -156,6 +157,7 @@ class _Job:
         # Only what is given: not every store has the defaults, which are in angstrom.
         near = self._with_cutoff(store, self.plan.shells.arguments(given_only=True))
         measured = self._with_cutoff(store, self.plan.respond.arguments(given_only=True))
+        self._do("surface", lambda run: surface(store, **self.plan.surface.arguments(), run=run))
         self._do("shells", lambda run: shells(store, **near, run=run))
         self._do("features", lambda run: features(store, **self._features, run=run))
         self._do("respond", lambda run: respond(store, **measured, run=run))

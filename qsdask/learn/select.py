@@ -27,10 +27,10 @@ def usable(
     d2_valid : bool array, shape (n,)
         Whether D2min has a value, see `qsdask.learn.plastic`.
     surface_distance : float array, shape (n,), optional
-        Distance to the nearest face of the cell along axes without periodic boundary. Unit: angstrom.
-        NaN means unknown and excludes; infinity means that there is no such face.
+        Distance from the nearest free surface. Unit: angstrom. NaN means unknown and excludes; infinity means that
+        there is no surface within reach.
     margin : float
-        Atoms nearer than this to a face are left out. Unit: angstrom.
+        Atoms nearer than this to a surface are left out. Unit: angstrom.
     species : int array, shape (n,), optional
         Species index.
     host : int, optional

@@ -34,7 +34,8 @@ CAPTIONS = {
         title="D² and predicted atoms in a slice",
         text="A thin slice of the box. Colour: non-affine displacement D², averaged over neighbouring "
         "atoms of the slice; white circles: atoms with QS > 0.5, known before any strain; faint "
-        "circles: the other atoms. White line on the colour bar: the plastic threshold.",
+        "circles: the other atoms; dots: atoms without QS, as near free surfaces. White line on the "
+        "colour bar: the plastic threshold.",
         alt="Map of D² in a thin slice of the box, with the atoms of QS above 0.5 circled in white",
         published="slice of 2.0 Å at 4 % strain (Fig. 2a): plastic regions start where circles gather.",
     ),

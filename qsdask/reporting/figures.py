@@ -82,9 +82,11 @@ def slice_map(slab: xr.Dataset, *, predicted: float = 0.5) -> Figure:
         extend="max",
     )
     qs = slab["qs"].values
-    soft = qs > predicted
+    soft, unknown = qs > predicted, np.isnan(qs)
+    if unknown.any():
+        axes.plot(u[unknown], v[unknown], ".", color="#ffffff88", markersize=1.5)
     for mask, share, edge, line in (
-        (~soft, 0.5, "#ffffff66", 0.5),
+        (~soft & ~unknown, 0.5, "#ffffff66", 0.5),
         (soft, 2.0, "#000000", 2.4),
         (soft, 2.0, "#ffffff", 1.2),
     ):
@@ -112,7 +114,10 @@ def slice_map(slab: xr.Dataset, *, predicted: float = 0.5) -> Figure:
     bar = figure.colorbar(drawn, ax=axes, label=f"D² ({square(slab)}), smoothed", shrink=0.9)
     if np.isfinite(threshold):
         bar.ax.axhline(threshold, color="white", linewidth=1.5)
-    axes.set_title(f"white circles: QS > {predicted:g}, drawn to scale; {len(u):,} atoms", loc="left")
+    without = f", {unknown.sum():,} without QS" if unknown.any() else ""
+    # A narrow picture has no room for it on one line.
+    told = (f"white circles: QS > {predicted:g}, drawn to scale", f"{len(u):,} atoms{without}")
+    axes.set_title(("; " if tall < 1.3 else "\n").join(told), loc="left")
     return figure
 
 

@@ -19,6 +19,7 @@ from qsdask.settings.stages import (
     ReportSettings,
     RespondSettings,
     ShellSettings,
+    SurfaceSettings,
     TrainSettings,
 )
 
@@ -39,6 +40,7 @@ __all__ = [
     "ShellSettings",
     "SimulateRecipe",
     "SpecimenSettings",
+    "SurfaceSettings",
     "TrainSettings",
     "as_toml",
     "first_line",

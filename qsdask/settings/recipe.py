@@ -18,6 +18,7 @@ from qsdask.settings.stages import (
     ReportSettings,
     RespondSettings,
     ShellSettings,
+    SurfaceSettings,
     TrainSettings,
 )
 
@@ -68,6 +69,7 @@ class Recipe(Settings):
     )
     reading: ReadingSettings = ReadingSettings()
     ingest: IngestSettings = IngestSettings()
+    surface: SurfaceSettings = SurfaceSettings()
     shells: ShellSettings = ShellSettings()
     features: FeatureSettings = FeatureSettings()
     respond: RespondSettings = RespondSettings()

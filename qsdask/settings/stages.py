@@ -18,6 +18,7 @@ __all__ = [
     "ReportSettings",
     "RespondSettings",
     "ShellSettings",
+    "SurfaceSettings",
     "TrainSettings",
 ]
 
@@ -121,6 +122,23 @@ class ShellSettings(Settings):
         description="facets half-way between atoms, or where the power distances to their spheres are equal",
     )
     added: ClassVar[tuple[str, ...]] = ("tessellation",)
+
+
+class SurfaceSettings(Settings):
+    """Where the glass ends and empty space begins."""
+
+    probe_angstrom: float | None = Field(
+        default=None,
+        gt=0,
+        le=100,
+        description="radius of the sphere that empty space must hold to be outside; 1.5 spacings of the atoms by default",
+    )
+    reach_angstrom: float | None = Field(
+        default=None,
+        gt=0,
+        le=200,
+        description="how far from a surface distances are told; 5 radii of the probe by default",
+    )
 
 
 class FeatureSettings(Settings):

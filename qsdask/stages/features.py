@@ -29,6 +29,7 @@ from qsdask.space.block import Block, Shell
 from qsdask.stages.cutoffs import half_box_warning
 from qsdask.stages.shells import facts_of_shells
 from qsdask.stages.steps import chosen_steps
+from qsdask.stages.surface import surface_when_missing
 from qsdask.stages.toy import toy_block
 from qsdask.store import ledger
 from qsdask.store.reader import Arrays, StoreReader
@@ -114,6 +115,9 @@ def features(
                 chosen = chosen.model_copy(update={"convention": shells.settings["convention"]})
             for name in names[frame]:
                 _compute_set(path, frame, name, chosen, {**facts, **known[frame]}, together)
+        if 0 in steps:
+            # Whoever learns from features asks how far the atoms are from the surface.
+            surface_when_missing(path, together)
     return path
 
 

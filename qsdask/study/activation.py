@@ -17,7 +17,7 @@ from qsdask.stages.steps import chosen_steps
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 from qsdask.study.response import plastic_above
-from qsdask.study.rows import softness_group, usable_softness
+from qsdask.study.rows import softness_group, softness_ledgers, usable_softness
 
 __all__ = ["activation"]
 
@@ -64,7 +64,7 @@ def activation(
     ledger.require(path, "response/d2min")
     fixed = {"group": group, "label": label, "threshold": plastic_above(path, label, threshold)}
     found = by_strain.finalise(
-        reduced(path, (group, "response/d2min"), _part, by_strain.combine, run, "activation", **fixed)
+        reduced(path, softness_ledgers(path, group, label), _part, by_strain.combine, run, "activation", **fixed)
     )
     branch = described(branches(found["strain"].values), "step", "branch of the loading")
     known = range(int(branch.max()) + 1)

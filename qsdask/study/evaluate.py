@@ -17,6 +17,7 @@ from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 from qsdask.study.response import check_response
 from qsdask.study.rows import labelled_rows, softness_group
+from qsdask.study.surface import margin_of, surface_ledgers, surface_note
 
 __all__ = ["evaluate"]
 
@@ -64,9 +65,10 @@ def evaluate(store: str | Path, *, model: str | Path, frame: int | None = None, 
     averaged = "frequency" in found.label
     check_response(path, found.label, averaged=averaged)
     step = label_step(path, found.label, frame)
+    margin = margin_of(found.label)
     total = reduced(
         path,
-        (group, "response/propensity" if averaged else "response/d2min"),
+        (group, "response/propensity" if averaged else "response/d2min", *surface_ledgers(path, margin)),
         _part,
         _Counts.__add__,
         run,
@@ -97,7 +99,7 @@ def evaluate(store: str | Path, *, model: str | Path, frame: int | None = None, 
         "baselines": scored["baselines"],
         "calibration": scored["calibration"],
         "calibration_corrected": scored["calibration_corrected"],
-        "notes": [*label_note(path, found.label, frame), *scored["notes"]],
+        "notes": [*label_note(path, found.label, frame), *surface_note(path, margin), *scored["notes"]],
         "cross_validation": found.scores["mean"],
     }
 

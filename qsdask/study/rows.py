@@ -8,16 +8,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from qsdask.engine.reading import read_box
 from qsdask.errors import BadDataError, NoInputError, UsageError
 from qsdask.learn import loaded, plastic, plastic_in_runs, usable
 from qsdask.learn.shipped import folder_of
 from qsdask.names import name_of_model
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
-from qsdask.units import ANGSTROM, SIGMA
+from qsdask.study.surface import margin_of, surface_distance, surface_ledgers
 
-__all__ = ["LabelledRows", "labelled_rows", "softness_group", "surface_distance", "usable_softness"]
+__all__ = ["LabelledRows", "labelled_rows", "softness_group", "softness_ledgers", "usable_softness"]
 
 
 class LabelledRows(NamedTuple):
@@ -105,34 +104,6 @@ def _labels(root: StoreReader, rows: slice, step: int, label: Mapping) -> tuple[
     return d2, *plastic(np.where(valid, d2, np.nan), label["threshold"])
 
 
-def surface_distance(root: StoreReader, rows: slice) -> np.ndarray:
-    """Distance of reference atoms to the nearest free surface.
-
-    Parameters
-    ----------
-    root : StoreReader
-        Store.
-    rows : slice
-        Rows asked for.
-
-    Returns
-    -------
-    float64 array, shape (n,)
-        Measured along the axes without periodic boundary from the outermost atoms; infinite where all sides are
-        periodic. Unit: angstrom.
-    """
-    box = read_box(root, 0)
-    position = root["frames/position"][0, rows]
-    distance = np.full(len(position), np.inf)
-    bounds = root["domains/bounds"][0]
-    reduced = box.reduced(position)
-    for axis in np.flatnonzero(~np.asarray(box.periodic, dtype=bool)):
-        low, high = bounds[:, 0, axis].min(), bounds[:, 1, axis].max()
-        inside = np.minimum(reduced[:, axis] - low, high - reduced[:, axis]) * box.height[axis]
-        distance = np.minimum(distance, inside)
-    return distance
-
-
 def usable_softness(root: StoreReader, domain: int, group: str, label: Mapping) -> np.ndarray:
     """QS of the rows of a domain, NaN where the place of the atom forbids its use.
 
@@ -154,11 +125,6 @@ def usable_softness(root: StoreReader, domain: int, group: str, label: Mapping) 
     rows = root.rows(domain)
     near = surface_distance(root, rows) < margin_of(label)
     return np.where(near, np.nan, root[f"{group}/qs"][rows])
-
-
-def margin_of(label: Mapping) -> float:
-    """Surface margin of a model's label, which carries its unit in its name. Unit: that of the model's glasses."""
-    return float(next(label[name] for length in (ANGSTROM, SIGMA) if (name := f"surface_margin_{length}") in label))
 
 
 def softness_group(path: Path, model: str | Path) -> str:
@@ -191,3 +157,8 @@ def softness_group(path: Path, model: str | Path) -> str:
             hint=f"qsdask predict {path} --model {model} --overwrite",
         )
     return group
+
+
+def softness_ledgers(path: Path, group: str, label: Mapping) -> tuple[str, ...]:
+    """Ledgers of what a question about softness and response reads; ``E-MARGIN`` as of `surface_ledgers`."""
+    return (group, "response/d2min", *surface_ledgers(path, margin_of(label)))

@@ -16,7 +16,7 @@ from qsdask.settings import ReportSettings, refuse_defaults, validated
 from qsdask.stages.steps import label_step
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
-from qsdask.study.rows import softness_group, usable_softness
+from qsdask.study.rows import softness_group, softness_ledgers, usable_softness
 from qsdask.units import ANGSTROM
 
 __all__ = ["slice_through"]
@@ -60,7 +60,7 @@ def slice_through(
     group = softness_group(path, model)
     label = ledger.require(path, group).settings["label"]
     fixed = {"group": group, "label": label, "step": label_step(path, label), "axis": axis, "thickness": thickness}
-    parts = reduced(path, (group, "response/d2min"), _part, dict.__or__, run or Run(), "slice", **fixed)
+    parts = reduced(path, softness_ledgers(path, group, label), _part, dict.__or__, run or Run(), "slice", **fixed)
     # Pixels and smoothing of a slice of 2 angstrom are 0.5 and 1.5; of other units only the thickness is known.
     pixel, smoothing = (0.5, 1.5) if length == ANGSTROM else (0.25 * thickness, 0.75 * thickness)
     whole = slab.join([parts[domain] for domain in sorted(parts)])

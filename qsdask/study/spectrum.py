@@ -16,7 +16,7 @@ from qsdask.stages.steps import label_step
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 from qsdask.study.response import plastic_above
-from qsdask.study.rows import softness_group, usable_softness
+from qsdask.study.rows import softness_group, softness_ledgers, usable_softness
 from qsdask.units import ANGSTROM
 
 __all__ = ["spectrum"]
@@ -56,7 +56,7 @@ def spectrum(
     # What D2 is usual is known in angstrom; in another unit it is told from the threshold.
     edges = at_strain.D2_EDGES if length == ANGSTROM else at_strain.D2_EDGES * (above / PLASTIC_ABOVE)
     fixed = {"group": group, "label": label, "step": step, "threshold": above, "edges": edges}
-    found = reduced(path, (group, "response/d2min"), _part, at_strain.combine, run, "spectrum", **fixed)
+    found = reduced(path, softness_ledgers(path, group, label), _part, at_strain.combine, run, "spectrum", **fixed)
     return in_length(at_strain.finalise(found), length)
 
 

@@ -30,6 +30,7 @@ from qsdask.store.reader import StoreReader
 from qsdask.store.unchanged import unchanged
 from qsdask.study.response import response_of
 from qsdask.study.rows import labelled_rows
+from qsdask.study.surface import margin_of, surface_ledgers, surface_note
 from qsdask.units import renamed
 
 __all__ = ["train"]
@@ -85,7 +86,8 @@ def train(
     response = "response/propensity" if chosen.label == "propensity" else "response/d2min"
     with ExitStack() as stack:
         for path in paths:
-            stack.enter_context(unchanged(path, (f"features/{chosen.set}", response)))
+            surfaces = surface_ledgers(path, chosen.surface_margin_angstrom)
+            stack.enter_context(unchanged(path, (f"features/{chosen.set}", response, *surfaces)))
         label, definition = _agreed(paths, chosen)
         label_of = [
             (store, domain, label_step(Path(store.path), label))
@@ -190,15 +192,15 @@ def _moment(paths: Sequence[Path], chosen: TrainSettings) -> dict:
 
 
 def _notes(paths: Sequence[Path], label: dict) -> list[str]:
-    """What must be said of the label's frame, of shells and of response, with the name of the glass; in an order that is not
+    """What must be said of the label's frame, of surfaces, shells and response, with the name of the glass; in an order that is not
     that of the stores.
     """
-    told = []
+    told, margin = [], margin_of(label)
     for path in paths:
         name = ledger.require(path, "ingest").settings["name"]
         stages = (ledger.read(path, key) for key in ("shells", "response/d2min"))
         found = [w for stage in stages if stage for w in stage.facts.get("warnings", [])]
-        notes = [*label_note(path, label), *(f"{w['code']}: {w['text']}" for w in found)]
+        notes = [*label_note(path, label), *surface_note(path, margin), *(f"{w['code']}: {w['text']}" for w in found)]
         told += [f"{note} ({name})" for note in notes]
     return sorted(set(told))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,10 @@ from qsdask.store.beside import BESIDE
 from qsdask.store.ledger import Record
 from qsdask.store.place import Place
 from qsdask.store.reader import StoreReader
-from qsdask.units import renamed
+from qsdask.store.record import read
+from qsdask.units import ANGSTROM, SIGMA, renamed
 
-__all__ = ["info", "specimen_of", "warnings_of"]
+__all__ = ["info", "specimen_of", "surface_text", "warnings_of"]
 
 
 def info(store: str | Path) -> dict:
@@ -29,7 +31,7 @@ def info(store: str | Path) -> dict:
     Returns
     -------
     dict
-        ``store``, ``format``, ``specimen`` (atoms, steps, domains, species, strain, loading, cell) and ``stages``: for each its
+        ``store``, ``format``, ``specimen`` (atoms, steps, domains, species, strain, loading, cell, surface) and ``stages``: for each its
         step (0 unless it describes a deformed frame), tasks done and wanted, whether it is complete, settings,
         provenance, and the size of its arrays in bytes; ``overwriting``, the same for stages that are being overwritten.
 
@@ -80,7 +82,12 @@ def warnings_of(store: str | Path, stage: str, step: int = 0) -> list[str]:
 
 
 def specimen_of(path: Path) -> dict:
-    """What an ingested specimen is: name, atoms, steps, domains, species and their shares, strain, loading, units, cell."""
+    """What an ingested specimen is: name, atoms, steps, domains, species and their shares, strain, loading, units, cell,
+    surface.
+
+    ``surface`` has the number of atoms on free surfaces, the radius of the probe that found them, and how far distances
+    are told; it is empty where nobody has looked for any.
+    """
     root = StoreReader(path)
     n_step, n_atom, _ = root["frames/position"].shape
     names = root.names("atoms/species_name")
@@ -100,6 +107,7 @@ def specimen_of(path: Path) -> dict:
         "units": _units(root.length, source.facts.get("units")),
         renamed("cell_angstrom", root.length): box.cell.tolist(),
         "periodic": [bool(p) for p in box.periodic],
+        "surface": _surface(path, n_atom),
     }
 
 
@@ -110,3 +118,24 @@ def _units(length: str, read: dict | None) -> str:
     if read["factor"] == 1.0:
         return f"{length}, as in the file ({read['style']} units)"
     return f"{length}, {read['factor']:.12g} times the lengths of the file ({read['style']} units)"
+
+
+def surface_text(found: Mapping[str, float]) -> str:
+    """What `specimen_of` says of free surfaces, for people."""
+    if not found:
+        return "not looked for"
+    length = ANGSTROM if "probe_angstrom" in found else SIGMA
+    probe = f"(empty space that holds spheres of radius {found[renamed('probe_angstrom', length)]:g} {length})"
+    if not found["atoms"]:
+        return f"none {probe}"
+    return f"{found['atoms']:,} atoms on them, {found['share']:.1%} {probe}"
+
+
+def _surface(path: Path, n_atom: int) -> dict[str, float]:
+    record = read(path, "surface")
+    if record is None or not record.complete:
+        return {}
+    facts = record.facts
+    names = (renamed(name, StoreReader(path).length) for name in ("probe_angstrom", "reach_angstrom"))
+    lengths = {name: facts[name] for name in names}
+    return {"atoms": facts["n_on_surface"], "share": facts["n_on_surface"] / n_atom, **lengths}

@@ -20,8 +20,9 @@ from qsdask.study.activation import activation
 from qsdask.study.evaluate import evaluate
 from qsdask.study.slice import slice_through
 from qsdask.study.spectrum import spectrum
+from qsdask.study.surface import margin_of
 from qsdask.units import ANGSTROM, symbol
-from qsdask.views.info import specimen_of
+from qsdask.views.info import specimen_of, surface_text
 
 __all__ = ["next_commands", "report"]
 
@@ -102,6 +103,7 @@ def report(
             + (f", {about['loading']}" if about["loading"] else ""),
             **({} if about["length"] == ANGSTROM else {"lengths": about["units"]}),
             "composition": ", ".join(f"{name} {share:.2%}" for name, share in about["species"].items()),
+            "free surfaces": _surfaces(about["surface"], margin_of(found.label), about["length"]),
             "excluded": scores["excluded"],
         },
         model=_model(found, name_of_model(model)),
@@ -141,6 +143,12 @@ def next_commands(store: Path, model: str | Path, frame: int = -1) -> list[str]:
         f"qsdask activation {store} --model {model}",
         f"qsdask export {store} --frame {frame} --columns qs,d2min --out {store.stem}.extxyz",
     ]
+
+
+def _surfaces(known: Mapping, margin: float, length: str) -> str:
+    """What is known of free surfaces, and which atoms are left out for them."""
+    left_out = f"; atoms nearer than {margin:g} {symbol(length)} are left out" if margin and known.get("atoms") else ""
+    return surface_text(known).replace("angstrom", "Å") + left_out
 
 
 def _model(found: Model, name: str) -> dict[str, object]:

@@ -184,7 +184,7 @@ def test_step_0_keeps_its_bytes_and_the_store_is_whole(pair, tiny):
         "steps/1/features/interstice": 1,
         "steps/1/softness/tiny": 1,
     }
-    assert list(stages)[1:3] == ["shells", "steps/1/shells"]
+    assert list(stages)[1:4] == ["surface", "shells", "steps/1/shells"]
 
 
 @pytest.mark.parametrize(

@@ -42,11 +42,18 @@ def again(old: Path, run) -> None:
     qsdask.predict(glass, model=old / "cuzr.qs", step=[0, 2], run=run)
 
 
+def without_surfaces(files: dict) -> dict:
+    """All but what came later, and the list of what there is: a run of `features` looks for free surfaces too."""
+    kept = {name: file for name, file in files.items() if "surface" not in Path(name).parts}
+    return {name: file for name, file in kept.items() if name not in ("zarr.json", "glass.zarr/zarr.json")}
+
+
 def test_finished_stages_are_kept(old, few):
     before = files_of(old)
     assert qsdask.verify(old / "glass.zarr", progress=False) == []
     again(old, few)
-    assert files_of(old) == before
+    assert without_surfaces(files_of(old)) == without_surfaces(before)
+    assert qsdask.verify(old / "glass.zarr", progress=False) == []
 
 
 def test_unfinished_stages_are_resumed_to_the_same_numbers(old, few):
@@ -61,7 +68,7 @@ def test_unfinished_stages_are_resumed_to_the_same_numbers(old, few):
             (glass / file).unlink()
     again(old, few)
     after = files_of(glass)
-    assert after.keys() == before.keys()
+    assert without_surfaces(after).keys() == without_surfaces(before).keys()
     numbers = [name for name in before if "/c/" in name]
     assert {name: after[name] for name in numbers} == {name: before[name] for name in numbers}
     assert qsdask.verify(glass, progress=False) == []
@@ -73,7 +80,7 @@ def test_recomputed_stages_have_the_same_digests_and_numbers(old, few):
     qsdask.shells(glass, cutoff=3.9, run=replace(few, overwrite=True))
     again(old, few)
     after = content_of(glass)
-    assert {r.key: r.digest for r in records(glass)} == digests
+    assert {r.key: r.digest for r in records(glass) if r.key != "surface"} == digests
     # A softness now tells how far atoms are from what the model knows: its receipts name a file more.
     numbers = [name for name in before if "/c/" in name and not (name.startswith("ledger/") and "/softness/" in name)]
     assert {name: after[name] for name in numbers} == {name: before[name] for name in numbers}

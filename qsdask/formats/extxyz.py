@@ -110,6 +110,8 @@ def _comment(comment, path, refuse):
 
 def _boundary(info, given, refuse):
     if "pbc" not in info:
+        if given is None and "Lattice" not in info:
+            return "ff", "ff", "ff"  # a cluster: there is nothing that could repeat
         if given is None:
             raise refuse(
                 "the file does not say which boundaries are periodic",

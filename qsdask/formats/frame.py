@@ -99,7 +99,8 @@ class FrameLocation:
     units : str or None
         LAMMPS unit style, if the file names it (``dump_modify units yes``).
     reader : str
-        ``"lammps"``, ``"binary"``, ``"ase"`` or ``"mda"``; bytes and lines are 0 where it tells none.
+        One of `qsdask.formats.layouts.LAYOUTS`, ``"binary"``, ``"gsd"``, ``"ase"`` or ``"mda"``; bytes and lines are 0 where
+        it tells none.
     has_id : bool
         The file names the atoms; if not, ids are 1, 2, 3, ... in the order of the file.
     columns : tuple of str

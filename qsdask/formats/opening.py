@@ -8,14 +8,20 @@ from pathlib import Path
 
 from qsdask.errors import BadDataError, NoInputError, QSDaskError, UsageError
 from qsdask.formats.ase_reader import format_of, index_ase
+from qsdask.formats.atomeye import index_atomeye, is_atomeye
 from qsdask.formats.binary import index_binary, is_binary
 from qsdask.formats.container import sniff, stamp
+from qsdask.formats.data import index_data, is_data
 from qsdask.formats.frame import FrameLocation, ReadWarning, boundary_flags
-from qsdask.formats.lammps import index_frames
+from qsdask.formats.gsd_reader import index_gsd, is_gsd
+from qsdask.formats.index import index_frames
 from qsdask.formats.mda import index_universe, is_known
 from qsdask.formats.refusal import refuse_many
+from qsdask.formats.rmcprofile import index_rmc6f, is_rmc6f
 from qsdask.formats.sequence import in_sequence, numbered, refuse_unlike
 from qsdask.formats.trajectory import Trajectory, read_locations
+from qsdask.formats.unread import refuse_unread
+from qsdask.formats.yaml_dump import index_yaml, is_yaml
 
 __all__ = ["open_trajectory"]
 
@@ -72,7 +78,7 @@ def open_trajectory(
     -------
     Trajectory
         Its warnings: ``W-TRUNCATED``, ``W-BAD-FRAME``, ``W-DUP-STEP``, ``W-OVERLAP``, ``W-ASSUMED-ORDER``,
-        ``W-COLUMNS``, ``W-FLOAT32``, ``W-NO-STEP``.
+        ``W-COLUMNS``, ``W-FLOAT32``, ``W-NO-STEP``, ``W-NAME-STEP``.
 
     Raises
     ------
@@ -111,6 +117,7 @@ def open_trajectory(
         notes.extend(bad.warnings())
     if len(files) > 1 and len(stepless) == len(set(names)):
         files, more = numbered(files, assume_order)
+        notes = [note for note in notes if note.code != "W-NO-STEP" or assume_order]
         notes.extend(more)
     frames, more = in_sequence(
         files, lambda place: next(read_locations([place], topology, digest=False)), overlap=restart_overlap
@@ -137,12 +144,24 @@ def _refuse_no_file(name: str) -> None:
 
 def _index(name, flags, strict, topology, columns, bad):
     """Frames and warnings of one file, by the reader that its content or name asks for."""
-    if topology is not None:
-        return index_universe(name, topology=topology, boundary=flags)
     _, head = sniff(name)
+    if topology is not None:
+        refuse_unread(name, head, topology=True)
+        return index_universe(name, topology=topology, boundary=flags)
     if is_binary(head):
         return index_binary(name, boundary=flags, strict=strict, columns=columns)
+    if is_gsd(head):
+        return index_gsd(name, boundary=flags)
+    refuse_unread(name, head)
     if b"ITEM:" not in head[:1024]:
+        if is_yaml(head):
+            return index_yaml(name, boundary=flags, strict=strict)
+        if is_atomeye(head):
+            return index_atomeye(name, boundary=flags)
+        if is_rmc6f(head):
+            return index_rmc6f(name, boundary=flags)
+        if is_data(head):
+            return index_data(name, boundary=flags, columns=columns)
         form = format_of(name, head)
         if form is not None:
             return index_ase(name, form, boundary=flags, strict=strict)

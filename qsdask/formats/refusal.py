@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import numpy as np
 
@@ -39,7 +40,12 @@ def changed(place: FrameLocation) -> BadDataError:
     )
 
 
-def refuse_far(place: FrameLocation, position: np.ndarray, identity: np.ndarray, line: int | None = None) -> None:
+def refuse_far(
+    place: FrameLocation,
+    position: np.ndarray,
+    identity: np.ndarray,
+    line_of: Callable[[int], int | None] = lambda _: None,
+) -> None:
     """Refuse coordinates that are not finite, or so large that doubles cannot hold distances between atoms.
 
     Parameters
@@ -48,8 +54,8 @@ def refuse_far(place: FrameLocation, position: np.ndarray, identity: np.ndarray,
     position : float64 array, shape (n, 3)
     identity : int64 array, shape (n,)
         Ids of these atoms.
-    line : int, optional
-        Line number of the first of them.
+    line_of : callable, optional
+        Line number of one of them, where there are lines.
 
     Raises
     ------
@@ -67,7 +73,7 @@ def refuse_far(place: FrameLocation, position: np.ndarray, identity: np.ndarray,
         place,
         f"a coordinate of atom id {atom} is {f'{worst:g}, beyond {FARTHEST:g}' if finite else 'not finite'}",
         "E-NUMBER",
-        line=None if line is None else line + row,
+        line=line_of(row),
         atom_id=atom,
         why="the simulation blew up" + (", or the file is damaged" if finite else ""),
     )

@@ -29,7 +29,7 @@ from qsdask.store.place import Place
 from qsdask.store.reader import StoreReader, open_checked
 from qsdask.store.record import keys, publish, put_record, read_record, record_from, require_store
 from qsdask.store.template import create_array, write_whole
-from qsdask.store.validate import array_metadata, check_format, check_requires, damaged, intact, mark_of, metadata
+from qsdask.store.validate import array_metadata, check_format, check_requires, damaged, intact, mark_in, mark_of, metadata
 
 __all__ = ["migrate"]
 
@@ -82,7 +82,7 @@ def migrate(store: str | Path, *, progress: bool = True) -> Path:
     """
     root = Path(store)
     require_store(root)
-    if not (root / "ledger").is_dir():  # every format has one; what has none is of another program, and stays as it is
+    if not Place(root).exists("ledger"):  # every format has one; what has none is of another program, and stays as it is
         raise NoInputError("this is no store of qsdask", code="E-NO-STORE", file=root, hint="nothing was changed here")
     with writing(root):
         old = [key for key in keys(root) if _format(root, key) == 1]
@@ -123,7 +123,7 @@ def _root_format(root: Path) -> object:
     found = metadata(root, "zarr.json")
     if found is None:
         raise damaged(root, "zarr.json", "it is missing")
-    mark = found.get("attributes", {}).get("qsdask", {"format": 1})
+    mark = mark_in({"qsdask": {"format": 1}, **found.get("attributes", {})}) or {}
     check_requires(root, mark)
     return mark.get("format")
 

@@ -132,7 +132,7 @@ def _out_of_order(before, after):
 def numbered(
     files: Sequence[Sequence[FrameLocation]], assume_order: bool
 ) -> tuple[list[list[FrameLocation]], list[ReadWarning]]:
-    """Number the frames of several files without timesteps: by the order in which they are given, or by their names.
+    """Number the frames of several files without timesteps: by the order in which they are given; cfg files by their names.
 
     Parameters
     ----------
@@ -144,25 +144,26 @@ def numbered(
     -------
     files : list of list of FrameLocation
     warnings : list of ReadWarning
-        ``W-ASSUMED-ORDER``; ``W-NAME-STEP`` where the names of files of one frame differ in one whole number only, as those
-        that LAMMPS writes for ``dump.*.cfg``: it is taken as the timestep.
+        ``W-ASSUMED-ORDER``; ``W-NAME-STEP`` where the names of cfg files differ in one whole number only: it is the timestep,
+        which LAMMPS can put there alone.
 
     Raises
     ------
     BadDataError
         ``E-STEP-ORDER`` unless ``assume_order``, or the names tell.
     """
-    numbers = None if assume_order or any(len(file) > 1 for file in files) else _numbers([f[0].path for f in files])
+    named = not assume_order and all(file[0].reader == "cfg" for file in files)
+    numbers = _numbers([file[0].path for file in files]) if named else None
     if numbers is not None:
         text = f"timesteps are the numbers in the names of the files, {min(numbers)} to {max(numbers)}"
-        named = [[replace(file[0], timestep=number)] for file, number in zip(files, numbers, strict=True)]
-        return named, [ReadWarning("W-NAME-STEP", text)]
+        result = [[replace(file[0], timestep=number)] for file, number in zip(files, numbers, strict=True)]
+        return result, [ReadWarning("W-NAME-STEP", text)]
     if not assume_order:
         raise BadDataError(
             "several files, and none has timesteps",
             code="E-STEP-ORDER",
             file=files[1][0].path,
-            hint="give them in their order and --assume-order; or name them alike but for one number, the timestep",
+            hint="give them in their order and --assume-order, or convert them to LAMMPS dumps",
         )
     first, result = 0, []
     for file in files:

@@ -21,7 +21,8 @@ import numpy as np
 from qsdask import schema
 from qsdask.errors import StoreIOError
 from qsdask.store.durable import DurableStore, content_words
-from qsdask.store.validate import damaged, metadata, plain_path
+from qsdask.store.validate import damaged, metadata, plain_path, text_width
+from qsdask.store.zipped import zipped
 
 __all__ = [
     "FILE_WORDS",
@@ -72,11 +73,19 @@ def metadata_keys(root: Path, groups: Iterable[str]) -> list[str]:
     found = []
     for group in groups:
         found.append(f"{group}/zarr.json")
-        found += sorted(str(file.relative_to(root)) for file in (root / group).glob("*/zarr.json"))
+        found += sorted(_arrays_of(root, group))
     return found
 
 
-def root_text(shown: Mapping[str, Mapping | None], requires: Iterable[str] = ()) -> bytes:
+def _arrays_of(root: Path, group: str) -> list[str]:
+    """Metadata files of the arrays of a group."""
+    packed = zipped(root)
+    if packed is None:
+        return [str(file.relative_to(root)) for file in (root / group).glob("*/zarr.json")]
+    return [file for name in packed.names(group) if packed.member(file := f"{group}/{name}/zarr.json")]
+
+
+def root_text(shown: Mapping[str, Any], requires: Iterable[str] = (), *, nested: bool = False) -> bytes:
     """Metadata file of the store: format, needed features, and the consolidated metadata.
 
     Parameters
@@ -85,15 +94,21 @@ def root_text(shown: Mapping[str, Mapping | None], requires: Iterable[str] = ())
         Metadata by path of the node, parents first.
     requires : iterable of str
         What a version of qsdask must know of to read the store.
+    nested : bool
+        As earlier versions wrote it: the attribute is a mapping, which netCDF cannot hold.
 
     Returns
     -------
     bytes
     """
     # Zarr loses the first of two children of one group that do not stand together.
+    needed = set(requires)
+    if any(node and "data_type" in node and text_width(node) for node in shown.values()):
+        needed.add("text")
+    mark = {"format": schema.FORMAT_VERSION, "requires": sorted(needed)}
     shown = dict(sorted(shown.items(), key=lambda item: _beside_siblings(item[0])))
     content = {
-        "attributes": {"qsdask": {"format": schema.FORMAT_VERSION, "requires": sorted(requires)}},
+        "attributes": {"qsdask": mark if nested else json.dumps(mark)},
         "zarr_format": 3,
         "node_type": "group",
         "consolidated_metadata": {"kind": "inline", "must_understand": False, "metadata": shown},
@@ -171,7 +186,7 @@ def read_manifest(root: Path, stage: str) -> Manifest | None:
         return None
     try:
         made = Manifest(found["record"], found["files"], found["receipts"])
-        intact = made.checksum == found["checksum"] and made.text() == (root / key).read_bytes()
+        intact = made.checksum == found["checksum"] and made.text() == _as_it_stands(root, key)
         if intact and made.record["key"] == stage:
             return made
     except (KeyError, TypeError):

@@ -20,8 +20,11 @@ import numpy as np
 
 from qsdask import __version__, schema
 from qsdask.errors import BadDataError, StoreIOError
+from qsdask.store.zipped import Member, zipped
 
 __all__ = [
+    "LONGEST_TEXT",
+    "TEXT",
     "array_metadata",
     "check_array",
     "check_format",
@@ -31,10 +34,12 @@ __all__ = [
     "chunk_fault",
     "damaged",
     "intact",
+    "mark_in",
     "mark_of",
     "metadata",
     "plain_path",
     "registered",
+    "text_width",
     "unsafe",
 ]
 
@@ -44,6 +49,10 @@ LARGEST_JSON = 64 * 2**20
 #: Largest chunk, uncompressed; Blosc takes no more. Unit: bytes.
 LARGEST_CHUNK = 2**31 - 1
 
+#: Zarr's name of texts of one length, four bytes a letter, and their greatest length. Unit: bytes.
+TEXT = "fixed_length_utf32"
+LONGEST_TEXT = 2**20
+
 #: Most elements of an array.
 MOST_ELEMENTS = 2**48
 
@@ -51,7 +60,7 @@ MOST_ELEMENTS = 2**48
 COMPRESSIONS = {"lz4", "zstd"}
 
 #: Feature flags in the root's ``requires`` that this version understands.
-KNOWN_FEATURES: frozenset[str] = frozenset({"runs"})
+KNOWN_FEATURES: frozenset[str] = frozenset({"runs", "text"})
 
 
 def _refusal(code: str, why: str, file: Path, key: str, text: str) -> StoreIOError:
@@ -75,7 +84,7 @@ unsafe: Callable[[Path, str, str], StoreIOError] = partial(
 )
 
 
-def plain_path(root: Path, key: str) -> Path | None:
+def plain_path(root: Path, key: str) -> Path | Member | None:
     """Path of a file of the store that is no link and lies behind none.
 
     Parameters
@@ -87,14 +96,17 @@ def plain_path(root: Path, key: str) -> Path | None:
 
     Returns
     -------
-    Path or None
-        None when there is no such file.
+    Path, Member or None
+        Of a zipped store what stands for a path in it. None when there is no such file.
 
     Raises
     ------
     StoreIOError
         ``E-STORE-UNSAFE`` for a link, a pipe or a device.
     """
+    packed = zipped(root)
+    if packed is not None:
+        return packed.member(key)
     path, mode = str(root), stat.S_IFDIR
     for part in key.split("/"):
         path = f"{path}/{part}"
@@ -154,12 +166,26 @@ def mark_of(root: Path, node: str) -> dict:
     file = f"{node}/zarr.json"
     found = metadata(root, file)
     try:
-        mark = (found or {})["attributes"]["qsdask"]
+        mark = mark_in((found or {})["attributes"])
     except (KeyError, TypeError):
         mark = None
-    if not isinstance(mark, dict):
+    if mark is None:
         raise damaged(root, file, "it does not say what the stage did")
     return mark
+
+
+def mark_in(attributes: dict) -> dict | None:
+    """What qsdask keeps among the attributes of a node; None when it is not there, or not as it was written.
+
+    It is JSON in a string, for attributes that netCDF can hold too; in ledgers, and in what earlier versions wrote, a mapping.
+    """
+    mark = attributes.get("qsdask")
+    if isinstance(mark, str):
+        try:
+            mark = json.loads(mark)
+        except (ValueError, RecursionError):
+            return None
+    return mark if isinstance(mark, dict) else None
 
 
 def check_root(root: Path) -> dict:
@@ -188,8 +214,8 @@ def check_root(root: Path) -> dict:
     if found.get("zarr_format") != 3 or found.get("node_type") != "group" or not isinstance(marks, dict):
         raise damaged(root, "zarr.json", "it is not the root of a Zarr v3 store")
     # Format 1 had no mark at the root.
-    mark = marks.get("qsdask", {"format": 1})
-    if not isinstance(mark, dict):
+    mark = mark_in({"qsdask": {"format": 1}, **marks})
+    if mark is None:
         raise damaged(root, "zarr.json", "the mark of qsdask is not what was written")
     check_format(root, mark.get("format"))
     check_requires(root, mark)
@@ -281,7 +307,7 @@ def _unregistered(name: str, found: dict) -> str | None:
     if wanted is None:
         return "no array of this name is known"
     dtype, dims = wanted
-    if found["data_type"] != dtype:
+    if found["data_type"] != dtype and not (dtype == "string" and text_width(found)):
         return f"data type {found['data_type']!r}, expected {dtype}"
     if tuple(found["dimension_names"]) != dims:
         return f"dimensions {found['dimension_names']}, expected {', '.join(dims)}"
@@ -305,7 +331,7 @@ def _unsafe(found: dict) -> str | None:
     if any(n < 0 or not 1 <= c <= max(1, n) for n, c in zip(shape, chunks, strict=True)):
         return f"shape {shape} in chunks of {chunks}"
     text = found["data_type"] == "string"
-    width = 1 if text else np.dtype(found["data_type"]).itemsize
+    width = 1 if text else item_size(found)
     if prod(shape) > MOST_ELEMENTS or prod(chunks) * width > LARGEST_CHUNK:
         return f"shape {shape} in chunks of {chunks}"
     first, *between, last = found["codecs"]
@@ -316,7 +342,27 @@ def _unsafe(found: dict) -> str | None:
     )
     if first not in serializers or last != {"name": "crc32c"} or len(between) > (0 if text else 1):
         return f"codecs {[codec['name'] for codec in found['codecs']]}"
-    return next((f"codec {codec}" for codec in between if not _is_our_blosc(codec, width)), None)
+    # Blosc takes no more than 255 bytes for one number.
+    shuffled = width if width < 256 else 1
+    return next((f"codec {codec}" for codec in between if not _is_our_blosc(codec, shuffled)), None)
+
+
+def text_width(found: dict) -> int:
+    """Bytes of a text in an array of texts of one length; 0 for every other array.
+
+    Texts of one length are what Dask can cut by itself; those of any length, which earlier versions wrote, it cannot.
+    """
+    kind = found["data_type"]
+    if not isinstance(kind, dict) or kind.keys() != {"name", "configuration"} or kind["name"] != TEXT:
+        return 0
+    width = kind["configuration"].get("length_bytes")
+    right = kind["configuration"].keys() == {"length_bytes"} and type(width) is int and width % 4 == 0
+    return width if right and 4 <= width <= LONGEST_TEXT else 0
+
+
+def item_size(found: dict) -> int:
+    """Bytes of an element of an array, not of texts of any length."""
+    return text_width(found) or np.dtype(found["data_type"]).itemsize
 
 
 def _is_our_blosc(codec: dict, width: int) -> bool:
@@ -376,7 +422,7 @@ def chunk_fault(found: dict, data: bytes) -> str | None:
     if found["data_type"] == "string":
         fits = _is_text(body, n_element)
     else:
-        n_byte = n_element * np.dtype(found["data_type"]).itemsize
+        n_byte = n_element * item_size(found)
         if len(found["codecs"]) == 2:
             fits = len(body) == n_byte
         else:

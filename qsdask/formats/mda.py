@@ -229,7 +229,7 @@ def read_universe(
             raise changed(place)
         step = _step(universe.trajectory, place.ordinal, place.path)
         position = step.positions.astype(np.float64)
-        cell, origin = _cell(universe.trajectory, step, place, position)
+        cell, origin = _cell(step, place, position)
         return checked_frame(
             place,
             cell=cell,
@@ -244,17 +244,9 @@ def read_universe(
     yield from read_each(locations, read_one, on_bad)
 
 
-def _cell(trajectory, step, place, position):
+def _cell(step, place, position):
     if step.dimensions is None or not np.any(step.dimensions[:3] != 0):
         return cell_around(place, position)
-    if trajectory.format == "GSD" and np.any(step.dimensions[3:] != 90.0):
-        # MDAnalysis (2.11 still) takes the tilt factors of GSD for cosines of angles, and in another order.
-        raise refusal(
-            place,
-            "the box of the GSD file is tilted, and MDAnalysis does not read it rightly",
-            "E-BOX",
-            hint="convert the file to a LAMMPS dump or extended XYZ, for example with OVITO",
-        )
     return _mdanalysis().lib.mdamath.triclinic_vectors(step.dimensions, dtype=np.float64), np.zeros(3)
 
 

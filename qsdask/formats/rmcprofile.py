@@ -121,19 +121,35 @@ def _cell(lines, said, told):
         by_vectors = np.array([reals(told, (lines[k] if k < len(lines) else b""), 3, k, "E-BOX") for k in rows])
     if by_lengths is None and by_vectors is None:
         raise told.refusal("the file has neither 'Cell (Ang/deg):' nor 'Lattice vectors (Ang):'", "E-BOX")
-    if by_lengths is None or by_vectors is None:
-        return row, by_lengths if by_vectors is None else by_vectors
-    # Turned against each other they are the same box: lengths and angles are in the products.
-    inner, outer = (np.sqrt(np.abs(cell @ cell.T)) for cell in (by_lengths, by_vectors))
-    if np.abs(inner - outer).max() > _SAME_CELL * max(1.0, np.sqrt(outer.max())):
-        raise told.refusal(
-            "'Cell (Ang/deg)' and 'Lattice vectors (Ang)' are different boxes",
-            "E-BOX",
-            row,
-            why="one of them was changed by hand, or is that of the unit cell",
-            hint="leave in the one that is that of the whole supercell",
-        )
-    return row, by_vectors
+    if by_vectors is None:
+        return row, by_lengths
+    if by_lengths is None:
+        if np.triu(by_vectors, 1).any() and not np.tril(by_vectors, -1).any():
+            raise told.refusal(
+                "'Lattice vectors (Ang)' may be rows or columns: the first is not along x",
+                "E-BOX",
+                row,
+                why="programs write them either way, and 'Cell (Ang/deg)' is not there to decide",
+                hint="add the line 'Cell (Ang/deg): a b c alpha beta gamma'",
+            )
+        return row, by_vectors
+    for cell in (by_vectors, by_vectors.T):  # ASE writes them as columns
+        if _same_box(cell, by_lengths):
+            return row, cell
+    raise told.refusal(
+        "'Cell (Ang/deg)' and 'Lattice vectors (Ang)' are different boxes",
+        "E-BOX",
+        row,
+        why="one of them was changed by hand, or is that of the unit cell",
+        hint="leave in the one that is that of the whole supercell",
+    )
+
+
+def _same_box(one, two):
+    """Whether two cells differ only in how they are turned: lengths and angles are in the products of their vectors."""
+    a, b = one @ one.T, two @ two.T
+    length = np.sqrt(np.diagonal(b))
+    return bool((np.abs(a - b) <= _SAME_CELL * (length[:, None] + length)).all())
 
 
 def _vectors(numbers, told, row):

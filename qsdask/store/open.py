@@ -67,9 +67,11 @@ def open_store(path: str | Path, *, partial: bool = False) -> xr.DataTree:
             store.described[name] = found
         else:
             check_group(root, name, found)
-    # xarray takes Zarr's stores too; its types do not say so.
-    groups = xr.open_groups(store, engine="zarr", chunks={}, consolidated=not partial)  # type: ignore[arg-type]
-    return xr.DataTree.from_dict({name: _plain(group) for name, group in groups.items() if not name.startswith("/ledger")})
+    # xarray takes Zarr's stores too; its types do not say so. Not `open_groups`: it gives arrays of one name in two groups one
+    # name in Dask's graphs, and what is computed together is then that of either.
+    tree = xr.open_datatree(store, engine="zarr", chunks={}, consolidated=not partial)  # type: ignore[arg-type]
+    groups = {node.path: _plain(node.to_dataset(inherit=False)) for node in tree.subtree}
+    return xr.DataTree.from_dict({name: group for name, group in groups.items() if not name.startswith("/ledger")})
 
 
 def _plain(group: xr.Dataset) -> xr.Dataset:

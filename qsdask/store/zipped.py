@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -38,7 +39,7 @@ class Member(NamedTuple):
     def read_bytes(self) -> bytes:
         try:
             return self.archive.read(self.info)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OSError) as error:
+        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError, OSError) as error:
             raise _damaged(self.archive.filename, f"{self.info.filename}: {error}") from None
 
 

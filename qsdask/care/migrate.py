@@ -22,6 +22,7 @@ from qsdask.files.lock import writing
 from qsdask.intake.loading import loading_of
 from qsdask.settings import IngestSettings
 from qsdask.store import ledger
+from qsdask.store.described import array_metadata, intact
 from qsdask.store.durable import DurableStore, content_words, name_word
 from qsdask.store.ledger import Record, Task
 from qsdask.store.manifest import FILE_WORDS, folder_text, folders_of
@@ -29,7 +30,7 @@ from qsdask.store.place import Place
 from qsdask.store.reader import StoreReader, open_checked
 from qsdask.store.record import keys, publish, put_record, read_record, record_from, require_store
 from qsdask.store.template import create_array, write_whole
-from qsdask.store.validate import array_metadata, check_format, check_requires, damaged, intact, mark_in, mark_of, metadata
+from qsdask.store.validate import check_format, check_requires, damaged, mark_in, mark_of, metadata
 
 __all__ = ["migrate"]
 
@@ -82,7 +83,9 @@ def migrate(store: str | Path, *, progress: bool = True) -> Path:
     """
     root = Path(store)
     require_store(root)
-    if not Place(root).exists("ledger"):  # every format has one; what has none is of another program, and stays as it is
+    if not Place(root).exists(
+        "ledger"
+    ):  # every format has one; what has none is of another program, and stays as it is
         raise NoInputError("this is no store of qsdask", code="E-NO-STORE", file=root, hint="nothing was changed here")
     with writing(root):
         old = [key for key in keys(root) if _format(root, key) == 1]

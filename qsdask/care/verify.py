@@ -22,6 +22,7 @@ from qsdask.errors import QSDaskError, StoreIOError
 from qsdask.files.lock import is_lock_file
 from qsdask.store import ledger
 from qsdask.store.beside import BESIDE
+from qsdask.store.described import array_metadata, chunk_fault, intact, registered
 from qsdask.store.durable import name_word
 from qsdask.store.ledger import Record, Task, receipt_key
 from qsdask.store.lineage import other_input_of
@@ -30,16 +31,7 @@ from qsdask.store.place import Place, chunk_of
 from qsdask.store.reader import StoreReader
 from qsdask.store.record import keys, require_store, required_by
 from qsdask.store.state import StageState, state_of
-from qsdask.store.validate import (
-    array_metadata,
-    check_format,
-    check_requires,
-    mark_in,
-    chunk_fault,
-    intact,
-    metadata,
-    registered,
-)
+from qsdask.store.validate import check_format, check_requires, mark_in, metadata
 
 __all__ = ["Damage", "verify"]
 

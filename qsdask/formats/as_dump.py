@@ -40,7 +40,9 @@ class DumpLines:
 
     def box(self, row: int, cell: np.ndarray, origin: np.ndarray, sides: Sequence[str]) -> None:
         """Add a box: rows of ``cell`` are lattice vectors; the decimals give the same doubles again."""
-        vectors = [" ".join(map(repr, (*vector, low))) for vector, low in zip(cell.tolist(), origin.tolist(), strict=True)]
+        vectors = [
+            " ".join(map(repr, (*vector, low))) for vector, low in zip(cell.tolist(), origin.tolist(), strict=True)
+        ]
         title = f"BOX BOUNDS abc origin {' '.join(sides)}"
         self.item(row, title.encode(), *((row, text.encode()) for text in vectors))
 

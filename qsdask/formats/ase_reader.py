@@ -21,7 +21,7 @@ from qsdask.formats.arrays import BadFrame, cell_around, checked_frame, digest_o
 from qsdask.formats.ase_package import ase_for
 from qsdask.formats.container import TextFile
 from qsdask.formats.extxyz import comment_layout, index_extxyz
-from qsdask.formats.frame import Frame, FrameLocation, ReadWarning
+from qsdask.formats.frame import PERIODIC, Frame, FrameLocation, ReadWarning
 from qsdask.formats.header import shown
 from qsdask.formats.refusal import changed, refusal
 
@@ -100,7 +100,7 @@ def index_ase(
                 timestep=ordinal,
                 natoms=len(atoms),
                 line=0,
-                boundary=boundary or ("pp", "pp", "pp"),
+                boundary=boundary or PERIODIC,
                 convention="wrapped",
                 reader="ase",
                 has_id=form == "vasp-xdatcar",

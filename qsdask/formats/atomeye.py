@@ -19,7 +19,7 @@ import numpy as np
 
 from qsdask.errors import BadDataError
 from qsdask.formats.as_dump import DumpLines, reals
-from qsdask.formats.frame import FrameLocation, ReadWarning
+from qsdask.formats.frame import PERIODIC, FrameLocation, ReadWarning
 from qsdask.formats.header import DumpHeader, shown
 from qsdask.formats.layout import Body, Layout
 from qsdask.formats.refusal import refusal, zeros
@@ -34,7 +34,6 @@ _MATRIX = re.compile(r"(H0|Transform|eta)\(([123]),([123])\)\Z")
 _FIRST_LINES = re.compile(rb"\s*(#[^\n]*\n\s*)*Number of particles\s*=")
 #: Names of the numbers of an atom that the format itself gives.
 _PLACES, _VELOCITIES = ("xs", "ys", "zs"), ("vxs", "vys", "vzs")
-_SIDES = ("pp", "pp", "pp")
 #: LAMMPS shrinks coordinates that are not wrapped to a tenth, about the centre of the cell, and says A = 10.
 _UNWRAPPED = 10.0
 _MOST_COLUMNS = 1000
@@ -112,7 +111,9 @@ def _columns(said: dict[str, tuple[int, bytes]], ahead: list[list[bytes]], told:
     velocities = () if "no velocity" in said else _VELOCITIES
     if "entry_count" not in said:
         if width not in (5, 8):
-            message = f"the first atom has {width} columns; mass, symbol, s1 s2 s3 and three velocities, or none, are needed"
+            message = (
+                f"the first atom has {width} columns; mass, symbol, s1 s2 s3 and three velocities, or none, are needed"
+            )
             raise told.refusal(message, "E-HEADER", why="an extended file says 'entry_count'")
         return ("mass", "element", *_PLACES, *_VELOCITIES[: width - 5])
     row, text = said["entry_count"]
@@ -160,7 +161,7 @@ def _header(
             "E-BOX",
             hint="write H0 of the deformed cell, for example by loading and saving the file in AtomEye or OVITO",
         )
-    told.box(said["H0(1,1)"][0], scale * matrices["H0"], np.zeros(3), boundary or _SIDES)
+    told.box(said["H0(1,1)"][0], scale * matrices["H0"], np.zeros(3), boundary or PERIODIC)
     told.item(row, b"ATOMS " + " ".join(columns).encode())
     return told.read(boundary)
 

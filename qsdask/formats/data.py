@@ -137,8 +137,12 @@ def _columns(lines: Sequence[bytes], first: list[bytes], given: str | None, told
     if missing:
         raise told.refusal(f"column {missing[0]!r} is missing; columns are: {' '.join(names)}", "E-COLUMN", row)
     if len(first) not in (len(names), len(names) + 3):
-        message = f"the first atom has {len(first)} columns; {' '.join(names)}, and three image flags or none, are expected"
-        raise told.refusal(message, "E-LINE", len(lines), hint="give other names with --columns, or mend 'Atoms # style'")
+        message = (
+            f"the first atom has {len(first)} columns; {' '.join(names)}, and three image flags or none, are expected"
+        )
+        raise told.refusal(
+            message, "E-LINE", len(lines), hint="give other names with --columns, or mend 'Atoms # style'"
+        )
     return [*names, *_IMAGES[: len(first) - len(names)]]
 
 
@@ -165,7 +169,8 @@ def _header(
         told.item(0, b"UNITS", (0, units))
     told.item(0, b"TIMESTEP", (0, _title(lines[0], b"timestep") or b"%d" % timestep))
     told.item(row, b"NUMBER OF ATOMS", (row, text.strip()))
-    told.box(*_cell(said, told), boundary or ())
+    at, cell, low = _cell(said, told)
+    told.box(at, cell, low, boundary or ())
     told.item(len(lines) - 1, b"ATOMS " + " ".join(columns).encode())
     return replace(told.read(boundary), labels=_labels(lines, told))
 
@@ -216,8 +221,6 @@ class _Body(Body):
 
 
 DATA = Layout(
-    lambda lines, place: _header(
-        lines, DumpLines(place.path, 0, 1), place.columns, place.boundary, place.timestep
-    ),
+    lambda lines, place: _header(lines, DumpLines(place.path, 0, 1), place.columns, place.boundary, place.timestep),
     _Body,
 )

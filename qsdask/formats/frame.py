@@ -13,6 +13,7 @@ from qsdask.errors import UsageError
 __all__ = [
     "FARTHEST",
     "LENGTH_UNITS",
+    "PERIODIC",
     "Elements",
     "Frame",
     "FrameHeader",
@@ -34,6 +35,9 @@ FARTHEST = 1e9
 #: Thinnest box along a periodic axis: every atom is as near to its own copy as the box is thick, and no two atoms come
 #: nearer than the 0.74 angstrom of a hydrogen molecule. Unit cells of crystals have 1.5 and more. Unit: angstrom.
 THINNEST = 0.5
+
+#: Boundary of formats that are periodic by definition.
+PERIODIC = ("pp", "pp", "pp")
 
 #: Unit styles of LAMMPS, and the unit of length in each.
 LENGTH_UNITS = {

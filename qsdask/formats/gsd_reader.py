@@ -15,14 +15,14 @@ import numpy as np
 
 from qsdask.errors import BadDataError, UsageError
 from qsdask.formats.arrays import BadFrame, checked_frame, digest_of, elements_coded, read_each
-from qsdask.formats.frame import Frame, FrameLocation, ReadWarning
-from qsdask.formats.refusal import changed, refusal, refuse_large, refuse_many
+from qsdask.formats.frame import PERIODIC, Frame, FrameLocation, ReadWarning
+from qsdask.formats.refusal import changed, refusal, refuse_beyond, refuse_many
 
 __all__ = ["index_gsd", "is_gsd", "read_gsd"]
 
 _MAGIC = bytes.fromhex("df65df65df65df65")
 #: What the format says where a file says nothing.
-_DEFAULTS = {"configuration/box": [1.0, 1.0, 1.0, 0.0, 0.0, 0.0], "particles/types": ["A"]}
+_BOX, _TYPES = (1.0, 1.0, 1.0, 0.0, 0.0, 0.0), ("A",)
 _SINGLE = 12  # bytes of a position at least
 
 
@@ -131,7 +131,7 @@ def index_gsd(
                     timestep=step,
                     natoms=natoms,
                     line=0,
-                    boundary=boundary or ("pp", "pp", "pp"),
+                    boundary=boundary or PERIODIC,
                     convention="wrapped",
                     reader="gsd",
                 )
@@ -149,10 +149,8 @@ def _refuse_frame(file, ordinal, natoms, step, frames):
     def refuse(message, code, **more):
         return BadDataError(message, code=code, file=file.path, frame=ordinal, timestep=step, **more)
 
-    if natoms * _SINGLE > os.path.getsize(file.path):
-        message = f"the frame says {natoms} atoms, more than the file has room for"
-        raise refuse(message, "E-COUNT", why="the file is cut or damaged")
-    refuse_large(natoms, file.path, frame=ordinal)
+    size = os.path.getsize(file.path)
+    refuse_beyond(natoms, size // _SINGLE, size, file.path, frame=ordinal, timestep=step)
     if file.number(ordinal, "configuration/dimensions", 3) != 3:
         raise refuse("the frame has two dimensions", "E-2D", why="2D systems are not supported")
     if frames and natoms != frames[0].natoms:
@@ -195,12 +193,14 @@ def _read_one(file, place):
         raise changed(place)
     n = place.natoms
     box = file.get(place.ordinal, "configuration/box")
-    box = np.array(_DEFAULTS["configuration/box"] if box is None else box, np.float64)
+    box = np.array(_BOX if box is None else box, np.float64)
     position = file.get(place.ordinal, "particles/position")
     kind = file.get(place.ordinal, "particles/typeid")
     kind = np.zeros(n, np.int64) if kind is None else kind.astype(np.int64)
     if box.shape != (6,) or position is None or position.shape != (n, 3) or kind.shape != (n,):
-        raise refusal(place, "box, positions or types are not as many as they must be", "E-FORMAT", why="the file is damaged")
+        raise refusal(
+            place, "box, positions or types are not as many as they must be", "E-FORMAT", why="the file is damaged"
+        )
     cell = _cell(box)
     position = position.astype(np.float64)
     names = _names(file.get(place.ordinal, "particles/types"))
@@ -228,5 +228,5 @@ def _cell(box: np.ndarray) -> np.ndarray:
 def _names(found: np.ndarray | None) -> list[str]:
     """Names of the types: rows of bytes that end with zeros."""
     if found is None:
-        return list(_DEFAULTS["particles/types"])
+        return list(_TYPES)
     return [bytes(row).split(b"\0")[0].decode("utf-8", "backslashreplace") for row in found.astype(np.uint8)]

@@ -17,7 +17,7 @@ from qsdask.formats.arrays import BadFrame, cell_around, checked_frame, digest_o
 from qsdask.formats.compression import LINES_PER_BYTE
 from qsdask.formats.container import TextFile
 from qsdask.formats.frame import Elements, Frame, FrameLocation, ReadWarning
-from qsdask.formats.refusal import changed, refusal, refuse_large, refuse_many
+from qsdask.formats.refusal import changed, refuse_beyond, refuse_many
 
 _ATOM_STYLES = {
     "atomic": "id type x y z",
@@ -66,15 +66,7 @@ def _refuse_counts(name):
     with TextFile(name) as text:
         head = bytearray(4096)
         natoms = _declared(_suffix(name), bytes(head[: text.readinto(memoryview(head))]))
-        if natoms > text.stored * LINES_PER_BYTE:
-            raise BadDataError(
-                f"the file says {natoms} atoms, but it has only {text.stored} bytes",
-                code="E-COUNT",
-                file=name,
-                frame=0,
-                why="the file is cut or damaged",
-            )
-        refuse_large(natoms, name, frame=0)
+        refuse_beyond(natoms, text.stored * LINES_PER_BYTE, text.stored, name, frame=0)
 
 
 def _suffix(name):

@@ -48,9 +48,10 @@ def open_trajectory(
     Parameters
     ----------
     paths : path-like or sequence of path-like
-        LAMMPS dumps (text, plain or packed, or binary; recognised by content), extended XYZ, VASP and CIF files
-        through ASE, or files that MDAnalysis reads (recognised by name), with one frame or many. Their order does not
-        matter: the timesteps within count.
+        LAMMPS dumps (text, plain or packed, of style custom, yaml or cfg, or binary), LAMMPS data files, AtomEye
+        configurations, rmc6f of RMCProfile, and GSD, recognised by content; extended XYZ, VASP and CIF files through ASE,
+        and what MDAnalysis reads, recognised by name; with one frame or many. Their order does not matter: the timesteps
+        within count.
     boundary : str, optional
         See `qsdask.formats.frame.boundary_flags`. Needed when the files do not say it.
     strict : bool
@@ -58,7 +59,8 @@ def open_trajectory(
     topology : path-like, optional
         For coordinates without atom names (DCD, XTC, NetCDF).
     columns : str, optional
-        Names of the columns of binary dumps that do not name them; see `qsdask.formats.binary.index_binary`.
+        Names of the columns of binary dumps and data files that do not name them; see
+        `qsdask.formats.binary.index_binary` and `qsdask.formats.data.index_data`.
     assume_order : bool
         Atoms without ids stand in the same order in every frame, and files without timesteps are given in
         their order.

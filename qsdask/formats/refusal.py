@@ -14,7 +14,7 @@ from qsdask.formats.header import shown
 from qsdask.kernels import text
 from qsdask.kernels.words import PADDING
 
-__all__ = ["changed", "explained", "refusal", "refuse_far", "refuse_large", "refuse_many", "zeros"]
+__all__ = ["changed", "explained", "refusal", "refuse_beyond", "refuse_far", "refuse_large", "refuse_many", "zeros"]
 
 #: Frames of a trajectory. Each is a task and some files of a store, and every task is told of all of them; the strain steps
 #: of a glass are hundreds.
@@ -77,6 +77,37 @@ def refuse_far(
         atom_id=atom,
         why="the simulation blew up" + (", or the file is damaged" if finite else ""),
     )
+
+
+def refuse_beyond(natoms: int, most: int, stored: int, path: str | os.PathLike, **place) -> None:
+    """Refuse a frame that says more atoms than its file, or the memory at hand, can hold; before anything is allocated.
+
+    Parameters
+    ----------
+    natoms : int
+        What the frame says.
+    most : int
+        Atoms that the file can hold.
+    stored : int
+        Bytes of the file.
+    path : path-like
+    **place
+        As in `refuse_large`.
+
+    Raises
+    ------
+    BadDataError
+        ``E-COUNT``, ``E-MEMORY``.
+    """
+    if natoms > most:
+        raise BadDataError(
+            f"the frame says {natoms} atoms, but the file has only {stored} bytes",
+            code="E-COUNT",
+            file=path,
+            why="the file is cut, or the count is wrong",
+            **place,
+        )
+    refuse_large(natoms, path, **place)
 
 
 def refuse_large(natoms: int, path: str | os.PathLike, **place) -> None:

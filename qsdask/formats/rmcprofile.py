@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from qsdask.formats.as_dump import DumpLines, reals
-from qsdask.formats.frame import FrameLocation, ReadWarning
+from qsdask.formats.frame import PERIODIC, FrameLocation, ReadWarning
 from qsdask.formats.header import DumpHeader, shown
 from qsdask.formats.layout import Body, Layout
 from qsdask.formats.single import index_single
@@ -23,7 +23,6 @@ __all__ = ["RMC6F", "index_rmc6f", "is_rmc6f"]
 
 _KEY = re.compile(rb"[ \t]*([A-Za-z][^:=]*?)[ \t]*:[ \t]*(.*)")
 _BRACKETS = bytes.maketrans(b"[]", b"  ")
-_SIDES = ("pp", "pp", "pp")
 #: Cell and lattice vectors of one box differ by no more than their digits. Unit: angstrom.
 _SAME_CELL = 0.02
 
@@ -31,7 +30,9 @@ _SAME_CELL = 0.02
 def is_rmc6f(head: bytes) -> bool:
     """Whether a text begins like an rmc6f file."""
     lines = [line.strip().lower() for line in head.split(b"\n")]
-    return b"version 6f" in lines[0] or any(line.startswith((b"cell (ang/deg)", b"lattice vectors (ang)")) for line in lines)
+    return b"version 6f" in lines[0] or any(
+        line.startswith((b"cell (ang/deg)", b"lattice vectors (ang)")) for line in lines
+    )
 
 
 def index_rmc6f(
@@ -103,7 +104,8 @@ def _header(
     row, text = said["number of atoms"]
     told.item(row, b"TIMESTEP", (row, b"%d" % timestep))
     told.item(row, b"NUMBER OF ATOMS", (row, text))
-    told.box(*_cell(lines, said, told), np.zeros(3), boundary or _SIDES)
+    at, cell = _cell(lines, said, told)
+    told.box(at, cell, np.zeros(3), boundary or PERIODIC)
     told.item(len(lines) - 1, b"ATOMS " + " ".join(columns).encode())
     return told.read(boundary)
 
@@ -176,8 +178,6 @@ class _Body(Body):
 
 
 RMC6F = Layout(
-    lambda lines, place: _header(
-        lines, DumpLines(place.path, 0, 1), place.columns, place.boundary, place.timestep
-    ),
+    lambda lines, place: _header(lines, DumpLines(place.path, 0, 1), place.columns, place.boundary, place.timestep),
     _Body,
 )

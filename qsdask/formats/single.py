@@ -9,7 +9,7 @@ from qsdask.errors import BadDataError
 from qsdask.formats.container import TextStream
 from qsdask.formats.frame import FrameLocation, ReadWarning
 from qsdask.formats.header import DumpHeader, shown
-from qsdask.formats.refusal import refuse_large
+from qsdask.formats.refusal import refuse_beyond
 
 __all__ = ["index_single"]
 
@@ -64,15 +64,7 @@ def index_single(
         length = stream.offset
         header = parse(lines, ahead)
         n, wide = header.natoms, spread(header)
-        if n > stream.text.most_lines(len(header.columns) - wide):
-            raise BadDataError(
-                f"the header says {n} atoms, but the file has only {stream.text.stored} bytes",
-                code="E-COUNT",
-                file=path,
-                frame=0,
-                why="the file is cut, or the count is wrong",
-            )
-        refuse_large(n, path, frame=0)
+        refuse_beyond(n, stream.text.most_lines(len(header.columns) - wide), stream.text.stored, path, frame=0)
         passed = stream.skip(_ALL if wide else n)
         rest = stream.readline()
         if passed < n or (wide and rest):
@@ -106,7 +98,9 @@ def index_single(
         columns=header.columns,
         cell=tuple(map(tuple, header.cell.tolist())),
     )
-    notes = [ReadWarning("W-NO-STEP", f"{name}: no timestep in the file; frames are counted from 0")] if stepless else []
+    notes = (
+        [ReadWarning("W-NO-STEP", f"{name}: no timestep in the file; frames are counted from 0")] if stepless else []
+    )
     return [place], notes
 
 
@@ -126,7 +120,11 @@ def _opening(stream, path, in_header):
         lines.append(line)
         if stream.offset > _MOST_HEADER_BYTES:
             raise BadDataError(
-                f"no atom begins within {_MOST_HEADER_BYTES} bytes", code="E-FORMAT", file=path, frame=0, line=stream.line
+                f"no atom begins within {_MOST_HEADER_BYTES} bytes",
+                code="E-FORMAT",
+                file=path,
+                frame=0,
+                line=stream.line,
             )
 
 

@@ -78,7 +78,11 @@ UNREAD = (
         "it does not name its atoms",
     ),
     Unread("a trajectory of ASE", rb"\A- of UlmASE-Traj", "'ase convert {file} run.extxyz' makes extended XYZ of it"),
-    Unread("a configuration of RMC, version 3", rb"\A\s*\(Version 3", "'data2config -rmc6f {file}' of RMCProfile converts it"),
+    Unread(
+        "a configuration of RMC, version 3",
+        rb"\A\s*\(Version 3",
+        "'data2config -rmc6f {file}' of RMCProfile converts it",
+    ),
     Unread("a configuration of MLIP", rb"\A\s*BEGIN_CFG", "write extended XYZ or a LAMMPS dump with ids instead"),
     Unread("VTK", rb"\A(?:# vtk DataFile|<\?xml[^>]*>\s*<VTKFile|<VTKFile)", "dump with style custom instead"),
     Unread(

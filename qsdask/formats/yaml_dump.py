@@ -18,7 +18,7 @@ from qsdask.formats.container import TextStream
 from qsdask.formats.frame import FrameLocation, ReadWarning
 from qsdask.formats.header import DumpHeader, shown
 from qsdask.formats.layout import Body, Layout
-from qsdask.formats.refusal import refusal, refuse_large, refuse_many
+from qsdask.formats.refusal import refusal, refuse_beyond, refuse_many
 
 __all__ = ["YAML", "index_yaml", "is_yaml"]
 
@@ -99,10 +99,8 @@ def _next_frame(stream, path, frames, boundary):
     header = _header(lines, told, boundary)
     n, length = header.natoms, stream.offset - start
     if not frames or n > frames[-1].natoms:
-        if n > stream.text.most_lines(len(header.columns)):
-            message = f"the frame says {n} atoms, but the file has only {stream.text.stored} bytes"
-            raise told.refusal(message, "E-COUNT", 0, why="the file is cut, or the count is wrong")
-        refuse_large(n, path, frame=len(frames), line=line)
+        most = stream.text.most_lines(len(header.columns))
+        refuse_beyond(n, most, stream.text.stored, path, frame=len(frames), line=line)
     passed = stream.skip(n)
     whole = stream.behind(stream.offset - 8).rstrip().endswith(b"...")
     if passed < n and not whole:
@@ -153,7 +151,12 @@ def _header(lines: list[bytes], told: DumpLines, boundary: tuple[str, str, str] 
     if missing:
         code = "E-BOX" if missing[0] == "box" else "E-HEADER"
         raise told.refusal(f"the frame has no {missing[0]!r}", code, 0)
-    for key, title in (("units", b"UNITS"), ("time", b"TIME"), ("timestep", b"TIMESTEP"), ("natoms", b"NUMBER OF ATOMS")):
+    for key, title in (
+        ("units", b"UNITS"),
+        ("time", b"TIME"),
+        ("timestep", b"TIMESTEP"),
+        ("natoms", b"NUMBER OF ATOMS"),
+    ):
         if key in said:
             told.item(said[key][0], title, said[key])
     _box(told, said, under.get("box", []))

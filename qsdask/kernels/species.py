@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qsdask.kernels.jit import kernel
 
-__all__ = ["BAD_MASS", "BAD_SYMBOL", "DONE", "LOST_SPECIES", "LONGEST_SYMBOL", "NO_SYMBOL", "ROW_GROWTH", "put_species"]
+__all__ = ["BAD_MASS", "BAD_SYMBOL", "DONE", "LONGEST_SYMBOL", "LOST_SPECIES", "NO_SYMBOL", "ROW_GROWTH", "put_species"]
 
 #: How `put_species` ends: all read; a mass that is no number; a symbol that is none; a row where the symbol belongs; a row
 #: above all species.

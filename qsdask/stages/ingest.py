@@ -104,7 +104,7 @@ def ingest(
     topology : path, optional
         File with the atoms' names, for coordinates that MDAnalysis reads (DCD, XTC, NetCDF).
     columns : str, optional
-        Names of the columns of binary dumps that do not name them, such as ``"id type x y z"``.
+        Names of the columns of binary dumps and data files that do not name them, such as ``"id type x y z"``.
     strict : bool
         Refuse a cut last frame instead of leaving it out with a warning.
     skip_bad_frames : bool

@@ -20,13 +20,15 @@ import numpy as np
 
 from qsdask import schema
 from qsdask.errors import StoreIOError
+from qsdask.store.described import text_width
 from qsdask.store.durable import DurableStore, content_words
-from qsdask.store.validate import damaged, metadata, plain_path, text_width
+from qsdask.store.validate import damaged, metadata, plain_path
 from qsdask.store.zipped import zipped
 
 __all__ = [
     "FILE_WORDS",
     "Manifest",
+    "as_it_stands",
     "checksum",
     "entry_of",
     "folder_text",
@@ -186,7 +188,7 @@ def read_manifest(root: Path, stage: str) -> Manifest | None:
         return None
     try:
         made = Manifest(found["record"], found["files"], found["receipts"])
-        intact = made.checksum == found["checksum"] and made.text() == _as_it_stands(root, key)
+        intact = made.checksum == found["checksum"] and made.text() == as_it_stands(root, key)
         if intact and made.record["key"] == stage:
             return made
     except (KeyError, TypeError):
@@ -211,7 +213,7 @@ def sound_text(root: Path, manifest: Manifest, key: str) -> bytes | None:
     bytes or None
         None when neither is what the manifest names.
     """
-    for candidate in (_as_it_stands, _as_remembered):
+    for candidate in (as_it_stands, _as_remembered):
         text = candidate(root, key)
         if text is not None and key in manifest.files and entry_of(text) == manifest.files[key]:
             return text
@@ -224,7 +226,8 @@ def entry_of(data: bytes) -> list:
     return [length, f"{high:016x}{low:016x}"]
 
 
-def _as_it_stands(root: Path, key: str) -> bytes | None:
+def as_it_stands(root: Path, key: str) -> bytes | None:
+    """Bytes of a file of a store; None when it is not there, or no plain file."""
     try:
         path = plain_path(root, key)
     except StoreIOError:

@@ -9,11 +9,12 @@ import numpy as np
 import xarray as xr
 
 from qsdask.store import accessor as _accessor  # noqa: F401  registers `.qs`
+from qsdask.store.described import check_array, check_group, registered
 from qsdask.store.lineage import refuse_other_inputs
 from qsdask.store.manifest import metadata_keys
 from qsdask.store.reader import CheckedStore
 from qsdask.store.record import records
-from qsdask.store.validate import check_array, check_group, check_root, damaged, metadata, registered
+from qsdask.store.validate import check_root, damaged, metadata
 
 __all__ = ["open_store"]
 

@@ -13,9 +13,10 @@ import zarr
 from zarr.core.buffer import Buffer, default_buffer_prototype
 
 from qsdask import schema
+from qsdask.store.described import array_metadata, chunk_fault
 from qsdask.store.durable import DurableStore
 from qsdask.store.place import chunk_of
-from qsdask.store.validate import array_metadata, chunk_fault, damaged, plain_path
+from qsdask.store.validate import damaged, plain_path
 from qsdask.store.zipped import is_zipped, zipped
 
 __all__ = ["CheckedStore", "StoreReader", "StoredArray", "open_checked"]

@@ -14,10 +14,10 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.errors import UnstableSpecificationWarning
 
 from qsdask import schema
+from qsdask.store.described import array_metadata, text_width
 from qsdask.store.durable import DurableStore
 from qsdask.store.manifest import put_folders
 from qsdask.store.reader import open_checked
-from qsdask.store.validate import array_metadata, text_width
 
 __all__ = ["create_array", "create_group", "write_whole"]
 

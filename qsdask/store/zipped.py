@@ -39,7 +39,15 @@ class Member(NamedTuple):
     def read_bytes(self) -> bytes:
         try:
             return self.archive.read(self.info)
-        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError, OSError) as error:
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            NotImplementedError,
+            RuntimeError,
+            EOFError,
+            ValueError,
+            OSError,
+        ) as error:
             raise _damaged(self.archive.filename, f"{self.info.filename}: {error}") from None
 
 
@@ -67,7 +75,9 @@ class Zipped:
         names = [info.filename for info in archive.infolist()]
         roots = sorted((name for name in names if name.split("/")[-1] == _ROOT), key=lambda name: name.count("/"))
         if not roots or roots[0].count("/") > 1:
-            raise NoInputError("no store is in this zip file", code="E-NO-STORE", file=path, hint="zip the store's folder")
+            raise NoInputError(
+                "no store is in this zip file", code="E-NO-STORE", file=path, hint="zip the store's folder"
+            )
         above = roots[0].removesuffix(_ROOT)
         self._archive = archive
         self._info = {

@@ -120,7 +120,7 @@ def test_a_newer_store_is_refused(old):
     migrate(old, progress=False)
     for file in old.glob("**/zarr.json"):
         text = file.read_text()
-        file.write_text(text.replace('"format": 2', '"format": 3').replace(r'\"format\": 2', r'\"format\": 3'))
+        file.write_text(text.replace('"format": 2', '"format": 3').replace(r"\"format\": 2", r"\"format\": 3"))
     for command in (migrate, verify):
         with pytest.raises(BadDataError, match=r"(?s)E-FORMAT-VERSION.*knows <= 2"):
             command(old, progress=False)

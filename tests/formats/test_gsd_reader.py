@@ -34,7 +34,9 @@ def written(path, *frames, **options):
 
 
 def test_tilted_frames_are_periodic_by_definition(tmp_path):
-    path = written(tmp_path / "run.gsd", frame(0), frame(50, box=[10, 12, 14.5, 0.1, -0.2, 0.35], position=POSITION + 0.5))
+    path = written(
+        tmp_path / "run.gsd", frame(0), frame(50, box=[10, 12, 14.5, 0.1, -0.2, 0.35], position=POSITION + 0.5)
+    )
     trajectory = open_trajectory(path)
     assert [warning.code for warning in trajectory.warnings] == ["W-FLOAT32"]
     assert [(place.timestep, place.boundary, place.has_id) for place in trajectory.frames] == [

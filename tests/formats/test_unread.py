@@ -9,9 +9,12 @@ from qsdask.errors import BadDataError
 from qsdask.formats import open_trajectory
 from qsdask.formats.unread import UNREAD
 
+BOX = b"ITEM: BOX BOUNDS pp pp pp\n0 1\n0 1\n0 1\n"
 HEADS = {
-    "a LAMMPS dump of style local": b"ITEM: TIMESTEP\n0\nITEM: NUMBER OF ENTRIES\n9\nITEM: BOX BOUNDS pp pp pp\n0 1\n0 1\n0 1\nITEM: ENTRIES index\n",
-    "a LAMMPS dump of style grid": b"ITEM: UNITS\nmetal\nITEM: TIMESTEP\n0\nITEM: BOX BOUNDS pp pp pp\n0 1\n0 1\n0 1\nITEM: DIMENSION\n3\nITEM: GRID SIZE\n4 4 4\n",
+    "a LAMMPS dump of style local": b"ITEM: TIMESTEP\n0\nITEM: NUMBER OF ENTRIES\n9\n" + BOX + b"ITEM: ENTRIES index\n",
+    "a LAMMPS dump of style grid": b"ITEM: UNITS\nmetal\nITEM: TIMESTEP\n0\n"
+    + BOX
+    + b"ITEM: DIMENSION\n3\nITEM: GRID SIZE\n4 4 4\n",
     "a LAMMPS restart file": b"LammpS RestartT\0\1\0\0\0" + bytes(100),
     "a log of LAMMPS": b"LAMMPS (22 Jul 2025)\nunits metal\n",
     "a LAMMPS dump of style netcdf": b"CDF\x02\0\0\0\1" + b"\0\0\0\7program\0\0\0\0\2\0\0\0\6LAMMPS" + bytes(200),

@@ -13,10 +13,10 @@ import pytest
 import qsdask
 from qsdask.learn import load_model
 from qsdask.store import ledger
+from qsdask.store.described import TEXT, registered
 from qsdask.store.durable import name_word
 from qsdask.store.reader import CheckedStore, StoreReader, open_checked
 from qsdask.store.record import records
-from qsdask.store.validate import TEXT, registered
 from tests.store_files import content_of, files_of
 
 OLD = Path(__file__).parent / "data" / "before-rooms.tar.xz"

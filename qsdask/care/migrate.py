@@ -18,7 +18,7 @@ from qsdask.intake.loading import loading_of
 from qsdask.settings import IngestSettings
 from qsdask.stages.surface import surface_when_missing
 from qsdask.store import ledger
-from qsdask.store.marks import MIGRATION, check_format, check_requires, in_migration, mark_of
+from qsdask.store.marks import MIGRATION, check_format, check_requires, in_migration, mark_in, mark_of
 from qsdask.store.place import Place
 from qsdask.store.reader import StoreReader
 from qsdask.store.record import keys, publish, read_record, require_store
@@ -62,7 +62,9 @@ def migrate(store: str | Path, *, progress: bool = True) -> Path:
     """
     root = Path(store)
     require_store(root)
-    if not (root / "ledger").is_dir():  # every format has one; what has none is of another program, and stays as it is
+    if not Place(root).exists(
+        "ledger"
+    ):  # every format has one; what has none is of another program, and stays as it is
         raise NoInputError("this is no store of qsdask", code="E-NO-STORE", file=root, hint="nothing was changed here")
     with writing(root):
         old = [key for key in keys(root) if _format(root, key) == 1]
@@ -128,7 +130,7 @@ def _root_mark(root: Path) -> dict:
     found = metadata(root, "zarr.json")
     if found is None:
         raise damaged(root, "zarr.json", "it is missing")
-    mark = found.get("attributes", {}).get("qsdask", {"format": 1})
+    mark = mark_in({"qsdask": {"format": 1}, **found.get("attributes", {})}) or {}
     if not in_migration(mark):
         check_requires(root, mark)
     return mark

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from qsdask.store import ledger
+from qsdask.store.described import intact
 from qsdask.store.durable import DurableStore
 from qsdask.store.ledger import Task
 from qsdask.store.manifest import FILE_WORDS
 from qsdask.store.place import Place
 from qsdask.store.reader import open_checked
 from qsdask.store.record import Record
-from qsdask.store.validate import damaged, intact
+from qsdask.store.validate import damaged
 
 __all__ = ["old_words", "put_receipts", "set_aside", "tasks_of"]
 

@@ -22,16 +22,17 @@ from qsdask.errors import QSDaskError, StoreIOError
 from qsdask.files.lock import is_lock_file
 from qsdask.store import ledger
 from qsdask.store.beside import BESIDE
+from qsdask.store.described import array_metadata, chunk_fault, intact, registered
 from qsdask.store.durable import name_word
 from qsdask.store.ledger import Record, Task, receipt_key
 from qsdask.store.lineage import other_input_of
 from qsdask.store.manifest import FILE_WORDS, Manifest, folder_text, folders_of, receipts_digest, root_text, sound_text
-from qsdask.store.marks import check_format, check_requires
+from qsdask.store.marks import check_format, check_requires, mark_in
 from qsdask.store.place import Place, chunk_of
 from qsdask.store.reader import StoreReader
 from qsdask.store.record import keys, require_store, required_by
 from qsdask.store.state import StageState, state_of
-from qsdask.store.validate import array_metadata, chunk_fault, intact, metadata, registered
+from qsdask.store.validate import metadata
 
 __all__ = ["Damage", "verify"]
 
@@ -263,26 +264,25 @@ class _Survey:
         for state in self.states:
             for node in (f"ledger/{state.key}", *schema.groups_of(state.key)):
                 wanted |= {f"{folder}/zarr.json": folder_text() for folder in folders_of(node)}
-        root = self._root_text()
-        if root is not None:
-            wanted["zarr.json"] = root
-        for file, text in wanted.items():
+        root = self._root_texts()
+        allowed = {file: (text,) for file, text in wanted.items()} | ({"zarr.json": root} if root else {})
+        for file, texts in allowed.items():
             self.claimed.add(file)
             if file not in self.sizes:
                 self._add("missing", file, "it was removed")
-            elif self.place.read(file) != text:
+            elif self.place.read(file) not in texts:
                 self._add("content", file, "it is not what was written")
-        if root is None and "zarr.json" not in self.sizes:
+        if not root and "zarr.json" not in self.sizes:
             self._add("missing", "zarr.json", "it was removed")
 
-    def _root_text(self) -> bytes | None:
-        """The root's metadata as they must be; None when damage elsewhere leaves that open."""
+    def _root_texts(self) -> tuple[bytes, ...]:
+        """The root's metadata as they must be, now and as earlier versions wrote them; none when damage elsewhere leaves that open."""
         shown: dict[str, dict] = {}
         requires: set[str] = set()
         for state in self.states:
             requires |= required_by(state.record)
             if state.record is None or (state.record.complete and state.manifest is None):
-                return None
+                return ()
             if state.manifest is None:
                 continue
             listed = [f for f in state.manifest.files if f.endswith("/zarr.json")]
@@ -294,9 +294,9 @@ class _Survey:
                     if text is None:
                         if "zarr.json" in self.sizes:
                             self._add("content", "zarr.json", f"it does not remember {file} as it was written")
-                        return None
+                        return ()
                     shown[file.removesuffix("/zarr.json")] = json.loads(text)
-        return root_text(shown, requires)
+        return root_text(shown, requires), root_text(shown, requires, nested=True)
 
     def _strangers(self) -> None:
         """Files that nobody claims."""
@@ -367,10 +367,12 @@ def _refuse_other_format(root: Path) -> None:
     formats = set()
     for file, lost in (("zarr.json", {"format": 1}), *((f"ledger/{key}/zarr.json", {}) for key in keys(root))):
         try:
-            mark = (metadata(root, file) or {})["attributes"].get("qsdask", lost)
-            formats.add(mark.get("format"))
-        except (StoreIOError, KeyError, TypeError, AttributeError):
+            mark = mark_in({"qsdask": lost, **(metadata(root, file) or {})["attributes"]})
+        except (StoreIOError, KeyError, TypeError):
             continue
+        if mark is None:
+            continue
+        formats.add(mark.get("format"))
         if not lost:
             continue
         check_requires(root, mark)

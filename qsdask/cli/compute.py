@@ -98,6 +98,10 @@ def ingest(files, store, run, **settings) -> None:
     \b
     qsdask ingest run7.dump.gz glass7.zarr --species 1=Cu,2=Zr --strain-step 0.00125
     qsdask ingest 'dump.*.gz' glass7.zarr --species 1=Cu,2=Zr      # one file per frame
+
+    FILES are LAMMPS dumps (custom, yaml, cfg; text, packed or binary), LAMMPS data files, extended XYZ, AtomEye cfg,
+    RMCProfile rmc6f, GSD, POSCAR, XDATCAR, CIF; with --topology H5MD, DCD, XTC, TRR, NetCDF. Any other is refused with its
+    name and the way to convert it.
     """
     from qsdask.views.info import warnings_of
 

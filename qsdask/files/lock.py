@@ -20,9 +20,9 @@ from pathlib import Path
 
 import psutil
 
-from qsdask.errors import ResumableError, of_os_error
+from qsdask.errors import CannotCreateError, ResumableError, of_os_error
 
-__all__ = ["LOCK", "is_lock_file", "refuse_lost", "writing"]
+__all__ = ["LOCK", "is_lock_file", "refuse_lost", "refuse_one_file", "writing"]
 
 #: Name of the lock file.
 LOCK = ".lock"
@@ -64,7 +64,7 @@ def writing(path: str | Path) -> Iterator[None]:
     ResumableError
         ``E-LOCKED`` at once, naming host, process and command, when somebody else writes.
     CannotCreateError
-        ``E-NOT-WRITABLE``.
+        ``E-NOT-WRITABLE``; ``E-ZIPPED`` for a store in a zip file.
 
     Notes
     -----
@@ -91,6 +91,7 @@ def writing(path: str | Path) -> Iterator[None]:
 
 @contextmanager
 def _locked_file(root: Path) -> Iterator[None]:
+    refuse_one_file(root)
     fresh = not root.exists()
     token = secrets.token_hex(8)
     mine = {**_myself(), "token": token}
@@ -116,6 +117,28 @@ def _locked_file(root: Path) -> Iterator[None]:
         if fresh:
             with contextlib.suppress(OSError):
                 root.rmdir()
+
+
+def refuse_one_file(path: Path) -> None:
+    """Refuse to write a store that is one zip file.
+
+    Parameters
+    ----------
+    path : Path
+        Root of the store.
+
+    Raises
+    ------
+    CannotCreateError
+        ``E-ZIPPED``.
+    """
+    if path.is_file() and path.suffix.lower() == ".zip":
+        raise CannotCreateError(
+            "a store in a zip file is read as it is, and never written",
+            code="E-ZIPPED",
+            file=path,
+            hint=f"unzip it, and use the folder: unzip {path.name} -d {path.stem}",
+        )
 
 
 def refuse_lost(path: str | Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from xxhash import xxh3_128
@@ -19,6 +19,7 @@ __all__ = [
     "cell_around",
     "checked_frame",
     "digest_of",
+    "elements_coded",
     "elements_of",
     "last_frame_cut",
     "read_each",
@@ -84,6 +85,13 @@ def elements_of(names: Sequence[str] | np.ndarray) -> Elements:
     """Elements from one name per atom."""
     unique, code = np.unique(np.asarray(names), return_inverse=True)
     return Elements(tuple(unique.tolist()), code.astype(np.int32))
+
+
+def elements_coded(names: Sequence[str] | Mapping[int, str], code: np.ndarray) -> Elements:
+    """Elements from an index into names for every atom; names without an atom are left out, equal ones are one."""
+    present, which = np.unique(code, return_inverse=True)
+    unique, index = np.unique([names[k] for k in present.tolist()], return_inverse=True)
+    return Elements(tuple(unique.tolist()), index[which].astype(np.int32))
 
 
 def cell_around(place: FrameLocation, position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -160,7 +168,7 @@ def checked_frame(
     """
     if not len(position):
         raise refusal(place, "the frame has no atoms", "E-COUNT")
-    refuse_far(place, position, id, line)
+    refuse_far(place, position, id, lambda row: None if line is None else line + row)
     if not (np.abs(cell).max() <= FARTHEST and np.abs(origin).max() <= FARTHEST):
         raise refusal(place, f"the box is not finite or beyond {FARTHEST:g}: {np.asarray(cell).tolist()}", "E-BOX")
     if not np.linalg.det(cell) > 1e-9 * np.prod(np.linalg.norm(cell, axis=1)) > 0.0:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 
@@ -20,7 +21,7 @@ from qsdask.formats.arrays import BadFrame, cell_around, checked_frame, digest_o
 from qsdask.formats.ase_package import ase_for, symbols
 from qsdask.formats.container import TextFile
 from qsdask.formats.extxyz import comment_layout, index_extxyz
-from qsdask.formats.frame import Frame, FrameLocation, ReadWarning
+from qsdask.formats.frame import PERIODIC, Frame, FrameLocation, ReadWarning
 from qsdask.formats.header import shown
 from qsdask.formats.refusal import changed, refusal
 from qsdask.units import scale_of
@@ -31,6 +32,9 @@ _PACKED = (".gz", ".bz2", ".zst")
 #: Memory that VASP and CIF files take, which are read whole, in lengths of their text: 6.5 measured.
 _TEXT_COPIES = 6
 
+#: The second line of an XYZ file that is an extended one.
+_SAYS_MORE = re.compile(rb"\A[^\n]*\n[^\n]*\b(?:Lattice|Properties|pbc)=")
+
 _XDATCAR_HEADER = 7  # lines; once, or before every frame when the cell changes
 
 
@@ -39,7 +43,7 @@ def format_of(path: str | os.PathLike, head: bytes) -> str | None:
     name = os.path.basename(os.fspath(path)).lower()
     for packed in _PACKED:
         name = name.removesuffix(packed)
-    if name.endswith(".extxyz") or (name.endswith(".xyz") and b"Lattice=" in head):
+    if name.endswith(".extxyz") or (name.endswith(".xyz") and _SAYS_MORE.search(head)):
         return "extxyz"
     if name.endswith(".cif"):
         return "cif"
@@ -61,7 +65,8 @@ def index_ase(
     form : str
         What `format_of` says.
     boundary : tuple of str, optional
-        Needed for extended XYZ without ``pbc``, with which it must agree. VASP and CIF are periodic by
+        Needed for extended XYZ with ``Lattice`` and without ``pbc``, with which it must agree; without ``Lattice`` it is a
+        cluster, free on all sides. VASP and CIF are periodic by
         definition; a boundary given here replaces that, for slabs.
     strict : bool
         Refuse a last frame of extended XYZ that is cut, instead of leaving it out with a warning.
@@ -96,7 +101,7 @@ def index_ase(
                 timestep=ordinal,
                 natoms=len(atoms),
                 line=0,
-                boundary=boundary or ("pp", "pp", "pp"),
+                boundary=boundary or PERIODIC,
                 convention="wrapped",
                 reader="ase",
                 has_id=form == "vasp-xdatcar",

@@ -10,7 +10,7 @@ from qsdask.formats.ase_package import ase_for
 from qsdask.formats.container import TextStream
 from qsdask.formats.frame import FrameLocation, periodic_axes
 from qsdask.formats.header import shown
-from qsdask.formats.refusal import refuse_large, refuse_many
+from qsdask.formats.refusal import refuse_beyond, refuse_many
 from qsdask.units import LENGTH_UNITS
 
 __all__ = ["comment_layout", "index_extxyz"]
@@ -64,10 +64,7 @@ def _next_frame(stream, path, frames, boundary):
         raise refuse(message, "E-COUNT", why="the frame before has more or fewer lines than its count")
     natoms = int(count)
     if not frames or natoms > frames[-1].natoms:
-        if natoms > stream.text.most_lines(3):
-            message = f"the frame says {natoms} atoms, but the file has only {stream.text.stored} bytes"
-            raise refuse(message, "E-COUNT", why="the file is cut, or the count is wrong")
-        refuse_large(natoms, path, frame=len(frames), line=line)
+        refuse_beyond(natoms, stream.text.most_lines(3), stream.text.stored, path, frame=len(frames), line=line)
     comment = stream.readline()
     header = stream.offset - start
     if not comment.endswith(b"\n") or stream.skip(natoms) < natoms:
@@ -113,6 +110,8 @@ def _comment(comment, path, refuse):
 
 def _boundary(info, given, refuse):
     if "pbc" not in info:
+        if given is None and "Lattice" not in info:
+            return "ff", "ff", "ff"  # a cluster: there is nothing that could repeat
         if given is None:
             raise refuse(
                 "the file does not say which boundaries are periodic",

@@ -13,6 +13,7 @@ from qsdask.units import stored_length
 
 __all__ = [
     "FARTHEST",
+    "PERIODIC",
     "Elements",
     "Frame",
     "FrameHeader",
@@ -34,6 +35,9 @@ FARTHEST = 1e9
 #: Thinnest box along a periodic axis: every atom is as near to its own copy as the box is thick, and no two atoms come
 #: nearer than the 0.74 angstrom of a hydrogen molecule. Unit cells of crystals have 1.5 and more. Unit: angstrom.
 THINNEST = 0.5
+
+#: Boundary of formats that are periodic by definition.
+PERIODIC = ("pp", "pp", "pp")
 
 
 class ReadWarning(NamedTuple):
@@ -87,7 +91,8 @@ class FrameLocation:
     units : str or None
         LAMMPS unit style, if the file names it (``dump_modify units yes``) or the user.
     reader : str
-        ``"lammps"``, ``"binary"``, ``"ase"`` or ``"mda"``; bytes and lines are 0 where it tells none.
+        One of `qsdask.formats.layouts.LAYOUTS`, ``"binary"``, ``"gsd"``, ``"ase"`` or ``"mda"``; bytes and lines are 0 where
+        it tells none.
     has_id : bool
         The file names the atoms; if not, ids are 1, 2, 3, ... in the order of the file.
     columns : tuple of str

@@ -8,7 +8,7 @@ https://docs.lammps.org/dump.html, https://docs.lammps.org/Howto_triclinic.html
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 import numpy as np
@@ -43,11 +43,14 @@ class DumpHeader(FrameHeader):
         The three that are read.
     scaled : bool
         Coordinates are fractions of the cell.
+    labels : dict of int to str
+        Labels of the types, where the header names them.
     """
 
     columns: tuple[str, ...]
     coordinates: tuple[str, str, str]
     scaled: bool
+    labels: dict[int, str] = field(default_factory=dict)
 
     def cartesian(self, fraction: np.ndarray) -> np.ndarray:
         """Places of atoms from fractions of the cell.

@@ -17,7 +17,7 @@ from qsdask.formats.arrays import BadFrame, cell_around, checked_frame, digest_o
 from qsdask.formats.compression import LINES_PER_BYTE
 from qsdask.formats.container import TextFile
 from qsdask.formats.frame import Elements, Frame, FrameLocation, ReadWarning
-from qsdask.formats.refusal import changed, refusal, refuse_large, refuse_many
+from qsdask.formats.refusal import changed, refuse_beyond, refuse_many
 from qsdask.units import scale_of
 
 _ATOM_STYLES = {
@@ -67,15 +67,7 @@ def _refuse_counts(name):
     with TextFile(name) as text:
         head = bytearray(4096)
         natoms = _declared(_suffix(name), bytes(head[: text.readinto(memoryview(head))]))
-        if natoms > text.stored * LINES_PER_BYTE:
-            raise BadDataError(
-                f"the file says {natoms} atoms, but it has only {text.stored} bytes",
-                code="E-COUNT",
-                file=name,
-                frame=0,
-                why="the file is cut or damaged",
-            )
-        refuse_large(natoms, name, frame=0)
+        refuse_beyond(natoms, text.stored * LINES_PER_BYTE, text.stored, name, frame=0)
 
 
 def _suffix(name):
@@ -230,7 +222,7 @@ def read_universe(
             raise changed(place)
         step = _step(universe.trajectory, place.ordinal, place.path)
         position = step.positions.astype(np.float64) * scale_of(place.units)
-        cell, origin = _cell(universe.trajectory, step, place, position)
+        cell, origin = _cell(step, place, position)
         return checked_frame(
             place,
             cell=cell,
@@ -245,17 +237,9 @@ def read_universe(
     yield from read_each(locations, read_one, on_bad)
 
 
-def _cell(trajectory, step, place, position):
+def _cell(step, place, position):
     if step.dimensions is None or not np.any(step.dimensions[:3] != 0):
         return cell_around(place, position)
-    if trajectory.format == "GSD" and np.any(step.dimensions[3:] != 90.0):
-        # MDAnalysis (2.11 still) takes the tilt factors of GSD for cosines of angles, and in another order.
-        raise refusal(
-            place,
-            "the box of the GSD file is tilted, and MDAnalysis does not read it rightly",
-            "E-BOX",
-            hint="convert the file to a LAMMPS dump or extended XYZ, for example with OVITO",
-        )
     return vectors_of(step.dimensions) * scale_of(place.units), np.zeros(3)
 
 

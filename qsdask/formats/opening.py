@@ -9,14 +9,20 @@ from pathlib import Path
 
 from qsdask.errors import BadDataError, NoInputError, QSDaskError, UsageError
 from qsdask.formats.ase_reader import format_of, index_ase
+from qsdask.formats.atomeye import index_atomeye, is_atomeye
 from qsdask.formats.binary import index_binary, is_binary
 from qsdask.formats.container import sniff, stamp
+from qsdask.formats.data import index_data, is_data
 from qsdask.formats.frame import FrameLocation, ReadWarning, boundary_flags
-from qsdask.formats.lammps import index_frames
+from qsdask.formats.gsd_reader import index_gsd, is_gsd
+from qsdask.formats.index import index_frames
 from qsdask.formats.mda import index_universe, is_known
 from qsdask.formats.refusal import refusal, refuse_many
+from qsdask.formats.rmcprofile import index_rmc6f, is_rmc6f
 from qsdask.formats.sequence import in_sequence, numbered, refuse_unlike
 from qsdask.formats.trajectory import Trajectory, read_locations
+from qsdask.formats.unread import refuse_unread
+from qsdask.formats.yaml_dump import index_yaml, is_yaml
 
 __all__ = ["open_trajectory"]
 
@@ -44,9 +50,10 @@ def open_trajectory(
     Parameters
     ----------
     paths : path-like or sequence of path-like
-        LAMMPS dumps (text, plain or packed, or binary; recognised by content), extended XYZ, VASP and CIF files
-        through ASE, or files that MDAnalysis reads (recognised by name), with one frame or many. Their order does not
-        matter: the timesteps within count.
+        LAMMPS dumps (text, plain or packed, of style custom, yaml or cfg, or binary), LAMMPS data files, AtomEye
+        configurations, rmc6f of RMCProfile, and GSD, recognised by content; extended XYZ, VASP and CIF files through ASE,
+        and what MDAnalysis reads, recognised by name; with one frame or many. Their order does not matter: the timesteps
+        within count.
     boundary : str, optional
         See `qsdask.formats.frame.boundary_flags`. Needed when the files do not say it.
     units : str, optional
@@ -56,7 +63,8 @@ def open_trajectory(
     topology : path-like, optional
         For coordinates without atom names (DCD, XTC, NetCDF).
     columns : str, optional
-        Names of the columns of binary dumps that do not name them; see `qsdask.formats.binary.index_binary`.
+        Names of the columns of binary dumps and data files that do not name them; see
+        `qsdask.formats.binary.index_binary` and `qsdask.formats.data.index_data`.
     assume_order : bool
         Atoms without ids stand in the same order in every frame, and files without timesteps are given in
         their order.
@@ -76,7 +84,7 @@ def open_trajectory(
     -------
     Trajectory
         Its warnings: ``W-TRUNCATED``, ``W-BAD-FRAME``, ``W-DUP-STEP``, ``W-OVERLAP``, ``W-ASSUMED-ORDER``,
-        ``W-COLUMNS``, ``W-FLOAT32``, ``W-NO-STEP``.
+        ``W-COLUMNS``, ``W-FLOAT32``, ``W-NO-STEP``, ``W-NAME-STEP``.
 
     Raises
     ------
@@ -117,6 +125,7 @@ def open_trajectory(
         notes.extend(bad.warnings())
     if len(files) > 1 and len(stepless) == len(set(names)):
         files, more = numbered(files, assume_order)
+        notes = [note for note in notes if note.code != "W-NO-STEP" or assume_order]
         notes.extend(more)
     frames, more = in_sequence(
         files, lambda place: next(read_locations([place], topology, digest=False)), overlap=restart_overlap
@@ -156,12 +165,24 @@ def _refuse_other_units(frames: Sequence[FrameLocation], given: str | None) -> N
 
 def _index(name, flags, strict, topology, columns, units, bad):
     """Frames and warnings of one file, by the reader that its content or name asks for."""
-    if topology is not None:
-        return _in_units(units, index_universe(name, topology=topology, boundary=flags))
     _, head = sniff(name)
+    if topology is not None:
+        refuse_unread(name, head, topology=True)
+        return _in_units(units, index_universe(name, topology=topology, boundary=flags))
     if is_binary(head):
         return index_binary(name, boundary=flags, strict=strict, columns=columns, units=units)
+    if is_gsd(head):
+        return _in_units(units, index_gsd(name, boundary=flags))
+    refuse_unread(name, head)
     if b"ITEM:" not in head[:1024]:
+        if is_yaml(head):
+            return index_yaml(name, boundary=flags, strict=strict, units=units)
+        if is_atomeye(head):
+            return index_atomeye(name, boundary=flags, units=units)
+        if is_rmc6f(head):
+            return index_rmc6f(name, boundary=flags, units=units)
+        if is_data(head):
+            return index_data(name, boundary=flags, columns=columns, units=units)
         form = format_of(name, head)
         if form is not None:
             return _in_units(units, index_ase(name, form, boundary=flags, strict=strict))

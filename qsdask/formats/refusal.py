@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from qsdask.formats.header import shown
 from qsdask.kernels import text
 from qsdask.kernels.words import PADDING
 
-__all__ = ["changed", "explained", "refusal", "refuse_far", "refuse_large", "refuse_many", "zeros"]
+__all__ = ["changed", "explained", "refusal", "refuse_beyond", "refuse_far", "refuse_large", "refuse_many", "zeros"]
 
 #: Frames of a trajectory. Each is a task and some files of a store, and every task is told of all of them; the strain steps
 #: of a glass are hundreds.
@@ -39,7 +40,12 @@ def changed(place: FrameLocation) -> BadDataError:
     )
 
 
-def refuse_far(place: FrameLocation, position: np.ndarray, identity: np.ndarray, line: int | None = None) -> None:
+def refuse_far(
+    place: FrameLocation,
+    position: np.ndarray,
+    identity: np.ndarray,
+    line_of: Callable[[int], int | None] = lambda _: None,
+) -> None:
     """Refuse coordinates that are not finite, or so large that doubles cannot hold distances between atoms.
 
     Parameters
@@ -48,8 +54,8 @@ def refuse_far(place: FrameLocation, position: np.ndarray, identity: np.ndarray,
     position : float64 array, shape (n, 3)
     identity : int64 array, shape (n,)
         Ids of these atoms.
-    line : int, optional
-        Line number of the first of them.
+    line_of : callable, optional
+        Line number of one of them, where there are lines.
 
     Raises
     ------
@@ -67,10 +73,41 @@ def refuse_far(place: FrameLocation, position: np.ndarray, identity: np.ndarray,
         place,
         f"a coordinate of atom id {atom} is {f'{worst:g}, beyond {FARTHEST:g}' if finite else 'not finite'}",
         "E-NUMBER",
-        line=None if line is None else line + row,
+        line=line_of(row),
         atom_id=atom,
         why="the simulation blew up" + (", or the file is damaged" if finite else ""),
     )
+
+
+def refuse_beyond(natoms: int, most: int, stored: int, path: str | os.PathLike, **place) -> None:
+    """Refuse a frame that says more atoms than its file, or the memory at hand, can hold; before anything is allocated.
+
+    Parameters
+    ----------
+    natoms : int
+        What the frame says.
+    most : int
+        Atoms that the file can hold.
+    stored : int
+        Bytes of the file.
+    path : path-like
+    **place
+        As in `refuse_large`.
+
+    Raises
+    ------
+    BadDataError
+        ``E-COUNT``, ``E-MEMORY``.
+    """
+    if natoms > most:
+        raise BadDataError(
+            f"the frame says {natoms} atoms, but the file has only {stored} bytes",
+            code="E-COUNT",
+            file=path,
+            why="the file is cut, or the count is wrong",
+            **place,
+        )
+    refuse_large(natoms, path, **place)
 
 
 def refuse_large(natoms: int, path: str | os.PathLike, **place) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -14,6 +15,9 @@ from qsdask.formats.refusal import refusal
 from qsdask.units import length_in
 
 __all__ = ["in_sequence", "numbered", "refuse_unlike"]
+
+#: Digits of a timestep.
+_MOST_DIGITS = 18
 
 #: Steps that a warning lists.
 _LISTED = 20
@@ -131,7 +135,7 @@ def _out_of_order(before, after):
 def numbered(
     files: Sequence[Sequence[FrameLocation]], assume_order: bool
 ) -> tuple[list[list[FrameLocation]], list[ReadWarning]]:
-    """Number the frames of several files without timesteps in the order in which the files are given.
+    """Number the frames of several files without timesteps: by the order in which they are given; cfg files by their names.
 
     Parameters
     ----------
@@ -143,13 +147,20 @@ def numbered(
     -------
     files : list of list of FrameLocation
     warnings : list of ReadWarning
-        ``W-ASSUMED-ORDER``.
+        ``W-ASSUMED-ORDER``; ``W-NAME-STEP`` where the names of cfg files differ in one whole number only: it is the timestep,
+        which LAMMPS can put there alone.
 
     Raises
     ------
     BadDataError
-        ``E-STEP-ORDER`` unless ``assume_order``.
+        ``E-STEP-ORDER`` unless ``assume_order``, or the names tell.
     """
+    named = not assume_order and all(file[0].reader == "cfg" for file in files)
+    numbers = _numbers([file[0].path for file in files]) if named else None
+    if numbers is not None:
+        text = f"timesteps are the numbers in the names of the files, {min(numbers)} to {max(numbers)}"
+        result = [[replace(file[0], timestep=number)] for file, number in zip(files, numbers, strict=True)]
+        return result, [ReadWarning("W-NAME-STEP", text)]
     if not assume_order:
         raise BadDataError(
             "several files, and none has timesteps",
@@ -162,6 +173,17 @@ def numbered(
         result.append([replace(place, timestep=first + k) for k, place in enumerate(file)])
         first += len(file)
     return result, [ReadWarning("W-ASSUMED-ORDER", "files without timesteps are taken in the order given")]
+
+
+def _numbers(paths: Sequence[str]) -> list[int] | None:
+    """The whole number in which names differ that are the same otherwise; None when they do not differ so."""
+    parts = [re.split(r"(\d+)", path) for path in paths]
+    if len({tuple(words[::2]) for words in parts}) > 1:
+        return None
+    differ = [column for column in list(zip(*parts, strict=True))[1::2] if len(set(column)) > 1]
+    if len(differ) != 1 or max(map(len, differ[0])) > _MOST_DIGITS or len(set(map(int, differ[0]))) < len(paths):
+        return None
+    return list(map(int, differ[0]))
 
 
 def refuse_unlike(frames: Sequence[FrameLocation], *, assume_order: bool) -> list[ReadWarning]:

@@ -12,9 +12,11 @@ from qsdask.formats.ase_reader import read_ase
 from qsdask.formats.binary import read_binary
 from qsdask.formats.container import refuse_changed
 from qsdask.formats.frame import Frame, FrameHeader, FrameLocation, FramePiece, ReadWarning
-from qsdask.formats.lammps import lines_of_id, read_frames, read_pieces
+from qsdask.formats.gsd_reader import read_gsd
+from qsdask.formats.layouts import LAYOUTS
 from qsdask.formats.mda import read_universe
 from qsdask.formats.refusal import refusal
+from qsdask.formats.rows import lines_of_id, read_frames, read_pieces
 
 __all__ = ["Portion", "Trajectory", "read_locations"]
 
@@ -30,14 +32,14 @@ class _Places(ABC):
         """Where a frame stands."""
 
     def pieces(self, steps: Sequence[int], n_atom: int, *, digest: bool = True) -> Iterator[tuple[int, FramePiece]]:
-        """Read frames piece by piece: those of text dumps never stand in memory as a whole.
+        """Read frames piece by piece: those of text with one atom a line never stand in memory as a whole.
 
         Parameters
         ----------
         steps : sequence of int
             Which frames, rising.
         n_atom : int
-            Atoms in a piece of a text dump; the other formats give whole frames.
+            Atoms in a piece of such a text; the other formats give whole frames.
         digest : bool
             See `read`.
 
@@ -54,7 +56,7 @@ class _Places(ABC):
         steps = list(steps)
         for group in _runs([self.place(step) for step in steps]):
             refuse = self._guard(group[0].path)
-            if group[0].reader == "lammps":
+            if group[0].reader in LAYOUTS:
                 found = read_pieces(group, n_atom, digest=digest)
             else:
                 found = enumerate(map(_as_piece, read_locations(group, self.topology)))
@@ -100,7 +102,7 @@ class _Places(ABC):
             ``E-DUP-ID``.
         """
         place = self.place(step)
-        lines = lines_of_id(place, atom_id) if place.reader == "lammps" else []
+        lines = lines_of_id(place, atom_id) if place.reader in LAYOUTS else []
         first = f" (first seen on line {lines[0]})" if lines else ""
         return refusal(
             place,
@@ -181,7 +183,7 @@ class Trajectory(_Places):
         first, last : int
             As in a slice; all by default.
         digest : bool
-            Compute `Frame.digest` of text dumps; empty otherwise.
+            Compute `Frame.digest` of such text; empty otherwise.
 
         Yields
         ------
@@ -192,7 +194,7 @@ class Trajectory(_Places):
         ------
         BadDataError
             ``E-CHANGED`` when a file is no longer what it was when it was opened, and what
-            `qsdask.formats.lammps.read_frames` and the readers of other formats raise.
+            `qsdask.formats.rows.read_frames` and the readers of other formats raise.
         NoInputError
             ``E-NO-FILE`` when a file has gone since.
         """
@@ -278,10 +280,12 @@ def read_locations(
 ) -> Iterator[Frame]:
     """Read frames of one file by the reader that found them."""
     reader = group[0].reader
-    if reader == "lammps":
+    if reader in LAYOUTS:
         return read_frames(group, digest=digest, on_bad=on_bad)
     if reader == "binary":
         return read_binary(group, on_bad=on_bad)
+    if reader == "gsd":
+        return read_gsd(group, on_bad=on_bad)
     if reader == "ase":
         return read_ase(group, on_bad=on_bad)
     return read_universe(group, topology=topology, on_bad=on_bad)

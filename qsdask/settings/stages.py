@@ -93,7 +93,8 @@ class ReadingSettings(Settings):
 
     topology: str | None = Field(default=None, description="file with the atoms' names, for DCD, XTC, NetCDF")
     columns: str | None = Field(
-        default=None, description="columns of a binary dump that does not name them, such as 'id type x y z'"
+        default=None,
+        description="columns of a binary dump or data file that does not name them, such as 'id type x y z'",
     )
     strict: bool = Field(default=False, description="refuse a cut last frame instead of leaving it out")
     skip_bad_frames: bool = Field(default=False, description="leave damaged frames out, with a warning")

@@ -17,6 +17,7 @@ from qsdask.engine.course import Course, run_stage
 from qsdask.engine.reading import read_box
 from qsdask.engine.where import Run
 from qsdask.errors import CannotCreateError
+from qsdask.files.lock import refuse_one_file
 from qsdask.files.taken import refuse_in_store
 from qsdask.formats.container import sniff
 from qsdask.formats.continuity import continued_cells, warnings_of_reference
@@ -108,7 +109,7 @@ def ingest(
     topology : path, optional
         File with the atoms' names, for coordinates that MDAnalysis reads (DCD, XTC, NetCDF).
     columns : str, optional
-        Names of the columns of binary dumps that do not name them, such as ``"id type x y z"``.
+        Names of the columns of binary dumps and data files that do not name them, such as ``"id type x y z"``.
     strict : bool
         Refuse a cut last frame instead of leaving it out with a warning.
     skip_bad_frames : bool
@@ -266,6 +267,7 @@ def again(path: Path, record: Record, run: Run, source: Sequence[str | Path] | N
 def _refuse_other_content(path: Path) -> None:
     """Something that is not a store, nor the beginning of one, must not be written into, nor what is inside of another store."""
     refuse_in_store(path)
+    refuse_one_file(path)
     if not path.exists() or (path / "zarr.json").is_file():
         return
     if not path.is_dir() or any(not found.name.startswith(".") for found in path.iterdir()):

@@ -41,7 +41,7 @@ class DurableStore(LocalStore):
         computed in memory before the write, and the hash of the key itself.
     """
 
-    def __init__(self, root: Path | str, *, read_only: bool = False, check: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, root: Path | str, *, read_only: bool = False, check: Callable[[], None] | None = None) -> None:
         super().__init__(root, read_only=read_only)
         self._own_check = check
         self.written: dict[str, tuple[int, int, int, int]] = {}
@@ -49,7 +49,8 @@ class DurableStore(LocalStore):
     def _check(self) -> None:
         # Whoever slept while the empty groups were made must not make them again over what the next has filled.
         refuse_lost(self.root)
-        self._own_check()
+        if self._own_check is not None:
+            self._own_check()
 
     async def delete(self, key: str) -> None:
         """Remove one file; see `check`."""

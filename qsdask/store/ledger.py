@@ -29,12 +29,13 @@ from qsdask import __version__
 from qsdask.errors import CannotCreateError, NoInputError, ResumableError
 from qsdask.schema import command_of, groups_of
 from qsdask.store.beside import BESIDE, discard, remove_with_dependents, take_place, target_of, tidy
+from qsdask.store.described import array_metadata
 from qsdask.store.durable import DurableStore, name_word
 from qsdask.store.lineage import refuse_other_inputs
 from qsdask.store.manifest import FILE_WORDS, Manifest, entry_of, metadata_keys, put_folders, receipts_digest
+from qsdask.store.marks import mark_in
 from qsdask.store.reader import CheckedStore, open_checked
 from qsdask.store.record import Record, publish, put_record, read, read_record, records
-from qsdask.store.validate import array_metadata
 
 __all__ = [
     "Begun",
@@ -284,11 +285,12 @@ def seal(path: Path, record: Record, was: Record | None = None) -> None:
         What it was before; another one is not replaced.
     """
     shown = {name: getattr(record, name) for name in ("key", "settings", "inputs", "provenance")}
+    mark = json.loads(json.dumps({**shown, "digest": record.digest}))
     store = DurableStore(path)
     for group in record.groups:
         attributes = zarr.open_group(store, path=group, mode="r+").attrs
-        if attributes.get("qsdask") != {**shown, "digest": record.digest}:
-            attributes["qsdask"] = {**shown, "digest": record.digest}
+        if mark_in(dict(attributes)) != mark:
+            attributes["qsdask"] = json.dumps(mark)
     store.sync_directories()
     manifest = manifest_of(Path(path), record)
     store.put(f"ledger/{record.key}/manifest.json", manifest.text())

@@ -20,12 +20,15 @@ import numpy as np
 
 from qsdask import schema
 from qsdask.errors import StoreIOError
+from qsdask.store.described import text_width
 from qsdask.store.durable import DurableStore, content_words
 from qsdask.store.validate import damaged, metadata, plain_path
+from qsdask.store.zipped import zipped
 
 __all__ = [
     "FILE_WORDS",
     "Manifest",
+    "as_it_stands",
     "checksum",
     "entry_of",
     "folder_text",
@@ -72,11 +75,19 @@ def metadata_keys(root: Path, groups: Iterable[str]) -> list[str]:
     found = []
     for group in groups:
         found.append(f"{group}/zarr.json")
-        found += sorted(str(file.relative_to(root)) for file in (root / group).glob("*/zarr.json"))
+        found += sorted(_arrays_of(root, group))
     return found
 
 
-def root_text(shown: Mapping[str, Mapping | None], requires: Iterable[str] = ()) -> bytes:
+def _arrays_of(root: Path, group: str) -> list[str]:
+    """Metadata files of the arrays of a group."""
+    packed = zipped(root)
+    if packed is None:
+        return [str(file.relative_to(root)) for file in (root / group).glob("*/zarr.json")]
+    return [file for name in packed.names(group) if packed.member(file := f"{group}/{name}/zarr.json")]
+
+
+def root_text(shown: Mapping[str, Any], requires: Iterable[str] = (), *, nested: bool = False) -> bytes:
     """Metadata file of the store: format, needed features, and the consolidated metadata.
 
     Parameters
@@ -85,15 +96,21 @@ def root_text(shown: Mapping[str, Mapping | None], requires: Iterable[str] = ())
         Metadata by path of the node, parents first.
     requires : iterable of str
         What a version of qsdask must know of to read the store.
+    nested : bool
+        As earlier versions wrote it: the attribute is a mapping, which netCDF cannot hold.
 
     Returns
     -------
     bytes
     """
     # Zarr loses the first of two children of one group that do not stand together.
+    needed = set(requires)
+    if any(node and "data_type" in node and text_width(node) for node in shown.values()):
+        needed.add("text")
+    mark = {"format": schema.FORMAT_VERSION, "requires": sorted(needed)}
     shown = dict(sorted(shown.items(), key=lambda item: _beside_siblings(item[0])))
     content = {
-        "attributes": {"qsdask": {"format": schema.FORMAT_VERSION, "requires": sorted(requires)}},
+        "attributes": {"qsdask": mark if nested else json.dumps(mark)},
         "zarr_format": 3,
         "node_type": "group",
         "consolidated_metadata": {"kind": "inline", "must_understand": False, "metadata": shown},
@@ -171,7 +188,7 @@ def read_manifest(root: Path, stage: str) -> Manifest | None:
         return None
     try:
         made = Manifest(found["record"], found["files"], found["receipts"])
-        intact = made.checksum == found["checksum"] and made.text() == (root / key).read_bytes()
+        intact = made.checksum == found["checksum"] and made.text() == as_it_stands(root, key)
         if intact and made.record["key"] == stage:
             return made
     except (KeyError, TypeError):
@@ -196,7 +213,7 @@ def sound_text(root: Path, manifest: Manifest, key: str) -> bytes | None:
     bytes or None
         None when neither is what the manifest names.
     """
-    for candidate in (_as_it_stands, _as_remembered):
+    for candidate in (as_it_stands, _as_remembered):
         text = candidate(root, key)
         if text is not None and key in manifest.files and entry_of(text) == manifest.files[key]:
             return text
@@ -209,7 +226,8 @@ def entry_of(data: bytes) -> list:
     return [length, f"{high:016x}{low:016x}"]
 
 
-def _as_it_stands(root: Path, key: str) -> bytes | None:
+def as_it_stands(root: Path, key: str) -> bytes | None:
+    """Bytes of a file of a store; None when it is not there, or no plain file."""
     try:
         path = plain_path(root, key)
     except StoreIOError:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from qsdask import __version__, schema
 from qsdask.errors import BadDataError
 from qsdask.store.validate import damaged, metadata
 
-__all__ = ["MIGRATION", "check_format", "check_requires", "check_root", "in_migration", "mark_of"]
+__all__ = ["MIGRATION", "check_format", "check_requires", "check_root", "in_migration", "mark_in", "mark_of"]
 
 #: Feature flags in the root's ``requires`` that this version understands.
-KNOWN_FEATURES: frozenset[str] = frozenset({"runs"})
+KNOWN_FEATURES: frozenset[str] = frozenset({"runs", "text"})
 
 #: What a store needs while ``migrate`` works on it: nothing else can read it then.
 MIGRATION = "migration"
@@ -28,12 +29,26 @@ def mark_of(root: Path, node: str) -> dict:
     file = f"{node}/zarr.json"
     found = metadata(root, file)
     try:
-        mark = (found or {})["attributes"]["qsdask"]
+        mark = mark_in((found or {})["attributes"])
     except (KeyError, TypeError):
         mark = None
-    if not isinstance(mark, dict):
+    if mark is None:
         raise damaged(root, file, "it does not say what the stage did")
     return mark
+
+
+def mark_in(attributes: dict) -> dict | None:
+    """What qsdask keeps among the attributes of a node; None when it is not there, or not as it was written.
+
+    It is JSON in a string, for attributes that netCDF can hold too; in ledgers, and in what earlier versions wrote, a mapping.
+    """
+    mark = attributes.get("qsdask")
+    if isinstance(mark, str):
+        try:
+            mark = json.loads(mark)
+        except (ValueError, RecursionError):
+            return None
+    return mark if isinstance(mark, dict) else None
 
 
 def check_root(root: Path) -> dict:
@@ -62,8 +77,8 @@ def check_root(root: Path) -> dict:
     if found.get("zarr_format") != 3 or found.get("node_type") != "group" or not isinstance(marks, dict):
         raise damaged(root, "zarr.json", "it is not the root of a Zarr v3 store")
     # Format 1 had no mark at the root.
-    mark = marks.get("qsdask", {"format": 1})
-    if not isinstance(mark, dict):
+    mark = mark_in({"qsdask": {"format": 1}, **marks})
+    if mark is None:
         raise damaged(root, "zarr.json", "the mark of qsdask is not what was written")
     check_format(root, mark.get("format"))
     check_requires(root, mark)

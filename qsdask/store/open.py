@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from qsdask.store import accessor as _accessor  # noqa: F401  registers `.qs`
+from qsdask.store.described import check_array, check_group, registered
 from qsdask.store.lineage import refuse_other_inputs
 from qsdask.store.manifest import metadata_keys
 from qsdask.store.marks import check_root
 from qsdask.store.reader import CheckedStore
 from qsdask.store.record import records
-from qsdask.store.validate import check_array, check_group, damaged, metadata, registered
+from qsdask.store.validate import damaged, metadata
 
 __all__ = ["open_store"]
 
@@ -23,7 +26,7 @@ def open_store(path: str | Path, *, partial: bool = False) -> xr.DataTree:
     Parameters
     ----------
     path : str or Path
-        Root of the store.
+        Root of the store: its folder, or one zip file of it, which is read where it is.
     partial : bool
         Show unfinished stages too; their missing chunks read as fill values.
 
@@ -33,7 +36,8 @@ def open_store(path: str | Path, *, partial: bool = False) -> xr.DataTree:
         Groups ``/atoms``, ``/frames``, ``/domains``, ``/shells/*``, ``/features/*``, ``/response/*``,
         ``/softness/*``, and of deformed frames ``/steps/<step>/shells/*``, ``/steps/<step>/features/*``,
         ``/steps/<step>/softness/*``, as far as they are complete, chunked as stored (Dask arrays). Closing the tree closes the files.
-        ``tree.qs`` answers what people ask first.
+        ``tree.qs`` answers what people ask first. ``to_netcdf``, ``to_zarr``, ``isel``, ``xarray.concat`` and pickling work: texts
+        have one length, and attributes are numbers, texts or lists; ``qsdask``, how a stage was computed, is JSON.
 
     Raises
     ------
@@ -65,9 +69,24 @@ def open_store(path: str | Path, *, partial: bool = False) -> xr.DataTree:
             store.described[name] = found
         else:
             check_group(root, name, found)
-    # xarray takes Zarr's stores too; its types do not say so.
-    groups = xr.open_groups(store, engine="zarr", chunks={}, consolidated=not partial)  # type: ignore[arg-type]
+    # xarray takes Zarr's stores too; its types do not say so. Not `open_groups`: it gives arrays of one name in two groups one
+    # name in Dask's graphs, and what is computed together is then that of either.
+    tree = xr.open_datatree(store, engine="zarr", chunks={}, consolidated=not partial)  # type: ignore[arg-type]
+    groups = {node.path: _plain(node.to_dataset(inherit=False)) for node in tree.subtree}
     return xr.DataTree.from_dict({name: group for name, group in groups.items() if not name.startswith("/ledger")})
+
+
+def _plain(group: xr.Dataset) -> xr.Dataset:
+    """A group as stores are written now: texts of one length, and attributes that are numbers, texts or lists of them.
+
+    Earlier versions wrote texts of any length, which Dask does not cut by itself, and a mapping, which netCDF does not hold.
+    """
+    texts = {name: _of_one_length(array) for name, array in group.variables.items() if array.dtype.kind in "OT"}
+    coordinates = {name: array for name, array in texts.items() if name in group.coords}
+    plain = group.assign({name: array for name, array in texts.items() if name not in coordinates})
+    plain = plain.assign_coords(coordinates)
+    marks = {name: json.dumps(mark) if isinstance(mark, dict) else mark for name, mark in group.attrs.items()}
+    return plain.assign_attrs(marks)
 
 
 def _contents(root: Path) -> dict[str, dict]:
@@ -79,3 +98,8 @@ def _contents(root: Path) -> dict[str, dict]:
     except (KeyError, TypeError, AttributeError):
         pass
     raise damaged(root, "zarr.json", "it does not list what is in the store")
+
+
+def _of_one_length(texts: xr.Variable) -> xr.Variable:
+    """A small array of texts, which are read for that."""
+    return xr.Variable(texts.dims, np.array(texts.values.tolist(), np.str_).reshape(texts.shape), texts.attrs)

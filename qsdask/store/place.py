@@ -6,12 +6,14 @@ is done here, so that no other room knows that they lie in a folder. Who removes
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from contextlib import suppress
 from pathlib import Path
 
 from qsdask.files.lock import refuse_lost
+from qsdask.store.zipped import is_zipped, zipped
 
 __all__ = ["Place", "chunk_of"]
 
@@ -45,6 +47,9 @@ class Place:
         below : str
             Only what lies below this key.
         """
+        packed = zipped(self._root)
+        if packed is not None:
+            return packed.sizes(below), []
         sizes: dict[str, int] = {}
         strange: list[str] = []
         folders = [f"{below}/" if below else ""]
@@ -63,15 +68,21 @@ class Place:
 
     def size(self, below: str) -> int:
         """Bytes of all files below a key; 0 when there are none."""
-        return sum(self.files(below)[0].values()) if (self._root / below).is_dir() else 0
+        there = is_zipped(self._root) or (self._root / below).is_dir()
+        return sum(self.files(below)[0].values()) if there else 0
 
     def exists(self, key: str) -> bool:
         """Whether there is a file or a folder of this name; a link that points nowhere counts."""
-        return os.path.lexists(self._root / key)
+        packed = zipped(self._root)
+        return os.path.lexists(self._root / key) if packed is None else bool(packed.member(key) or packed.sizes(key))
 
     def read(self, key: str) -> bytes:
         """Bytes of a file."""
-        return (self._root / key).read_bytes()
+        packed = zipped(self._root)
+        found = self._root / key if packed is None else packed.member(key)
+        if found is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), key)
+        return found.read_bytes()
 
     def remove(self, key: str) -> bool:
         """Remove a file, or a link; whether it is gone."""

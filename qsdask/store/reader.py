@@ -13,9 +13,11 @@ import zarr
 from zarr.core.buffer import Buffer, default_buffer_prototype
 
 from qsdask import schema
+from qsdask.store.described import array_metadata, chunk_fault
 from qsdask.store.durable import DurableStore
 from qsdask.store.place import chunk_of
-from qsdask.store.validate import array_metadata, chunk_fault, damaged, plain_path
+from qsdask.store.validate import damaged, plain_path
+from qsdask.store.zipped import is_zipped, zipped
 
 __all__ = ["Arrays", "CheckedStore", "StoreReader", "StoredArray", "open_checked"]
 
@@ -82,7 +84,13 @@ class CheckedStore(DurableStore):
 
     def __dask_tokenize__(self) -> tuple[str, int]:
         """Name and state: every finished stage changes the root's metadata."""
-        return str(self.root), (self.root / "zarr.json").stat().st_mtime_ns
+        tells = self.root if is_zipped(self.root) else self.root / "zarr.json"
+        return str(self.root), tells.stat().st_mtime_ns
+
+    async def exists(self, key: str) -> bool:
+        """Whether there is a file of this name."""
+        packed = zipped(self.root)
+        return await super().exists(key) if packed is None else packed.member(key) is not None
 
     async def get(self, key, prototype=None, byte_range=None) -> Buffer | None:
         """Bytes of a file, None when it is absent and may be."""
@@ -94,7 +102,12 @@ class CheckedStore(DurableStore):
 
     async def list_dir(self, prefix: str) -> AsyncIterator[str]:
         """Names in a folder, without those that are not Zarr's: manifests, locks, leftovers of a crash."""
-        async for name in super().list_dir(prefix):
+        packed = zipped(self.root)
+        if packed is None:
+            names = [name async for name in super().list_dir(prefix)]
+        else:
+            names = list(packed.names(prefix.strip("/")))
+        for name in names:
             if name != "manifest.json" and not name.startswith("."):
                 yield name
 

@@ -16,6 +16,7 @@ from qsdask.store.durable import DurableStore
 from qsdask.store.manifest import checksum, folder_text, folders_of, metadata_keys, root_text
 from qsdask.store.marks import check_format, check_root
 from qsdask.store.validate import damaged, metadata
+from qsdask.store.zipped import is_zipped, zipped
 
 __all__ = [
     "Record",
@@ -185,6 +186,11 @@ def keys(path: Path) -> list[str]:
     """Names of all ledgers of a store, damaged or not."""
     root = Path(path) / "ledger"
     found: dict[str, tuple[str, ...]] = {}
+    packed = zipped(path)
+    if packed is not None:
+        for file in packed.sizes("ledger"):
+            above = map(str, [*reversed(Path(file).relative_to("ledger").parents)][1:])
+            found |= next(([(key, groups)] for key in above if (groups := schema.groups_of(key))), [])
     for folder, folders, files in os.walk(root):
         key = str(Path(folder).relative_to(root))
         if (groups := schema.groups_of(key)) and (folders or files):
@@ -231,7 +237,7 @@ def required_by(record: Record | None) -> set[str]:
 
 
 def require_store(path: Path) -> None:
-    if not (path / "zarr.json").exists() and not (path / "ledger").is_dir():
+    if not (path / "zarr.json").exists() and not (path / "ledger").is_dir() and not is_zipped(path):
         raise NoInputError(
             "no store here", code="E-NO-STORE", file=path, hint="make one with 'qsdask ingest DUMP STORE'"
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qsdask.errors import QSDaskError, StoreIOError
-from qsdask.store.manifest import Manifest, read_manifest
+from qsdask.store.manifest import Manifest, as_it_stands, read_manifest
 from qsdask.store.marks import mark_of
 from qsdask.store.record import Record, read_record, record_from, record_text
 
@@ -75,7 +75,7 @@ def state_of(root: Path, key: str) -> StageState:
             state.faults[listed] = "it is missing"
         elif manifest is not None and named != manifest.checksum:
             manifest, state.faults[listed] = None, "it is not the one that the ledger names"
-        elif (root / ledger).read_bytes() != record_text(record, named):
+        elif as_it_stands(root, ledger) != record_text(record, named):
             state.faults[ledger] = "it is not what was written"
     state.record, state.manifest = record, manifest
     return state

@@ -17,7 +17,8 @@ from qsdask.errors import BadDataError, NoInputError
 from qsdask.formats import open_trajectory
 from qsdask.formats.compression import CONTAINERS
 from qsdask.formats.container import TextFile, TextStream, refuse_changed, sniff, stamp
-from qsdask.formats.lammps import index_frames, read_frames
+from qsdask.formats.index import index_frames
+from qsdask.formats.rows import read_frames
 from qsdask.kernels.words import PADDING
 
 PACK = {

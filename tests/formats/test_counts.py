@@ -116,7 +116,7 @@ def test_other_formats_ask_for_memory_too(tmp_path, put, little_memory):
 def test_counts_of_texts_that_mdanalysis_reads(put, name, head):
     data = head % MANY
     path = put(gzip.compress(data) if name.endswith("gz") else data, name)
-    with pytest.raises(BadDataError, match=f"E-COUNT: the file says {MANY} atoms, but it has only") as found:
+    with pytest.raises(BadDataError, match=f"E-COUNT: the frame says {MANY} atoms, but the file has only") as found:
         open_trajectory(path, boundary="ppp")
     assert found.value.file == str(path)
 
@@ -135,7 +135,7 @@ def test_counts_of_gromacs_files(tmp_path, form, at):
     assert open_trajectory(path, boundary="ppp").frames[0].natoms == 12
     struct.pack_into(">i", data, at, MANY)
     path.write_bytes(data)
-    with pytest.raises(BadDataError, match=f"E-COUNT: the file says {MANY} atoms"):
+    with pytest.raises(BadDataError, match=f"E-COUNT: the frame says {MANY} atoms"):
         open_trajectory(path, boundary="ppp")
 
 

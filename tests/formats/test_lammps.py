@@ -11,7 +11,8 @@ import pytest
 
 from qsdask.errors import BadDataError, NoInputError
 from qsdask.formats import open_trajectory
-from qsdask.formats.lammps import index_frames, read_frames
+from qsdask.formats.index import index_frames
+from qsdask.formats.rows import read_frames
 
 N = 5
 POSITION = np.array([[0.5, 1.5, 2.5], [9.25, 0.125, 3.0], [4.0, 5.0, 6.0], [7.5, 7.5, 7.5], [1e-3, 2.0, 9.0]])
@@ -528,7 +529,7 @@ def test_missing_columns(write, columns, match):
         (b"PK\x03\x04", r"E-FORMAT: the file is zip-compressed[\s\S]*unzip"),
         (b"hello\x1b[31m world\n", r"E-FORMAT: .*begins with 'hello\\x1b"),
         (b"# only\n# comments\n", "E-FORMAT: the file has no frame"),
-        (b"ITEM: ENTRIES index\n", "E-HEADER: a frame must begin with ITEM: TIMESTEP"),
+        (b"ITEM: ENTRIES index\n", "E-FORMAT: the file is a LAMMPS dump of style local"),
         (b"ITEM: TIMESTEP\n0\nITEM: NUMBER OF GRID CELLS\n", "E-HEADER|E-TRUNCATED"),
         (b"\x1f\x8b\x08", "E-GZIP"),
     ],

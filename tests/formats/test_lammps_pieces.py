@@ -11,7 +11,8 @@ import pytest
 import zstandard
 
 from qsdask.errors import BadDataError, UsageError
-from qsdask.formats.lammps import index_frames, lines_of_id, read_frames, read_pieces
+from qsdask.formats.index import index_frames
+from qsdask.formats.rows import lines_of_id, read_frames, read_pieces
 
 PACK = {"plain": bytes, "gzip": gzip.compress, "zstd": zstandard.compress, "bzip2": bz2.compress}
 NAMES = ["Cu", "Zr", "Al", "Ni"]

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qsdask.errors import BadDataError
-from qsdask.formats.lammps import index_frames, read_frames
+from qsdask.formats.index import index_frames
+from qsdask.formats.rows import read_frames
 
 N = 6
 

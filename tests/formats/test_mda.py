@@ -76,37 +76,6 @@ def test_trajectories_with_a_topology(tmp_path, data, form):
     assert next(trajectory.read(1)).digest == two.digest
 
 
-def gsd(path, box):
-    hoomd = pytest.importorskip("gsd.hoomd")
-    with hoomd.open(str(path), "w") as file:
-        for k in range(2):
-            frame = hoomd.Frame()
-            frame.configuration.step = 50 * k
-            frame.configuration.box = box
-            frame.particles.N = N
-            frame.particles.types = ["Cu", "Zr"]
-            frame.particles.typeid = [0, 1, 0, 1]
-            frame.particles.position = POSITION - 6 + k
-            file.append(frame)
-    return path
-
-
-def test_gsd(tmp_path):
-    trajectory = open_trajectory(gsd(tmp_path / "run.gsd", [10, 12, 14, 0, 0, 0]), boundary="ppp")
-    assert [place.timestep for place in trajectory.frames] == [0, 50]
-    one, two = trajectory.read()
-    np.testing.assert_allclose(one.position, POSITION - 6, atol=1e-6)
-    np.testing.assert_allclose(two.position - one.position, 1.0, atol=1e-6)
-    assert [one.element.name[k] for k in one.element.code] == ["Cu", "Zr", "Cu", "Zr"]
-    np.testing.assert_array_equal(one.cell, np.diag([10, 12, 14]))
-
-
-def test_tilted_gsd_is_refused_because_mdanalysis_misreads_it(tmp_path):
-    trajectory = open_trajectory(gsd(tmp_path / "run.gsd", [10, 12, 14, 0.1, 0, 0]), boundary="ppp")
-    with pytest.raises(BadDataError, match="E-BOX: the box of the GSD file is tilted"):
-        list(trajectory.read())
-
-
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_cut_and_damaged_files_are_refused(tmp_path, data):
     path = written(tmp_path / "run.dcd", data)

@@ -1,4 +1,4 @@
-"""LAMMPS text dumps: read frames that `qsdask.formats.index` found, whole or piece by piece, strictly."""
+"""Text with one atom a line, or nearly so: read frames that were found, whole or piece by piece, strictly."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import numpy as np
 import xxhash
 
 from qsdask.errors import BadDataError, QSDaskError, UsageError
+from qsdask.formats.arrays import elements_coded
 from qsdask.formats.container import DAMAGE_CODES, TextFile
 from qsdask.formats.frame import Elements, Frame, FrameLocation, FramePiece
-from qsdask.formats.header import DumpHeader, parse_header
-from qsdask.formats.index import index_frames
+from qsdask.formats.header import DumpHeader
+from qsdask.formats.layouts import LAYOUTS
 from qsdask.formats.refusal import changed, explained, refusal, refuse_far
 from qsdask.kernels import text
 from qsdask.kernels.identity import repeated_id
@@ -20,7 +21,7 @@ from qsdask.kernels.resolution import NO_DIGIT, written_digits
 from qsdask.kernels.words import PADDING
 from qsdask.units import scale_of
 
-__all__ = ["index_frames", "lines_of_id", "read_frames", "read_pieces"]
+__all__ = ["lines_of_id", "read_frames", "read_pieces"]
 
 #: After these nothing more of the file can be trusted.
 _FATAL = DAMAGE_CODES | {"E-CHANGED"}
@@ -30,7 +31,7 @@ _NEWLINE = 10
 def read_frames(
     locations: Sequence[FrameLocation], *, digest: bool = True, on_bad: Callable[[QSDaskError], None] | None = None
 ) -> Iterator[Frame]:
-    """Read frames of one file that `index_frames` found.
+    """Read frames of one text file whose `FrameLocation.reader` is one of `qsdask.formats.layouts.LAYOUTS`.
 
     Parameters
     ----------
@@ -119,17 +120,19 @@ def lines_of_id(location: FrameLocation, atom_id: int) -> list[int]:
     -------
     list of int
     """
-    found, column = [], location.columns.index("id")
+    found, column, row = [], location.columns.index("id"), 0
     with TextFile(location.path) as file:
         header = file.blocks(location.offset, location.header)
         line = location.line + sum((int((memory[:-PADDING] == _NEWLINE).sum()) for memory in header), start=0)
+        body = LAYOUTS[location.reader].body(location, line)
         begin = location.offset + location.header
         for memory in file.blocks(begin, location.offset + location.length - begin):
-            for row in memory[:-PADDING].tobytes().removesuffix(b"\n").split(b"\n"):
-                cells = row.split(None, column + 1)
+            memory, at, stop = body.rows(memory, 0, memory.size - PADDING)
+            for text_row in memory[at:stop].tobytes().removesuffix(b"\n").split(b"\n"):
+                cells = text_row.split(None, column + 1)
                 if len(cells) > column and cells[column].lstrip(b"+-").isdigit():
-                    found += [line] if int(cells[column]) == atom_id else []
-                line += 1
+                    found += [body.line_of(row)] if int(cells[column]) == atom_id else []
+                row += 1
     return found
 
 
@@ -144,7 +147,7 @@ def _pieces_of(file: TextFile, place: FrameLocation, n_atom: int, digest: bool) 
             error.frame, error.timestep = place.ordinal, place.timestep
         raise
     if not reader.ended:
-        raise changed(place)
+        raise reader.miscounted()
 
 
 class _FrameReader:
@@ -155,7 +158,7 @@ class _FrameReader:
         self._hash = xxhash.xxh3_128() if digest else None
         self._passed = 0  # bytes of the frame
         self._first = 0  # atoms of the frame
-        self._line = place.line  # of the first atom of the piece
+        self._layout = LAYOUTS[place.reader]
         self._header: DumpHeader | None = None
 
     @property
@@ -165,19 +168,21 @@ class _FrameReader:
 
     def read(self, memory: np.ndarray) -> Iterator[FramePiece]:
         """The pieces that this block of whole lines completes."""
-        stop = memory.size - PADDING
+        stop, self._block = memory.size - PADDING, self.place.offset + self._passed
         if self._hash:
             self._hash.update(memory[:stop].data)
-        at = 0
+        at, ends = 0, self._passed + stop == self.place.length
         if self._header is None:
             at = self._begin(memory, stop)
         if memory[stop - 1] != _NEWLINE:
-            if self._passed + stop == self.place.length:
+            if ends:
                 raise changed(self.place)
             raise self._explained(memory, (stop - 1, 0, text.LONG_LINE))
+        self._passed += stop
+        memory, at, stop = self._body.rows(memory, at, stop)
         while at < stop:
             if self.ended:
-                raise changed(self.place)
+                raise self.miscounted()
             end, column, kind = self._rows.read(memory, at, stop)
             if kind != text.DONE:
                 raise self._explained(memory, (end, column, kind))
@@ -185,33 +190,38 @@ class _FrameReader:
             at = end
             if self._rows.full:
                 last = self._first + self._rows.line == self.place.natoms
-                if last and self._passed + at != self.place.length:
-                    raise changed(self.place)
+                if last and not (ends and at == stop):
+                    raise self.miscounted()
                 yield self._piece(last)
-        self._passed += stop
+
+    def miscounted(self) -> BadDataError:
+        """The error for more or fewer atoms than the frame says; where they stand one a line, they were counted before."""
+        if self._body.regular:
+            return changed(self.place)
+        n = self._first + self._rows.line
+        what = f"{n}" if n < self.place.natoms else "more"
+        why = "the file is cut, or the count is wrong"
+        return refusal(self.place, f"the frame says {self.place.natoms} atoms, it has {what}", "E-COUNT", why=why)
 
     def _begin(self, memory, stop):
         """Read the header; the byte of the first atom."""
         place = self.place
         *lines, rest = memory[: min(place.header, stop)].tobytes().split(b"\n")
-        if rest or not lines or not lines[-1].lstrip().startswith(b"ITEM: ATOMS"):
-            raise changed(place)
-        header = parse_header(
-            lines, path=place.path, frame=place.ordinal, line=place.line, boundary=place.boundary, units=place.units
-        )
-        if (header.timestep, header.natoms) != (place.timestep, place.natoms):
+        header = self._layout.header(lines, place) if lines and not rest else None
+        if header is None or (header.timestep, header.natoms) != (place.timestep, place.natoms):
             raise changed(place)
         self._header = header
+        self._body = self._layout.body(place, place.line + len(lines))
         wanted = {"id": (text.INT, 0), "type": (text.INT, 1), "element": (text.NAME, 0)}
         wanted |= {name: (text.FLOAT, axis) for axis, name in enumerate(header.coordinates)}
         self._action, self._slot = np.array([wanted.get(name, (text.SKIP, 0)) for name in header.columns]).T
-        self._line += len(lines)
         self._start()
         return place.header
 
     def _start(self):
         """Make room for the next piece."""
         n_line = min(self._n_atom, self.place.natoms - self._first)
+        self._body.forget(self._first)
         self._rows = text.RowReader(n_line, self._action, self._slot)
         self._digits = (NO_DIGIT, 0)
 
@@ -220,8 +230,12 @@ class _FrameReader:
         self._digits = tuple(map(max, self._digits, seen))
 
     def _explained(self, memory, fault):
-        line, offset = self._line + self._rows.line, self.place.offset + self._passed
-        return explained(self.place, self._header.columns, memory, fault, line, offset)
+        line = self._line_of(self._rows.line)
+        return explained(self.place, self._header.columns, memory, fault, line, self._block)
+
+    def _line_of(self, row):
+        """Line number of an atom of the piece."""
+        return self._body.line_of(self._first + row)
 
     def _piece(self, last):
         """The piece that is full; room for the next one is made."""
@@ -235,13 +249,15 @@ class _FrameReader:
                 self.place,
                 f"atom type {kind[row]} is below 1",
                 "E-TYPE",
-                line=self._line + row,
+                line=self._line_of(row),
                 atom_id=int(identity[row]),
             )
         element = None
         if "element" in header.columns:
             names, code = rows.names()
             element = Elements(tuple(name.decode("utf-8", "backslashreplace") for name in names), code)
+        elif header.labels and kind is not None:
+            element = self._labelled(kind)
         first, most = self._digits
         resolution = math.nan if first == NO_DIGIT else float(f"1e{first - most + 1}")
         position = rows.floating
@@ -250,11 +266,11 @@ class _FrameReader:
             resolution *= np.linalg.norm(header.cell, axis=1).max()
         elif (scale := scale_of(header.units)) != 1.0:
             position, resolution = position * scale, resolution * scale
-        refuse_far(self.place, position, identity, self._line)
+        refuse_far(self.place, position, identity, self._line_of)
         piece = FramePiece(
             header=header,
             first=self._first,
-            line=self._line,
+            line=self._line_of(0) if self._body.regular else 0,
             id=identity,
             position=position,
             type=kind,
@@ -263,15 +279,24 @@ class _FrameReader:
             digest=self._hash.hexdigest() if last and self._hash else "",
         )
         self._first += n
-        self._line += n
         if not last:
             self._start()
         return piece
 
+    def _labelled(self, kind):
+        """Elements from the labels of the types."""
+        labels = self._header.labels
+        strange = [number for number in np.unique(kind).tolist() if number not in labels]
+        if strange:
+            row = int(np.argmax(kind == strange[0]))
+            message = f"atom type {strange[0]} has no label; labelled are {', '.join(map(str, labels))}"
+            raise refusal(self.place, message, "E-TYPE", line=self._line_of(row))
+        return elements_coded(labels, kind)
+
     def _refuse_repeats(self, identity):
         repeated = repeated_id(identity)
         if repeated:
-            first, second = (self._line + row for row in repeated)
+            first, second = map(self._line_of, repeated)
             raise refusal(
                 self.place,
                 f"atom id {identity[repeated[1]]} appears twice in one frame (first seen on line {first})",

@@ -32,7 +32,7 @@ def corrupted(folder: Path, seed: int) -> Iterator[tuple[str, list[str]]]:
     before = {file: file.read_bytes() for file in hit}
     if kind == "stranger":
         # Beside the root's own file it would be harmless.
-        first = next(f for f in chosen if f.parent != folder)
+        first = next((f for f in chosen if f.parent != folder), first)
         hit = [first.with_name(f"{first.name}{rng.integers(10)}x")]
         before = {}
     apply(kind, hit, rng)

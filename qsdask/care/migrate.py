@@ -46,7 +46,7 @@ WHOLE: Task = (-1, -1, -1)
 ADDED = ("n_lost", "n_outside")
 
 #: Arrays that came later, and that a store does without.
-LATER = ("deformation",)
+LATER = ("deformation", "n_new")
 
 
 def migrate(store: str | Path, *, progress: bool = True) -> Path:
@@ -111,7 +111,7 @@ def _add_gradient(root: Path, progress: bool) -> None:
     reader = StoreReader(root)
     kept = {name: value for name, value in record.settings.items() if name in IngestSettings.model_fields}
     loading = loading_of(reader["frames/cell"][:], reader["frames/periodic"][:], IngestSettings(**kept))
-    (variable,) = (v for v in schema.variables_of("frames") if v.name in LATER)
+    (variable,) = (v for v in schema.variables_of("frames") if v.name == "deformation")
     Place(root).remove_all("frames/deformation")
     create_array(root, "frames", variable, {"step": record.shape[1], "xyz": 3, "line": 3}, {})
     write_whole(root, "frames", {"deformation": loading.deformation})

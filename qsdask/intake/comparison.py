@@ -26,12 +26,15 @@ class Policy(NamedTuple):
         Cell of steps, continued across box flips, where it is not that of the frame. Unit: angstrom.
     lost : {"error", "mask"}
         What becomes of atoms that a frame does not have.
+    new : {"error", "ignore"}
+        What becomes of atoms that only this frame has.
     """
 
     kinds: dict[int, int]
     names: tuple[str, ...]
     cells: Mapping[int, np.ndarray]
     lost: str
+    new: str
 
     def of(self, steps: Sequence[int]) -> Policy:
         """The same for some of the steps."""
@@ -75,21 +78,24 @@ def refuse_strangers(piece: FramePiece, row: np.ndarray, file: str, step: int) -
             line=piece.line_of(int(new[0])),
             atom_id=int(ids[0]),
             why="atoms were added, or frames of different systems were mixed",
-            hint="ingest only frames of one system with all its atoms",
+            hint="--new-atoms ignore counts them and leaves them out, where a deposition, an indenter or a gas adds atoms",
         )
 
 
-def refuse_changed_species(piece: FramePiece, expected: np.ndarray, policy: Policy, file: str, step: int) -> None:
+def refuse_changed_species(
+    piece: FramePiece, known: np.ndarray, expected: np.ndarray, policy: Policy, file: str, step: int
+) -> None:
+    """``E-TYPE-CHANGE`` unless the atoms that are known, a mask, have the species expected of them, all in one order."""
     changed = np.zeros(len(expected), dtype=bool)
     if piece.type is not None and policy.kinds:
-        known = np.array(sorted(policy.kinds))
-        place = np.minimum(np.searchsorted(known, piece.type), len(known) - 1)
-        species = np.array([policy.kinds[int(kind)] for kind in known])
-        changed |= np.where(known[place] == piece.type, species[place], -1) != expected
+        types = np.array(sorted(policy.kinds))
+        place = np.minimum(np.searchsorted(types, piece.type), len(types) - 1)
+        species = np.array([policy.kinds[int(kind)] for kind in types])
+        changed |= np.where(types[place] == piece.type, species[place], -1) != expected
     if piece.element is not None and policy.names:
         index = {name: k for k, name in enumerate(policy.names)}
         changed |= np.array([index.get(name, -1) for name in piece.element.name])[piece.element.code] != expected
-    wrong = np.flatnonzero(changed)
+    wrong = np.flatnonzero(changed & known)
     if len(wrong):
         raise BadDataError(
             f"{len(wrong)} atoms have another type or element than in the first frame",

@@ -18,7 +18,7 @@ from qsdask.jobs.places import Places, home_of, places_of
 from qsdask.jobs.recipe import load_recipe
 from qsdask.jobs.recipe_sets import sets_of
 from qsdask.jobs.simulate import simulate
-from qsdask.jobs.trajectories import glasses_of, made_by, runs_of, sources
+from qsdask.jobs.trajectories import glasses_of, ingest_of, made_by, runs_of, sources
 from qsdask.settings import Recipe, SpecimenSettings
 from qsdask.stages.features import features
 from qsdask.stages.ingest import ingest
@@ -161,7 +161,7 @@ class _Job:
 
     def _ingest(self, specimen: SpecimenSettings, store: Path) -> None:
         files = sources(self.plan, specimen, self.base, self._glasses)
-        settings = {**self.plan.reading.arguments(), **self.plan.ingest.arguments(), "name": specimen.name}
+        settings = ingest_of(self.plan, specimen, self.base)
         self._do("ingest", lambda run: ingest(files, store, **settings, run=run))
 
     def train(self, specimens: Sequence[SpecimenSettings]) -> None:

@@ -54,7 +54,10 @@ class IngestSettings(Settings):
     lost_atoms: Literal["error", "mask"] = Field(
         default="error", description="atoms that vanish: refuse the frame, or keep it with NaN for them"
     )
-    added: ClassVar[tuple[str, ...]] = ("strain_file", "loading")
+    new_atoms: Literal["error", "ignore"] = Field(
+        default="error", description="atoms that the first frame does not have: refuse the frame, or count and leave them out"
+    )
+    added: ClassVar[tuple[str, ...]] = ("strain_file", "loading", "new_atoms")
 
     @field_validator("species", mode="before")
     @classmethod
@@ -80,6 +83,11 @@ class ReadingSettings(Settings):
     """How the files of a trajectory are read, and which defects are tolerated."""
 
     topology: str | None = Field(default=None, description="file with the atoms' names, for DCD, XTC, NetCDF")
+    reference: str | None = Field(
+        default=None,
+        description="file of the undeformed glass, in any format, when it is not the first frame of the trajectory; "
+        "matched by id, its timestep does not matter",
+    )
     columns: str | None = Field(
         default=None, description="columns of a binary dump that does not name them, such as 'id type x y z'"
     )
@@ -89,6 +97,7 @@ class ReadingSettings(Settings):
     restart_overlap: Literal["error", "last"] = Field(
         default="error", description="when a restart wrote steps again: refuse, or take what was written last"
     )
+    added: ClassVar[tuple[str, ...]] = ("reference",)
 
 
 class ShellSettings(Settings):

@@ -21,7 +21,7 @@ from qsdask.files.taken import refuse_in_store
 from qsdask.formats.container import sniff
 from qsdask.formats.continuity import continued_cells, warnings_of_reference
 from qsdask.formats.frame import ReadWarning
-from qsdask.formats.opening import open_trajectory
+from qsdask.formats.reference import open_run, undeformed
 from qsdask.formats.trajectory import Trajectory
 from qsdask.intake.comparison import Policy
 from qsdask.intake.loading import loading_of, refuse_unknown_strain, strains_from
@@ -63,12 +63,14 @@ def ingest(
     radius: Mapping[str, float] | None = None,
     name: str | None = None,
     topology: str | Path | None = None,
+    reference: str | Path | None = None,
     columns: str | None = None,
     strict: bool = False,
     skip_bad_frames: bool = False,
     assume_order: bool = False,
     restart_overlap: str = "error",
     lost_atoms: str = "error",
+    new_atoms: str = "error",
     run: Run | None = None,
 ) -> Path:
     """Turn a strain-resolved trajectory into a store, one frame per strain step.
@@ -77,7 +79,8 @@ def ingest(
     ----------
     trajectory : path or sequence of paths
         LAMMPS dumps: text (plain, gzip, zstd or bzip2) or binary, many frames in one file or one per file; extended
-        XYZ, POSCAR and CIF through ASE, other formats through MDAnalysis. The first frame is the undeformed glass.
+        XYZ, POSCAR and CIF through ASE, other formats through MDAnalysis. The first frame is the undeformed glass, unless
+        `reference` names it.
         Beside a dump that `qsdask.simulate` wrote, ``specimen.json`` tells species, strain and name where they are not
         given, and is kept with the store.
     store : str or Path
@@ -102,6 +105,9 @@ def ingest(
         Name of the specimen; the store's file name by default.
     topology : path, optional
         File with the atoms' names, for coordinates that MDAnalysis reads (DCD, XTC, NetCDF).
+    reference : path, optional
+        File of one frame, in any format: the undeformed glass. All frames of the trajectory follow it, whatever timesteps
+        they have; boundary, units and species are those of whichever file tells them. Atoms are matched by id.
     columns : str, optional
         Names of the columns of binary dumps that do not name them, such as ``"id type x y z"``.
     strict : bool
@@ -114,6 +120,8 @@ def ingest(
         When a restart wrote some steps again: refuse, or take what was written last.
     lost_atoms : {"error", "mask"}
         When atoms of the first frame are missing later: refuse, or keep the frame with NaN for them.
+    new_atoms : {"error", "ignore"}
+        When a frame has atoms that the first one does not have: refuse, or leave them out and keep their number.
     run : Run, optional
         Cluster, workers, overwriting, progress.
 
@@ -130,7 +138,8 @@ def ingest(
     NoInputError
         When a file is not there.
     BadDataError
-        When the input is damaged, flat (``E-2D``), atoms overlap, are lost or change type, or species are unknown;
+        When the input is damaged, flat (``E-2D``), atoms overlap, are lost, come or change type, or species are unknown;
+        ``E-REFERENCE`` when the reference is not one frame; ``E-BOUNDARY``, ``E-UNITS`` when it contradicts the trajectory;
         ``E-STRAIN-FILE`` when there is not one strain for each frame;
         ``E-OTHER-INPUT`` when the store was made from, or begun with, other frames.
     CannotCreateError
@@ -148,10 +157,12 @@ def ingest(
         radius=radius,
         name=name,
         lost_atoms=lost_atoms,
+        new_atoms=new_atoms,
     )
     reading = validated(
         ReadingSettings,
         topology=None if topology is None else str(topology),
+        reference=None if reference is None else str(reference),
         columns=columns,
         strict=strict,
         skip_bad_frames=skip_bad_frames,
@@ -159,11 +170,11 @@ def ingest(
         restart_overlap=restart_overlap,
     )
     _refuse_other_content(path)
-    source = open_trajectory(trajectory, boundary=settings.boundary, **reading.arguments())
+    source = open_run(trajectory, boundary=settings.boundary, **reading.arguments())
     timesteps = [frame.timestep for frame in source.frames]
     made = making_of(trajectory)
     settings = completed(settings, made, timesteps)
-    first = next(iter(source.read(0, 1)))
+    first = undeformed(source, settings.species)
     refuse_flat(first, source.frames[0].path)
     refuse_overlap(first, source.frames[0].path)
     refuse_unknown_strain(settings, len(timesteps), first.cell, first.periodic)
@@ -177,13 +188,14 @@ def ingest(
     name = settings.name or path.stem
     if not (path / "zarr.json").is_file():  # a store that is there keeps its name
         checked_name(name, "specimen")
+    counts_new = settings.new_atoms == "ignore"
     kept = {**settings.stored(), "name": name, "reference_hash": first.digest, "timestep": timesteps}
-    record = Record(KEY, ("atoms", "frames", "domains"), kept, {}, (1, len(timesteps), 1), len(rows) + 6)
+    record = Record(KEY, ("atoms", "frames", "domains"), kept, {}, (1, len(timesteps), 1), len(rows) + 6 + counts_new)
     if not run.overwrite:
         _refuse_other_frames(path, record, source)
     atoms = {"id": first.id[order], "species": kind[order], "species_name": names, "radius": radii}
-    cells, flips = continued_cells(source.frames)
-    policy = Policy(kinds, tuple(names), cells, settings.lost_atoms)
+    cells, flips = continued_cells(source.frames, first.cell)
+    policy = Policy(kinds, tuple(names), cells, settings.lost_atoms, settings.new_atoms)
     scratch = path / SCRATCH
 
     def template(target: Path) -> None:
@@ -199,8 +211,8 @@ def ingest(
             "word": 2,
         }
         target.mkdir(parents=True, exist_ok=True)
-        for group in ("atoms", "frames", "domains"):
-            create_group(target, group, sizes, {"step": 1, "atom": min(settings.chunk, len(order))}, {})
+        for group in record.groups:
+            create_group(target, group, sizes, {"step": 1, "atom": min(settings.chunk, len(order))}, {}, () if counts_new else ("n_new",))
         write_whole(target, "atoms", atoms)
         write_whole(target, "frames", {"periodic": first.periodic, "xyz": ["x", "y", "z"], "timestep": timesteps})
         write_whole(target, "domains", {"row": rows})
@@ -290,7 +302,9 @@ def _provenance(
     # Stores begun before there was a gradient have no place for it.
     kept = {"deformation": loading.deformation} if Place(path).exists("frames/deformation") else {}
     write_whole(path, "frames", {"strain": loading.strain, **kept})
-    notes = [*notes, *loading.warnings, *count_warnings(root["frames/n_lost"][:], root["frames/n_outside"][:])]
+    n_lost = root["frames/n_lost"][:]
+    n_new = root["frames/n_new"][:] if settings.new_atoms == "ignore" else np.zeros_like(n_lost)
+    notes = [*notes, *loading.warnings, *count_warnings(n_lost, n_new, root["frames/n_outside"][:])]
     element = [atoms["species_name"][k] for k in atoms["species"]]
     return {
         "input": sorted({Path(f.path).name for f in source.frames}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +19,12 @@ __all__ = ["create_array", "create_group", "write_whole"]
 
 
 def create_group(
-    path: Path, group: str, sizes: Mapping[str, int], chunks: Mapping[str, int], attributes: Mapping[str, object]
+    path: Path,
+    group: str,
+    sizes: Mapping[str, int],
+    chunks: Mapping[str, int],
+    attributes: Mapping[str, object],
+    without: Collection[str] = (),
 ) -> None:
     """Create a group and the complete template of its arrays, replacing what was there.
 
@@ -33,10 +38,12 @@ def create_group(
         Length and chunk length of every dimension; a dimension without a chunk length is one chunk.
     attributes : mapping
         Attributes of the group.
+    without : collection of str
+        Arrays that this store does not need.
     """
     put_folders(Path(path), group)
     zarr.create_group(DurableStore(path), path=group, zarr_format=3, overwrite=True, attributes=dict(attributes))
-    for variable in schema.variables_of(group):
+    for variable in (v for v in schema.variables_of(group) if v.name not in without):
         create_array(path, group, variable, sizes, chunks)
 
 

@@ -50,7 +50,7 @@ def open_run(
         ``E-REFERENCE`` (not one frame), ``E-BOUNDARY``, ``E-UNITS`` (the two contradict each other), ``E-NO-ID`` (one has
         ids and the other none, or both none, unless `assume_order`), and those of `open_trajectory`.
     """
-    both = {"assume_order": assume_order, "columns": columns}
+    both: dict[str, Any] = {"assume_order": assume_order, "columns": columns}
 
     def following(flags: str | None) -> Trajectory:
         return open_trajectory(paths, boundary=flags, on_bad=on_bad, **both, **reading)
@@ -110,13 +110,12 @@ def _joined(reference: Trajectory, rest: Trajectory, assume_order: bool) -> Traj
     if one.convention != two.convention:
         text = f"the reference holds {one.convention} coordinates, the trajectory {two.convention} ones; both are kept as read"
         notes.append(ReadWarning("W-CONVENTION", text))
-    frames = (replace(one, units=one.units or two.units), *(replace(f, units=f.units or one.units) for f in rest.frames))
+    frames = (
+        replace(one, units=one.units or two.units),
+        *(replace(f, units=f.units or one.units) for f in rest.frames),
+    )
     return Trajectory(
-        frames,
-        tuple(dict.fromkeys(notes)),
-        rest.topology,
-        {**reference.stamps, **rest.stamps},
-        reference=one.path,
+        frames, tuple(dict.fromkeys(notes)), rest.topology, {**reference.stamps, **rest.stamps}, reference=one.path
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from qsdask.errors import BadDataError
 from qsdask.formats.frame import FrameLocation, FramePiece
 
-__all__ = ["Policy", "lost_atoms_error", "refuse_changed_species", "refuse_strangers"]
+__all__ = ["Policy", "refuse_changed_species", "refuse_lost", "refuse_strangers"]
 
 
 class Policy(NamedTuple):
@@ -41,27 +41,35 @@ class Policy(NamedTuple):
         return self._replace(cells={step: self.cells[step] for step in steps if step in self.cells})
 
 
-def lost_atoms_error(ids: np.ndarray, place: FrameLocation, step: int) -> BadDataError:
-    """``E-LOST-ATOMS`` for atoms of the first frame that another one does not have.
+def refuse_lost(ids: np.ndarray, lost: np.ndarray, policy: Policy, place: FrameLocation, step: int) -> None:
+    """``E-LOST-ATOMS`` for atoms of the first frame that another one does not have; never for some when they are masked.
 
     Parameters
     ----------
-    ids : int64 array, shape (n,)
-        Their ids, rising.
+    ids : int64 array, shape (n_atom,)
+        Ids of the first frame.
+    lost : int array, shape (n,)
+        Which of them are not there.
+    policy : Policy
+        How frames are compared.
     place : FrameLocation
         Frame without them.
     step : int
         Its number.
     """
-    return BadDataError(
-        f"{len(ids)} atoms of the first frame are missing; ids {_few(ids)}",
+    every = len(lost) == len(ids)
+    if not len(lost) or (policy.lost == "mask" and not every):
+        return
+    missing = np.sort(ids[lost])
+    raise BadDataError(
+        f"{'all ' * every}{len(missing)} atoms of the first frame are missing; ids {_few(missing)}",
         code="E-LOST-ATOMS",
         file=place.path,
         frame=step,
         timestep=place.timestep,
-        atom_id=int(ids[0]),
+        atom_id=int(missing[0]),
         why="atoms left through a free surface, or frames of different systems were mixed",
-        hint="--lost-atoms mask keeps the frame, with NaN for them",
+        hint="give frames of one system" if every else "--lost-atoms mask keeps the frame, with NaN for them",
     )
 
 

@@ -32,7 +32,8 @@ class SpecimenSettings(Settings):
         "a specimen that the section simulate makes; simulated:NAME/tension-run2 for one of several deformations"
     )
     reference: str | None = Field(
-        default=None, description="file of its undeformed glass, relative to the recipe, when it is not in the trajectory"
+        default=None,
+        description="file of its undeformed glass, relative to the recipe, when it is not in the trajectory",
     )
     role: Literal["train", "test"] = Field(description="learn from it, or hold it out for the test")
     runs: list[str] = Field(

@@ -55,7 +55,8 @@ class IngestSettings(Settings):
         default="error", description="atoms that vanish: refuse the frame, or keep it with NaN for them"
     )
     new_atoms: Literal["error", "ignore"] = Field(
-        default="error", description="atoms that the first frame does not have: refuse the frame, or count and leave them out"
+        default="error",
+        description="atoms that the first frame does not have: refuse the frame, or count and leave them out",
     )
     added: ClassVar[tuple[str, ...]] = ("strain_file", "loading", "new_atoms")
 

@@ -212,7 +212,14 @@ def ingest(
         }
         target.mkdir(parents=True, exist_ok=True)
         for group in record.groups:
-            create_group(target, group, sizes, {"step": 1, "atom": min(settings.chunk, len(order))}, {}, () if counts_new else ("n_new",))
+            create_group(
+                target,
+                group,
+                sizes,
+                {"step": 1, "atom": min(settings.chunk, len(order))},
+                {},
+                () if counts_new else ("n_new",),
+            )
         write_whole(target, "atoms", atoms)
         write_whole(target, "frames", {"periodic": first.periodic, "xyz": ["x", "y", "z"], "timestep": timesteps})
         write_whole(target, "domains", {"row": rows})

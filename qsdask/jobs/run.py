@@ -25,7 +25,7 @@ from qsdask.stages.ingest import ingest
 from qsdask.stages.predict import predict
 from qsdask.stages.respond import respond
 from qsdask.stages.shells import shells
-from qsdask.stages.steps import step_near
+from qsdask.stages.steps import chosen_steps, label_note, step_near
 from qsdask.study.evaluate import evaluate
 from qsdask.study.train import train
 from qsdask.views.report import report
@@ -62,7 +62,8 @@ def run(
     -------
     dict
         ``folder``, ``model``, ``stores`` (name to path), ``scores`` (test specimen to the result of `qsdask.evaluate`),
-        ``reports`` and ``stages`` (name and seconds, in the order of work).
+        ``reports``, ``stages`` (name and seconds, in the order of work) and ``notes`` (what must be said of
+        ``softness_strain``).
 
     Raises
     ------
@@ -95,6 +96,7 @@ def run(
         "scores": job.scores,
         "reports": job.reports,
         "stages": job.rows(),
+        "notes": job.notes,
     }
 
 
@@ -122,6 +124,7 @@ class _Job:
         self.plan, self.base, self.places, self.model = plan, base, places, places.model
         self.scores: dict[str, Any] = {}
         self.reports: dict[str, Path] = {}
+        self.notes: list[str] = []
         self._run = run
         self._seconds: dict[str, float] = {}
         self._answers = Answers(places.answers)
@@ -180,10 +183,11 @@ class _Job:
         store, name = self.store(specimen), specimen.name
         frames = [0, *self._deformed(store)]
         self._do("predict", lambda run: predict(store, model=self.model, step=frames, run=run))
-        basis = [content_of(self.model), numbers_of(store)]
+        frame = self.plan.report.frame
+        basis = [content_of(self.model), numbers_of(store), *([] if frame is None else [frame])]
         scores = self._answers.known(f"evaluate {name}", basis)
         if scores is None:
-            scores = self._do("evaluate", lambda run: evaluate(store, model=self.model, run=run))
+            scores = self._do("evaluate", lambda run: evaluate(store, model=self.model, frame=frame, run=run))
             scores = self._answers.keep(f"evaluate {name}", basis, scores)
         self.scores[name] = scores
         settings = {**self.plan.report.arguments(), "out": self.places.reports[name]}
@@ -197,7 +201,9 @@ class _Job:
 
     def _deformed(self, store: Path) -> list[int]:
         """Deformed frames whose softness is asked for, now with shells and the features that the model knows."""
-        found = [step_near(store, strain)[0] for strain in self.plan.softness_strain]
+        strains = self.plan.softness_strain
+        found = [*(step_near(store, strain)[0] for strain in strains), *chosen_steps(store, self.plan.softness_frame)]
+        self.notes += [f"{note} ({store.stem})" for strain in strains for note in label_note(store, {"strain": strain})]
         steps = [step for step in dict.fromkeys(found) if step]
         if steps:
             self._do("shells", lambda run: shells(store, step=steps, run=run))

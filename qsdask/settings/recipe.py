@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -63,8 +63,13 @@ class Recipe(Settings):
         description="glasses to make first: tables as of qsdask simulate, or the file name of such a recipe",
     )
     specimen: list[SpecimenSettings] = Field(min_length=1)
-    softness_strain: list[Annotated[float, Field(gt=0)]] = Field(
-        default=[], description="strains at which the frames of held-out glasses get shells, features and softness, too"
+    softness_strain: list[float] = Field(
+        default=[],
+        description="strains at which the frames of held-out glasses get shells, features and softness, too; each where it "
+        "is first passed",
+    )
+    softness_frame: list[int] = Field(
+        default=[], description="frames of held-out glasses that get them, where a strain does not tell the frame"
     )
     run_threshold: float = Field(
         default=PLASTIC_ABOVE, gt=0, description="of specimens with runs: plastic in a run above this D2min, angstrom^2"

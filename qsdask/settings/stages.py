@@ -203,8 +203,8 @@ class TrainSettings(Settings):
     )
     strain: float = Field(
         default=LABEL_STRAIN,
-        gt=0,
-        description="strain of the label, a fraction; the frame in which it is first passed, to within 0.0025",
+        description="strain of the label, a fraction, negative against the first loading; the frame in which it is first "
+        "passed, to within 0.0025",
     )
     frame: int | None = Field(
         default=None, description="frame of the label instead, where its strain is passed more than once"
@@ -255,6 +255,10 @@ class ReportSettings(Settings):
 
     out: str = Field(
         default="report.html", description="file name of the report; with several test specimens their names are added"
+    )
+    frame: int | None = Field(
+        default=None,
+        description="frame whose plastic atoms are predicted and shown; that of the model's label by default",
     )
     slice_axis: Literal["x", "y", "z"] = Field(default="y", description="normal of the pictured slice")
     slice_thickness_angstrom: float = Field(default=2.0, gt=0, description="thickness of the pictured slice")

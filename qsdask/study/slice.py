@@ -20,7 +20,13 @@ __all__ = ["slice_through"]
 
 
 def slice_through(
-    store: str | Path, *, model: str | Path, axis: str = "y", thickness: float = 2.0, run: Run | None = None
+    store: str | Path,
+    *,
+    model: str | Path,
+    axis: str = "y",
+    thickness: float = 2.0,
+    frame: int | None = None,
+    run: Run | None = None,
 ) -> xr.Dataset:
     """Cut a slice through the middle of the undeformed glass.
 
@@ -34,13 +40,15 @@ def slice_through(
         Normal of the slice.
     thickness : float
         Unit: angstrom.
+    frame : int, optional
+        Frame of D2min; that of the model's label by default. Negative numbers count from the end.
     run : Run, optional
         Cluster, workers, progress.
 
     Returns
     -------
     xarray.Dataset
-        See `qsdask.analysis.slab.finalise`; D2min is that at the strain of the model's label.
+        See `qsdask.analysis.slab.finalise`; the positions are those of the undeformed glass.
 
     Raises
     ------
@@ -50,7 +58,13 @@ def slice_through(
     path = Path(store)
     group = softness_group(path, model)
     label = ledger.require(path, group).settings["label"]
-    fixed = {"group": group, "label": label, "step": label_step(path, label), "axis": axis, "thickness": thickness}
+    fixed = {
+        "group": group,
+        "label": label,
+        "step": label_step(path, label, frame),
+        "axis": axis,
+        "thickness": thickness,
+    }
     parts = reduced(path, (group, "response/d2min"), _part, dict.__or__, run or Run(), "slice", **fixed)
     return slab.finalise(slab.join([parts[domain] for domain in sorted(parts)]))
 

@@ -9,6 +9,7 @@ import xarray as xr
 from qsdask.analysis import spectrum as at_strain
 from qsdask.engine.reduce import reduced
 from qsdask.engine.where import Run
+from qsdask.space.strain import moment
 from qsdask.stages.steps import label_step
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
@@ -41,7 +42,7 @@ def spectrum(
     Returns
     -------
     xarray.Dataset
-        See `qsdask.analysis.spectrum.finalise`.
+        See `qsdask.analysis.spectrum.finalise`. The attribute ``moment`` names frame and branch where the strain does not tell.
     """
     path, run = Path(store), run or Run()
     group = softness_group(path, model)
@@ -49,9 +50,10 @@ def spectrum(
     step = label_step(path, label if strain is None else {"strain": strain}, frame)
     ledger.require(path, "response/d2min")
     fixed = {"group": group, "label": label, "step": step, "threshold": plastic_above(path, label, threshold)}
-    return at_strain.finalise(
+    found = at_strain.finalise(
         reduced(path, (group, "response/d2min"), _part, at_strain.combine, run, "spectrum", **fixed)
     )
+    return found.assign_attrs(moment=moment(StoreReader(path)["frames/strain"][:], step))
 
 
 def _part(root: StoreReader, domain: int, *, group: str, label: dict, step: int, threshold: float) -> xr.Dataset:

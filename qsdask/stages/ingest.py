@@ -24,7 +24,7 @@ from qsdask.formats.frame import ReadWarning
 from qsdask.formats.reference import open_run, undeformed
 from qsdask.formats.trajectory import Trajectory
 from qsdask.intake.comparison import Policy
-from qsdask.intake.loading import loading_of, refuse_unknown_strain, strains_from
+from qsdask.intake.loading import Loading, loading_of, recorded_strain, refuse_unknown_strain, strains_from
 from qsdask.intake.making import completed, contradictions, making_of
 from qsdask.intake.rowtable import RowTable
 from qsdask.intake.scatter import PIECE_ATOMS, count_warnings, hash_words, scatter_steps
@@ -306,9 +306,7 @@ def _provenance(
     root = StoreReader(path)
     cells = root["frames/cell"][:]
     loading = loading_of(cells, root["frames/periodic"][:], settings)
-    # Stores begun before there was a gradient have no place for it.
-    kept = {"deformation": loading.deformation} if Place(path).exists("frames/deformation") else {}
-    write_whole(path, "frames", {"strain": loading.strain, **kept})
+    told = _keep_loading(path, loading)
     n_lost = root["frames/n_lost"][:]
     n_new = root["frames/n_new"][:] if settings.new_atoms == "ignore" else np.zeros_like(n_lost)
     notes = [*notes, *loading.warnings, *count_warnings(n_lost, n_new, root["frames/n_outside"][:])]
@@ -318,9 +316,23 @@ def _provenance(
         "input_hash": hashlib.blake2b(root["frames/source_hash"][:].tobytes(), digest_size=16).hexdigest(),
         "specimen": specimen_key(np.asarray(atoms["id"]), element),
         "fingerprint": fingerprint(np.asarray(atoms["id"]), reference, read_box(root, 0)),
-        "loading": loading.facts,
+        **told,
         "warnings": [{"code": note.code, "text": note.text} for note in notes],
     }
+
+
+def _keep_loading(path: Path, loading: Loading) -> dict:
+    """Write strain and gradient of every frame; facts to keep beside them.
+
+    A store begun before there was a gradient has no place for it. What it recorded as strain, by the rules of its time, stays
+    when it is repaired: labels, responses and models rest on it. `qsdask.migrate` adds the gradient.
+    """
+    if Place(path).exists("frames/deformation"):
+        write_whole(path, "frames", {"strain": loading.strain, "deformation": loading.deformation})
+        return {"loading": loading.facts}
+    strain = recorded_strain(path)
+    write_whole(path, "frames", {"strain": loading.strain if strain is None else strain})
+    return {}
 
 
 def _steps_per_unit(source: Trajectory, run: Run) -> int:

@@ -15,7 +15,7 @@ from qsdask.formats.continuity import continued_cells, warnings_of_reference
 from qsdask.formats.frame import FramePiece, ReadWarning
 from qsdask.formats.reference import open_run, undeformed
 from qsdask.formats.trajectory import Trajectory
-from qsdask.intake.comparison import Policy, refuse_lost
+from qsdask.intake.comparison import Policy, lost_atoms_error
 from qsdask.intake.loading import loading_of, refuse_unknown_strain, strains_from
 from qsdask.intake.making import completed, making_of
 from qsdask.intake.rowtable import RowTable
@@ -218,5 +218,7 @@ def _check_frame(
         np.add.at(count, row, 1)
     if (count > 1).any():
         raise source.repeated_id(step, int(ids[np.argmax(count > 1)]))
-    refuse_lost(ids, np.flatnonzero(count == 0), policy, place, step)
-    return int((count == 0).sum()), new, outside, box.cell
+    lost = ids[count == 0]
+    if not policy.bears(len(lost), len(ids)):
+        raise lost_atoms_error(np.sort(lost), len(ids), place, step)
+    return len(lost), new, outside, box.cell

@@ -157,8 +157,10 @@ def undeformed(source: Trajectory, species: Mapping[int, str]) -> Frame:
         atoms, by their ids; those that are lost there are taken to be like the ones that are like them here.
     """
     first = next(iter(source.read(0, 1)))
-    unknown = first.element is None and not set(() if first.type is None else first.type.tolist()) <= species.keys()
-    if source.reference is None or not (first.type is None or unknown):
+    if source.reference is None:
+        return first
+    types = () if first.type is None else np.unique(first.type).tolist()
+    if types and (first.element is not None or set(types) <= species.keys()):
         return first
     return _completed(first, next(iter(source.read(1, 2))))
 

@@ -10,7 +10,7 @@ import numpy as np
 from qsdask.errors import BadDataError
 from qsdask.formats.frame import FrameLocation, FramePiece
 
-__all__ = ["Policy", "refuse_changed_species", "refuse_lost", "refuse_strangers"]
+__all__ = ["Policy", "lost_atoms_error", "refuse_changed_species", "refuse_strangers"]
 
 
 class Policy(NamedTuple):
@@ -40,34 +40,33 @@ class Policy(NamedTuple):
         """The same for some of the steps."""
         return self._replace(cells={step: self.cells[step] for step in steps if step in self.cells})
 
+    def bears(self, n_lost: int, n_atom: int) -> bool:
+        """Whether a frame may lack so many of the atoms of the first one; never all of them."""
+        return not n_lost or (self.lost == "mask" and n_lost < n_atom)
 
-def refuse_lost(ids: np.ndarray, lost: np.ndarray, policy: Policy, place: FrameLocation, step: int) -> None:
-    """``E-LOST-ATOMS`` for atoms of the first frame that another one does not have; never for some when they are masked.
+
+def lost_atoms_error(ids: np.ndarray, n_atom: int, place: FrameLocation, step: int) -> BadDataError:
+    """``E-LOST-ATOMS`` for atoms of the first frame that another one does not have.
 
     Parameters
     ----------
-    ids : int64 array, shape (n_atom,)
-        Ids of the first frame.
-    lost : int array, shape (n,)
-        Which of them are not there.
-    policy : Policy
-        How frames are compared.
+    ids : int64 array, shape (n,)
+        Their ids, rising.
+    n_atom : int
+        Atoms of the first frame.
     place : FrameLocation
         Frame without them.
     step : int
         Its number.
     """
-    every = len(lost) == len(ids)
-    if not len(lost) or (policy.lost == "mask" and not every):
-        return
-    missing = np.sort(ids[lost])
-    raise BadDataError(
-        f"{'all ' * every}{len(missing)} atoms of the first frame are missing; ids {_few(missing)}",
+    every = len(ids) == n_atom
+    return BadDataError(
+        f"{'all ' * every}{len(ids)} atoms of the first frame are missing; ids {_few(ids)}",
         code="E-LOST-ATOMS",
         file=place.path,
         frame=step,
         timestep=place.timestep,
-        atom_id=int(missing[0]),
+        atom_id=int(ids[0]),
         why="atoms left through a free surface, or frames of different systems were mixed",
         hint="give frames of one system" if every else "--lost-atoms mask keeps the frame, with NaN for them",
     )

@@ -16,7 +16,7 @@ import numpy as np
 
 from qsdask.formats.frame import FrameHeader, FramePiece, ReadWarning
 from qsdask.formats.trajectory import Portion
-from qsdask.intake.comparison import Policy, refuse_changed_species, refuse_lost, refuse_strangers
+from qsdask.intake.comparison import Policy, lost_atoms_error, refuse_changed_species, refuse_strangers
 from qsdask.intake.rowtable import RowTable
 from qsdask.space.box import Box
 from qsdask.store.reader import StoreReader
@@ -143,8 +143,8 @@ def _scatter_frame(
             outside += far_outside(reduced, header)
             writer.write("frames", "position", (slice(step, step + 1), slice(start, stop)), position[None])
         lost = np.concatenate(missing)
-        if len(lost):
-            refuse_lost(root["atoms/id"][:], lost, policy, source.place(step), step)
+        if not policy.bears(len(lost), len(table)):
+            raise lost_atoms_error(np.sort(root["atoms/id"][:][lost]), len(table), source.place(step), step)
         writer.write("frames", "cell", (step,), box.cell[None])
         writer.write("frames", "origin", (step,), box.origin[None])
         writer.write("frames", "source_hash", (step,), digest[None])

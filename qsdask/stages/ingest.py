@@ -260,9 +260,16 @@ def again(path: Path, record: Record, run: Run, source: Sequence[str | Path] | N
         return False
     kept = {name: value for name, value in record.settings.items() if name in IngestSettings.model_fields}
     # How its files were read decides no setting, but it must be read in that way again.
-    reading = record.facts.get("reading", {})
+    reading = dict(record.facts.get("reading", {}))
+    reading |= {name: _beside(reading[name], source) for name in ("topology", "reference") if reading.get(name)}
     ingest(source, path, **IngestSettings(**kept).arguments(), **reading, run=run)
     return True
+
+
+def _beside(file: str, source: Sequence[str | Path]) -> str:
+    """A file that was named at ingest, or the one of this name that lies beside the trajectory where it is now."""
+    near = (Path(one).parent / Path(file).name for one in source)
+    return file if Path(file).exists() else next((str(path) for path in near if path.is_file()), file)
 
 
 def _refuse_other_content(path: Path) -> None:

@@ -131,6 +131,16 @@ def test_timesteps_of_the_reference_do_not_matter(run, whole, tmp_path, few, sta
     (store / "frames/position/c/0/0/0").write_bytes(b"")
     assert qsdask.repair(store, source=rest, run=few)
     assert content_of(store) == before
+    # Also when both files were moved meanwhile; another reference is no source.
+    (tmp_path / "moved").mkdir()
+    alone, rest = (shutil.move(file, tmp_path / "moved" / file.name) for file in (alone, rest))
+    (store / "frames/position/c/0/0/0").write_bytes(b"")
+    assert qsdask.repair(store, source=rest, run=few)
+    assert content_of(store) == before
+    alone.write_text(renumbered(run[1], start))
+    (store / "frames/position/c/0/0/0").write_bytes(b"")
+    with pytest.raises(BadDataError, match="E-OTHER-INPUT"):
+        qsdask.repair(store, source=rest, run=few)
 
 
 @pytest.mark.parametrize("cell", [BOX, TILTED], ids=["box", "triclinic"])

@@ -141,6 +141,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("frames", "origin", ("step", "xyz"), "float64", "angstrom", "lower corner of the cell"),
     Variable("frames", "source_hash", ("step", "word"), "uint64", "1", "128-bit XXH3 hash of the frame as it was read"),
     Variable("frames", "n_lost", ("step",), "int64", "1", "atoms of the first frame that are missing"),
+    Variable("frames", "n_new", ("step",), "int64", "1", "atoms that the first frame does not have; they are left out"),
     Variable("frames", "n_outside", ("step",), "int64", "1", "wrapped atoms more than a box length outside of the box"),
     Variable("frames", "periodic", ("vector",), "bool", "1", "whether the cell repeats along a, b, c"),
     Variable("frames", "xyz", ("xyz",), "string", "1", "Cartesian axis", coordinate=True),

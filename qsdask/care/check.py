@@ -13,13 +13,13 @@ from qsdask.engine.tasks import progress_bar
 from qsdask.errors import QSDaskError, UsageError
 from qsdask.formats.continuity import continued_cells, warnings_of_reference
 from qsdask.formats.frame import Frame, FramePiece, ReadWarning
-from qsdask.formats.opening import open_trajectory
+from qsdask.formats.reference import open_run, undeformed
 from qsdask.formats.trajectory import Trajectory
 from qsdask.intake.comparison import Policy, lost_atoms_error
 from qsdask.intake.loading import loading_of, refuse_unknown_strain, strains_from
 from qsdask.intake.making import completed, making_of
 from qsdask.intake.rowtable import RowTable
-from qsdask.intake.scatter import PIECE_ATOMS, box_of, count_warnings, far_outside, rows_of_piece
+from qsdask.intake.scatter import PIECE_ATOMS, box_of, count_warnings, far_outside, known_atoms
 from qsdask.intake.soundness import refuse_flat, refuse_overlap
 from qsdask.intake.specimen import labels_of, species_of
 from qsdask.radii import radius_of
@@ -74,12 +74,14 @@ def check(
     units: str | None = None,
     radius: Mapping[str, float] | None = None,
     topology: str | Path | None = None,
+    reference: str | Path | None = None,
     columns: str | None = None,
     strict: bool = False,
     skip_bad_frames: bool = False,
     assume_order: bool = False,
     restart_overlap: str = "error",
     lost_atoms: str = "error",
+    new_atoms: str = "error",
     max_errors: int = 20,
     frame: int | None = None,
     progress: bool = False,
@@ -88,10 +90,10 @@ def check(
 
     Parameters
     ----------
-    trajectory, species, strain_step, strain_file, loading, boundary, units, radius, lost_atoms
+    trajectory, species, strain_step, strain_file, loading, boundary, units, radius, lost_atoms, new_atoms
         As for `qsdask.ingest`. Without `species`, also from ``specimen.json``, and where the file does not tell, elements are
         not looked at, and ``W-SPECIES`` says that ingest will need them.
-    topology, columns, strict, skip_bad_frames, assume_order, restart_overlap
+    topology, reference, columns, strict, skip_bad_frames, assume_order, restart_overlap
         As for `qsdask.ingest`.
     max_errors : int
         Stop after so many.
@@ -116,10 +118,12 @@ def check(
         units=units,
         radius=radius,
         lost_atoms=lost_atoms,
+        new_atoms=new_atoms,
     )
     reading = validated(
         ReadingSettings,
         topology=None if topology is None else str(topology),
+        reference=None if reference is None else str(reference),
         columns=columns,
         strict=strict,
         skip_bad_frames=skip_bad_frames,
@@ -133,7 +137,7 @@ def check(
             raise _EnoughError
 
     try:
-        source = open_trajectory(
+        source = open_run(
             trajectory,
             boundary=settings.boundary,
             units=settings.units,
@@ -163,7 +167,7 @@ def _check_frames(
     """All frames against the first one; an error in one does not keep the next from being looked at."""
     if only is not None and not 0 <= only < len(source):
         raise UsageError(f"there are {len(source)} frames, counted from 0; no frame {only}", code="E-STEP")
-    first = next(iter(source.read(0, 1)))
+    first = undeformed(source, settings.species)
     found.atoms = first.natoms
     refuse_flat(first, source.frames[0].path)
     refuse_overlap(first, source.frames[0].path)
@@ -180,7 +184,7 @@ def _check_frames(
         # Without elements every type is a species of its own: a type must not change either way.
         kind = kind if names else first.type
         kinds = {int(t): int(k) for t, k in zip(first.type, kind, strict=True)}
-    cells, flips = continued_cells(source.frames)
+    cells, flips = continued_cells(source.frames, first.cell)
     found.warnings.extend([*flips, *warnings_of_reference(first, kind)])
     box = Box(first.cell, first.origin, first.periodic)
     steps = list(range(len(source))) if only is None else [only]
@@ -191,8 +195,8 @@ def _check_frames(
     ):
         table = RowTable.write(Path(folder) / "rows", first.id, kind, box.reduced(box.wrap(first.position)))
         labels = labels_of(first, kind, names) if names else {}
-        policy = Policy(kinds, tuple(names), cells, settings.lost_atoms, labels)
-        counts = np.zeros((2, len(source)), np.int64)
+        policy = Policy(kinds, tuple(names), cells, settings.lost_atoms, labels, settings.new_atoms)
+        counts = np.zeros((3, len(source)), np.int64)
         while done < len(steps):
             try:
                 for step, pieces in source.frames_in_pieces(steps[done:], PIECE_ATOMS):
@@ -219,17 +223,20 @@ def _unknown_species(first: Frame) -> ReadWarning:
 
 def _check_frame(
     source: Trajectory, step: int, pieces: Iterable[FramePiece], table: RowTable, policy: Policy, ids: np.ndarray
-) -> tuple[int, int, np.ndarray]:
-    """The atoms of a frame are those of the first one, each once; how many are lost, and far outside of the box; its cell."""
+) -> tuple[int, int, int, np.ndarray]:
+    """The atoms of a frame are those of the first one, each once; how many are lost, new, and far outside of the box; its cell."""
     place = source.place(step)
     count = np.zeros(len(table), dtype=np.uint8)
-    outside = 0
+    new = outside = 0
     for piece in pieces:
         box = box_of(piece.header, policy, step)
-        outside += far_outside(box.reduced(piece.position), piece.header)
-        np.add.at(count, rows_of_piece(piece, table, policy, place.path, step), 1)
+        row, position = known_atoms(piece, table, policy, place.path, step)
+        new += len(piece.id) - len(row)
+        outside += far_outside(box.reduced(position), piece.header)
+        np.add.at(count, row, 1)
     if (count > 1).any():
         raise source.repeated_id(step, int(ids[np.argmax(count > 1)]))
-    if policy.lost == "error" and not count.all():
-        raise lost_atoms_error(np.sort(ids[count == 0]), place, step)
-    return int((count == 0).sum()), outside, box.cell
+    lost = ids[count == 0]
+    if not policy.bears(len(lost), len(ids)):
+        raise lost_atoms_error(np.sort(lost), len(ids), place, step)
+    return len(lost), new, outside, box.cell

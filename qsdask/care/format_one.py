@@ -38,7 +38,7 @@ WHOLE: Task = (-1, -1, -1)
 ADDED = ("n_lost", "n_outside")
 
 #: Arrays that came later, and that a store does without.
-LATER = ("deformation", "outside")
+LATER = ("deformation", "n_new", "outside")
 
 
 def from_format_one(root: Path, key: str) -> None:

@@ -17,6 +17,7 @@ from qsdask.engine.recompute import again
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, CannotCreateError, NoInputError, QSDaskError, StoreIOError
 from qsdask.files.lock import writing
+from qsdask.intake.loading import recorded_strain
 from qsdask.intake.specimen import other_input
 from qsdask.store import ledger
 from qsdask.store.durable import DurableStore
@@ -24,8 +25,10 @@ from qsdask.store.ledger import Record, Task
 from qsdask.store.manifest import entry_of, folder_text, sound_text
 from qsdask.store.marks import mark_of
 from qsdask.store.place import Place
+from qsdask.store.reader import StoreReader
 from qsdask.store.record import keys, publish, record_text
 from qsdask.store.state import StageState, state_of
+from qsdask.store.template import write_whole
 
 __all__ = ["repair"]
 
@@ -255,8 +258,9 @@ def _discard_whole(root: Path, work: list[_Work]) -> None:
 def _compute(root: Path, one: _Work, run: Run, source: Sequence[str | Path] | None) -> list[str]:
     """Compute one stage's damaged tasks, or all of it, and compare with what was there."""
     record, key = one.record, one.record.key
+    said: list[str] = []
     if one.whole and key == "ingest":
-        _ingest_beside(root, one, run, source)
+        said = _ingest_beside(root, one, run, source)
     elif not one.whole and not record.complete:
         for task in one.tasks:
             Place(root).remove(ledger.receipt_key(key, task))
@@ -277,11 +281,11 @@ def _compute(root: Path, one: _Work, run: Run, source: Sequence[str | Path] | No
         if one.whole
         else (f"{len(one.tasks)} of {total} tasks computed again")
     )
-    return [f"{key}: {how}", *_compared(root, one)]
+    return [f"{key}: {how}", *said, *_compared(root, one)]
 
 
-def _ingest_beside(root: Path, one: _Work, run: Run, source: Sequence[str | Path] | None) -> None:
-    """Ingest into a folder beside the store, and take its place only when it is the same input."""
+def _ingest_beside(root: Path, one: _Work, run: Run, source: Sequence[str | Path] | None) -> list[str]:
+    """Ingest into a folder beside the store, and take its place only when it is the same input; what must be said of it."""
     beside = root.with_name(f".{root.name}.mending")
     Place(beside).remove_all()
     try:
@@ -292,6 +296,11 @@ def _ingest_beside(root: Path, one: _Work, run: Run, source: Sequence[str | Path
             same &= made.facts["input_hash"] == one.record.facts["input_hash"]
         if not same:
             raise _other_input(root)
+        # Labels, responses and models rest on the strain that was recorded, also where it was measured by older rules.
+        strain, measured = recorded_strain(root), StoreReader(beside)["frames/strain"][:]
+        if strain is not None and not np.array_equal(strain, measured):
+            write_whole(beside, "frames", {"strain": strain})
+            ledger.seal(beside, made)
         place = Place(root)
         place.remove_all("ledger/ingest")
         for folder in (*one.record.groups, "ledger/ingest"):
@@ -299,6 +308,12 @@ def _ingest_beside(root: Path, one: _Work, run: Run, source: Sequence[str | Path
         publish(root)
     finally:
         Place(beside).remove_all()
+    if strain is not None:
+        return []
+    found = f"{measured.min():g} to {measured.max():g}"
+    return [
+        f"frames/strain: measured again, from {found}; it may differ where an older version of qsdask had measured it"
+    ]
 
 
 def _compared(root: Path, one: _Work) -> list[str]:

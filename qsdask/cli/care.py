@@ -17,7 +17,7 @@ from qsdask.settings import IngestSettings
 @click.argument("files", nargs=-1, required=True)
 @settings_options(
     IngestSettings,
-    only=("species", "strain_step", "strain_file", "loading", "boundary", "units", "radius", "lost_atoms"),
+    only=("species", "strain_step", "strain_file", "loading", "boundary", "units", "radius", "lost_atoms", "new_atoms"),
 )
 @reading
 @click.option("--max-errors", type=click.IntRange(1), default=20, help="Stop after so many.")

@@ -11,7 +11,7 @@ import click
 import qsdask
 from qsdask.cli.generated import settings_options
 from qsdask.cli.group import CONTEXT, cli
-from qsdask.cli.options import done, reading, running, source_files
+from qsdask.cli.options import done, reading, running, source_files, steps_of, warn, which_frames
 from qsdask.errors import UsageError
 from qsdask.names import name_of_model
 from qsdask.schema import group_at
@@ -28,56 +28,12 @@ from qsdask.settings import (
 from qsdask.settings.base import AUTO
 
 
-def _which_frames(command):
-    """Options of a stage that describes one frame; the command gets `step` and `strain`."""
-    for option in (
-        click.option(
-            "--strain",
-            type=float,
-            help="Instead of --frame: the frame in which this strain is first passed, to within 0.0025.",
-        ),
-        click.option(
-            "--frame",
-            "--step",
-            "step",
-            default="0",
-            help="Frames, joined by commas; negative numbers count from the end (default 0, the undeformed glass).",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def _steps(store: str, step: str, strain: float | None) -> list[int]:
-    """Frames that `_which_frames` names, counted from the first; says which one a strain stands for."""
-    from qsdask.stages.steps import chosen_steps, label_note, step_near
-
-    if strain is not None:
-        if step != "0":
-            raise UsageError("give --frame or --strain, not both", code="E-SETTING")
-        near, there = step_near(store, strain)
-        click.echo(f"frame {near}, at strain {there:g}")
-        _warn(label_note(Path(store), {"strain": strain}))
-        return [near]
-    try:
-        asked = [int(text) for text in step.split(",")]
-    except ValueError:
-        raise UsageError(f"expected frames such as '32,40', got {step!r}", code="E-STEP") from None
-    return chosen_steps(Path(store), asked)
-
-
-def _warn(texts: Iterable[str]) -> None:
-    """Say on standard error what was accepted, each once."""
-    for text in dict.fromkeys(texts):
-        click.echo(f"qsdask: warning {text}", err=True)
-
-
 def _told(store: Path, keys: Iterable[str], settings: Mapping[str, object] = MappingProxyType({})) -> None:
     """Say what stages found for a cut-off that was to be found, and on standard error what they warn of."""
     from qsdask.store.ledger import read
 
     stages = [record for key in keys if (record := read(Path(store), key)) is not None]
-    _warn(f"{w['code']}: {w['text']}" for stage in stages for w in stage.facts.get("warnings", []))
+    warn(f"{w['code']}: {w['text']}" for stage in stages for w in stage.facts.get("warnings", []))
     if settings.get("cutoff") == AUTO and stages:
         name = next(name for name in stages[0].settings if name.startswith("cutoff_"))
         unit = name.removeprefix("cutoff_")
@@ -106,7 +62,7 @@ def ingest(files, store, run, **settings) -> None:
     from qsdask.views.info import warnings_of
 
     made = qsdask.ingest(source_files(files), store, **settings, run=run)
-    _warn(warnings_of(made, "ingest"))
+    warn(warnings_of(made, "ingest"))
     done(made)
 
 
@@ -131,7 +87,7 @@ def surface(store, run, **settings) -> None:
 @cli.command(context_settings=CONTEXT)
 @click.argument("store")
 @settings_options(ShellSettings)
-@_which_frames
+@which_frames
 @running
 def shells(store, step, strain, run, **settings) -> None:
     """Find the Voronoi and the cut-off neighbours of every atom.
@@ -140,7 +96,7 @@ def shells(store, step, strain, run, **settings) -> None:
     qsdask shells glass7.zarr --cutoff 4.0
     qsdask shells glass7.zarr --frame 32,40
     """
-    steps = _steps(store, step, strain)
+    steps = steps_of(store, step, strain)
     made = qsdask.shells(store, step=steps, **settings, run=run)
     _told(made, [group_at(k, "shells") for k in steps], settings)
     done(made, steps)
@@ -156,7 +112,7 @@ def shells(store, step, strain, run, **settings) -> None:
     is_flag=True,
     help="Print all sets with their measured cost, or with --set (or --set all) every column, its unit and meaning.",
 )
-@_which_frames
+@which_frames
 @running
 def features(store, listed, step, strain, run, facets, **settings) -> None:
     """Compute what every atom looks like, in the undeformed glass or at a strain.
@@ -174,7 +130,7 @@ def features(store, listed, step, strain, run, facets, **settings) -> None:
     from qsdask.stages.features import set_names
 
     if facets is not None:
-        _warn([f"--facets {facets} is now --facet-weighting {'none' if facets == 'hard' else 'area'}"])
+        warn([f"--facets {facets} is now --facet-weighting {'none' if facets == 'hard' else 'area'}"])
         settings["facet_weighting"] = facets
     name = settings.pop("set")
     refuse_unused("all" if listed and not name else name, settings)
@@ -183,7 +139,7 @@ def features(store, listed, step, strain, run, facets, **settings) -> None:
         return
     if store is None:
         raise click.MissingParameter(param_type="argument", param_hint="'STORE'")
-    steps = _steps(store, step, strain)
+    steps = steps_of(store, step, strain)
     made = qsdask.features(store, set=name, step=steps, run=run, **settings)
     _told(made, [group_at(k, f"features/{one}") for k in steps for one in set_names(name or FeatureSettings().set)])
     done(made, steps)
@@ -223,7 +179,7 @@ def train(stores, model, run, **settings) -> None:
     from qsdask.learn import loaded
 
     made = qsdask.train(list(stores), model=model, run=run, **settings)
-    _warn(loaded(str(made)).warnings)
+    warn(loaded(str(made)).warnings)
     click.echo(f"{made}: done. Next: qsdask predict OTHER.zarr --model {made}")
 
 
@@ -231,7 +187,7 @@ def train(stores, model, run, **settings) -> None:
 @click.argument("store")
 @click.option("--model", required=True, help="Model folder.")
 @settings_options(PredictSettings)
-@_which_frames
+@which_frames
 @running
 def predict(store, model, step, strain, run, **settings) -> None:
     """Give every atom its quench-in softness, or the softness that its structure has at a strain.
@@ -242,8 +198,8 @@ def predict(store, model, step, strain, run, **settings) -> None:
     """
     from qsdask.views.info import warnings_of
 
-    steps = _steps(store, step, strain)
+    steps = steps_of(store, step, strain)
     made = qsdask.predict(store, model=model, step=steps, **settings, run=run)
     for k in steps:
-        _warn(warnings_of(made, f"softness/{name_of_model(model)}", k))
+        warn(warnings_of(made, f"softness/{name_of_model(model)}", k))
     done(made, steps, model)

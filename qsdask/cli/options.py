@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
 
@@ -10,10 +10,10 @@ import click
 
 import qsdask
 from qsdask.cli.generated import settings_options
-from qsdask.errors import NoInputError
+from qsdask.errors import NoInputError, UsageError
 from qsdask.settings import ReadingSettings
 
-__all__ = ["done", "listing_settings", "reading", "running", "source_files"]
+__all__ = ["done", "listing_settings", "reading", "running", "source_files", "steps_of", "warn", "which_frames"]
 
 
 _WHERE = (
@@ -79,3 +79,47 @@ def done(store: Path, steps: Sequence[int] = (0,), model: str | None = None) -> 
     from qsdask.cli.following import following
 
     click.echo(f"{store}: done. Next: {following(store, steps, model)}")
+
+
+def which_frames(command: Callable) -> Callable:
+    """Options of a stage that describes one frame; the command gets `step` and `strain`."""
+    for option in (
+        click.option(
+            "--strain",
+            type=float,
+            help="Instead of --frame: the frame in which this strain is first passed, to within 0.0025.",
+        ),
+        click.option(
+            "--frame",
+            "--step",
+            "step",
+            default="0",
+            help="Frames, joined by commas; negative numbers count from the end (default 0, the undeformed glass).",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def steps_of(store: str, step: str, strain: float | None) -> list[int]:
+    """Frames that `which_frames` names, counted from the first; says which one a strain stands for."""
+    from qsdask.stages.steps import chosen_steps, label_note, step_near
+
+    if strain is not None:
+        if step != "0":
+            raise UsageError("give --frame or --strain, not both", code="E-SETTING")
+        near, there = step_near(store, strain)
+        click.echo(f"frame {near}, at strain {there:g}")
+        warn(label_note(Path(store), {"strain": strain}))
+        return [near]
+    try:
+        asked = [int(text) for text in step.split(",")]
+    except ValueError:
+        raise UsageError(f"expected frames such as '32,40', got {step!r}", code="E-STEP") from None
+    return chosen_steps(Path(store), asked)
+
+
+def warn(texts: Iterable[str]) -> None:
+    """Say on standard error what was accepted, each once."""
+    for text in dict.fromkeys(texts):
+        click.echo(f"qsdask: warning {text}", err=True)

@@ -105,6 +105,7 @@ def print_scores(scores: Mapping) -> None:
     rows = [
         ("atoms", f"{scores['atoms']:,} ({scores['usable']:,} usable)"),
         ("plastic", f"{scores['plastic']:,} ({scores['plastic_fraction']:.2%}) at strain {scores['strain']:g}"),
+        ("frame", f"{scores['frame']} ({scores['branch']})"),
         (
             "AUC-ROC",
             f"{scores['auc_roc']:.3f} (single models {scores['auc_models_mean']:.3f} ± {scores['auc_models_std']:.3f})",
@@ -142,9 +143,9 @@ def print_activation(found: xr.Dataset) -> None:
 
 
 def _strains(found: xr.Dataset) -> list:
-    """Strains of a table; where some are passed more than once, with the frame and the branch."""
+    """Strains of a table; where they do not tell the frames apart, with the frame and the branch."""
     strain = found["strain"].values.tolist()
-    if not ("branch" in found.coords and found["branch"].values.any()):
+    if found.attrs.get("along") != "frame":
         return strain
     names = found["branch"].attrs["flag_meanings"].split()
     told = zip(found["frame"].values, strain, found["branch"].values, strict=True)
@@ -266,6 +267,8 @@ def print_run(done: Mapping) -> None:
     rows = [(row["stage"], f"{row['seconds']:.1f}") for row in done["stages"]] + [("total", f"{total:.1f}")]
     print_table("time", ("stage", "seconds"), rows)
     console = Console()
+    for note in done["notes"]:
+        console.print(note, markup=False, soft_wrap=True)
     for name, page in done["reports"].items():
         store = done["stores"][name]
         console.print(f"report: {page}", markup=False, soft_wrap=True)

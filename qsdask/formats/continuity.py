@@ -218,13 +218,17 @@ def warnings_of_reference(
     return tuple(warnings)
 
 
-def continued_cells(frames: Sequence[FrameLocation]) -> tuple[dict[int, np.ndarray], list[ReadWarning]]:
+def continued_cells(
+    frames: Sequence[FrameLocation], first: np.ndarray
+) -> tuple[dict[int, np.ndarray], list[ReadWarning]]:
     """Cells of all frames, continued across box flips.
 
     Parameters
     ----------
     frames : sequence of FrameLocation
         In order.
+    first : float64 array, shape (3, 3)
+        Cell of the first one, which was read. Unit: angstrom.
 
     Returns
     -------
@@ -233,10 +237,10 @@ def continued_cells(frames: Sequence[FrameLocation]) -> tuple[dict[int, np.ndarr
     warnings : list of ReadWarning
         ``W-BOX-FLIP`` naming the frames.
     """
-    cells: dict[int, np.ndarray] = {}
+    cells: dict[int, np.ndarray] = {0: first}
     flipped: list[int] = []
     for step, place in enumerate(frames):
-        if place.cell is None:
+        if step == 0 or place.cell is None:
             continue
         cells[step] = np.array(place.cell)
         if step - 1 not in cells:

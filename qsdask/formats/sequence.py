@@ -128,7 +128,8 @@ def _out_of_order(before, after):
         "E-STEP-ORDER",
         line=after.line or None,
         why="a restart wrote again what was there, files of different runs are mixed, or processors wrote one file each",
-        hint="leave out what stands twice, or give --restart-overlap last to use what was written last",
+        hint="leave out what stands twice, or give --restart-overlap last to use what was written last; "
+        "--reference names the file of an undeformed glass whose timestep is of another run",
     )
 
 

@@ -26,6 +26,7 @@ class _Places(ABC):
 
     topology: str | None
     stamps: dict[str, tuple[int, int, int]]
+    reference: str | None
 
     @abstractmethod
     def place(self, step: int) -> FrameLocation:
@@ -59,7 +60,7 @@ class _Places(ABC):
             if group[0].reader in LAYOUTS:
                 found = read_pieces(group, n_atom, digest=digest)
             else:
-                found = enumerate(map(_as_piece, read_locations(group, self.topology)))
+                found = enumerate(map(_as_piece, read_locations(group, self._beside(group[0].path))))
             for k, piece in found:
                 refuse()
                 yield steps[k], piece
@@ -113,9 +114,13 @@ class _Places(ABC):
             why="ids must be unique; a restart with 'dump_modify append yes' often causes this",
         )
 
+    def _beside(self, path: str) -> str | None:
+        """Topology of a file; the undeformed frame has none."""
+        return None if path == self.reference else self.topology
+
     def _guard(self, path: str) -> Callable[[], None]:
         """Refuse a file that is no longer what it was; what does it again."""
-        stamps = {name: self.stamps[name] for name in (path, self.topology) if name in self.stamps}
+        stamps = {name: self.stamps[name] for name in (path, self._beside(path)) if name in self.stamps}
 
         def refuse() -> None:
             if not os.path.exists(path):
@@ -139,12 +144,15 @@ class Trajectory(_Places):
         Beside coordinates that MDAnalysis reads.
     stamps : dict of str to tuple of int
         `qsdask.formats.container.stamp` of every file when it was opened.
+    reference : str or None
+        File of the undeformed frame, where it is one of its own; see `qsdask.formats.reference.open_run`.
     """
 
     frames: tuple[FrameLocation, ...]
     warnings: tuple[ReadWarning, ...] = ()
     topology: str | None = None
     stamps: dict[str, tuple[int, int, int]] = field(default_factory=dict, hash=False)
+    reference: str | None = None
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -167,12 +175,14 @@ class Trajectory(_Places):
             The frames. What is sent does not grow with the others.
         """
         topology = self.topology and os.path.abspath(self.topology)
+        reference = self.reference and os.path.abspath(self.reference)
         places = {step: self.frames[step] for step in steps}
         read = {place.path for place in places.values()} | {self.topology}
         return Portion(
             {step: replace(place, path=os.path.abspath(place.path)) for step, place in places.items()},
             topology,
             {os.path.abspath(path): stamp for path, stamp in self.stamps.items() if path in read},
+            reference,
         )
 
     def read(self, first: int = 0, last: int | None = None, *, digest: bool = True) -> Iterator[Frame]:
@@ -200,7 +210,7 @@ class Trajectory(_Places):
         """
         for group in _runs(self.frames[first:last]):
             refuse = self._guard(group[0].path)
-            for frame in read_locations(group, self.topology, digest=digest):
+            for frame in read_locations(group, self._beside(group[0].path), digest=digest):
                 refuse()
                 yield frame
 
@@ -214,12 +224,14 @@ class Portion(_Places):
     places : dict of int to FrameLocation
     topology : str or None
     stamps : dict of str to tuple of int
+    reference : str or None
         As of `Trajectory`.
     """
 
     places: dict[int, FrameLocation]
     topology: str | None
     stamps: dict[str, tuple[int, int, int]]
+    reference: str | None
 
     def place(self, step: int) -> FrameLocation:
         """Where a frame stands."""

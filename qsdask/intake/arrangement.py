@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -48,7 +48,7 @@ class Arrangement(NamedTuple):
     names: list[str]
     radii: list[float]
 
-    def atoms(self, frame: Frame) -> dict[str, object]:
+    def atoms(self, frame: Frame) -> dict[str, Any]:
         """Content of the group ``atoms``."""
         species = self.kind[self.order]
         return {"id": frame.id[self.order], "species": species, "species_name": self.names, "radius": self.radii}

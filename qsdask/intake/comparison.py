@@ -28,6 +28,8 @@ class Policy(NamedTuple):
         What becomes of atoms that a frame does not have.
     labels : mapping of str to str
         Species of names that the file has for atoms, where they are not species themselves.
+    new : {"error", "ignore"}
+        What becomes of atoms that only this frame has.
     """
 
     kinds: dict[int, int]
@@ -35,33 +37,41 @@ class Policy(NamedTuple):
     cells: Mapping[int, np.ndarray]
     lost: str
     labels: Mapping[str, str]
+    new: str
 
     def of(self, steps: Sequence[int]) -> Policy:
         """The same for some of the steps."""
         return self._replace(cells={step: self.cells[step] for step in steps if step in self.cells})
 
+    def bears(self, n_lost: int, n_atom: int) -> bool:
+        """Whether a frame may lack so many of the atoms of the first one; never all of them."""
+        return not n_lost or (self.lost == "mask" and n_lost < n_atom)
 
-def lost_atoms_error(ids: np.ndarray, place: FrameLocation, step: int) -> BadDataError:
+
+def lost_atoms_error(ids: np.ndarray, n_atom: int, place: FrameLocation, step: int) -> BadDataError:
     """``E-LOST-ATOMS`` for atoms of the first frame that another one does not have.
 
     Parameters
     ----------
     ids : int64 array, shape (n,)
         Their ids, rising.
+    n_atom : int
+        Atoms of the first frame.
     place : FrameLocation
         Frame without them.
     step : int
         Its number.
     """
+    every = len(ids) == n_atom
     return BadDataError(
-        f"{len(ids)} atoms of the first frame are missing; ids {_few(ids)}",
+        f"{'all ' * every}{len(ids)} atoms of the first frame are missing; ids {_few(ids)}",
         code="E-LOST-ATOMS",
         file=place.path,
         frame=step,
         timestep=place.timestep,
         atom_id=int(ids[0]),
         why="atoms left through a free surface, or frames of different systems were mixed",
-        hint="--lost-atoms mask keeps the frame, with NaN for them",
+        hint="give frames of one system" if every else "--lost-atoms mask keeps the frame, with NaN for them",
     )
 
 
@@ -78,22 +88,25 @@ def refuse_strangers(piece: FramePiece, row: np.ndarray, file: str, step: int) -
             line=piece.line_of(int(new[0])),
             atom_id=int(ids[0]),
             why="atoms were added, or frames of different systems were mixed",
-            hint="ingest only frames of one system with all its atoms",
+            hint="--new-atoms ignore counts them and leaves them out, where a deposition, an indenter or a gas adds atoms",
         )
 
 
-def refuse_changed_species(piece: FramePiece, expected: np.ndarray, policy: Policy, file: str, step: int) -> None:
+def refuse_changed_species(
+    piece: FramePiece, known: np.ndarray, expected: np.ndarray, policy: Policy, file: str, step: int
+) -> None:
+    """``E-TYPE-CHANGE`` unless the atoms that are known, a mask, have the species expected of them, all in one order."""
     changed = np.zeros(len(expected), dtype=bool)
     if piece.type is not None and policy.kinds:
-        known = np.array(sorted(policy.kinds))
-        place = np.minimum(np.searchsorted(known, piece.type), len(known) - 1)
-        species = np.array([policy.kinds[int(kind)] for kind in known])
-        changed |= np.where(known[place] == piece.type, species[place], -1) != expected
+        types = np.array(sorted(policy.kinds))
+        place = np.minimum(np.searchsorted(types, piece.type), len(types) - 1)
+        species = np.array([policy.kinds[int(kind)] for kind in types])
+        changed |= np.where(types[place] == piece.type, species[place], -1) != expected
     if piece.element is not None and policy.names:
         index = {name: k for k, name in enumerate(policy.names)}
         named = [index.get(policy.labels.get(name, name), -1) for name in piece.element.name]
         changed |= np.array(named)[piece.element.code] != expected
-    wrong = np.flatnonzero(changed)
+    wrong = np.flatnonzero(changed & known)
     if len(wrong):
         raise BadDataError(
             f"{len(wrong)} atoms have another type or element than in the first frame",

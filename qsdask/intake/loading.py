@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from qsdask.errors import BadDataError, NoInputError, UsageError
+from qsdask.errors import BadDataError, NoInputError, QSDaskError, UsageError
 from qsdask.formats.frame import ReadWarning
 from qsdask.settings import IngestSettings
+from qsdask.store.reader import StoreReader
 
 __all__ = [
     "COMPONENTS",
@@ -23,6 +24,7 @@ __all__ = [
     "deformation_gradient",
     "loading_of",
     "measurable",
+    "recorded_strain",
     "refuse_unknown_strain",
     "strains_from",
 ]
@@ -234,6 +236,30 @@ def _contradiction(given: np.ndarray, measured: np.ndarray, name: str) -> list[R
     of = f" ({name})" if name else ""
     text = f"frame {worst}: the strain given is {given[worst]:.5g}, the cell says {measured[worst]:.5g}{of}"
     return [ReadWarning("W-STRAIN", text)]
+
+
+def recorded_strain(path: Path) -> np.ndarray | None:
+    """Strain of every frame as a store keeps it, by whatever rules it was measured.
+
+    Parameters
+    ----------
+    path : Path
+        Root of the store.
+
+    Returns
+    -------
+    float64 array, shape (n_step,), or None
+        That of the frames, or the copy beside their response where the first is damaged; None where nothing is left of it, or
+        it was not known yet.
+    """
+    for name in ("frames/strain", "response/d2min/strain"):
+        try:
+            strain = StoreReader(path)[name][:]
+        except QSDaskError:
+            continue
+        if np.isfinite(strain).all():
+            return strain
+    return None
 
 
 def refuse_unknown_strain(settings: IngestSettings, n_step: int, cell: np.ndarray, periodic: np.ndarray) -> None:

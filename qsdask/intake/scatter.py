@@ -22,7 +22,7 @@ from qsdask.space.box import Box
 from qsdask.store.reader import StoreReader
 from qsdask.store.task_writer import StageRun
 
-__all__ = ["PIECE_ATOMS", "box_of", "count_warnings", "far_outside", "hash_words", "rows_of_piece", "scatter_steps"]
+__all__ = ["PIECE_ATOMS", "box_of", "count_warnings", "far_outside", "hash_words", "known_atoms", "scatter_steps"]
 
 
 #: Atoms of a frame that are held at once.
@@ -123,7 +123,7 @@ def _scatter_frame(
     source: Portion,
 ) -> None:
     rows = root.domain_rows
-    held, last = _grouped_pieces(pieces, rows, table, policy, waiting, source.place(step).path, step)
+    held, last, n_new = _grouped_pieces(pieces, rows, table, policy, waiting, source.place(step).path, step)
     header, box = last.header, box_of(last.header, policy, step)
     digest = hash_words(last.digest)
     bounds = np.empty((len(rows), 2, 3))
@@ -143,30 +143,33 @@ def _scatter_frame(
             outside += far_outside(reduced, header)
             writer.write("frames", "position", (slice(step, step + 1), slice(start, stop)), position[None])
         lost = np.concatenate(missing)
-        if len(lost) and policy.lost == "error":
-            raise lost_atoms_error(np.sort(root["atoms/id"][:][lost]), source.place(step), step)
+        if not policy.bears(len(lost), len(table)):
+            raise lost_atoms_error(np.sort(root["atoms/id"][:][lost]), len(table), source.place(step), step)
         writer.write("frames", "cell", (step,), box.cell[None])
         writer.write("frames", "origin", (step,), box.origin[None])
         writer.write("frames", "source_hash", (step,), digest[None])
         writer.write("frames", "n_lost", (step,), np.array([len(lost)]))
+        if policy.new == "ignore":
+            writer.write("frames", "n_new", (step,), np.array([n_new]))
         writer.write("frames", "n_outside", (step,), np.array([outside]))
         writer.write("domains", "bounds", (step,), bounds[None])
 
 
 def _grouped_pieces(
     pieces: Iterable[FramePiece], rows: np.ndarray, table: RowTable, policy: Policy, waiting: Path, file: str, step: int
-) -> tuple[list[GroupedPiece], FramePiece]:
-    """All pieces domain by domain, and the last one as it was read; a single piece stays in memory."""
+) -> tuple[list[GroupedPiece], FramePiece, int]:
+    """All pieces domain by domain, the last one of them, and how many atoms are new; a single piece stays in memory."""
     held: list[GroupedPiece] = []
-    offset = 0
+    offset = n_new = 0
     for piece in pieces:
-        row = rows_of_piece(piece, table, policy, file, step)
+        row, position = known_atoms(piece, table, policy, file, step)
+        n_new += len(piece.id) - len(row)
         # All domains but the last have as many rows as the first. Small integers are sorted in linear time.
         domain = (row // (rows[0, 1] - rows[0, 0])).astype(np.min_scalar_type(len(rows)))
         together = np.argsort(domain, kind="stable")
-        row, position = row[together], piece.position[together]
+        row, position = row[together], position[together]
         cut = np.cumsum([0, *np.bincount(domain, minlength=len(rows))])
-        if len(row) < piece.header.natoms:
+        if len(piece.id) < piece.header.natoms:
             with waiting.open("ab") as store:
                 row.tofile(store)
                 position.tofile(store)
@@ -175,7 +178,7 @@ def _grouped_pieces(
             offset = stop + position.nbytes
         else:
             held.append(GroupedPiece(cut, row, position))
-    return held, piece
+    return held, piece, n_new
 
 
 def _collected(
@@ -198,8 +201,10 @@ def _collected(
     return position, start + np.flatnonzero(count == 0)
 
 
-def rows_of_piece(piece: FramePiece, table: RowTable, policy: Policy, file: str, step: int) -> np.ndarray:
-    """Rows of the atoms of a piece, which must be atoms of the first frame and of the same species.
+def known_atoms(
+    piece: FramePiece, table: RowTable, policy: Policy, file: str, step: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and positions of the atoms of a piece that the first frame has, which must be of the same species.
 
     Parameters
     ----------
@@ -216,17 +221,21 @@ def rows_of_piece(piece: FramePiece, table: RowTable, policy: Policy, file: str,
 
     Returns
     -------
-    int64 array, shape (n,)
+    row : int64 array, shape (n,)
+    position : float64 array, shape (n, 3)
+        Without the atoms that are new, if they are ignored. Unit: angstrom.
 
     Raises
     ------
     BadDataError
-        ``E-LOST-ATOMS`` for strangers, ``E-TYPE-CHANGE``.
+        ``E-LOST-ATOMS`` for atoms that are new and not ignored, ``E-TYPE-CHANGE``.
     """
     row = table.rows_of(piece.id)
-    refuse_strangers(piece, row, file, step)
-    refuse_changed_species(piece, table.species_of(row), policy, file, step)
-    return row
+    known = row >= 0
+    if policy.new == "error":
+        refuse_strangers(piece, row, file, step)
+    refuse_changed_species(piece, known, table.species_of(row), policy, file, step)
+    return (row, piece.position) if known.all() else (row[known], piece.position[known])
 
 
 def box_of(header: FrameHeader, policy: Policy, step: int) -> Box:
@@ -254,25 +263,31 @@ def far_outside(reduced: np.ndarray, header: FrameHeader) -> int:
     return int((np.abs(reduced - 0.5) > 1.5)[:, header.periodic].any(axis=1).sum())
 
 
-def count_warnings(n_lost: np.ndarray, n_outside: np.ndarray) -> list[ReadWarning]:
-    """One warning a kind for all frames with lost atoms, and with atoms far outside of a periodic box.
+def count_warnings(n_lost: np.ndarray, n_new: np.ndarray, n_outside: np.ndarray) -> list[ReadWarning]:
+    """One warning a kind for all frames with lost atoms, with new ones, and with atoms far outside of a periodic box.
 
     Parameters
     ----------
-    n_lost, n_outside : int array, shape (n_step,)
+    n_lost, n_new, n_outside : int array, shape (n_step,)
         Atoms of every frame.
 
     Returns
     -------
     list of ReadWarning
-        ``W-LOST-ATOMS``, ``W-OUTSIDE``.
+        ``W-LOST-ATOMS``, ``W-ATOMS-BACK``, ``W-NEW-ATOMS``, ``W-OUTSIDE``.
     """
     made = []
     for code, count, what in (
         ("W-LOST-ATOMS", n_lost, "atoms of the first frame are missing; they are NaN there"),
+        (
+            "W-ATOMS-BACK",
+            -np.diff(n_lost, prepend=0),
+            "atoms that were missing are there again: a new atom may have the id of one that was lost",
+        ),
+        ("W-NEW-ATOMS", n_new, "atoms are not in the first frame; they are left out"),
         ("W-OUTSIDE", n_outside, "wrapped atoms lie more than a box length outside; they are wrapped again"),
     ):
-        steps = np.flatnonzero(count)
+        steps = np.flatnonzero(count > 0)
         if len(steps):
             made.append(ReadWarning(code, f"up to {count.max()} {what}; first in frame {steps[0]}"))
     return made

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from qsdask.engine.cost import Size, StagePlan
-from qsdask.formats.opening import open_trajectory
+from qsdask.formats.reference import open_run, undeformed
 from qsdask.intake.making import completed, making_of
 from qsdask.intake.specimen import species_of
 from qsdask.jobs.ensemble import atoms_of
 from qsdask.jobs.places import home_of, places_of
 from qsdask.jobs.recipe import load_recipe, refuse_no_defaults
 from qsdask.jobs.recipe_sets import sets_of
-from qsdask.jobs.trajectories import glasses_of, planned_of, sources
+from qsdask.jobs.trajectories import glasses_of, planned_of, reading_of, sources
 from qsdask.quantity import medium_range
 from qsdask.radii import radius_of
 from qsdask.settings import Recipe, SpecimenSettings
@@ -118,15 +118,15 @@ def _known(job: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path) -
         size = Size(atoms_of(plan), plan.deform.steps // plan.deform.every + 1, job.ingest.chunk, tuple(length))
         return size, _facts(job, list(count), np.array(list(count.values())), ANGSTROM), ANGSTROM
     told = job.ingest
-    trajectory = open_trajectory(files, boundary=told.boundary, units=told.units, **job.reading.arguments())
+    trajectory = open_run(files, boundary=told.boundary, units=told.units, **reading_of(job, specimen, base))
     length = stored_length(trajectory.units)
     refuse_no_defaults(job, length)
-    first = next(iter(trajectory.read(0, 1)))
-    height = Box(first.cell, first.origin, np.ones(3, dtype=bool)).height
-    size = Size(first.natoms, len(trajectory.frames), job.ingest.chunk, tuple(height.tolist()))
     timesteps = [frame.timestep for frame in trajectory.frames]
     settings = completed(told, making_of(files), timesteps)
-    index, names = species_of(first, settings.species, str(files[0]))
+    first = undeformed(trajectory, settings.species)
+    height = Box(first.cell, first.origin, np.ones(3, dtype=bool)).height
+    size = Size(first.natoms, len(trajectory.frames), job.ingest.chunk, tuple(height.tolist()))
+    index, names = species_of(first, settings.species, trajectory.frames[0].path)
     return size, _facts(job, names, np.bincount(index, minlength=len(names)), length), length
 
 

@@ -18,7 +18,7 @@ from qsdask.jobs.places import Places, home_of, places_of
 from qsdask.jobs.recipe import load_recipe, refuse_no_defaults
 from qsdask.jobs.recipe_sets import sets_of
 from qsdask.jobs.simulate import simulate
-from qsdask.jobs.trajectories import glasses_of, made_by, runs_of, sources
+from qsdask.jobs.trajectories import glasses_of, ingest_of, made_by, runs_of, sources
 from qsdask.settings import Recipe, SpecimenSettings
 from qsdask.settings.base import AUTO
 from qsdask.stages.cutoffs import first_minimum
@@ -27,7 +27,7 @@ from qsdask.stages.ingest import ingest
 from qsdask.stages.predict import predict
 from qsdask.stages.respond import respond
 from qsdask.stages.shells import shells
-from qsdask.stages.steps import step_near
+from qsdask.stages.steps import chosen_steps, label_note, step_near
 from qsdask.stages.surface import surface
 from qsdask.store.reader import StoreReader
 from qsdask.study.evaluate import evaluate
@@ -66,7 +66,8 @@ def run(
     -------
     dict
         ``folder``, ``model``, ``stores`` (name to path), ``scores`` (test specimen to the result of `qsdask.evaluate`),
-        ``reports`` and ``stages`` (name and seconds, in the order of work).
+        ``reports``, ``stages`` (name and seconds, in the order of work) and ``notes`` (what must be said of
+        ``softness_strain``).
 
     Raises
     ------
@@ -99,6 +100,7 @@ def run(
         "scores": job.scores,
         "reports": job.reports,
         "stages": job.rows(),
+        "notes": job.notes,
     }
 
 
@@ -126,6 +128,7 @@ class _Job:
         self.plan, self.base, self.places, self.model = plan, base, places, places.model
         self.scores: dict[str, Any] = {}
         self.reports: dict[str, Path] = {}
+        self.notes: list[str] = []
         self._run = run
         self._seconds: dict[str, float] = {}
         self._answers = Answers(places.answers)
@@ -179,7 +182,7 @@ class _Job:
 
     def _ingest(self, specimen: SpecimenSettings, store: Path) -> None:
         files = sources(self.plan, specimen, self.base, self._glasses)
-        settings = {**self.plan.reading.arguments(), **self.plan.ingest.arguments(), "name": specimen.name}
+        settings = ingest_of(self.plan, specimen, self.base)
         self._do("ingest", lambda run: ingest(files, store, **settings, run=run))
 
     def train(self, specimens: Sequence[SpecimenSettings]) -> None:
@@ -201,10 +204,11 @@ class _Job:
             "predict",
             lambda run: predict(store, model=self.model, step=frames, **self.plan.predict.arguments(), run=run),
         )
-        basis = [content_of(self.model), numbers_of(store)]
+        frame = self.plan.report.frame
+        basis = [content_of(self.model), numbers_of(store), *([] if frame is None else [frame])]
         scores = self._answers.known(f"evaluate {name}", basis)
         if scores is None:
-            scores = self._do("evaluate", lambda run: evaluate(store, model=self.model, run=run))
+            scores = self._do("evaluate", lambda run: evaluate(store, model=self.model, frame=frame, run=run))
             scores = self._answers.keep(f"evaluate {name}", basis, scores)
         self.scores[name] = scores
         settings, given = self.plan.report.arguments(), self.plan.report.arguments(given_only=True)
@@ -220,7 +224,9 @@ class _Job:
 
     def _deformed(self, store: Path) -> list[int]:
         """Deformed frames whose softness is asked for, now with shells and the features that the model knows."""
-        found = [step_near(store, strain)[0] for strain in self.plan.softness_strain]
+        strains = self.plan.softness_strain
+        found = [*(step_near(store, strain)[0] for strain in strains), *chosen_steps(store, self.plan.softness_frame)]
+        self.notes += [f"{note} ({store.stem})" for strain in strains for note in label_note(store, {"strain": strain})]
         steps = [step for step in dict.fromkeys(found) if step]
         if steps:
             self._do("shells", lambda run: shells(store, step=steps, run=run))

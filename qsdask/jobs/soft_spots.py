@@ -13,7 +13,7 @@ import numpy as np
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError
 from qsdask.formats.continuity import continued_cells
-from qsdask.formats.opening import open_trajectory
+from qsdask.formats.reference import open_run, undeformed
 from qsdask.formats.trajectory import Trajectory
 from qsdask.intake.arrangement import arranged, held
 from qsdask.intake.loading import loading_of
@@ -90,7 +90,7 @@ def softness_of_files(
     """
     run = run or Run()
     found = loaded(str(model))
-    source = open_trajectory(files, boundary=ingesting.boundary, **reading.arguments())
+    source = open_run(files, boundary=ingesting.boundary, units=ingesting.units, **reading.arguments())
     asked = Asked(found, name_of_model(Path(model)), model, _step(source, ingesting, frame, strain), accept_outside)
     in_memory = store is None and html is None and source.frames[asked.step].natoms <= IN_MEMORY
     with ExitStack() as stack:
@@ -123,7 +123,8 @@ def softness_of_files(
 def _step(source: Trajectory, ingesting: IngestSettings, frame: int | None, strain: float | None) -> int:
     n = len(source)
     if strain is not None:
-        cells, _ = continued_cells(source.frames)
+        first = source.frames[0].cell
+        cells, _ = continued_cells(source.frames, np.array(first)) if first is not None else ({}, [])
         if len(cells) < n:
             raise BadDataError(
                 "the strain of the frames is not known before they are read",
@@ -141,7 +142,8 @@ def _step(source: Trajectory, ingesting: IngestSettings, frame: int | None, stra
 
 
 def _in_memory(source: Trajectory, ingesting: IngestSettings, asked: Asked) -> tuple[Arrays, int]:
-    first = next(iter(source.read(asked.step, asked.step + 1)))
+    later = asked.step > 0
+    first = next(iter(source.read(asked.step, asked.step + 1))) if later else undeformed(source, ingesting.species)
     rows = arranged(
         first,
         source.frames[asked.step].path,

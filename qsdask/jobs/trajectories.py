@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from qsdask.engine.where import Run
 from qsdask.errors import UsageError
@@ -14,7 +15,7 @@ from qsdask.settings import Recipe, SimulateRecipe, SpecimenSettings
 from qsdask.simulation.schedule import track_name
 from qsdask.simulation.specimen import SpecimenPlan
 
-__all__ = ["glasses_of", "made_by", "planned_of", "runs_of", "simulation", "sources"]
+__all__ = ["glasses_of", "ingest_of", "made_by", "planned_of", "reading_of", "runs_of", "simulation", "sources"]
 
 #: Begins the name of what the recipe's own simulation makes.
 SIMULATED = "simulated:"
@@ -116,8 +117,27 @@ def sources(plan: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path)
         first = (simulate.ensemble.loading or [simulate.deform.loading])[0]
         return [glasses / name / f"{deformation or track_name(first, 1)}.dump.zst"]
     files = [specimen.trajectory] if isinstance(specimen.trajectory, str) else specimen.trajectory
-    data = Path(__file__).parents[1] / "data"
-    return [data / f.removeprefix(SHIPPED) if f.startswith(SHIPPED) else base / f for f in files]
+    return [_file(base, file) for file in files]
+
+
+def _file(base: Path, name: str) -> Path:
+    """A file that a recipe names: one that ships, or beside the recipe."""
+    shipped = Path(__file__).parents[1] / "data"
+    return shipped / name.removeprefix(SHIPPED) if name.startswith(SHIPPED) else base / name
+
+
+def reading_of(plan: Recipe, specimen: SpecimenSettings, base: Path) -> dict[str, Any]:
+    """How the files of a specimen are read, as `sources` finds them: fields of `qsdask.settings.ReadingSettings`."""
+    beside = {"topology": plan.reading.topology, "reference": specimen.reference or plan.reading.reference}
+    return {**plan.reading.arguments(), **{name: str(_file(base, file)) for name, file in beside.items() if file}}
+
+
+def ingest_of(plan: Recipe, specimen: SpecimenSettings, base: Path) -> dict[str, Any]:
+    """What `qsdask.ingest` is told of a specimen beside its files and its store."""
+    settings = plan.ingest.arguments()
+    if isinstance(settings["strain_file"], str):
+        settings["strain_file"] = _file(base, settings["strain_file"])
+    return {**reading_of(plan, specimen, base), **settings, "name": specimen.name}
 
 
 def made_by(plan: Recipe) -> SimulateRecipe:

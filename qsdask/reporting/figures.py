@@ -14,13 +14,13 @@ from matplotlib.collections import EllipseCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from qsdask.reporting.course import name_course, places
 from qsdask.reporting.style import (
     BLUE,
     GREY,
     ORANGE,
     SKY,
     SOFTNESS,
-    STRAIN,
     VERMILLION,
     at_strain,
     interval,
@@ -217,22 +217,22 @@ def plastic_given_softness(spectrum: xr.Dataset) -> Figure:
 def activation_softness(activation: xr.Dataset) -> Figure:
     """QS of the atoms that become plastic, step by step (paper, Fig. 3e)."""
     figure, axes = panel(5.6, 4.6)
-    strain = activation["strain"].values
+    place = places(activation)
     many = np.flatnonzero(activation["n_newly"].values >= _LEAST_VIOLIN)
-    spacing = np.median(np.abs(np.diff(strain))) if len(strain) > 1 else 0.01
+    spacing = np.median(np.abs(np.diff(place))) if len(place) > 1 else 0.01
     every = max(1, -(-len(many) // _MOST_VIOLINS))
     qs = np.concatenate([[0.0], activation["qs"].values, [1.0]])
     for step in many[::every]:
         count = activation["qs_count_newly"].values[step].astype(float)
         half = 0.46 * every * spacing * np.concatenate([[count[0]], count, [count[-1]]]) / count.max()
-        axes.fill_betweenx(qs, strain[step] - half, strain[step] + half, color=SKY, alpha=0.55, linewidth=0)
+        axes.fill_betweenx(qs, place[step] - half, place[step] + half, color=SKY, alpha=0.55, linewidth=0)
     median = activation["qs_quantile_newly"].sel(quantile=0.5).values
     axes.plot(
-        strain[many], median[many], "_", color=BLUE, markersize=7, label="newly plastic: median, shape: distribution"
+        place[many], median[many], "_", color=BLUE, markersize=7, label="newly plastic: median, shape: distribution"
     )
-    axes.plot(strain, activation["qs_mean_newly"].values, "o-", color=BLUE, label="newly plastic: mean")
+    axes.plot(place, activation["qs_mean_newly"].values, "o-", color=BLUE, label="newly plastic: mean")
     axes.plot(
-        strain,
+        place,
         activation["qs_mean_activated"].values,
         "s-",
         color=VERMILLION,
@@ -242,7 +242,7 @@ def activation_softness(activation: xr.Dataset) -> Figure:
     mean = activation["qs_mean_all"].item()
     axes.axhline(mean, color=GREY, linestyle="--", linewidth=1.0, label=f"all atoms: {mean:.3f} (random)")
     axes.set_ylim(0.0, 1.0)
-    axes.set_xlabel(STRAIN)
+    name_course(axes, activation)
     axes.set_ylabel(SOFTNESS)
     figure.legend(loc="outside lower center", ncols=2)
     return figure
@@ -253,24 +253,24 @@ def activation_auc(activation: xr.Dataset) -> Figure:
     """How well QS ranks the plastic atoms at every strain, above the fraction of plastic atoms."""
     figure = Figure(figsize=(5.6, 4.6), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, 1.0])
-    strain = activation["strain"].values
+    place = places(activation)
     for suffix, colour, marker, text in (
         ("", VERMILLION, "s-", "plastic at this strain, against all others"),
         ("_newly", BLUE, "o-", "newly plastic, against the rest so far"),
     ):
         auc, error = activation[f"auc{suffix}"].values, activation[f"auc{suffix}_std_error"].values
-        upper.fill_between(strain, auc - error, auc + error, color=colour, alpha=0.18, linewidth=0)
-        upper.plot(strain, auc, marker, color=colour, markersize=3.5, label=text)
+        upper.fill_between(place, auc - error, auc + error, color=colour, alpha=0.18, linewidth=0)
+        upper.plot(place, auc, marker, color=colour, markersize=3.5, label=text)
     upper.axhline(0.5, color=GREY, linestyle="--", linewidth=1.0, label="random")
     upper.set_ylim(0.4, 1.0)
     upper.set_ylabel("AUC-ROC of QS (no unit)")
     upper.legend(loc="lower right" if np.nanmin(activation["auc"].values, initial=1.0) > 0.68 else "upper right")
-    lower.plot(strain, activation["plastic_fraction"].values, color="black")
-    lower.fill_between(strain, activation["plastic_fraction"].values, color="black", alpha=0.12, linewidth=0)
+    lower.plot(place, activation["plastic_fraction"].values, color="black")
+    lower.fill_between(place, activation["plastic_fraction"].values, color="black", alpha=0.12, linewidth=0)
     lower.set_ylim(bottom=0.0)
     lower.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
     lower.set_ylabel("Plastic atoms (%)")
-    lower.set_xlabel(STRAIN)
+    name_course(lower, activation)
     return figure
 
 
@@ -278,7 +278,7 @@ def activation_auc(activation: xr.Dataset) -> Figure:
 def activation_deciles(activation: xr.Dataset) -> Figure:
     """Fraction activated in each tenth of the atoms by QS, against strain."""
     figure, axes = panel(5.6, 3.9)
-    strain = activation["strain"].values
+    place = places(activation)
     # The palest end of viridis hardly shows on white.
     colours = colormaps["viridis"](np.linspace(0.0, 0.88, 10))
     for decile in range(10):
@@ -287,7 +287,7 @@ def activation_deciles(activation: xr.Dataset) -> Figure:
         name = "softest" if decile == 9 else "hardest" if decile == 0 else ""
         shown = np.where(share > 0.0, share, np.nan)
         axes.plot(
-            strain,
+            place,
             shown,
             color=colours[decile],
             marker=".",
@@ -296,7 +296,7 @@ def activation_deciles(activation: xr.Dataset) -> Figure:
         )
     if np.nanmax(activation["activated_fraction"].values, initial=0.0) > 0.0:
         axes.set_yscale("log")
-    axes.set_xlabel(STRAIN)
+    name_course(axes, activation)
     axes.set_ylabel("Activated by then (fraction of decile)")
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles[::-1], labels[::-1], loc="outside right center", title="decile of QS", alignment="left")

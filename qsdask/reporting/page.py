@@ -18,7 +18,7 @@ from qsdask.files.taken import refuse_taken
 from qsdask.reporting import figures, model_figures, template
 from qsdask.reporting.captions import CAPTIONS
 from qsdask.reporting.picture import encode
-from qsdask.reporting.style import length_of, square, threshold_of
+from qsdask.reporting.style import at_strain, length_of, square, threshold_of
 from qsdask.units import ANGSTROM
 
 __all__ = ["Report", "refuse_other_page", "render", "write_page"]
@@ -185,8 +185,7 @@ def _headline(specimen, scores, spectrum) -> str:
         items.append(("Recall", f"{scores['recall']:.3f}", f"published {_PUBLISHED_SCORES['recall']}"))
     if spectrum is not None:
         where = f"D² > {threshold_of(spectrum):g} {square(spectrum)}"
-        strain = spectrum["strain"].item()
-        where += f" at strain {strain:g}" if _known(strain) else ""
+        where += at_strain(spectrum)
         items.append(("Plastic atoms", _percent(spectrum["p_plastic_all"], 2), where))
         items.append(("Spread of QS", f"{spectrum['qs_std'].item():.3f}", "std; published 0.230"))
     return template.tiles(items) if items else ""

@@ -101,5 +101,6 @@ def interval(spectrum: xr.Dataset) -> str:
 
 
 def at_strain(dataset: xr.Dataset) -> str:
-    strain = dataset["strain"].item()
-    return f" at strain {strain:g}" if np.isfinite(strain) else ""
+    """Strain of a Dataset of one frame, and which frame that is where its strain does not tell; empty when it is unknown."""
+    strain, moment = dataset["strain"].item(), dataset.attrs.get("moment")
+    return f" at strain {strain:g}" + (f" ({moment})" if moment else "") if np.isfinite(strain) else ""

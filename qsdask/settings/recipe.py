@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -33,6 +33,10 @@ class SpecimenSettings(Settings):
         description="file or files, relative to the recipe; shipped:NAME for those in the package, simulated:NAME for "
         "a specimen that the section simulate makes; simulated:NAME/tension-run2 for one of several deformations"
     )
+    reference: str | None = Field(
+        default=None,
+        description="file of its undeformed glass, relative to the recipe, when it is not in the trajectory",
+    )
     role: Literal["train", "test"] = Field(description="learn from it, or hold it out for the test")
     runs: list[str] = Field(
         default=[],
@@ -61,8 +65,13 @@ class Recipe(Settings):
         description="glasses to make first: tables as of qsdask simulate, or the file name of such a recipe",
     )
     specimen: list[SpecimenSettings] = Field(min_length=1)
-    softness_strain: list[Annotated[float, Field(gt=0)]] = Field(
-        default=[], description="strains at which the frames of held-out glasses get shells, features and softness, too"
+    softness_strain: list[float] = Field(
+        default=[],
+        description="strains at which the frames of held-out glasses get shells, features and softness, too; each where it "
+        "is first passed",
+    )
+    softness_frame: list[int] = Field(
+        default=[], description="frames of held-out glasses that get them, where a strain does not tell the frame"
     )
     run_threshold: float = Field(
         default=PLASTIC_ABOVE, gt=0, description="of specimens with runs: plastic in a run above this D2min, angstrom^2"

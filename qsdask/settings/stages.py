@@ -62,7 +62,11 @@ class IngestSettings(Settings):
     lost_atoms: Literal["error", "mask"] = Field(
         default="error", description="atoms that vanish: refuse the frame, or keep it with NaN for them"
     )
-    added: ClassVar[tuple[str, ...]] = ("strain_file", "loading", "units")
+    new_atoms: Literal["error", "ignore"] = Field(
+        default="error",
+        description="atoms that the first frame does not have: refuse the frame, or count and leave them out",
+    )
+    added: ClassVar[tuple[str, ...]] = ("strain_file", "loading", "units", "new_atoms")
 
     @field_validator("species", mode="before")
     @classmethod
@@ -92,6 +96,11 @@ class ReadingSettings(Settings):
     """How the files of a trajectory are read, and which defects are tolerated."""
 
     topology: str | None = Field(default=None, description="file with the atoms' names, for DCD, XTC, NetCDF")
+    reference: str | None = Field(
+        default=None,
+        description="file of the undeformed glass, in any format, when it is not the first frame of the trajectory; "
+        "matched by id, its timestep does not matter",
+    )
     columns: str | None = Field(
         default=None,
         description="columns of a binary dump or data file that does not name them, such as 'id type x y z'",
@@ -102,6 +111,7 @@ class ReadingSettings(Settings):
     restart_overlap: Literal["error", "last"] = Field(
         default="error", description="when a restart wrote steps again: refuse, or take what was written last"
     )
+    added: ClassVar[tuple[str, ...]] = ("reference",)
 
 
 class ShellSettings(Settings):
@@ -231,8 +241,8 @@ class TrainSettings(Settings):
     )
     strain: float = Field(
         default=LABEL_STRAIN,
-        gt=0,
-        description="strain of the label, a fraction; the frame in which it is first passed, to within 0.0025",
+        description="strain of the label, a fraction, negative against the first loading; the frame in which it is first "
+        "passed, to within 0.0025",
     )
     frame: int | None = Field(
         default=None, description="frame of the label instead, where its strain is passed more than once"
@@ -299,6 +309,10 @@ class ReportSettings(Settings):
 
     out: str = Field(
         default="report.html", description="file name of the report; with several test specimens their names are added"
+    )
+    frame: int | None = Field(
+        default=None,
+        description="frame whose plastic atoms are predicted and shown; that of the model's label by default",
     )
     slice_axis: Literal["x", "y", "z"] = Field(default="y", description="normal of the pictured slice")
     slice_thickness_angstrom: float = Field(default=2.0, gt=0, description="thickness of the pictured slice")

@@ -6,7 +6,7 @@ import numpy as np
 
 from qsdask.errors import BadDataError
 
-__all__ = ["NEAR", "branch_name", "branches", "first_pass", "passed_again", "passes"]
+__all__ = ["NEAR", "branch_name", "branches", "first_pass", "moment", "passed_again", "passes", "tells_frames"]
 
 #: Strains nearer than this are the same.
 NEAR = 0.0025
@@ -106,6 +106,16 @@ def passed_again(strain: np.ndarray, wanted: float) -> str:
     if not more:
         return ""
     return f"strain {wanted:g} is first reached in frame {told[0]}, {' and '.join(more)}; --frame takes another"
+
+
+def tells_frames(strain: np.ndarray) -> bool:
+    """Whether a strain tells a frame of a run, whose strains have shape (n_step,): it neither turns nor is held."""
+    return not branches(strain).any() and bool((np.abs(np.diff(strain)) > HELD).all())
+
+
+def moment(strain: np.ndarray, step: int) -> str:
+    """Which frame is meant where its strain does not tell, such as ``"frame 8, unloading"``; empty where it does."""
+    return "" if tells_frames(strain) else f"frame {step}, {branch_name(branches(strain)[step])}"
 
 
 def branch_name(branch: int) -> str:

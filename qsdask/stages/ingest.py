@@ -22,20 +22,17 @@ from qsdask.files.taken import refuse_in_store
 from qsdask.formats.container import sniff
 from qsdask.formats.continuity import continued_cells, warnings_of_reference
 from qsdask.formats.frame import ReadWarning
-from qsdask.formats.opening import open_trajectory
+from qsdask.formats.reference import open_run, undeformed
 from qsdask.formats.trajectory import Trajectory
+from qsdask.intake.arrangement import arranged
 from qsdask.intake.comparison import Policy
-from qsdask.intake.loading import loading_of, refuse_unknown_strain, strains_from
+from qsdask.intake.loading import Loading, loading_of, recorded_strain, refuse_unknown_strain, strains_from
 from qsdask.intake.making import completed, contradictions, making_of
 from qsdask.intake.rowtable import RowTable
 from qsdask.intake.scatter import PIECE_ATOMS, count_warnings, hash_words, scatter_steps
-from qsdask.intake.soundness import refuse_flat, refuse_overlap
-from qsdask.intake.specimen import fingerprint, labels_of, other_input, species_of, specimen_key
+from qsdask.intake.specimen import fingerprint, labels_of, other_input, specimen_key
 from qsdask.names import checked_name
-from qsdask.radii import radius_of
 from qsdask.settings import IngestSettings, ReadingSettings, validated
-from qsdask.space.box import Box
-from qsdask.space.domains import bisect, domain_rows
 from qsdask.store import ledger
 from qsdask.store.beside import target_of
 from qsdask.store.ledger import Record
@@ -66,12 +63,14 @@ def ingest(
     radius: Mapping[str, float] | None = None,
     name: str | None = None,
     topology: str | Path | None = None,
+    reference: str | Path | None = None,
     columns: str | None = None,
     strict: bool = False,
     skip_bad_frames: bool = False,
     assume_order: bool = False,
     restart_overlap: str = "error",
     lost_atoms: str = "error",
+    new_atoms: str = "error",
     run: Run | None = None,
 ) -> Path:
     """Turn a strain-resolved trajectory into a store, one frame per strain step.
@@ -80,7 +79,8 @@ def ingest(
     ----------
     trajectory : path or sequence of paths
         LAMMPS dumps: text (plain, gzip, zstd or bzip2) or binary, many frames in one file or one per file; extended
-        XYZ, POSCAR and CIF through ASE, other formats through MDAnalysis. The first frame is the undeformed glass.
+        XYZ, POSCAR and CIF through ASE, other formats through MDAnalysis. The first frame is the undeformed glass, unless
+        `reference` names it.
         Beside a dump that `qsdask.simulate` wrote, ``specimen.json`` tells species, strain and name where they are not
         given, and is kept with the store.
     store : str or Path
@@ -108,6 +108,9 @@ def ingest(
         Name of the specimen; the store's file name by default.
     topology : path, optional
         File with the atoms' names, for coordinates that MDAnalysis reads (DCD, XTC, NetCDF).
+    reference : path, optional
+        File of one frame, in any format: the undeformed glass. All frames of the trajectory follow it, whatever timesteps
+        they have; boundary, units and species are those of whichever file tells them. Atoms are matched by id.
     columns : str, optional
         Names of the columns of binary dumps and data files that do not name them, such as ``"id type x y z"``.
     strict : bool
@@ -120,6 +123,8 @@ def ingest(
         When a restart wrote some steps again: refuse, or take what was written last.
     lost_atoms : {"error", "mask"}
         When atoms of the first frame are missing later: refuse, or keep the frame with NaN for them.
+    new_atoms : {"error", "ignore"}
+        When a frame has atoms that the first one does not have: refuse, or leave them out and keep their number.
     run : Run, optional
         Cluster, workers, overwriting, progress.
 
@@ -136,7 +141,8 @@ def ingest(
     NoInputError
         When a file is not there.
     BadDataError
-        When the input is damaged, flat (``E-2D``), atoms overlap, are lost or change type, or species are unknown;
+        When the input is damaged, flat (``E-2D``), atoms overlap, are lost, come or change type, or species are unknown;
+        ``E-REFERENCE`` when the reference is not one frame; ``E-BOUNDARY``, ``E-UNITS`` when it contradicts the trajectory;
         ``E-STRAIN-FILE`` when there is not one strain for each frame;
         ``E-OTHER-INPUT`` when the store was made from, or begun with, other frames.
     CannotCreateError
@@ -155,10 +161,12 @@ def ingest(
         radius=radius,
         name=name,
         lost_atoms=lost_atoms,
+        new_atoms=new_atoms,
     )
     reading = validated(
         ReadingSettings,
         topology=None if topology is None else str(topology),
+        reference=None if reference is None else str(reference),
         columns=columns,
         strict=strict,
         skip_bad_frames=skip_bad_frames,
@@ -166,34 +174,30 @@ def ingest(
         restart_overlap=restart_overlap,
     )
     _refuse_other_content(path)
-    source = open_trajectory(trajectory, boundary=settings.boundary, units=settings.units, **reading.arguments())
+    source = open_run(trajectory, boundary=settings.boundary, units=settings.units, **reading.arguments())
     length = stored_length(source.units)
     # Kept where it decides numbers, whoever told it.
     settings = settings.model_copy(update={"units": None if length_in(source.units) == ANGSTROM else source.units})
     timesteps = [frame.timestep for frame in source.frames]
     made = making_of(trajectory)
     settings = completed(settings, made, timesteps)
-    first = next(iter(source.read(0, 1)))
-    refuse_flat(first, source.frames[0].path)
-    refuse_overlap(first, source.frames[0].path)
+    first = undeformed(source, settings.species)
     refuse_unknown_strain(settings, len(timesteps), first.cell, first.periodic)
-    box = Box(first.cell, first.origin, first.periodic)
-    kind, names = species_of(first, settings.species, source.frames[0].path)
+    file = source.frames[0].path
+    arrangement = arranged(first, file, species=settings.species, radius=settings.radius_angstrom, chunk=settings.chunk)
+    box, order, rows, position, kind, names, _ = arrangement
     kinds = {} if first.type is None else {int(t): int(k) for t, k in zip(first.type, kind, strict=True)}
-    radii = radius_of(names, settings.radius_angstrom, length)
-    position = box.wrap(first.position)
-    order = bisect(position, first.id, box, settings.chunk)
-    rows = domain_rows(len(order), settings.chunk)
     name = settings.name or path.stem
     if not (path / "zarr.json").is_file():  # a store that is there keeps its name
         checked_name(name, "specimen")
+    counts_new = settings.new_atoms == "ignore"
     kept = {**settings.stored(length), "name": name, "reference_hash": first.digest, "timestep": timesteps}
-    record = Record(KEY, ("atoms", "frames", "domains"), kept, {}, (1, len(timesteps), 1), len(rows) + 6)
+    record = Record(KEY, ("atoms", "frames", "domains"), kept, {}, (1, len(timesteps), 1), len(rows) + 6 + counts_new)
     if not run.overwrite:
         _refuse_other_frames(path, record, source)
-    atoms = {"id": first.id[order], "species": kind[order], "species_name": names, "radius": radii}
-    cells, flips = continued_cells(source.frames)
-    policy = Policy(kinds, tuple(names), cells, settings.lost_atoms, labels_of(first, kind, names))
+    atoms = arrangement.atoms(first)
+    cells, flips = continued_cells(source.frames, first.cell)
+    policy = Policy(kinds, tuple(names), cells, settings.lost_atoms, labels_of(first, kind, names), settings.new_atoms)
     scratch = path / SCRATCH
 
     def template(target: Path) -> None:
@@ -209,8 +213,16 @@ def ingest(
             "word": 2,
         }
         target.mkdir(parents=True, exist_ok=True)
-        for group in ("atoms", "frames", "domains"):
-            create_group(target, group, sizes, {"step": 1, "atom": min(settings.chunk, len(order))}, {}, length)
+        for group in record.groups:
+            create_group(
+                target,
+                group,
+                sizes,
+                {"step": 1, "atom": min(settings.chunk, len(order))},
+                {},
+                length,
+                () if counts_new else ("n_new",),
+            )
         write_whole(target, "atoms", atoms)
         write_whole(target, "frames", {"periodic": first.periodic, "xyz": ["x", "y", "z"], "timestep": timesteps})
         write_whole(target, "domains", {"row": rows})
@@ -259,9 +271,16 @@ def again(path: Path, record: Record, run: Run, source: Sequence[str | Path] | N
         return False
     kept = IngestSettings.among(record.settings)
     # How its files were read decides no setting, but it must be read in that way again.
-    reading = record.facts.get("reading", {})
+    reading = dict(record.facts.get("reading", {}))
+    reading |= {name: _beside(reading[name], source) for name in ("topology", "reference") if reading.get(name)}
     ingest(source, path, **IngestSettings(**kept).arguments(), **reading, run=run)
     return True
+
+
+def _beside(file: str, source: Sequence[str | Path]) -> str:
+    """A file that was named at ingest, or the one of this name that lies beside the trajectory where it is now."""
+    near = (Path(one).parent / Path(file).name for one in source)
+    return file if Path(file).exists() else next((str(path) for path in near if path.is_file()), file)
 
 
 def _refuse_other_content(path: Path) -> None:
@@ -306,19 +325,33 @@ def _provenance(
     root = StoreReader(path)
     cells = root["frames/cell"][:]
     loading = loading_of(cells, root["frames/periodic"][:], settings)
-    # Stores begun before there was a gradient have no place for it.
-    kept = {"deformation": loading.deformation} if Place(path).exists("frames/deformation") else {}
-    write_whole(path, "frames", {"strain": loading.strain, **kept})
-    notes = [*notes, *loading.warnings, *count_warnings(root["frames/n_lost"][:], root["frames/n_outside"][:])]
+    told = _keep_loading(path, loading)
+    n_lost = root["frames/n_lost"][:]
+    n_new = root["frames/n_new"][:] if settings.new_atoms == "ignore" else np.zeros_like(n_lost)
+    notes = [*notes, *loading.warnings, *count_warnings(n_lost, n_new, root["frames/n_outside"][:])]
     element = [atoms["species_name"][k] for k in atoms["species"]]
     return {
         "input": sorted({Path(f.path).name for f in source.frames}),
         "input_hash": hashlib.blake2b(root["frames/source_hash"][:].tobytes(), digest_size=16).hexdigest(),
         "specimen": specimen_key(np.asarray(atoms["id"]), element),
         "fingerprint": fingerprint(np.asarray(atoms["id"]), reference, read_box(root, 0)),
-        "loading": loading.facts,
+        **told,
         "warnings": [{"code": note.code, "text": note.text} for note in notes],
     }
+
+
+def _keep_loading(path: Path, loading: Loading) -> dict:
+    """Write strain and gradient of every frame; facts to keep beside them.
+
+    A store begun before there was a gradient has no place for it. What it recorded as strain, by the rules of its time, stays
+    when it is repaired: labels, responses and models rest on it. `qsdask.migrate` adds the gradient.
+    """
+    if Place(path).exists("frames/deformation"):
+        write_whole(path, "frames", {"strain": loading.strain, "deformation": loading.deformation})
+        return {"loading": loading.facts}
+    strain = recorded_strain(path)
+    write_whole(path, "frames", {"strain": loading.strain if strain is None else strain})
+    return {}
 
 
 def _steps_per_unit(source: Trajectory, run: Run) -> int:

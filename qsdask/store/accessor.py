@@ -10,7 +10,7 @@ import xarray as xr
 from qsdask.errors import NoInputError, UsageError
 from qsdask.schema import group_at
 from qsdask.settings.defaults import HARD_BELOW, LABEL_STRAIN, PLASTIC_ABOVE, SOFT_ABOVE
-from qsdask.space.strain import first_pass, passed_again
+from qsdask.space.strain import branch_name, branches, first_pass, passed_again
 from qsdask.units import ANGSTROM
 
 __all__ = ["SoftnessAccessor"]
@@ -139,7 +139,8 @@ class SoftnessAccessor:
         Returns
         -------
         xarray.Dataset
-            ``qs_plastic(step)`` and ``n_plastic(step)``; `qsdask.activation` gives the full analysis.
+            ``qs_plastic(step)`` and ``n_plastic(step)``, with strain and branch (loading, unloading, loading-2);
+            `qsdask.activation` gives the full analysis.
         """
         atoms = self._deformed(self.atoms(self._model(model)))
         threshold = self._threshold(atoms, threshold)
@@ -148,7 +149,9 @@ class SoftnessAccessor:
         number = plastic.sum("atom")
         mean.attrs = {"units": "1", "long_name": "mean QS of the atoms plastic at this strain"}
         number.attrs = {"units": "1", "long_name": "number of plastic atoms"}
-        return xr.Dataset({"qs_plastic": mean, "n_plastic": number})
+        names = [branch_name(k) for k in branches(atoms["strain"].values)]
+        branch = xr.Variable("step", names, {"units": "1", "long_name": "branch of the loading"})
+        return xr.Dataset({"qs_plastic": mean, "n_plastic": number}, {"branch": branch})
 
     def _step(self, step: int) -> int:
         """A step counted from the first."""

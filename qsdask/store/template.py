@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,6 +30,7 @@ def create_group(
     chunks: Mapping[str, int],
     attributes: Mapping[str, object],
     length: str = ANGSTROM,
+    without: Collection[str] = (),
 ) -> None:
     """Create a group and the complete template of its arrays, replacing what was there.
 
@@ -45,10 +46,12 @@ def create_group(
         Attributes of the group.
     length : str
         Unit of the lengths of the store.
+    without : collection of str
+        Arrays that this store does not need.
     """
     put_folders(Path(path), group)
     zarr.create_group(DurableStore(path), path=group, zarr_format=3, overwrite=True, attributes=dict(attributes))
-    for variable in schema.variables_of(group):
+    for variable in (v for v in schema.variables_of(group) if v.name not in without):
         create_array(path, group, variable, sizes, chunks, length)
 
 

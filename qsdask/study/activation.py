@@ -12,7 +12,7 @@ from qsdask.analysis import activation as by_strain
 from qsdask.analysis.counts import described, in_length
 from qsdask.engine.reduce import reduced
 from qsdask.engine.where import Run
-from qsdask.space.strain import branch_name, branches
+from qsdask.space.strain import branch_name, branches, tells_frames
 from qsdask.stages.steps import chosen_steps
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
@@ -51,7 +51,9 @@ def activation(
         At every strain: the number and QS (mean, quantiles, histogram) of the atoms plastic at it, newly plastic and
         activated by then, AUC of QS, fraction activated per QS decile. See `qsdask.analysis.activation.finalise`. The
         coordinates ``frame`` and ``branch`` tell strains that are passed more than once apart: branch 0 is the loading, 1 the
-        unloading, 2 the next loading; see `qsdask.space.strain.branches`.
+        unloading, 2 the next loading; see `qsdask.space.strain.branches`. ``timestep`` is the time, along which a creep at
+        constant strain is followed. The attribute ``along`` names the coordinate that tells frames apart, ``strain`` or
+        ``frame``.
 
     Raises
     ------
@@ -70,8 +72,10 @@ def activation(
     known = range(int(branch.max()) + 1)
     branch.attrs |= {"flag_values": [*known], "flag_meanings": " ".join(branch_name(k) for k in known)}
     number = described(np.arange(found.sizes["step"]), "step", "frame, counted from the undeformed one, 0")
-    found = found.assign_coords(frame=number, branch=branch)
+    times = described(StoreReader(path)["frames/timestep"][:], "step", "timestep number in the trajectory")
+    found = found.assign_coords(frame=number, branch=branch, timestep=times)
     found = in_length(found, StoreReader(path).length)
+    found.attrs["along"] = "strain" if tells_frames(found["strain"].values) else "frame"
     return found if frame is None else found.isel(step=chosen_steps(path, frame))
 
 

@@ -12,6 +12,7 @@ from qsdask.engine.where import Run
 from qsdask.learn import Tally, loaded, probabilities, score
 from qsdask.learn.shipped import folder_of
 from qsdask.learn.tally import RESOLUTION
+from qsdask.space.strain import branch_name, branches
 from qsdask.stages.steps import label_note, label_step
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
@@ -45,8 +46,8 @@ def evaluate(store: str | Path, *, model: str | Path, frame: int | None = None, 
     dict
         ``auc_roc`` (of QS), ``auc_models_mean`` and ``auc_models_std`` (of the single fold models), ``average_precision``,
         ``recall``, ``precision``, ``f1`` at 0.5, ``baselines``, ``calibration``, ``atoms``, ``usable``, ``plastic``,
-        ``plastic_fraction``, ``excluded``, ``frame``, ``strain``, ``threshold``; ``frequency`` when the label is propensity: then
-        ``plastic`` atoms are those that are so in more than this fraction of the runs.
+        ``plastic_fraction``, ``excluded``, ``frame``, ``strain``, ``branch`` (of the loading), ``threshold``; ``frequency`` when
+        the label is propensity: then ``plastic`` atoms are those that are so in more than this fraction of the runs.
 
     Raises
     ------
@@ -80,11 +81,13 @@ def evaluate(store: str | Path, *, model: str | Path, frame: int | None = None, 
     )
     scored = score.evaluate(total.softness, prior=found.prior, trained_prior=found.trained_prior)
     each = [score.auc_roc(Tally(np.arange(FINE), plastic, other)) for other, plastic in total.models]
+    strain = StoreReader(path)["frames/strain"][:]
     return {
         "store": str(path),
         "model": str(model),
         "frame": step,
-        "strain": float(found.label["strain"] if frame is None else StoreReader(path)["frames/strain"][step]),
+        "strain": float(found.label["strain"] if frame is None else strain[step]),
+        "branch": branch_name(branches(strain)[step]),
         "threshold": float(found.label["threshold"]),
         **({"frequency": float(found.label["frequency"])} if "frequency" in found.label else {}),
         "atoms": StoreReader(path)["atoms/id"].shape[0],

@@ -23,7 +23,13 @@ __all__ = ["slice_through"]
 
 
 def slice_through(
-    store: str | Path, *, model: str | Path, axis: str = "y", thickness: float | None = None, run: Run | None = None
+    store: str | Path,
+    *,
+    model: str | Path,
+    axis: str = "y",
+    thickness: float | None = None,
+    frame: int | None = None,
+    run: Run | None = None,
 ) -> xr.Dataset:
     """Cut a slice through the middle of the undeformed glass.
 
@@ -37,13 +43,15 @@ def slice_through(
         Normal of the slice.
     thickness : float, optional
         2 by default, in angstrom; where lengths are in sigma there is no default.
+    frame : int, optional
+        Frame of D2min; that of the model's label by default. Negative numbers count from the end.
     run : Run, optional
         Cluster, workers, progress.
 
     Returns
     -------
     xarray.Dataset
-        See `qsdask.analysis.slab.finalise`; D2min is that at the strain of the model's label.
+        See `qsdask.analysis.slab.finalise`; the positions are those of the undeformed glass.
 
     Raises
     ------
@@ -59,7 +67,13 @@ def slice_through(
     thickness = chosen.slice_thickness_angstrom
     group = softness_group(path, model)
     label = ledger.require(path, group).settings["label"]
-    fixed = {"group": group, "label": label, "step": label_step(path, label), "axis": axis, "thickness": thickness}
+    fixed = {
+        "group": group,
+        "label": label,
+        "step": label_step(path, label, frame),
+        "axis": axis,
+        "thickness": thickness,
+    }
     parts = reduced(path, softness_ledgers(path, group, label), _part, dict.__or__, run or Run(), "slice", **fixed)
     # Pixels and smoothing of a slice of 2 angstrom are 0.5 and 1.5; of other units only the thickness is known.
     pixel, smoothing = (0.5, 1.5) if length == ANGSTROM else (0.25 * thickness, 0.75 * thickness)

@@ -12,6 +12,7 @@ from qsdask.analysis.counts import in_length
 from qsdask.engine.reduce import reduced
 from qsdask.engine.where import Run
 from qsdask.settings.defaults import PLASTIC_ABOVE
+from qsdask.space.strain import moment
 from qsdask.stages.steps import label_step
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
@@ -45,7 +46,7 @@ def spectrum(
     Returns
     -------
     xarray.Dataset
-        See `qsdask.analysis.spectrum.finalise`.
+        See `qsdask.analysis.spectrum.finalise`. The attribute ``moment`` names frame and branch where the strain does not tell.
     """
     path, run = Path(store), run or Run()
     group = softness_group(path, model)
@@ -57,7 +58,8 @@ def spectrum(
     edges = at_strain.D2_EDGES if length == ANGSTROM else at_strain.D2_EDGES * (above / PLASTIC_ABOVE)
     fixed = {"group": group, "label": label, "step": step, "threshold": above, "edges": edges}
     found = reduced(path, softness_ledgers(path, group, label), _part, at_strain.combine, run, "spectrum", **fixed)
-    return in_length(at_strain.finalise(found), length)
+    told = in_length(at_strain.finalise(found), length)
+    return told.assign_attrs(moment=moment(StoreReader(path)["frames/strain"][:], step))
 
 
 def _part(

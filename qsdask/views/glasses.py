@@ -23,7 +23,7 @@ from qsdask.reporting.page import refuse_other_page
 from qsdask.settings.defaults import LABEL_STRAIN, PLASTIC_ABOVE
 from qsdask.simulation.progress import read_plan
 from qsdask.simulation.schedule import steps_of_a_strain_step
-from qsdask.space.strain import NEAR
+from qsdask.space.strain import NEAR, passes
 
 __all__ = ["glasses", "summary_lines"]
 
@@ -207,10 +207,9 @@ def _table(path: Path) -> dict[str, np.ndarray]:
 def _frames(path: Path, facts: Mapping) -> tuple[Frame, Frame | None]:
     """The undeformed frame and the one at 4 % strain, None when it was not kept."""
     strain = np.array(facts["strain"])
-    step = int(np.argmin(np.abs(strain - LABEL_STRAIN)))
+    step = next(iter(passes(strain, LABEL_STRAIN)), 0)
     source = open_trajectory(path)
-    there = abs(strain[step] - LABEL_STRAIN) <= NEAR and step > 0
-    return next(source.read(0, 1)), next(source.read(step, step + 1)) if there else None
+    return next(source.read(0, 1)), next(source.read(step, step + 1)) if step else None
 
 
 def _g(frame: Frame, elements: list[str]) -> xr.Dataset:

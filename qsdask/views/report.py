@@ -12,7 +12,6 @@ from qsdask.learn import Model, loaded
 from qsdask.names import name_of_model
 from qsdask.reporting.page import Report, refuse_other_page, render, write_page
 from qsdask.settings import ReportSettings, refuse_defaults, validated
-from qsdask.stages.steps import label_step
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 from qsdask.store.record import Record
@@ -42,6 +41,7 @@ def report(
     *,
     model: str | Path,
     out: str | Path = "report.html",
+    frame: int | None = None,
     slice_axis: str = "y",
     slice_thickness: float | None = None,
     stages: Sequence[Mapping] = (),
@@ -58,6 +58,9 @@ def report(
         Model folder.
     out : str or Path
         HTML file. A page that qsdask wrote is replaced, another file only if `run` overwrites.
+    frame : int, optional
+        Frame whose plastic atoms are predicted and shown; that of the model's label by default. Negative numbers count from
+        the end.
     slice_axis : {"x", "y", "z"}
         Normal of the pictured slice.
     slice_thickness : float, optional
@@ -65,7 +68,7 @@ def report(
     stages : sequence of mappings
         Rows of a table of stages and times, when the caller took them.
     scores : mapping, optional
-        Result of `qsdask.evaluate` for this store and model, when the caller has it; found anew otherwise.
+        Result of `qsdask.evaluate` for this store, model and frame, when the caller has it; found anew otherwise.
     run : Run, optional
         Cluster, workers, overwriting, progress.
 
@@ -86,10 +89,10 @@ def report(
     found = loaded(str(model))
     refuse_defaults(validated(ReportSettings, slice_thickness=slice_thickness), StoreReader(path).length)
     with run.shared() as here:
-        scores = evaluate(path, model=model, run=here) if scores is None else scores
+        scores = evaluate(path, model=model, frame=frame, run=here) if scores is None else scores
         by_strain = activation(path, model=model, run=here)
-        at_strain = spectrum(path, model=model, run=here)
-        cut = slice_through(path, model=model, axis=slice_axis, thickness=slice_thickness, run=here)
+        at_strain = spectrum(path, model=model, frame=frame, run=here)
+        cut = slice_through(path, model=model, axis=slice_axis, thickness=slice_thickness, frame=frame, run=here)
     stored = ledger.records(path)
     source = ledger.require(path, "ingest").facts
     about = specimen_of(path)
@@ -121,7 +124,7 @@ def report(
             **{f"settings of {record.key}": _settings(record.settings) for record in stored},
             **{f"version of {name}": number for name, number in {**source["versions"], **found.versions}.items()},
         },
-        next_commands=next_commands(path, model, label_step(path, found.label)),
+        next_commands=next_commands(path, model, scores["frame"]),
     )
     return write_page(out, render(shown))
 
@@ -155,6 +158,7 @@ def _model(found: Model, name: str) -> dict[str, object]:
     """What the report tells of the model."""
     label = found.label
     text = f"D2min > {label['threshold']:g} {symbol(found.length)}² at strain {label['strain']:g}"
+    text += f", of frame {label['frame']}" if "frame" in label else ""
     if "frequency" in label:
         text += f", in more than {label['frequency']:g} of the isoconfigurational runs"
     trained = (f"{s.name} ({s.n_atoms:,} atoms, {s.n_plastic:,} plastic)" for s in found.specimens)
@@ -183,6 +187,7 @@ def _scores(scores: Mapping) -> dict[str, object]:
         "precision at QS = 0.5": scores["precision"],
         "usable atoms": scores["usable"],
         "plastic atoms": scores["plastic"],
+        "frame": f"{scores['frame']}, {scores['branch']}",
     }
 
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+import qsdask
 from qsdask.care.repair import repair
 from qsdask.care.verify import verify
 from qsdask.errors import BadDataError, NoInputError, ResumableError, StoreIOError
 from qsdask.files.lock import LOCK
 from qsdask.store import ledger
+from qsdask.store.record import publish
+from qsdask.store.template import write_whole
+from tests.intake.test_loading import run_of, sheared
+from tests.small_store import SPECIES
 from tests.store.corruption import apply
 from tests.store_files import content_of, files_of
 
@@ -146,3 +152,50 @@ def test_repair_is_a_writer(own, few):
     (store / LOCK).write_text(json.dumps({**lock._myself(), "host": "elsewhere", "token": "x"}))
     with pytest.raises(ResumableError, match="E-LOCKED"):
         repair(store, run=few)
+
+
+@pytest.fixture
+def of_older_rules(tmp_path, few):
+    """Dump and store of a sheared glass as a version before the gradient made it: the length of a tilted vector is its strain."""
+    dump = run_of([sheared("xy", gamma) for gamma in (0, 0.05, 0.1)], tmp_path / "shear.dump", jump=0.01)
+    store = qsdask.ingest(dump, tmp_path / "shear.zarr", species=SPECIES, chunk=16, run=few)
+    record = ledger.require(store, "ingest")
+    shutil.rmtree(store / "frames/deformation")
+    write_whole(store, "frames", {"strain": OLD_STRAIN})
+    facts = {name: value for name, value in record.facts.items() if name != "loading"}
+    ledger.seal(store, replace(record, provenance=facts))
+    publish(store)
+    return dump, qsdask.respond(store, run=few)
+
+
+OLD_STRAIN = np.array([0.0, 0.0012, 0.0049])
+
+
+@pytest.mark.parametrize(
+    "file", ["frames/position/c/1/0/0", "frames/cell/c/1/0/0", "atoms/id/c/0", "frames/strain/c/0"]
+)
+def test_a_store_of_older_rules_keeps_the_strain_that_it_recorded(of_older_rules, few, file):
+    dump, store = of_older_rules
+    d2min = qsdask.open_store(store)["response/d2min/d2min"].values
+    (store / file).write_bytes(b"damage")
+    said = qsdask.repair(store, source=dump, run=few)
+    assert not any("measured again" in line for line in said)
+    tree = qsdask.open_store(store)
+    np.testing.assert_array_equal(tree["frames/strain"], OLD_STRAIN)
+    np.testing.assert_array_equal(tree["response/d2min/strain"], OLD_STRAIN)
+    np.testing.assert_array_equal(tree["response/d2min/d2min"], d2min)
+    assert qsdask.verify(store, progress=False) == []
+    qsdask.migrate(store, progress=False)
+    tree = qsdask.open_store(store)
+    np.testing.assert_array_equal(tree["frames/strain"], OLD_STRAIN)
+    np.testing.assert_allclose(tree["frames/deformation"].values[2, 0, 1], 0.1, atol=1e-6)
+
+
+def test_a_strain_of_which_nothing_is_left_is_measured_again_and_that_is_said(of_older_rules, few):
+    dump, store = of_older_rules
+    for file in ("frames/strain/c/0", "response/d2min/strain/c/0"):
+        (store / file).write_bytes(b"damage")
+    said = qsdask.repair(store, source=dump, run=few)
+    assert any("frames/strain: measured again, from 0 to 0.1" in line for line in said)
+    np.testing.assert_allclose(qsdask.open_store(store)["frames/strain"], [0, 0.05, 0.1], atol=1e-6)
+    assert qsdask.verify(store, progress=False) == []

@@ -57,3 +57,17 @@ def glass():
 def odd_glass(request):
     """Datasets of glasses with little or nothing to show."""
     return analysed(**request.param)
+
+
+@pytest.fixture(scope="session")
+def turning():
+    """Activation of a glass that is loaded, unloaded and loaded again, as `qsdask.activation` describes it."""
+    from qsdask.space.strain import branch_name
+
+    branch = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2])
+    found = analysed(2000)["activation"].assign_coords(
+        strain=("step", np.array([0, 0.02, 0.04, 0.06, 0.04, 0.02, -0.01, 0.02, 0.05])),
+        frame=("step", np.arange(9)),
+        branch=("step", branch, {"flag_meanings": " ".join(map(branch_name, range(3)))}),
+    )
+    return found.assign_attrs(along="frame")

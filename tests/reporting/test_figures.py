@@ -6,11 +6,15 @@ import base64
 import re
 
 import matplotlib
+import numpy as np
 import pytest
+import xarray as xr
 from matplotlib.figure import Figure
 
 from qsdask.reporting import figures, model_figures
+from qsdask.reporting.course import name_course
 from qsdask.reporting.picture import encode
+from qsdask.space.strain import branch_name
 
 HOSTILE = "sro__$x^{2}$<script>\x1b[31m"
 DRAWINGS = {
@@ -90,3 +94,46 @@ def test_no_picture_refers_to_another_place(glass, name):
     if kind == "svg+xml":
         assert not re.search(rb'(?:href|src)="(?!#)', data)
         assert b"<script" not in data
+
+
+def texts(axes) -> list[str]:
+    return [text.get_text() for text in axes.texts]
+
+
+@pytest.mark.parametrize("draw", [figures.activation_softness, figures.activation_auc, figures.activation_deciles])
+def test_a_run_that_turns_is_drawn_along_its_frames_with_the_names_of_its_branches(turning, draw):
+    axes = draw(turning).axes[-1]
+    assert texts(axes) == ["loading", "unloading", "loading-2"]
+    assert list(range(9)) in [np.asarray(line.get_xdata()).tolist() for line in axes.get_lines()]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0\n0", "3\n0.06", "6\n-0.01", "8\n0.05"]
+    assert axes.get_xlabel() == "Frame, and its strain (fraction)"
+
+
+def test_of_many_cycles_only_some_are_named(turning):
+    branch = np.arange(101)
+    names = " ".join(branch_name(k) for k in branch)
+    many = xr.Dataset(
+        coords={
+            "strain": ("step", 0.05 * np.array([(k % 2) for k in branch])),
+            "frame": ("step", branch),
+            "branch": ("step", branch, {"flag_meanings": names}),
+        },
+        attrs={"along": "frame"},
+    )
+    axes = Figure().add_subplot()
+    name_course(axes, many)
+    assert texts(axes)[:2] == ["cycle 1", "cycle 10"]
+    assert len(texts(axes)) <= 12
+    assert len(axes.get_xticks()) <= 13
+
+
+def test_a_run_whose_strain_rises_is_drawn_along_it(glass):
+    axes = figures.activation_deciles(glass["activation"]).axes[0]
+    np.testing.assert_array_equal(axes.get_lines()[0].get_xdata(), glass["activation"]["strain"])
+    assert texts(axes) == []
+
+
+def test_the_frame_is_named_where_its_strain_does_not_tell(glass):
+    told = glass["spectrum"].assign_attrs(moment="frame 8, unloading")
+    assert "at strain 0.04 (frame 8, unloading)" in figures.predicted_given_d2(told).axes[0].get_xlabel()
+    assert "(frame" not in figures.predicted_given_d2(glass["spectrum"]).axes[0].get_xlabel()

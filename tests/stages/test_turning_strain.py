@@ -13,6 +13,7 @@ import qsdask
 from qsdask.cli import main
 from qsdask.errors import BadDataError, UsageError
 from qsdask.learn import load_model
+from qsdask.study.slice import slice_through
 from qsdask.study.spectrum import spectrum
 from tests.conftest import SPECIES
 from tests.stages.test_steps import dump_of
@@ -24,6 +25,10 @@ ONCE, AGAIN = 2, 4
 
 def command(*arguments) -> int:
     return main([str(a) for a in (*arguments, "--cluster", "threads", "--quiet")])
+
+
+def command_alone(*arguments) -> int:
+    return main([str(a) for a in arguments])
 
 
 def strained(place, seed: int, few, path=PATH):
@@ -103,6 +108,7 @@ def test_scores_are_those_of_the_first_pass_or_of_the_frame_named(learned, few, 
     assert command("evaluate", other, "--model", model, "--frame", AGAIN, "--json") == 0
     scores = json.loads(capsys.readouterr().out)
     assert (scores["frame"], scores["plastic"]) == (AGAIN, plastic_atoms(other, AGAIN))
+    assert scores["branch"] == "unloading"
     assert scores["strain"] == pytest.approx(0.04)
     assert not any("W-STRAIN-AGAIN" in note for note in scores["notes"])
 
@@ -130,6 +136,9 @@ def test_the_accessor_follows_the_same_rule(learned):
         tree.qs.plastic(0.05)
     with pytest.raises(UsageError, match="E-STEP"):
         tree.qs.plastic(frame=7)
+    other = qsdask.open_store(learned[1]).qs.activation(8.0)
+    assert other["branch"].values.tolist() == ["loading"] * 4 + ["unloading"] * 3
+    assert other["n_plastic"].values[AGAIN] == plastic_atoms(learned[1], AGAIN)
 
 
 def test_activation_names_the_branches(learned, tmp_path, few, capsys):
@@ -137,6 +146,8 @@ def test_activation_names_the_branches(learned, tmp_path, few, capsys):
     found = qsdask.activation(other, model=model, run=few)
     assert found["branch"].values.tolist() == [0, 0, 0, 0, 1, 1, 1]
     assert found["branch"].attrs["flag_meanings"] == "loading unloading"
+    assert found["timestep"].values.tolist() == list(range(7))
+    assert found.attrs["along"] == "frame"
     late = qsdask.activation(other, model=model, frame=[AGAIN, -1], run=few)
     assert late["frame"].values.tolist() == [4, 6]
     xr.testing.assert_identical(late, found.isel(step=[4, 6]))
@@ -153,6 +164,7 @@ def test_the_spectrum_is_that_of_the_frame_named(learned, few):
     for how, frame in (({}, ONCE), ({"strain": -0.03}, 6), ({"frame": AGAIN}, AGAIN)):
         found = spectrum(other, model=model, run=few, **how)
         assert found["strain"].item() == pytest.approx(PATH[frame], abs=1e-9)
+        assert found.attrs["moment"] == f"frame {frame}, {'un' * (frame > 3)}loading"
 
 
 def test_creep_is_learned_from_a_frame_whose_strain_others_have_too(tmp_path, few):
@@ -165,6 +177,72 @@ def test_creep_is_learned_from_a_frame_whose_strain_others_have_too(tmp_path, fe
     late = qsdask.train(still, model=tmp_path / "late.qs", frame=-1, **QUICK, run=few)
     assert load_model(late).label["frame"] == 4
     assert sum(s.n_plastic for s in load_model(late).specimens) == plastic_atoms(still, 4)
+
+
+def test_a_strain_against_the_first_loading_is_learned(learned, tmp_path, few, capsys):
+    glass, other, _ = learned
+    typed = [f"--{name.replace('_', '-')}={value}" for name, value in QUICK.items()]
+    assert command("train", glass, "--model", tmp_path / "n.qs", "--strain", -0.03, *typed) == 0
+    assert "W-STRAIN-AGAIN" not in capsys.readouterr().err
+    found = load_model(tmp_path / "n.qs")
+    assert found.label["strain"] == -0.03
+    assert sum(s.n_plastic for s in found.specimens) == plastic_atoms(glass, 6)
+    copied = qsdask.predict(shutil.copytree(other, tmp_path / "b.zarr"), model=tmp_path / "n.qs", run=few)
+    scores = qsdask.evaluate(copied, model=tmp_path / "n.qs", run=few)
+    assert (scores["frame"], scores["branch"]) == (6, "unloading")
+    for strain in (0, 0.0001, -0.033, 0.07):
+        with pytest.raises(BadDataError, match="E-STRAIN"):
+            qsdask.train(glass, model=tmp_path / "o.qs", strain=strain, **QUICK, run=few)
+
+
+def test_the_report_is_that_of_the_frame_named(learned, tmp_path, few):
+    _, other, model = learned
+    page = tmp_path / "r.html"
+    assert command("report", other, "--model", model, "--out", page, "--frame", AGAIN) == 0
+    text = page.read_text()
+    assert f"(frame {AGAIN}, unloading)" in text
+    assert f"--frame {AGAIN} " in text
+    assert text.count("W-STRAIN-AGAIN") == 1  # that of the model's own label
+    assert command("report", other, "--model", model, "--out", page, "--frame", 0) == 65
+    assert command("report", other, "--model", model, "--out", page, "--frame", 99) == 64
+    assert page.read_text() == text
+    assert slice_through(other, model=model, frame=AGAIN, run=few).attrs["strain"] == pytest.approx(0.04)
+    assert slice_through(other, model=model, run=few).attrs["strain"] == pytest.approx(0.0403)
+
+
+def test_a_file_of_one_frame_is_that_of_the_first_pass(learned, tmp_path, capsys):
+    glass, _, _ = learned
+    out = tmp_path / "x.dump"
+    assert command_alone("export", glass, "--strain", 0.04, "--columns", "d2min", "--out", out) == 0
+    said = capsys.readouterr()
+    assert "frame 2, at strain 0.0403" in said.out
+    assert "W-STRAIN-AGAIN" in said.err
+    assert out.read_text().splitlines()[1] == str(ONCE)
+    for wrong, code in ((("--strain", 0.05), 65), (("--frame", "1,2"), 64), (("--frame", 1, "--strain", 0.04), 64)):
+        assert command_alone("export", glass, *wrong, "--out", tmp_path / "y.dump") == code
+    assert not (tmp_path / "y.dump").exists()
+
+
+def test_recipes_follow_the_rule_too(learned, tmp_path, few):
+    glass, other, _ = learned
+    quick = "".join(f"{name} = {value}\n" for name, value in QUICK.items())
+    specimens = "".join(
+        f'[[specimen]]\nname = "{name}"\ntrajectory = "{path.with_suffix(".dump")}"\nrole = "{role}"\n'
+        for name, path, role in (("a", glass, "train"), ("b", other, "test"))
+    )
+    recipe = tmp_path / "r.toml"
+    recipe.write_text(
+        f'softness_strain = [0.04, -0.03]\nsoftness_frame = [{AGAIN}]\n{specimens}[ingest]\nspecies = {{1 = "Cu", 2 = "Zr"}}\n'
+        f"[train]\nframe = {AGAIN}\n{quick}[report]\nframe = {ONCE}\n"
+    )
+    done = qsdask.run(recipe, folder=tmp_path / "job", run=few)
+    assert done["scores"]["b"]["frame"] == ONCE
+    assert load_model(done["model"]).label["frame"] == AGAIN
+    steps = {s["step"] for s in qsdask.info(done["stores"]["b"])["stages"] if s["stage"].endswith("softness/model")}
+    assert steps == {0, ONCE, AGAIN, 6}
+    (note,) = done["notes"]
+    assert "strain 0.04 is first reached in frame 2" in note
+    assert note.endswith("(b)")
 
 
 def test_report_and_export_take_it(learned, tmp_path, few):

@@ -52,8 +52,10 @@ def compare(tree, step: int) -> None:
     volumes = [one.volume for one in closed]
     np.testing.assert_allclose(sum(volumes), np.linalg.det(cell), rtol=1e-9)
     np.testing.assert_allclose(tree[f"steps/{step}/shells/voronoi/cell_volume"], volumes, rtol=1e-9)
-    bonds = [np.array([position[k] + np.array(image) @ cell - x for k, image, _ in found])
-             for x, found in zip(position, near, strict=True)]  # fmt: skip
+    bonds = [
+        np.array([position[k] + np.array(image) @ cell - x for k, image, _ in found])
+        for x, found in zip(position, near, strict=True)
+    ]
     wanted = []
     for i, (atom, bond) in enumerate(zip(atoms, bonds, strict=True)):
         rows = [k for k, _, _ in near[i]]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from qsdask.engine.where import Run
-from qsdask.errors import BadDataError
+from qsdask.errors import BadDataError, UsageError
 from qsdask.formats.continuity import continued_cells
 from qsdask.formats.reference import open_run, undeformed
 from qsdask.formats.trajectory import Trajectory
@@ -137,7 +137,7 @@ def _step(source: Trajectory, ingesting: IngestSettings, frame: int | None, stra
         return first_pass(strains, strain, source.frames[0].path)
     step = 0 if frame is None else frame
     if not -n <= step < n:
-        raise BadDataError(f"no frame {step}: there are {n}", code="E-STEP", file=source.frames[0].path)
+        raise UsageError(f"no frame {step}: there are {n}", code="E-STEP", file=source.frames[0].path)
     return step % n
 
 

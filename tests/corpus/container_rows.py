@@ -86,7 +86,6 @@ def _no_dumps(make):
         "comments-only": b"# nothing\n# here\n",
         "html": b"<!DOCTYPE html>\n<html><body>503 Service Unavailable</body></html>\n",
         "xyz": f"64\na glass\n{rows}".encode(),
-        "data-file": b"LAMMPS data file\n\n64 atoms\n2 atom types\n\n0 11 xlo xhi\n",
         "log": b"LAMMPS (29 Aug 2024)\nReading data file ...\n",
         "png": b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(range(256)),
         "elf": b"\x7fELF\x02\x01\x01" + bytes(57),
@@ -96,11 +95,10 @@ def _no_dumps(make):
         "xz": lzma.compress(WHOLE),
     }.items():
         make.add(f"A20-{name}", data, due)
-    make.add(
-        "A20-other-dump",
-        b"ITEM: TIMESTEP\n0\nITEM: NUMBER OF ENTRIES\n1\nITEM: ENTRIES c_1\n5\n",
-        refuse("E-HEADER", line=3),
-    )
+    data = b"LAMMPS data file\n\n64 atoms\n2 atom types\n\n0 11 xlo xhi\n"
+    make.add("A20-data-file", data, refuse("E-TRUNCATED", line=7))
+    local = b"ITEM: TIMESTEP\n0\nITEM: NUMBER OF ENTRIES\n1\nITEM: ENTRIES c_1\n5\n"
+    make.add("A20-other-dump", local, refuse("E-FORMAT"))
     (make.folder / "A20-folder" / "in.dump").mkdir(parents=True)
     for name in ("folder", "not-there"):
         files = (make.folder / f"A20-{name}" / "in.dump",)

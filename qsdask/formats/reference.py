@@ -59,7 +59,7 @@ def open_run(
     if reference is None:
         return following(boundary)
 
-    def undeformed(flags: str | None, style: str | None = units) -> Trajectory:
+    def alone(flags: str | None, style: str | None = units) -> Trajectory:
         strict = reading.get("strict", False)
         found = open_trajectory(reference, boundary=flags, units=style, strict=strict, **both)
         if len(found) != 1:
@@ -73,12 +73,12 @@ def open_run(
 
     # The one that does not tell its boundary has that of the other.
     try:
-        first = undeformed(boundary)
+        first = alone(boundary)
     except BadDataError as error:
         if error.code != "E-BOUNDARY-UNKNOWN":
             raise
         rest = following(boundary)
-        first = undeformed(" ".join(rest.frames[0].boundary))
+        first = alone(" ".join(rest.frames[0].boundary))
     else:
         try:
             rest = following(boundary)
@@ -90,7 +90,7 @@ def open_run(
     if first.units and not rest.units:
         rest = following(" ".join(rest.frames[0].boundary), first.units)
     elif rest.units and not first.units:
-        first = undeformed(" ".join(first.frames[0].boundary), rest.units)
+        first = alone(" ".join(first.frames[0].boundary), rest.units)
     return _joined(first, rest, assume_order)
 
 
@@ -100,8 +100,8 @@ def _joined(reference: Trajectory, rest: Trajectory, assume_order: bool) -> Traj
     _refuse_contradiction(one, two)
     # The timestep of the undeformed frame means nothing here.
     notes = [*(note for note in reference.warnings if note.code != "W-NO-STEP"), *rest.warnings]
-    for place, name in ((one, "the reference"), (two, "the trajectory")):
-        if place.has_id:
+    for place, other, name in ((one, two, "the reference"), (two, one, "the trajectory")):
+        if place.has_id and place.by_order <= other.by_order:
             continue
         if not assume_order:
             raise refusal(

@@ -19,7 +19,8 @@ print(
 )
 
 response = tree["response/d2min"].ds
-step = int(np.abs(response["strain"].values - 0.04).argmin())
+# Where the strain turns it is passed again, in later frames: this is the first one.
+step = int(np.flatnonzero(np.isclose(response["strain"].values, 0.04, atol=1e-4))[0])
 plastic = (response["d2min"].isel(step=step) > 5.0).compute()
 print(f"{plastic.mean().item():.2%} of the atoms are plastic at strain {response['strain'].values[step]:.3f}")
 

@@ -23,7 +23,7 @@ def main(folder: Path) -> None:
         qsdask.ingest(dump, store, species={1: "Cu", 2: "Zr"}, strain_step=0.005, run=run)
         qsdask.respond(store, cutoff=4.0, run=run)
     strain = qsdask.open_store(glass)["frames/strain"].values
-    step = int(np.abs(strain - 0.04).argmin())
+    step = qsdask.open_store(glass).qs.frame(0.04)
     for store, steps in ((learned, 0), (glass, [0, step])):
         qsdask.shells(store, cutoff=4.0, step=steps, run=run)
         qsdask.features(store, set="interstice", step=steps, run=run)

@@ -99,6 +99,7 @@ def index_ase(
                 convention="wrapped",
                 reader="ase",
                 has_id=form == "vasp-xdatcar",
+                by_order=True,
             )
             for ordinal, atoms in enumerate(_structures(name, form))
         ]

@@ -106,6 +106,8 @@ class FrameLocation:
         Names of all columns, where the format has them.
     cell : tuple of tuple of float, or None
         As in `Frame`, where it stands in the header.
+    by_order : bool
+        Ids are 1, 2, 3, ... because the format has none; it keeps its atoms in one order, which need not be that of others.
     """
 
     path: str
@@ -123,6 +125,7 @@ class FrameLocation:
     has_id: bool = True
     columns: tuple[str, ...] = ()
     cell: tuple[tuple[float, ...], ...] | None = None
+    by_order: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -183,6 +183,7 @@ def index_universe(
                 boundary=boundary,
                 convention="wrapped",
                 reader="mda",
+                by_order=not hasattr(universe.atoms, "ids"),
             )
         )
     if guessed:

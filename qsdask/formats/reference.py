@@ -58,7 +58,7 @@ def open_run(
     if reference is None:
         return following(boundary)
 
-    def undeformed(flags: str | None) -> Trajectory:
+    def alone(flags: str | None) -> Trajectory:
         found = open_trajectory(reference, boundary=flags, strict=reading.get("strict", False), **both)
         if len(found) != 1:
             raise BadDataError(
@@ -71,12 +71,12 @@ def open_run(
 
     # The one that does not tell its boundary has that of the other.
     try:
-        first = undeformed(boundary)
+        first = alone(boundary)
     except BadDataError as error:
         if error.code != "E-BOUNDARY-UNKNOWN":
             raise
         rest = following(boundary)
-        first = undeformed(" ".join(rest.frames[0].boundary))
+        first = alone(" ".join(rest.frames[0].boundary))
     else:
         try:
             rest = following(boundary)
@@ -93,8 +93,8 @@ def _joined(reference: Trajectory, rest: Trajectory, assume_order: bool) -> Traj
     _refuse_contradiction(one, two)
     # The timestep of the undeformed frame means nothing here.
     notes = [*(note for note in reference.warnings if note.code != "W-NO-STEP"), *rest.warnings]
-    for place, name in ((one, "the reference"), (two, "the trajectory")):
-        if place.has_id:
+    for place, other, name in ((one, two, "the reference"), (two, one, "the trajectory")):
+        if place.has_id and place.by_order <= other.by_order:
             continue
         if not assume_order:
             raise refusal(

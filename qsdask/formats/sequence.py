@@ -185,7 +185,9 @@ def refuse_unlike(frames: Sequence[FrameLocation], *, assume_order: bool) -> lis
     for before, after in pairwise(frames):
         _compare(before, after)
     _refuse_other_lengths(frames)
-    nameless = next((place for place in frames if not place.has_id), None)
+    # Formats without ids keep an order of their own, which is not that of the others.
+    orders = {place.by_order for place in frames}
+    nameless = next((place for place in frames if not place.has_id or (place.by_order and len(orders) > 1)), None)
     if len(frames) > 1 and nameless is not None:
         if not assume_order:
             raise refusal(

@@ -87,6 +87,21 @@ class SoftnessAccessor:
         atoms = self.atoms(self._model(model))
         return self._where(atoms, atoms["qs"] < threshold)
 
+    def frame(self, strain: float = LABEL_STRAIN) -> int:
+        """Frame in which a strain is first passed, with a warning where it is passed again.
+
+        Parameters
+        ----------
+        strain : float
+            A fraction.
+
+        Raises
+        ------
+        BadDataError
+            ``E-STRAIN`` when no frame was stored within 0.0025 of it.
+        """
+        return self._first_pass(strain)
+
     def plastic(
         self, strain: float = LABEL_STRAIN, threshold: float = PLASTIC_ABOVE, frame: int | None = None
     ) -> xr.Dataset:
@@ -114,14 +129,7 @@ class SoftnessAccessor:
             ``E-STEP`` when the store has no such frame.
         """
         atoms = self._deformed(self.atoms())
-        if frame is None:
-            stored = atoms["strain"].values
-            step = first_pass(stored, strain)
-            if told := passed_again(stored, strain):
-                warnings.warn(told.replace("--frame", "frame="), stacklevel=2)
-        else:
-            step = self._step(frame)
-        now = atoms.isel(step=step)
+        now = atoms.isel(step=self._first_pass(strain) if frame is None else self._step(frame))
         return self._where(now, now["valid"] & (now["d2min"] > threshold))
 
     def activation(self, threshold: float = PLASTIC_ABOVE, model: str | None = None) -> xr.Dataset:
@@ -149,6 +157,14 @@ class SoftnessAccessor:
         names = [branch_name(k) for k in branches(atoms["strain"].values)]
         branch = xr.Variable("step", names, {"units": "1", "long_name": "branch of the loading"})
         return xr.Dataset({"qs_plastic": mean, "n_plastic": number}, {"branch": branch})
+
+    def _first_pass(self, strain: float) -> int:
+        """As `frame`; the warning is for the line that called what calls this."""
+        stored = self._tree["frames"].to_dataset()["strain"].values
+        step = first_pass(stored, strain)
+        if told := passed_again(stored, strain):
+            warnings.warn(told.replace("--frame", "frame="), stacklevel=3)
+        return step
 
     def _step(self, step: int) -> int:
         """A step counted from the first."""

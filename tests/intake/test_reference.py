@@ -136,7 +136,8 @@ def test_timesteps_of_the_reference_do_not_matter(run, whole, tmp_path, few, sta
     alone, rest = (shutil.move(file, tmp_path / "moved" / file.name) for file in (alone, rest))
     (store / "frames/position/c/0/0/0").write_bytes(b"")
     assert qsdask.repair(store, source=rest, run=few)
-    assert content_of(store) == before
+    assert qsdask.info(store)["stages"][0]["provenance"] == facts
+    assert {k: v for k, v in content_of(store).items() if "/c/" in k} == {k: v for k, v in before.items() if "/c/" in k}
     alone.write_text(renumbered(run[1], start))
     (store / "frames/position/c/0/0/0").write_bytes(b"")
     with pytest.raises(BadDataError, match="E-OTHER-INPUT"):
@@ -231,6 +232,17 @@ def test_atoms_without_ids_are_matched_by_their_order_only_when_the_user_says_so
     for store in (whole, tmp_path / "g.zarr"):
         qsdask.respond(store, run=few)
     np.testing.assert_allclose(by_id(tmp_path / "g.zarr")["d2min"], by_id(whole)["d2min"], rtol=1e-4, atol=1e-6)
+    # A format without ids keeps an order of its own: alone it needs no word, beside ids it does.
+    (first,) = open_trajectory(written(tmp_path / "f.dump", numbered[0])).read()
+    counts = " ".join(map(str, np.bincount(first.type)[1:]))
+    lattice = [" ".join(map(repr, vector)) for vector in first.cell.tolist()]
+    places = [" ".join(map(repr, x)) for x in np.random.default_rng(1).random((60, 3)).tolist()]
+    text = "\n".join(["glass", "1.0", *lattice, "Cu Zr", counts, "Direct configuration=     1", *places])
+    ordered = written(tmp_path / "XDATCAR", text + "\n")
+    assert open_trajectory(ordered).frames[0].has_id
+    refusal_of("ingest", rest, tmp_path / "x.zarr", "--reference", ordered, code="E-NO-ID", capsys=capsys)
+    with pytest.raises(BadDataError, match="E-NO-ID"):
+        open_trajectory([ordered, rest])
     # A dump without ids behind a reference that has some is no better.
     nameless = [with_rows(f.replace("id type", "type"), lambda rows: [row[1:] for row in rows]) for f in numbered]
     late, alone = written(tmp_path / "late.dump", nameless[1]), written(tmp_path / "alone.dump", numbered[0])

@@ -130,10 +130,15 @@ def test_the_accessor_follows_the_same_rule(learned):
     tree = qsdask.open_store(glass)
     with pytest.warns(UserWarning, match="again in 4"):
         assert tree.qs.plastic(0.04, 8.0).sizes["atom"] == plastic_atoms(glass, ONCE)
+    with pytest.warns(UserWarning, match="again in 4"):
+        assert tree.qs.frame(0.04) == ONCE
+    assert tree.qs.frame(-0.03) == 6
     assert tree.qs.plastic(threshold=8.0, frame=AGAIN).sizes["atom"] == plastic_atoms(glass, AGAIN)
     assert tree.qs.plastic(-0.03, 8.0)["strain"] == pytest.approx(-0.03)
     with pytest.raises(BadDataError, match="E-STRAIN"):
         tree.qs.plastic(0.05)
+    with pytest.raises(BadDataError, match="E-STRAIN"):
+        tree.qs.frame(0.05)
     with pytest.raises(UsageError, match="E-STEP"):
         tree.qs.plastic(frame=7)
     other = qsdask.open_store(learned[1]).qs.activation(8.0)

@@ -52,19 +52,12 @@ def compare(tree, step: int) -> None:
     volumes = [one.volume for one in closed]
     np.testing.assert_allclose(sum(volumes), np.linalg.det(cell), rtol=1e-9)
     np.testing.assert_allclose(tree[f"steps/{step}/shells/voronoi/cell_volume"], volumes, rtol=1e-9)
-    bonds = [
-        np.array([position[k] + np.array(image) @ cell - x for k, image, _ in found])
-        for x, found in zip(position, near, strict=True)
-    ]
     wanted = []
-    for i, (atom, bond) in enumerate(zip(atoms, bonds, strict=True)):
-        rows = [k for k, _, _ in near[i]]
-        wanted.append(
-            [
-                *voronoi_columns(atom.bond, radius[i], radius[atom.row], contact=False),
-                *distance_columns(bond, radius[i], radius[rows], contact=False),
-            ]
-        )
+    for i, atom in enumerate(atoms):
+        rows, images = [k for k, _, _ in near[i]], np.array([image for _, image, _ in near[i]])
+        bond = position[rows] + images @ cell - position[i]
+        of_facets = voronoi_columns(atom.bond, radius[i], radius[atom.row], contact=False)
+        wanted.append([*of_facets, *distance_columns(bond, radius[i], radius[rows], contact=False)])
     found = columns(tree, step, "interstice")
     short = [name for name in found if name.startswith("sro__")]
     assert len(short) == 16
@@ -77,7 +70,7 @@ def compare(tree, step: int) -> None:
     assert cutoff == [len(found) for found in near]
 
 
-@pytest.mark.parametrize(("component", "sign"), zip(COMPONENTS, (1, -1, 1, -1, 1, -1, -1), strict=True))
+@pytest.mark.parametrize(("component", "sign"), [*zip(COMPONENTS, (1, -1, 1, -1, 1, -1, -1), strict=True)])
 def test_every_loading(tmp_path, few, component, sign):
     tree = stored([gradient(component, sign * e) for e in (0.0, 0.05, 0.11, -0.04)], tmp_path, few, step=2)
     np.testing.assert_allclose(tree["frames/strain"], [0, 0.05, 0.11, -0.04], atol=1e-9)

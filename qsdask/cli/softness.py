@@ -42,7 +42,7 @@ def softness(files, model, frame, strain, accept_outside, out, png, html, store,
     from qsdask.jobs.soft_spots import softness_of_files
 
     if frame is not None and strain is not None:
-        raise UsageError("give --frame or --strain, not both", code="E-OPTION")
+        raise UsageError("give --frame or --strain, not both", code="E-SETTING")
     names = {short_name(ReadingSettings, name) for name in ReadingSettings.model_fields}
     found = softness_of_files(
         source_files(files),

@@ -100,7 +100,7 @@ def test_a_frame_is_named_by_number_or_strain(said, shipped, tmp_path, more):
 @pytest.mark.parametrize(
     ("more", "code", "status"),
     [
-        (("--frame", "1", "--strain", "0.1"), "E-OPTION", 64),
+        (("--frame", "1", "--strain", "0.1"), "E-SETTING", 64),
         (("--frame", "7"), "E-STEP", 64),
         (("--strain", "0.3"), "E-STRAIN", 65),
         (("--model", "nobody.qs"), "E-NO-MODEL", 66),

@@ -28,7 +28,7 @@ from qsdask.stages.predict import predict
 from qsdask.stages.shells import shells
 from qsdask.store.reader import Arrays, StoreReader
 from qsdask.system.computed import add_shells, add_softness
-from qsdask.views.report import report
+from qsdask.views.report import softness_report
 from qsdask.views.soft_spots import slice_of, soft_spots, write_softness
 
 __all__ = ["IN_MEMORY", "softness_of_files"]
@@ -110,7 +110,7 @@ def softness_of_files(
 
             written.append(save_png(softness_map(slice_of(root, asked.name, step)), Path(png), overwrite=run.overwrite))
         if html:
-            written.append(report(place, model=model, out=html, run=run))
+            written.append(softness_report(place, model=model, out=html, step=asked.step, run=run))
     return {
         "model": asked.name,
         "frame": asked.step,

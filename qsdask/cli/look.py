@@ -126,10 +126,9 @@ def compare(stores, model, out, png, as_json, run) -> None:
         raise UsageError("--out has the change between two glasses: name two", code="E-COMPARE")
     for place in filter(None, (out, png)):
         refuse_taken(Path(place), overwrite=run.overwrite)
+    # First: it refuses glasses of other atoms.
+    written = [write_change(*stores, out, model=model, overwrite=run.overwrite)] if out else []
     found = qsdask.compare(stores, model=model, run=run)
-    written = []
-    if out:
-        written.append(write_change(*stores, out, model=model, overwrite=run.overwrite))
     if png:
         written.append(write_picture(found, png, overwrite=run.overwrite))
     if as_json:

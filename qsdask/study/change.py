@@ -64,9 +64,11 @@ def change_of_softness(first: str | Path, second: str | Path, *, model: str | Pa
             file=paths[1],
             hint="use a computer with more memory",
         )
-    ids, qs = zip(*((root["atoms/id"][:], root[f"{group}/qs"][:]) for root, group in zip(roots, groups, strict=True)))
+    ids = [root["atoms/id"][:] for root in roots]
     common, at_first, at_second = np.intersect1d(*ids, assume_unique=True, return_indices=True)
-    before, after = qs[0][at_first], qs[1][at_second]
+    before, after = (
+        root[f"{group}/qs"][:][at] for root, group, at in zip(roots, groups, (at_first, at_second), strict=True)
+    )
     return xr.Dataset(
         {
             "id": described(common, "atom", "atom id given by the trajectory"),

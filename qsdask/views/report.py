@@ -92,7 +92,7 @@ def report(
         When a stage is missing or incomplete, or the specimen was trained on.
     """
     path, run = Path(store), run or Run()
-    if frame is None and not (is_deformed(path) and ledger.read(path, "response/d2min")):
+    if frame is None and not _has_response(path):
         shown_slice = {"slice_axis": slice_axis, "slice_thickness": slice_thickness}
         return softness_report(path, model=model, out=out, stages=stages, run=run, **shown_slice)
     refuse_other_page(out, overwrite=run.overwrite)
@@ -169,9 +169,14 @@ def softness_report(
             distribution=distribution, slice=cut, spots=soft_spots(root, found, name, step), unit=symbol(root.length)
         ),
         warnings=[*_warnings(path), *found.warnings, *_learned_from(path, found)],
-        next_commands=_next_of_softness(path, model, step, deformed=about["steps"] > 1),
+        next_commands=_next_of_softness(path, model, step),
     )
     return write_page(out, render(shown))
+
+
+def _has_response(path: Path) -> bool:
+    """Whether there is something to hold softness against; one that is being computed counts, and is asked for when it is read."""
+    return is_deformed(path) and ledger.read(path, "response/d2min") is not None
 
 
 def _learned_from(path: Path, found: Model) -> list[str]:
@@ -184,13 +189,13 @@ def _learned_from(path: Path, found: Model) -> list[str]:
     return []
 
 
-def _next_of_softness(store: Path, model: str | Path, step: int, *, deformed: bool) -> list[str]:
+def _next_of_softness(store: Path, model: str | Path, step: int) -> list[str]:
     of_frame = f" --frame {step}" * (step > 0)
     columns = ",".join(("step_" * (step > 0)) + name for name in ("qs", "qs_std"))
     return [
         f"qsdask info {store}",
         f"qsdask export {store}{of_frame} --model {name_of_model(model)} --columns {columns} --out {store.stem}.extxyz",
-        *([f"qsdask respond {store}", f"qsdask report {store} --model {model}"] if deformed else []),
+        *([f"qsdask respond {store}", f"qsdask report {store} --model {model}"] if is_deformed(store) else []),
     ]
 
 
@@ -237,6 +242,8 @@ def next_commands(store: Path, model: str | Path, frame: int = -1) -> list[str]:
     frame : int
         Frame worth looking at.
     """
+    if not _has_response(store):
+        return _next_of_softness(store, model, 0)
     return [
         f"qsdask info {store}",
         f"qsdask activation {store} --model {model}",

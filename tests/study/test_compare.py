@@ -46,7 +46,7 @@ def glasses(tiny, tmp_path_factory, few) -> dict[str, Path]:
     for name, rows in texts.items():
         dump = home / f"{name}.dump"
         dump.write_text("\n".join([*head[:3], str(len(rows)), *head[4:], *rows]) + "\n")
-        made[name] = stored(dump, tiny / "tiny.qs", few, 12 if name == "cut" else 24)
+        made[name] = stored(dump, tiny / "tiny.qs", few, 16 if name == "cut" else 24)
     return made
 
 

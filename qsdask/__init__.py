@@ -25,6 +25,7 @@ __version__ = "0.2.0"
 _WHERE = {
     "activation": "qsdask.study.activation",
     "check": "qsdask.care.check",
+    "compare": "qsdask.study.compare",
     "describe": "qsdask.system.describe",
     "evaluate": "qsdask.study.evaluate",
     "export": "qsdask.views.export",

@@ -20,6 +20,7 @@ __all__ = [
     "QUANTUM",
     "auc_of_counts",
     "checked_softness",
+    "coarse",
     "combine",
     "described",
     "fine_bin",
@@ -71,6 +72,11 @@ def fine_bin(qs: np.ndarray, n_fine: int) -> np.ndarray:
     known = np.isfinite(qs)
     index = np.minimum((np.where(known, qs, 0.0) * n_fine).astype(np.int64), n_fine - 1)
     return np.where(known, index, -1)
+
+
+def coarse(count: np.ndarray, n_bin: int) -> np.ndarray:
+    """Counts of fine bins united into `n_bin` wider ones, which must divide their number."""
+    return count.reshape(n_bin, -1).sum(axis=-1)
 
 
 def quanta(qs: np.ndarray) -> np.ndarray:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from qsdask.analysis import distribution
 from qsdask.analysis.counts import (
     N_FINE,
     QUANTUM,
     auc_of_counts,
     checked_softness,
+    coarse,
     combine,
     described,
     fine_bin,
@@ -86,8 +88,9 @@ def partial(
             f"qs, d2 and valid must have the same shape, not {qs.shape}, {d2.shape} and {valid.shape}",
             code="E-PART-SHAPE",
         )
-    known = np.isfinite(qs)
-    observed = known & valid & np.isfinite(d2)
+    of_softness = distribution.partial(qs, hard=hard, soft=soft, predicted=predicted, n_fine=n_fine)
+    parts = distribution.parts_of(qs, hard, soft, predicted)
+    observed = parts["all"] & valid & np.isfinite(d2)
     outside = np.flatnonzero(observed & ((d2 < 0.0) | (d2 > _D2_LIMIT)))
     if outside.size:
         raise BadDataError(
@@ -95,13 +98,10 @@ def partial(
             code="E-D2-RANGE",
         )
     plastic = observed & (d2 > threshold)
-    chosen = qs > predicted
-    fine, weight = fine_bin(qs, n_fine), quanta(qs)
-    # Two limbs each, so that no sum overflows: whole angstrom^2 and 2^-30 parts of D2, upper and lower half
-    # of QS squared.
+    chosen, fine = parts["predicted"], fine_bin(qs, n_fine)
+    # Two limbs, so that no sum overflows: whole angstrom^2 and 2^-30 parts of D2.
     whole = np.floor(np.where(observed, d2, 0.0))
     rest = quanta(np.where(observed, d2, 0.0) - whole)
-    square = weight * weight
     d2_bin = np.searchsorted(d2_edges, np.where(observed, d2, 0.0), side="right")
     n_d2 = len(d2_edges) + 1
 
@@ -109,20 +109,14 @@ def partial(
         return np.bincount(index[mask], minlength=n)
 
     variables = {
-        "usable_count": described(tally(known, fine, n_fine), "fine", "atoms with known QS per fine bin"),
         "observed_count": described(tally(observed, fine, n_fine), "fine", "atoms with known QS and D2 per fine bin"),
         "plastic_count": described(tally(plastic, fine, n_fine), "fine", "plastic atoms per fine bin"),
-        "qs_sum": described(weight.sum(), (), "sum of QS", "2^-30"),
-        "qs_square_high": described((square >> 30).sum(), (), "sum of QS squared, upper limb", "2^-30"),
-        "qs_square_low": described((square & (2**30 - 1)).sum(), (), "sum of QS squared, lower limb", "2^-60"),
         "d2_count": described(tally(observed, d2_bin, n_d2), "d2_bin", "atoms with known QS and D2 per D2 bin"),
         "d2_predicted": described(tally(observed & chosen, d2_bin, n_d2), "d2_bin", "of these, predicted plastic"),
         "true_positive": described((plastic & chosen).sum(), (), "plastic atoms predicted plastic"),
-        "unusable": described((~known).sum(), (), "atoms without QS, left out"),
     }
-    for name, mask in {"all": known, "hard": qs < hard, "soft": qs > soft, "predicted": chosen}.items():
+    for name, mask in parts.items():
         seen = observed & mask
-        variables[f"n_{name}"] = described(mask.sum(), (), f"atoms: {name}")
         variables[f"n_{name}_observed"] = described(seen.sum(), (), f"atoms with valid D2: {name}")
         variables[f"d2_whole_{name}"] = described(
             whole[seen].sum().astype(np.int64), (), f"sum of D2: {name}", "angstrom^2"
@@ -130,19 +124,13 @@ def partial(
         variables[f"d2_rest_{name}"] = described(rest[seen].sum(), (), f"sum of D2: {name}", "2^-30 angstrom^2")
     lower = np.concatenate([[0.0], d2_edges])
     return xr.Dataset(
-        {name: variable.astype(np.int64) for name, variable in variables.items()},
+        {**of_softness, **{name: variable.astype(np.int64) for name, variable in variables.items()}},
         {
             "d2_lower": described(lower, "d2_bin", "lower edge of the D2 bin", "angstrom^2"),
             "d2_upper": described(np.append(d2_edges, np.inf), "d2_bin", "upper edge of the D2 bin", "angstrom^2"),
             "strain": described(float(strain), (), "strain, as a fraction"),
         },
-        {
-            "reduction": "spectrum",
-            "threshold_angstrom2": float(threshold),
-            "hard_below": float(hard),
-            "soft_above": float(soft),
-            "predicted_above": float(predicted),
-        },
+        {**of_softness.attrs, "reduction": "spectrum", "threshold_angstrom2": float(threshold)},
     )
 
 
@@ -185,19 +173,18 @@ def finalise(
                 f"n_bin = {n_bin}, n_wide = {n_wide} and n_cut = {n_cut} must divide the {n_fine} fine bins",
                 code="E-BINS",
             )
-    usable, observed, plastic = (total[f"{k}_count"].values for k in ("usable", "observed", "plastic"))
-    edge, wide = np.linspace(0.0, 1.0, n_bin + 1), np.linspace(0.0, 1.0, n_wide + 1)
+    observed, plastic = (total[f"{k}_count"].values for k in ("observed", "plastic"))
+    of_softness, wide = distribution.finalise(total, n_bin=n_bin), np.linspace(0.0, 1.0, n_wide + 1)
     centre = (wide[:-1] + wide[1:]) / 2.0
     with np.errstate(divide="ignore", invalid="ignore"):
-        result = _distribution(total, usable, n_bin)
+        result = dict(of_softness.data_vars) | _movement(total)
         result |= _plasticity(observed, plastic, centre, confidence)
         result |= _prediction(total, confidence)
         result |= _ranking(observed, plastic, n_cut)
     return xr.Dataset(
         result,
         {
-            "qs_lower": described(edge[:-1], "bin", "lower edge of the QS bin"),
-            "qs_upper": described(edge[1:], "bin", "upper edge of the QS bin"),
+            **of_softness.coords,
             "wide_qs": described(centre, "wide_bin", "centre of the wide QS bin"),
             "wide_lower": described(wide[:-1], "wide_bin", "lower edge of the wide QS bin"),
             "wide_upper": described(wide[1:], "wide_bin", "upper edge of the wide QS bin"),
@@ -208,43 +195,16 @@ def finalise(
             ),
             "strain": total["strain"],
         },
-        {**total.attrs, "confidence": float(confidence), "qs_resolution": 1.0 / n_fine},
+        {**of_softness.attrs, "confidence": float(confidence)},
     )
 
 
-def _coarse(count, n_bin):
-    return count.reshape(n_bin, -1).sum(axis=-1)
-
-
-def _distribution(total, usable, n_bin):
-    """Histogram and moments of QS, and the hard and the soft end."""
-    number = int(usable.sum())
-    qs_sum = int(total["qs_sum"])
-    square_sum = (int(total["qs_square_high"]) << 30) + int(total["qs_square_low"])
-    # Python integers: exact, so that equal QS have a spread of exactly zero.
-    spread = (number * square_sum - qs_sum**2) ** 0.5 / number * QUANTUM if number else np.nan
-    count = _coarse(usable, n_bin)
-    result = {
-        "n_usable": described(number, (), "atoms with known QS"),
-        "n_unusable": described(int(total["unusable"]), (), "atoms without QS, left out"),
-        "qs_count": described(count, "bin", "usable atoms per QS bin"),
-        "qs_density": described(count * n_bin / np.float64(number), "bin", "probability density of QS"),
-        "qs_mean": described(np.float64(qs_sum) * QUANTUM / number if number else np.nan, (), "mean QS"),
-        "qs_std": described(spread, (), "standard deviation of QS (structural heterogeneity)"),
-    }
-    limits = {
-        "all": "all usable atoms",
-        "hard": f"QS < {total.attrs['hard_below']:g}",
-        "soft": f"QS > {total.attrs['soft_above']:g}",
-        "predicted": f"QS > {total.attrs['predicted_above']:g}",
-    }
-    for name, text in limits.items():
+def _movement(total):
+    """Mean D2 of the parts of the glass."""
+    result = {}
+    for name, text in distribution.limits(total).items():
         d2_sum = total[f"d2_whole_{name}"].values + total[f"d2_rest_{name}"].values * QUANTUM
         mean = d2_sum / np.float64(total[f"n_{name}_observed"])
-        result[f"n_{name}"] = described(int(total[f"n_{name}"]), (), f"atoms: {text}")
-        result[f"fraction_{name}"] = described(
-            int(total[f"n_{name}"]) / np.float64(number), (), f"fraction of atoms: {text}"
-        )
         result[f"d2_mean_{name}"] = described(mean, (), f"mean D2: {text}", "angstrom^2")
     return result
 
@@ -252,7 +212,7 @@ def _distribution(total, usable, n_bin):
 def _plasticity(observed, plastic, centre, confidence):
     """P(plastic | QS), plainly, relative to P(plastic), and carried to equal classes."""
     n_wide, n_fine = len(centre), len(observed)
-    trials, hits = _coarse(observed, n_wide), _coarse(plastic, n_wide)
+    trials, hits = coarse(observed, n_wide), coarse(plastic, n_wide)
     low, high = wilson_interval(hits, trials, confidence)
     prevalence = np.float64(plastic.sum()) / observed.sum()
 
@@ -302,7 +262,7 @@ def _ranking(observed, plastic, n_cut):
     auc, resolution, error = auc_of_counts(plastic, other)
 
     def rate(count):
-        above = np.cumsum(_coarse(count, n_cut)[::-1])
+        above = np.cumsum(coarse(count, n_cut)[::-1])
         return np.concatenate([[0], above]) / np.float64(count.sum())
 
     return {

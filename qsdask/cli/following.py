@@ -8,6 +8,7 @@ from pathlib import Path
 from qsdask.schema import STAGES, frame_of, stage_of
 from qsdask.settings import FeatureSettings
 from qsdask.store import ledger
+from qsdask.study.response import is_deformed
 
 __all__ = ["following"]
 
@@ -30,14 +31,19 @@ def following(store: str | Path, steps: Sequence[int] = (0,), model: str | None 
         As typed.
     """
     path, deformed = Path(store), any(steps)
+    alone = not is_deformed(path)
     there = {(frame_of(r.key)[0], stage_of(r.key).name) for r in ledger.records(path) if r.complete}
     wanted = [stage for stage in STAGES if (stage.at_step if deformed else not stage.optional)]
+    if alone:
+        # Nothing moved: no response leads on, and no plastic atom can be learned.
+        wanted = [stage for stage in wanted if stage.name != "respond"]
     stage = next((s for s in wanted if any((step, s.name) not in there for step in steps)), None)
     if stage is None or (stage is STAGES[-1] and model is not None):
-        return f"qsdask info {path}" if deformed else f"qsdask evaluate {path} --model {model or 'MODEL'}"
+        look = "report" if alone else "evaluate"
+        return f"qsdask info {path}" if deformed else f"qsdask {look} {path} --model {model or 'MODEL'}"
     if stage is STAGES[-1]:
         typed = f"predict {path} --model MODEL"
-        typed = typed if deformed else f"train {path} ... --model my.qs, or qsdask {typed}"
+        typed = typed if deformed or alone else f"train {path} ... --model my.qs, or qsdask {typed}"
     else:
         typed = stage.command.format(store=path, name=FeatureSettings().set)
     return f"qsdask {typed}" + (f" --frame {','.join(map(str, steps))}" if deformed else "")

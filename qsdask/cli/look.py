@@ -102,6 +102,44 @@ def report(store, model, out, run, **settings) -> None:
 
 
 @cli.command(context_settings=CONTEXT)
+@click.argument("stores", nargs=-1, required=True)
+@click.option("--model", required=True, help="Model folder, or the name of its softness in the stores.")
+@click.option(
+    "--out", help="Of two glasses with the same atoms: the change of each. .extxyz, .dump, or .zarr for xarray."
+)
+@click.option("--png", help="Picture of the distributions, and of the changes.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@running
+def compare(stores, model, out, png, as_json, run) -> None:
+    """Set the softness of glasses side by side: another quench rate, a vacancy, a strain, an anneal.
+
+    All are held against the first. Where a glass has the same atoms, by id and place, the change of each is told, too.
+
+    \b
+    qsdask compare slow.zarr fast.zarr faster.zarr --model cuzr --png rates.png
+    qsdask compare glass7.zarr vacancy.zarr --model cuzr --out change.extxyz
+    """
+    from qsdask.cli.tables import print_comparison
+    from qsdask.views.compare import write_change, write_picture
+
+    if out and len(stores) != 2:
+        raise UsageError("--out has the change between two glasses: name two", code="E-COMPARE")
+    for place in filter(None, (out, png)):
+        refuse_taken(Path(place), overwrite=run.overwrite)
+    # First: it refuses glasses of other atoms.
+    written = [write_change(*stores, out, model=model, overwrite=run.overwrite)] if out else []
+    found = qsdask.compare(stores, model=model, run=run)
+    if png:
+        written.append(write_picture(found, png, overwrite=run.overwrite))
+    if as_json:
+        click.echo(_json({name: found[name].values.tolist() for name in ("glass", *found.data_vars)}))
+        return
+    print_comparison(found)
+    for path in written:
+        click.echo(f"{path}: written.")
+
+
+@cli.command(context_settings=CONTEXT)
 @click.argument("folder")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def glasses(folder, as_json) -> None:

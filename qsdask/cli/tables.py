@@ -26,6 +26,7 @@ _UNLIMITED = 10_000
 
 __all__ = [
     "print_activation",
+    "print_comparison",
     "print_estimate",
     "print_feature_sets",
     "print_findings",
@@ -275,6 +276,39 @@ def print_run(done: Mapping) -> None:
         console.print("next:", markup=False)
         for command in next_commands(store, done["model"]):
             console.print(f"  {command}", markup=False, soft_wrap=True)
+
+
+def print_comparison(found: xr.Dataset) -> None:
+    """Print what `qsdask.compare` found, a row per glass, and of those with the same atoms what changed."""
+    rows = []
+    for k, name in enumerate(found["glass"].values.tolist()):
+        glass = found.isel(glass=k)
+        value, error, chance = (glass[key].item() for key in ("distance", "distance_error", "distance_chance"))
+        known = (glass[key].item() for key in ("qs_mean", "qs_std"))
+        shares = (f"{glass[f'fraction_{part}'].item():.1%}" for part in ("hard", "soft"))
+        apart = (f"{value:.4f} ± {error:.4f}", f"{chance:.4f}") if k else (None, None)
+        rows.append((Path(name).name, glass["n_usable"].item(), *(f"{x:.3f}" for x in known), *shares, *apart))
+    heads = ("glass", "atoms", "mean", "std", "hard", "soft", "distance", "chance")
+    print_table(f"softness by {Path(found.attrs['model']).name}", heads, rows)
+    _legend(
+        f"hard: QS < {found.attrs['hard_below']:g}; soft: QS > {found.attrs['soft_above']:g}. distance: how far QS is shifted on "
+        "average from the first glass (1-Wasserstein), with its standard error; chance: 95 % of random divisions are below it."
+    )
+    changed = [
+        (
+            Path(glass["glass"].item()).name,
+            glass["n_common"].item(),
+            f"{glass['delta_mean'].item():+.4f}",
+            f"{glass['delta_size'].item():.4f}",
+            glass["n_softened"].item(),
+            glass["n_hardened"].item(),
+        )
+        for glass in (found.isel(glass=k) for k in range(found.sizes["glass"]))
+        if glass["n_common"]
+    ]
+    if changed:
+        heads = ("glass", "same atoms", "mean change", "mean |change|", "became soft", "no longer soft")
+        print_table("change of QS of the atoms of the first glass", heads, changed)
 
 
 def print_soft_spots(found: Mapping) -> None:

@@ -29,7 +29,9 @@ class Places:
     answers : Path
         What it remembers.
     model : Path
-        Model folder.
+        Model folder; of a recipe that uses one that exists, that one, which is not written.
+    learned : bool
+        Whether the recipe makes it.
     stores : dict of str to Path
         By specimen; the stores of other runs of a glass by ``NAME-run2`` and so on.
     reports : dict of str to Path
@@ -39,6 +41,7 @@ class Places:
     home: Path
     answers: Path
     model: Path
+    learned: bool
     stores: dict[str, Path]
     reports: dict[str, Path]
 
@@ -47,7 +50,7 @@ class Places:
         return [
             ("what the job remembers", self.answers),
             *((f"store of {name}", path) for name, path in self.stores.items()),
-            ("model", self.model),
+            *([("model", self.model)] if self.learned else []),
             *((f"report of {name}", path) for name, path in self.reports.items()),
         ]
 
@@ -119,8 +122,8 @@ def places_of(plan: Recipe, home: Path) -> Places:
     UsageError
         ``E-OUTSIDE``, ``E-NAMING``; ``E-SETTING`` when two of them are one place, or one is inside of another.
     """
-    model = below(home, plan.model, "model")
-    checked_name(name_of_model(plan.model), "model", key=True)
+    model = Path(plan.use_model) if plan.use_model else below(home, plan.model, "model")
+    checked_name(name_of_model(model), "model", key=True)
     out = Path(plan.report.out)
     checked_name(out.name, "report")
     tests = [specimen.name for specimen in plan.specimen if specimen.role == "test"]
@@ -130,6 +133,7 @@ def places_of(plan: Recipe, home: Path) -> Places:
         home,
         home / "job.json",
         model,
+        plan.use_model is None,
         {name: below(home, f"{name}.zarr", "specimen.name") for name in names},
         {name: below(home, page, "report.out") for name, page in pages.items()},
     )

@@ -11,6 +11,7 @@ from qsdask.engine.cost import Size, StagePlan
 from qsdask.formats.reference import open_run, undeformed
 from qsdask.intake.making import completed, making_of
 from qsdask.intake.specimen import species_of
+from qsdask.jobs.applied import applying
 from qsdask.jobs.ensemble import atoms_of
 from qsdask.jobs.places import home_of, places_of
 from qsdask.jobs.recipe import load_recipe, refuse_no_defaults
@@ -57,6 +58,7 @@ def plan(
         later stage would refuse its sets; see `sets_of`.
     """
     job, base = (recipe, Path.cwd()) if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
+    job = applying(job, base)
     made = {}
     places = places_of(job, home_of(folder, job.folder))
     glasses = glasses_of(job, base, places.home)[1]
@@ -69,7 +71,7 @@ def plan(
             ingest.plan_of(size),
             surface.plan_of(size, job.surface.probe_angstrom, job.surface.reach_angstrom),
             shells.plan_of(size, cutoff, length=length),
-            respond.plan_of(size, measured),
+            *([respond.plan_of(size, measured)] if size.n_step > 1 else []),
             *(features.plan_of(size, quantity_of(name, job.features, facts), cutoff, length) for name in names),
             predict.plan_of(size, len(learned.columns) + len(medium_range(learned))),
         ]
@@ -97,6 +99,7 @@ def written(
         As `plan`.
     """
     job, base = (recipe, Path.cwd()) if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
+    job = applying(job, base)
     places = places_of(job, home_of(folder, job.folder))
     named, glasses = glasses_of(job, base, places.home)
     return [*([("simulated glasses", glasses)] if named else []), *places.told()]

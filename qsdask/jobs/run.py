@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from qsdask.engine.where import Run
-from qsdask.errors import QSDaskError, UsageError
+from qsdask.errors import QSDaskError
 from qsdask.files.taken import refuse_taken
 from qsdask.jobs.answers import Answers, content_of, is_answers, numbers_of
+from qsdask.jobs.applied import applying
 from qsdask.jobs.places import Places, home_of, places_of
 from qsdask.jobs.recipe import load_recipe, refuse_no_defaults
 from qsdask.jobs.recipe_sets import sets_of
@@ -31,6 +32,7 @@ from qsdask.stages.steps import chosen_steps, label_note, step_near
 from qsdask.stages.surface import surface
 from qsdask.store.reader import StoreReader
 from qsdask.study.evaluate import evaluate
+from qsdask.study.response import is_deformed
 from qsdask.study.train import train
 from qsdask.views.report import report
 
@@ -50,6 +52,8 @@ def run(
     run: Run | None = None,
 ) -> dict:
     """Do all of a job: ingest, surfaces, shells, features and response of every glass, then learn, predict, evaluate, report.
+
+    A recipe with ``use_model`` learns nothing; glasses that were not deformed get a report of their softness.
 
     Parameters
     ----------
@@ -78,10 +82,9 @@ def run(
     """
     where = run or Run()
     plan, base = (recipe, Path.cwd()) if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
+    plan = applying(plan, base)
     sets_of(plan)  # now, not after hours of other stages
     roles = {role: [s for s in plan.specimen if s.role == role] for role in ("train", "test")}
-    if not roles["train"]:
-        raise UsageError("the recipe has no specimen with role = 'train'", code="E-SETTING")
     places = places_of(plan, home_of(folder, plan.folder))
     refuse_taken(places.answers, overwrite=where.overwrite, ours=is_answers)
     places.home.mkdir(parents=True, exist_ok=True)
@@ -90,7 +93,8 @@ def run(
         job.simulate()
         for specimen in plan.specimen:
             job.fill(specimen)
-        job.train(roles["train"])
+        if places.learned:
+            job.train(roles["train"])
         for specimen in roles["test"]:
             job.test(specimen)
     return {
@@ -163,6 +167,8 @@ class _Job:
         self._do("surface", lambda run: surface(store, **self.plan.surface.arguments(), run=run))
         self._do("shells", lambda run: shells(store, **near, run=run))
         self._do("features", lambda run: features(store, **self._features, run=run))
+        if not is_deformed(store):
+            return
         self._do("respond", lambda run: respond(store, **measured, run=run))
         others = [self.places.stores[name] for name in specimen.run_names]
         for one, path in zip(runs_of(specimen), others, strict=True):
@@ -197,7 +203,10 @@ class _Job:
                 self._answers.keep("train", basis, content_of(self.model))
 
     def test(self, specimen: SpecimenSettings) -> None:
-        """Softness, scores and report of a held-out glass; what rests on the same numbers as before is kept."""
+        """Softness, scores and report of a held-out glass; what rests on the same numbers as before is kept.
+
+        There are no scores of a glass that was not deformed.
+        """
         store, name = self.store(specimen), specimen.name
         frames = [0, *self._deformed(store)]
         self._do(
@@ -206,11 +215,9 @@ class _Job:
         )
         frame = self.plan.report.frame
         basis = [content_of(self.model), numbers_of(store), *([] if frame is None else [frame])]
-        scores = self._answers.known(f"evaluate {name}", basis)
-        if scores is None:
-            scores = self._do("evaluate", lambda run: evaluate(store, model=self.model, frame=frame, run=run))
-            scores = self._answers.keep(f"evaluate {name}", basis, scores)
-        self.scores[name] = scores
+        scores = None
+        if is_deformed(store):
+            scores = self.scores[name] = self._scores(name, store, basis)
         settings, given = self.plan.report.arguments(), self.plan.report.arguments(given_only=True)
         self.reports[name] = out = self.places.reports[name]
         for each in (settings, given):
@@ -221,6 +228,14 @@ class _Job:
             out.parent.mkdir(parents=True, exist_ok=True)
             self._do("report", lambda run: report(store, **more, **given, run=run))
             self._answers.keep(f"report {name}", basis, content_of(out))
+
+    def _scores(self, name: str, store: Path, basis: object) -> dict:
+        known = self._answers.known(f"evaluate {name}", basis)
+        if known is not None:
+            return known
+        frame = self.plan.report.frame
+        scores = self._do("evaluate", lambda run: evaluate(store, model=self.model, frame=frame, run=run))
+        return self._answers.keep(f"evaluate {name}", basis, scores)
 
     def _deformed(self, store: Path) -> list[int]:
         """Deformed frames whose softness is asked for, now with shells and the features that the model knows."""

@@ -17,10 +17,11 @@ from qsdask.formats.reference import open_run, undeformed
 from qsdask.formats.trajectory import Trajectory
 from qsdask.intake.arrangement import arranged, held
 from qsdask.intake.loading import loading_of
+from qsdask.jobs.applied import features_of, shells_of
 from qsdask.learn import Model, loaded
 from qsdask.learn.validity import refuse_outside
 from qsdask.names import name_of_model
-from qsdask.settings import FeatureSettings, IngestSettings, ReadingSettings, ShellSettings
+from qsdask.settings import IngestSettings, ReadingSettings, ShellSettings
 from qsdask.space.strain import first_pass
 from qsdask.stages.features import features
 from qsdask.stages.ingest import ingest
@@ -109,9 +110,9 @@ def softness_of_files(
 
             written.append(save_png(softness_map(slice_of(root, asked.name, step)), Path(png), overwrite=run.overwrite))
         if html:
-            from qsdask.views.report import report
+            from qsdask.views.report import softness_report
 
-            written.append(report(place, model=model, out=html, run=run))
+            written.append(softness_report(place, model=model, out=html, step=asked.step, run=run))
     return {
         "model": asked.name,
         "frame": asked.step,
@@ -172,12 +173,9 @@ def _in_store(
     asked: Asked,
     run: Run,
 ) -> Arrays:
-    definition = asked.model.definition
-    known = {key: value for key, value in definition["features"].items() if key in FeatureSettings.model_fields}
     with run.shared() as together:
         ingest(files, place, **ingesting.arguments(given_only=True), **reading.arguments(given_only=True), run=together)
-        of_shells = ShellSettings(**definition["shells"]).arguments(given_only=True)
-        shells(place, step=asked.step, **of_shells, run=together)
-        features(place, step=asked.step, **FeatureSettings(**known).arguments(given_only=True), run=together)
+        shells(place, step=asked.step, **shells_of(asked.model).arguments(given_only=True), run=together)
+        features(place, step=asked.step, **features_of(asked.model).arguments(given_only=True), run=together)
         predict(place, model=asked.folder, step=asked.step, accept_outside=asked.accept_outside or None, run=together)
     return StoreReader(place)

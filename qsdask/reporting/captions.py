@@ -51,6 +51,12 @@ CAPTIONS = {
         alt="Histogram of quench-in softness with the hard end and the soft end coloured",
         published="Cu65Zr35 at 5e10 K/s: 13 % with QS < 0.1, 11 % with QS > 0.7, std 0.230 (Fig. 3a).",
     ),
+    "softness-map": Caption(
+        title="Softness in a slice",
+        text="The atoms of a thin slice, as large as their radii, coloured by QS; grey: atoms without QS. The black "
+        "line is the cell.",
+        alt="Map of the atoms of a thin slice of the box, coloured by quench-in softness",
+    ),
     "plastic-given-softness": Caption(
         title="Chance to rearrange, by softness",
         text="Fraction of plastic atoms among atoms of a given QS, with binomial (Wilson) intervals; right "

@@ -10,15 +10,14 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from matplotlib.figure import Figure
 
 from qsdask.errors import CannotCreateError, storage_errors
 from qsdask.files.durable import write_durable
 from qsdask.files.taken import refuse_taken
-from qsdask.reporting import figures, model_figures, template
-from qsdask.reporting.captions import CAPTIONS
-from qsdask.reporting.picture import encode
+from qsdask.reporting import figures, model_figures, template, undeformed
+from qsdask.reporting.gallery import captioned, gallery
 from qsdask.reporting.style import at_strain, length_of, square, threshold_of
+from qsdask.reporting.undeformed import Softness
 from qsdask.units import ANGSTROM
 
 __all__ = ["Report", "refuse_other_page", "render", "write_page"]
@@ -62,6 +61,8 @@ class Report:
     stages : sequence of mappings
         One row each; columns are the keys in order of first appearance, e.g. ``stage``, ``seconds``,
         ``tasks``.
+    softness : Softness or None
+        Instead of `scores`, `activation`, `spectrum` and `slice`, of a glass that was not deformed.
     activation, spectrum, slice : Dataset or None
         From ``finalise`` of the modules of `qsdask.analysis`; None leaves the pictures out.
     warnings : sequence
@@ -79,6 +80,7 @@ class Report:
     model: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
     stages: Sequence[Mapping[str, object]] = ()
+    softness: Softness | None = None
     activation: xr.Dataset | None = None
     spectrum: xr.Dataset | None = None
     slice: xr.Dataset | None = None
@@ -96,13 +98,14 @@ def render(report: Report) -> str:
     spectrum, importance = report.spectrum, list(report.model.get("importance") or ())
     excluded = _excluded(report.specimen.get("excluded") or {})
     parts = [
-        _headline(report.specimen, report.scores, spectrum),
+        _headline(report.specimen, report.scores, spectrum, report.softness),
         template.bullets("Warnings", report.warnings),
+        *undeformed.sections(report.softness),
         template.section("Test on the held-out glass", _scores(report.scores), _other_scores(report.scores)),
-        template.section("Where plasticity happens", _gallery(_response_pictures(report.slice, spectrum))),
-        template.section("Spectrum of softness", _gallery(_spectrum_pictures(spectrum)), _spectrum_table(spectrum)),
-        template.section("Activation with strain", _gallery(_activation_pictures(report.activation))),
-        template.section("Model", _gallery(_model_pictures(spectrum, importance)), _facts(report.model, "importance")),
+        template.section("Where plasticity happens", gallery(_response_pictures(report.slice, spectrum))),
+        template.section("Spectrum of softness", gallery(_spectrum_pictures(spectrum)), _spectrum_table(spectrum)),
+        template.section("Activation with strain", gallery(_activation_pictures(report.activation))),
+        template.section("Model", gallery(_model_pictures(spectrum, importance)), _facts(report.model, "importance")),
         template.section("Specimen", _columns(_facts(report.specimen, "excluded"), excluded)),
         template.section("How the glass was made", _facts(report.making)),
         template.section("Stages", _stages(report.stages)),
@@ -175,7 +178,7 @@ def _known(value: object) -> bool:
     return value is not None and not (isinstance(value, float | np.floating) and np.isnan(value))
 
 
-def _headline(specimen, scores, spectrum) -> str:
+def _headline(specimen, scores, spectrum, softness) -> str:
     items = []
     if _known(specimen.get("atoms")):
         items.append(("Atoms", specimen["atoms"], "in this glass"))
@@ -188,6 +191,8 @@ def _headline(specimen, scores, spectrum) -> str:
         where += at_strain(spectrum)
         items.append(("Plastic atoms", _percent(spectrum["p_plastic_all"], 2), where))
         items.append(("Spread of QS", f"{spectrum['qs_std'].item():.3f}", "std; published 0.230"))
+    if softness is not None:
+        items += undeformed.tiles(softness)
     return template.tiles(items) if items else ""
 
 
@@ -240,20 +245,12 @@ def _stages(stages) -> str:
     return template.table(head, [[stage.get(key) for key in columns] for stage in stages])
 
 
-def _gallery(pictures: Sequence[str]) -> str:
-    return f'<div class="pictures">{"".join(pictures)}</div>' if pictures else ""
-
-
-def _picture(name: str, figure: Figure, form: str | None = None) -> str:
-    return template.figure(encode(figure, name, form=form), CAPTIONS[name])
-
-
 def _response_pictures(slab, spectrum) -> list[str]:
     shown = []
     if slab is not None:
-        shown.append(_picture("slice", figures.slice_map(slab), "png"))
+        shown.append(captioned("slice", figures.slice_map(slab), "png"))
     if spectrum is not None:
-        shown.append(_picture("predicted-given-d2", figures.predicted_given_d2(spectrum)))
+        shown.append(captioned("predicted-given-d2", figures.predicted_given_d2(spectrum)))
     return shown
 
 
@@ -261,8 +258,8 @@ def _spectrum_pictures(spectrum) -> list[str]:
     if spectrum is None:
         return []
     return [
-        _picture("softness-distribution", figures.softness_distribution(spectrum)),
-        _picture("plastic-given-softness", figures.plastic_given_softness(spectrum)),
+        captioned("softness-distribution", figures.softness_distribution(spectrum)),
+        captioned("plastic-given-softness", figures.plastic_given_softness(spectrum)),
     ]
 
 
@@ -270,9 +267,9 @@ def _activation_pictures(activation) -> list[str]:
     if activation is None:
         return []
     return [
-        _picture("activation-softness", figures.activation_softness(activation)),
-        _picture("activation-auc", figures.activation_auc(activation)),
-        _picture("activation-deciles", figures.activation_deciles(activation)),
+        captioned("activation-softness", figures.activation_softness(activation)),
+        captioned("activation-auc", figures.activation_auc(activation)),
+        captioned("activation-deciles", figures.activation_deciles(activation)),
     ]
 
 
@@ -280,11 +277,11 @@ def _model_pictures(spectrum, importance) -> list[str]:
     shown = []
     if spectrum is not None:
         shown += [
-            _picture("roc", model_figures.roc(spectrum)),
-            _picture("calibration", model_figures.calibration(spectrum)),
+            captioned("roc", model_figures.roc(spectrum)),
+            captioned("calibration", model_figures.calibration(spectrum)),
         ]
     if importance:
-        shown.append(_picture("importance", model_figures.importance(importance)))
+        shown.append(captioned("importance", model_figures.importance(importance)))
     return shown
 
 

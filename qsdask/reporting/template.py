@@ -16,7 +16,7 @@ import numpy as np
 from qsdask.reporting.captions import Caption
 from qsdask.reporting.picture import Picture
 
-__all__ = ["bullets", "commands", "document", "facts", "figure", "section", "table", "text", "tiles"]
+__all__ = ["bullets", "commands", "document", "facts", "figure", "paragraph", "section", "table", "text", "tiles"]
 
 #: First words of every page.
 FIRST = '<!DOCTYPE html>\n<html lang="en">\n'
@@ -136,6 +136,11 @@ def section(title: str, *parts: str, lead: str = "") -> str:
         return ""
     said = f'<p class="lead">{text(lead)}</p>' if lead else ""
     return f"<section><h2>{text(title)}</h2>{said}\n{body}</section>"
+
+
+def paragraph(said: object) -> str:
+    """A sentence or two."""
+    return f"<p>{text(said)}</p>"
 
 
 def bullets(title: str, items: Iterable[object]) -> str:

@@ -37,7 +37,9 @@ class SpecimenSettings(Settings):
         default=None,
         description="file of its undeformed glass, relative to the recipe, when it is not in the trajectory",
     )
-    role: Literal["train", "test"] = Field(description="learn from it, or hold it out for the test")
+    role: Literal["train", "test"] = Field(
+        default="test", description="learn from it, or hold it out: it gets its softness, and scores if it was deformed"
+    )
     runs: list[str] = Field(
         default=[],
         description="trajectories of other isoconfigurational runs of the glass, such as simulated:NAME/compression-run2; "
@@ -60,6 +62,11 @@ class Recipe(Settings):
 
     folder: str = Field(default="qsdask-run", description="where stores, model and report go, below the current folder")
     model: str = Field(default="model.qs", description="name of the model folder")
+    use_model: str | None = Field(
+        default=None,
+        description="a model that exists, instead of learning one: the name of a shipped one, or its folder, relative to the "
+        "recipe; shells, features and response are those that it knows, and glasses need not be deformed",
+    )
     simulate: SimulateRecipe | None = Field(
         default=None,
         description="glasses to make first: tables as of qsdask simulate, or the file name of such a recipe",
@@ -94,6 +101,13 @@ class Recipe(Settings):
         if len(set(names)) != len(names):
             raise ValueError(f"two specimens have one name: {names}")
         return value
+
+    @model_validator(mode="after")
+    def _learns_or_uses(self) -> Recipe:
+        learned = [specimen.name for specimen in self.specimen if specimen.role == "train"]
+        if self.use_model is not None and learned:
+            raise ValueError(f"use_model names a model that exists, and {', '.join(learned)} has role = 'train'")
+        return self
 
     @model_validator(mode="after")
     def _runs_for_propensity(self) -> Recipe:

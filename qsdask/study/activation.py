@@ -16,7 +16,7 @@ from qsdask.space.strain import branch_name, branches, tells_frames
 from qsdask.stages.steps import chosen_steps
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
-from qsdask.study.response import plastic_above
+from qsdask.study.response import plastic_above, refuse_undeformed
 from qsdask.study.rows import softness_group, softness_ledgers, usable_softness
 
 __all__ = ["activation"]
@@ -57,10 +57,13 @@ def activation(
 
     Raises
     ------
+    BadDataError
+        ``E-STRAIN``: the store holds the undeformed glass alone.
     QSDaskError
         When the response or the softness is missing or incomplete.
     """
     path, run = Path(store), run or Run()
+    refuse_undeformed(path)
     group = softness_group(path, model)
     label = ledger.require(path, group).settings["label"]
     ledger.require(path, "response/d2min")

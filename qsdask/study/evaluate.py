@@ -16,7 +16,7 @@ from qsdask.space.strain import branch_name, branches
 from qsdask.stages.steps import label_note, label_step
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
-from qsdask.study.response import check_response
+from qsdask.study.response import check_response, refuse_undeformed
 from qsdask.study.rows import labelled_rows, softness_group
 from qsdask.study.surface import margin_of, surface_ledgers, surface_note
 
@@ -61,6 +61,7 @@ def evaluate(store: str | Path, *, model: str | Path, frame: int | None = None, 
     path, run = Path(store), run or Run()
     found = loaded(str(model))
     source = ledger.require(path, "ingest")
+    refuse_undeformed(path)
     found.check_specimen(source.facts["specimen"], source.facts["fingerprint"])
     group = softness_group(path, model)
     averaged = "frequency" in found.label

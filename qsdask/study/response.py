@@ -7,8 +7,32 @@ from pathlib import Path
 
 from qsdask.errors import BadDataError
 from qsdask.store import ledger
+from qsdask.store.reader import StoreReader
 
-__all__ = ["check_response", "plastic_above", "response_of"]
+__all__ = ["check_response", "is_deformed", "plastic_above", "refuse_undeformed", "response_of"]
+
+
+def is_deformed(path: Path) -> bool:
+    """Whether a store holds more than the undeformed glass."""
+    ledger.require(path, "ingest")
+    return len(StoreReader(path)["frames/strain"][:]) > 1
+
+
+def refuse_undeformed(path: Path) -> None:
+    """Refuse a question about deformation to a store without any, before it is told to compute a response.
+
+    Raises
+    ------
+    BadDataError
+        ``E-STRAIN``.
+    """
+    if not is_deformed(path):
+        raise BadDataError(
+            "the store holds the undeformed glass alone: nobody knows which of its atoms rearrange",
+            code="E-STRAIN",
+            file=path,
+            hint=f"its softness is shown by 'qsdask report {path} --model MODEL'",
+        )
 
 
 def response_of(path: Path, *, averaged: bool) -> dict:
@@ -24,7 +48,13 @@ def response_of(path: Path, *, averaged: bool) -> dict:
     Returns
     -------
     dict
+
+    Raises
+    ------
+    BadDataError
+        ``E-STRAIN``: the store holds the undeformed glass alone.
     """
+    refuse_undeformed(path)
     measured = ledger.require(path, "response/d2min").settings
     if not averaged:
         return dict(measured)

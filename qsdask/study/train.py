@@ -28,7 +28,7 @@ from qsdask.store import ledger
 from qsdask.store.identity import StoreAt
 from qsdask.store.reader import StoreReader
 from qsdask.store.unchanged import unchanged
-from qsdask.study.response import response_of
+from qsdask.study.response import refuse_undeformed, response_of
 from qsdask.study.rows import labelled_rows
 from qsdask.study.surface import margin_of, surface_ledgers, surface_note
 from qsdask.units import renamed
@@ -83,6 +83,8 @@ def train(
     checked_name(name_of_model(target), "model", key=True)
     learn.refuse_other_content(target)
     _refuse_twice(paths)
+    for path in paths:
+        refuse_undeformed(path)
     response = "response/propensity" if chosen.label == "propensity" else "response/d2min"
     with ExitStack() as stack:
         for path in paths:

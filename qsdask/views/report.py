@@ -1,29 +1,34 @@
-"""``report``: one HTML page that shows how softness predicted the plasticity of a glass."""
+"""``report``: one HTML page that shows how softness predicted the plasticity of a glass, or how soft an undeformed one is."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from qsdask.engine.where import Run
+from qsdask.errors import BadDataError
 from qsdask.learn import Model, loaded
 from qsdask.names import name_of_model
 from qsdask.reporting.page import Report, refuse_other_page, render, write_page
+from qsdask.reporting.undeformed import Softness
 from qsdask.settings import ReportSettings, refuse_defaults, validated
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
-from qsdask.store.record import Record
 from qsdask.study.activation import activation
+from qsdask.study.distribution import softness_distribution
 from qsdask.study.evaluate import evaluate
+from qsdask.study.response import is_deformed
 from qsdask.study.slice import slice_through
 from qsdask.study.spectrum import spectrum
 from qsdask.study.surface import margin_of
 from qsdask.units import ANGSTROM, symbol
 from qsdask.views.info import specimen_of, surface_text
+from qsdask.views.soft_spots import slice_of, soft_spots
 
-__all__ = ["next_commands", "report"]
+__all__ = ["next_commands", "report", "softness_report"]
 
 #: Physics checks of a simulated glass that its report tells: name, title, unit.
 _CHECKED = (
@@ -48,12 +53,14 @@ def report(
     scores: Mapping | None = None,
     run: Run | None = None,
 ) -> Path:
-    """Write a self-contained HTML report of a held-out specimen.
+    """Write a self-contained HTML report of a held-out specimen, or of one that was not deformed.
+
+    Where the store holds the undeformed glass alone, or no response, the page shows its softness; see `softness_report`.
 
     Parameters
     ----------
     store : str or Path
-        A specimen's store, after `qsdask.respond` and `qsdask.predict`.
+        A specimen's store, after `qsdask.predict`, and after `qsdask.respond` if it was deformed.
     model : str or Path
         Model folder.
     out : str or Path
@@ -85,6 +92,9 @@ def report(
         When a stage is missing or incomplete, or the specimen was trained on.
     """
     path, run = Path(store), run or Run()
+    if frame is None and not _has_response(path):
+        shown_slice = {"slice_axis": slice_axis, "slice_thickness": slice_thickness}
+        return softness_report(path, model=model, out=out, stages=stages, run=run, **shown_slice)
     refuse_other_page(out, overwrite=run.overwrite)
     found = loaded(str(model))
     refuse_defaults(validated(ReportSettings, slice_thickness=slice_thickness), StoreReader(path).length)
@@ -93,40 +103,131 @@ def report(
         by_strain = activation(path, model=model, run=here)
         at_strain = spectrum(path, model=model, frame=frame, run=here)
         cut = slice_through(path, model=model, axis=slice_axis, thickness=slice_thickness, frame=frame, run=here)
-    stored = ledger.records(path)
-    source = ledger.require(path, "ingest").facts
     about = specimen_of(path)
     shown = Report(
-        title=f"Quench-in softness of {about['name']}",
-        specimen={
-            "name": about["name"],
-            "atoms": about["atoms"],
-            "frames": about["steps"],
-            "strain": f"{about['strain'][0]:g} to {about['strain'][1]:g}"
-            + (f", {about['loading']}" if about["loading"] else ""),
-            **({} if about["length"] == ANGSTROM else {"lengths": about["units"]}),
-            "composition": ", ".join(f"{name} {share:.2%}" for name, share in about["species"].items()),
-            "free surfaces": _surfaces(about["surface"], margin_of(found.label), about["length"]),
-            "excluded": scores["excluded"],
-        },
-        model=_model(found, name_of_model(model)),
+        **_about(path, about, found, model),
+        specimen={**_specimen(about, found), "excluded": scores["excluded"]},
         scores=_scores(scores),
         stages=stages,
-        making=_making(source.get("simulated", {})),
         activation=by_strain,
         spectrum=at_strain,
         slice=cut,
-        warnings=[*_warnings(stored), *found.warnings, *scores["notes"]],
-        provenance={
+        warnings=[*_warnings(path), *found.warnings, *scores["notes"]],
+        next_commands=next_commands(path, model, scores["frame"]),
+    )
+    return write_page(out, render(shown))
+
+
+def softness_report(
+    store: str | Path,
+    *,
+    model: str | Path,
+    out: str | Path = "report.html",
+    step: int = 0,
+    slice_axis: str = "y",
+    slice_thickness: float | None = None,
+    stages: Sequence[Mapping] = (),
+    run: Run | None = None,
+) -> Path:
+    """Write a page about the softness of a frame: its distribution, a slice, clusters of soft atoms, and whether they are valid.
+
+    Parameters
+    ----------
+    store : str or Path
+        A specimen's store, after `qsdask.predict`; nothing is asked of its response.
+    model, out, slice_axis, slice_thickness, stages, run
+        As of `report`.
+    step : int
+        Frame.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    CannotCreateError
+        ``E-EXISTS`` when another file is there; ``E-IN-STORE`` for a place inside of a store.
+    QSDaskError
+        When the softness is missing or incomplete.
+    """
+    path, run = Path(store), run or Run()
+    refuse_other_page(out, overwrite=run.overwrite)
+    found, name = loaded(str(model)), name_of_model(model)
+    root = StoreReader(path)
+    chosen = validated(ReportSettings, slice_axis=slice_axis, slice_thickness=slice_thickness)
+    refuse_defaults(chosen, root.length)
+    distribution = softness_distribution(path, model=model, step=step, run=run)
+    about = specimen_of(path)
+    cut = slice_of(root, name, step, axis=slice_axis, thickness=chosen.slice_thickness_angstrom)
+    shown = Report(
+        **_about(path, about, found, model),
+        specimen={**_specimen(about, found), **({"frame": str(step)} if about["steps"] > 1 else {})},
+        stages=stages,
+        softness=Softness(
+            distribution=distribution, slice=cut, spots=soft_spots(root, found, name, step), unit=symbol(root.length)
+        ),
+        warnings=[*_warnings(path), *found.warnings, *_learned_from(path, found)],
+        next_commands=_next_of_softness(path, model, step),
+    )
+    return write_page(out, render(shown))
+
+
+def _has_response(path: Path) -> bool:
+    """Whether there is something to hold softness against; one that is being computed counts, and is asked for when it is read."""
+    return is_deformed(path) and ledger.read(path, "response/d2min") is not None
+
+
+def _learned_from(path: Path, found: Model) -> list[str]:
+    """That the model has seen the glass that it is applied to, if it has."""
+    source = ledger.require(path, "ingest").facts
+    try:
+        found.check_specimen(source["specimen"], source["fingerprint"])
+    except BadDataError:
+        return ["The model was trained on this glass: its softness is remembered in part, not predicted."]
+    return []
+
+
+def _next_of_softness(store: Path, model: str | Path, step: int) -> list[str]:
+    of_frame = f" --frame {step}" * (step > 0)
+    columns = ",".join(("step_" * (step > 0)) + name for name in ("qs", "qs_std"))
+    return [
+        f"qsdask info {store}",
+        f"qsdask export {store}{of_frame} --model {name_of_model(model)} --columns {columns} --out {store.stem}.extxyz",
+        *([f"qsdask respond {store}", f"qsdask report {store} --model {model}"] if is_deformed(store) else []),
+    ]
+
+
+def _about(path: Path, about: Mapping, found: Model, model: str | Path) -> dict[str, Any]:
+    """What every report tells: of the model, of how the glass was made, and where all of it comes from."""
+    stored, source = ledger.records(path), ledger.require(path, "ingest").facts
+    return {
+        "title": f"Quench-in softness of {about['name']}",
+        "model": _model(found, name_of_model(model)),
+        "making": _making(source.get("simulated", {})),
+        "provenance": {
             "input": ", ".join(source["input"]),
             "input hash (BLAKE2b)": source["input_hash"],
             "model hash (SHA-256)": found.digest(),
             **{f"settings of {record.key}": _settings(record.settings) for record in stored},
             **{f"version of {name}": number for name, number in {**source["versions"], **found.versions}.items()},
         },
-        next_commands=next_commands(path, model, scores["frame"]),
-    )
-    return write_page(out, render(shown))
+    }
+
+
+def _specimen(about: Mapping, found: Model) -> dict[str, object]:
+    """What the report tells of the specimen."""
+    strain = f"{about['strain'][0]:g} to {about['strain'][1]:g}" if about["steps"] > 1 else "undeformed"
+    return {
+        "name": about["name"],
+        "atoms": about["atoms"],
+        "frames": about["steps"],
+        "strain": strain + (f", {about['loading']}" if about["loading"] else ""),
+        **({} if about["length"] == ANGSTROM else {"lengths": about["units"]}),
+        "composition": ", ".join(f"{name} {share:.2%}" for name, share in about["species"].items()),
+        "free surfaces": _surfaces(about["surface"], margin_of(found.label), about["length"]),
+    }
 
 
 def next_commands(store: Path, model: str | Path, frame: int = -1) -> list[str]:
@@ -141,6 +242,8 @@ def next_commands(store: Path, model: str | Path, frame: int = -1) -> list[str]:
     frame : int
         Frame worth looking at.
     """
+    if not _has_response(store):
+        return _next_of_softness(store, model, 0)
     return [
         f"qsdask info {store}",
         f"qsdask activation {store} --model {model}",
@@ -222,9 +325,9 @@ def _importance(model: Model) -> list[tuple[str, float]]:
     return [(model.columns[i], float(gain[i])) for i in np.argsort(-gain, kind="stable")]
 
 
-def _warnings(stored: Sequence[Record]) -> list[str]:
+def _warnings(path: Path) -> list[str]:
     """What was accepted with a warning when the store was made."""
-    return [f"{w['code']}: {w['text']}" for r in stored for w in r.facts.get("warnings", [])]
+    return [f"{w['code']}: {w['text']}" for r in ledger.records(path) for w in r.facts.get("warnings", [])]
 
 
 def _settings(settings: Mapping) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from qsdask.analysis.clusters import largest_clusters, neighbour_pairs
+from qsdask.analysis.counts import in_length
 from qsdask.analysis.slab import cut_slab, join
 from qsdask.engine.reading import read_box
 from qsdask.files.taken import refuse_taken
@@ -18,7 +19,8 @@ from qsdask.learn import Model
 from qsdask.learn.validity import WARNED_ABOVE
 from qsdask.schema import group_at
 from qsdask.settings.defaults import HARD_BELOW, SOFT_ABOVE
-from qsdask.store.reader import Arrays
+from qsdask.stages.predict import has_outside
+from qsdask.store.reader import Arrays, StoreReader
 
 __all__ = ["slice_of", "soft_spots", "write_softness"]
 
@@ -57,6 +59,8 @@ def soft_spots(root: Arrays, model: Model, name: str, step: int = 0) -> dict[str
     group = group_at(step, f"softness/{name}")
     n_atom = root["atoms/id"].shape[0]
     soft = np.zeros(n_atom, dtype=bool)
+    # Softness of earlier versions does not tell it.
+    judged = not isinstance(root, StoreReader) or has_outside(root.path, group)
     n, total, square, n_hard, n_outside, n_judged = 0, 0, 0, 0, 0, 0
     for rows in _chunks(root):
         qs = root[f"{group}/qs"][rows]
@@ -66,7 +70,7 @@ def soft_spots(root: Arrays, model: Model, name: str, step: int = 0) -> dict[str
         square += int((whole.astype(object) ** 2).sum()) if len(whole) else 0
         n_hard += int((known < HARD_BELOW).sum())
         soft[rows] = qs > SOFT_ABOVE
-        distance = root[f"{group}/outside"][rows]
+        distance = root[f"{group}/outside"][rows] if judged else np.full(len(qs), np.nan)
         n_outside += int((distance > 1.0).sum())
         n_judged += int((~np.isnan(distance)).sum())
     mean = total * _QUANTUM / n if n else float("nan")
@@ -118,12 +122,12 @@ def slice_of(root: Arrays, name: str, step: int = 0, *, axis: str = "y", thickne
     axis : {"x", "y", "z"}
         Normal of the slice.
     thickness : float
-        Unit: angstrom.
+        Unit: that of the lengths of the store.
 
     Returns
     -------
     xarray.Dataset
-        Of `qsdask.analysis.slab.cut_slab`, without D2min.
+        Of `qsdask.analysis.slab.join`, without D2min.
     """
     box, radius = read_box(root, step), root["atoms/radius"][:]
     group = group_at(step, f"softness/{name}")
@@ -132,7 +136,7 @@ def slice_of(root: Arrays, name: str, step: int = 0, *, axis: str = "y", thickne
         qs, of = root[f"{group}/qs"][rows], radius[root["atoms/species"][rows]]
         place = (root["frames/position"][step, rows], box.cell, box.origin, box.periodic)
         parts.append(cut_slab(*place, qs, np.full_like(qs, np.nan), of, axis=axis, thickness=thickness))
-    return join(parts)
+    return in_length(join(parts), root.length)
 
 
 def write_softness(root: Arrays, name: str, out: str | Path, step: int = 0, *, overwrite: bool = False) -> Path:

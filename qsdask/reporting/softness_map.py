@@ -7,7 +7,8 @@ import xarray as xr
 from matplotlib.collections import EllipseCollection
 from matplotlib.figure import Figure
 
-from qsdask.reporting.style import SOFTNESS, panel, styled
+from qsdask.reporting.style import SOFTNESS, length_of, panel, styled
+from qsdask.units import renamed, symbol
 
 __all__ = ["softness_map"]
 
@@ -26,7 +27,8 @@ def softness_map(slab: xr.Dataset) -> Figure:
     Figure
     """
     u, v, qs = (slab[name].values for name in ("u", "v", "qs"))
-    plane = slab["plane_cell"].values
+    plane, length = slab["plane_cell"].values, length_of(slab)
+    sign = symbol(length)
     corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]]) @ plane
     low = np.minimum(corners.min(axis=0), [u.min(initial=0.0), v.min(initial=0.0)])
     high = np.maximum(corners.max(axis=0), [u.max(initial=1.0), v.max(initial=1.0)])
@@ -56,10 +58,10 @@ def softness_map(slab: xr.Dataset) -> Figure:
     axes.set_xlim(low[0] - 2.0, high[0] + 2.0)
     axes.set_ylim(low[1] - 2.0, high[1] + 2.0)
     axes.set_aspect("equal")
-    axes.set_xlabel(f"{slab.attrs['u_axis']} (Å)")
-    axes.set_ylabel(f"{slab.attrs['v_axis']} (Å)")
-    axes.set_title(
-        f"slice of {slab.attrs['thickness_angstrom']:g} Å through the middle, normal to {slab.attrs['normal_axis']}"
-    )
+    axes.set_xlabel(f"{slab.attrs['u_axis']} ({sign})")
+    axes.set_ylabel(f"{slab.attrs['v_axis']} ({sign})")
+    thickness, centre = (slab.attrs[renamed(f"{name}_angstrom", length)] for name in ("thickness", "centre"))
+    where = "through the middle" if np.isnan(centre) else f"{centre:g} {sign} above the lower face"
+    axes.set_title(f"slice of {thickness:g} {sign} {where}, normal to {slab.attrs['normal_axis']}")
     figure.colorbar(drawn, ax=axes, label=SOFTNESS, shrink=0.9)
     return figure

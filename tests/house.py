@@ -48,7 +48,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "care": (ENGINE | {"formats", "intake", "stages", "care"}, {"numpy", "zarr"}),
     "views": (
         ENGINE | {"formats", "learn", "analysis", "simulation", "reporting", "stages", "study", "views"},
-        {"numpy", "xarray"},
+        {"numpy", "xarray", "matplotlib", "pandas"},
     ),
     "jobs": (
         ENGINE

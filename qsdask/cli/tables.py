@@ -16,7 +16,7 @@ from qsdask.quantity import medium_range
 from qsdask.settings import FeatureSettings, first_line, validated
 from qsdask.settings.defaults import HARD_BELOW, SOFT_ABOVE
 from qsdask.stages.features import quantity_of, set_names
-from qsdask.views.info import surface_text
+from qsdask.views.info import state_of, surface_text
 
 if TYPE_CHECKING:
     from qsdask.care.check import Findings
@@ -84,12 +84,7 @@ def print_info(found: Mapping) -> None:
         ]
         print_table(found["store"], ("", ""), rows)
     stages = [
-        (
-            s["stage"],
-            "complete" if s["complete"] else f"{s['done']} of {s['tasks']} tasks{to_replace}",
-            size(s["bytes"]),
-            _settings(s["settings"]),
-        )
+        (s["stage"], state_of(s) + to_replace * (not s["complete"]), size(s["bytes"]), _settings(s["settings"]))
         for kind, to_replace in (("stages", ""), ("overwriting", ", to replace it"))
         for s in found[kind]
     ]

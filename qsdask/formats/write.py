@@ -119,9 +119,11 @@ def writer_for(path: str | os.PathLike) -> Callable[..., Writer]:
     if pack:
         ending = os.path.splitext(plain)[1]
     if ending not in _WRITERS or (pack and ending == ".parquet"):
-        packed = "a parquet file is packed already, " * (ending == ".parquet")
+        name = os.path.basename(os.fspath(path))
         raise UsageError(
-            f"{packed}cannot tell the format from the ending of {os.path.basename(os.fspath(path))!r}",
+            f"{name}: a parquet file is packed already"
+            if ending == ".parquet"
+            else f"cannot tell the format from the ending of {name!r}",
             code="E-FORMAT",
             file=path,
             hint=f"name it {ENDINGS}",

@@ -34,7 +34,7 @@ _WHERE = {
     "info": "qsdask.views.info",
     "ingest": "qsdask.stages.ingest",
     "migrate": "qsdask.care.migrate",
-    "open_store": "qsdask.store.open",
+    "open_store": "qsdask.views.accessor",
     "plan": "qsdask.jobs.plan",
     "predict": "qsdask.stages.predict",
     "quickstart": "qsdask.jobs.quickstart",

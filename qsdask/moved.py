@@ -28,6 +28,7 @@ MOVED = {
     "qsdask.engine.stage": "qsdask.engine.where",
     "qsdask.engine.run": "qsdask.engine.tasks",
     "qsdask.engine.plan": "qsdask.engine.cost",
+    "qsdask.store.accessor": "qsdask.views.accessor",
     "qsdask.store.lock": "qsdask.files.lock",
 }
 

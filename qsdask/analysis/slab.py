@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter
 from qsdask.analysis.counts import described
 from qsdask.errors import UsageError
 
-__all__ = ["cut_slab", "finalise", "join", "slab_mask"]
+__all__ = ["cut_slab", "face_height", "finalise", "join", "slab_mask"]
 
 _AXES = {"x": 0, "y": 1, "z": 2, "a": 0, "b": 1, "c": 2}
 
@@ -47,6 +47,25 @@ def _offset(position, cell, origin, periodic, axis, centre):
     if periodic[axis]:
         distance = distance - np.rint(distance)
     return distance * height, height
+
+
+def face_height(coordinate: float, cell: np.ndarray, origin: np.ndarray, axis: int | str) -> float:
+    """Height above the lower face of the cell of a plane that is named by its coordinate.
+
+    Parameters
+    ----------
+    coordinate : float
+        Of the plane along the normal of the faces, counted as positions are: in an orthogonal box its x, y or z. Unit: angstrom.
+    cell, origin, axis
+        As in `slab_mask`.
+
+    Returns
+    -------
+    float
+        ``centre`` of `slab_mask`. Unit: angstrom.
+    """
+    normal = np.linalg.inv(cell)[:, axis_number(axis)]
+    return float(coordinate - np.asarray(origin) @ normal / np.linalg.norm(normal))
 
 
 def slab_mask(
@@ -161,6 +180,7 @@ def cut_slab(
             "v_axis": "xyz"[second],
             "normal_axis": "xyz"[axis],
             "thickness_angstrom": float(thickness),
+            "centre_angstrom": float("nan") if centre is None else float(centre),
             "strain": float(strain),
             "threshold_angstrom2": float(threshold),
         },

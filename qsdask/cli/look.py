@@ -127,7 +127,7 @@ def compare(stores, model, out, png, as_json, run) -> None:
     for place in filter(None, (out, png)):
         refuse_taken(Path(place), overwrite=run.overwrite)
     # First: it refuses glasses of other atoms.
-    written = [write_change(*stores, out, model=model, overwrite=run.overwrite)] if out else []
+    written = [write_change(stores[0], stores[1], out, model=model, overwrite=run.overwrite)] if out else []
     found = qsdask.compare(stores, model=model, run=run)
     if png:
         written.append(write_picture(found, png, overwrite=run.overwrite))
@@ -161,35 +161,40 @@ def glasses(folder, as_json) -> None:
 
 @cli.command(context_settings=CONTEXT)
 @click.argument("store")
-@click.option("--out", help=".extxyz, .xyz, .dump or .lammpstrj.")
+@click.option(
+    "--out", help=".extxyz, .xyz, .dump, .lammpstrj or .csv, with .gz, .zst or .bz2 behind it packed; .parquet."
+)
 @which_frames
 @click.option(
-    "--columns", default="", help="Comma-separated: qs, qs_std, d2min, valid, cell_volume, or feature columns."
+    "--columns",
+    default="",
+    help="Comma-separated, in any case: qs, qs_std, d2min, valid, cell_volume, or feature columns.",
 )
 @click.option("--model", help="Name of the softness, when there are several.")
 @click.option("--list", "listed", is_flag=True, help="Print the columns that there are, and stop.")
 @click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
 def export(store, out, step, strain, columns, model, listed, overwrite) -> None:
-    """Write one frame with chosen columns for OVITO and others.
+    """Write frames with chosen columns for OVITO, pandas and others; several frames are one trajectory or table.
 
     \b
     qsdask export glass7.zarr --frame 32 --columns qs,d2min --out glass7.extxyz
     qsdask export glass7.zarr --strain 0.04 --out glass7.dump
+    qsdask export glass7.zarr --frame all --columns qs,d2min --out glass7.dump.gz
+    qsdask export glass7.zarr --frame 0,32 --columns qs --out glass7.parquet
     qsdask export glass7.zarr --list
     """
     from qsdask.views.export import exportable
 
     model = None if model is None else name_of_model(model)
-    step, *more = steps_of(store, step, strain)
-    if more:
-        raise UsageError("a file holds one frame: name one", code="E-STEP")
+    steps = steps_of(store, step, strain)
     if listed:
-        click.echo("\n".join(exportable(store, step=step, model=model)))
+        names = [exportable(store, step=k, model=model) for k in steps]
+        click.echo("\n".join(name for name in names[0] if all(name in of for of in names)))
         return
     if out is None:
         raise click.MissingParameter(param_type="option", param_hint="'--out'")
     names = [c.strip() for c in columns.split(",") if c.strip()]
-    made = qsdask.export(store, out, step=step, columns=names, model=model, overwrite=overwrite)
+    made = qsdask.export(store, out, step=steps, columns=names, model=model, overwrite=overwrite)
     click.echo(f"{made}: written.")
 
 

@@ -94,7 +94,7 @@ def which_frames(command: Callable) -> Callable:
             "--step",
             "step",
             default="0",
-            help="Frames, joined by commas; negative numbers count from the end (default 0, the undeformed glass).",
+            help="Frames, joined by commas, or all; negative numbers count from the end (default 0, the undeformed glass).",
         ),
     ):
         command = option(command)
@@ -113,9 +113,9 @@ def steps_of(store: str, step: str, strain: float | None) -> list[int]:
         warn(label_note(Path(store), {"strain": strain}))
         return [near]
     try:
-        asked = [int(text) for text in step.split(",")]
+        asked = "all" if step.strip().lower() == "all" else [int(text) for text in step.split(",")]
     except ValueError:
-        raise UsageError(f"expected frames such as '32,40', got {step!r}", code="E-STEP") from None
+        raise UsageError(f"expected frames such as '32,40', or 'all', got {step!r}", code="E-STEP") from None
     return chosen_steps(Path(store), asked)
 
 

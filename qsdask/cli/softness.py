@@ -25,7 +25,7 @@ _ASKED = ("species", "boundary", "radius", "strain_step", "strain_file", "loadin
 @click.option("--frame", type=int, help="Frame (default: the first); negative numbers count from the end.")
 @click.option("--strain", type=float, help="Frame in which this strain is first passed.")
 @click.option("--accept-outside", is_flag=True, help="Take numbers also for glasses that the model does not know.")
-@click.option("--out", help="Atoms with qs, qs_std and outside: .extxyz, .dump, ...")
+@click.option("--out", help="Atoms with qs, qs_std and outside: .extxyz, .dump, .csv, also .gz or .zst; .parquet.")
 @click.option("--png", help="Picture of a slice, coloured by softness.")
 @click.option("--html", help="Page about the glass.")
 @click.option("--store", help="Keep the store of the glass here.")

@@ -16,7 +16,7 @@ from qsdask.quantity import medium_range
 from qsdask.settings import FeatureSettings, first_line, validated
 from qsdask.settings.defaults import HARD_BELOW, SOFT_ABOVE
 from qsdask.stages.features import quantity_of, set_names
-from qsdask.views.info import surface_text
+from qsdask.views.info import state_of, surface_text
 
 if TYPE_CHECKING:
     from qsdask.care.check import Findings
@@ -85,12 +85,7 @@ def print_info(found: Mapping) -> None:
         ]
         print_table(found["store"], ("", ""), rows)
     stages = [
-        (
-            s["stage"],
-            "complete" if s["complete"] else f"{s['done']} of {s['tasks']} tasks{to_replace}",
-            size(s["bytes"]),
-            _settings(s["settings"]),
-        )
+        (s["stage"], state_of(s) + to_replace * (not s["complete"]), size(s["bytes"]), _settings(s["settings"]))
         for kind, to_replace in (("stages", ""), ("overwriting", ", to replace it"))
         for s in found[kind]
     ]
@@ -288,8 +283,8 @@ def print_comparison(found: xr.Dataset) -> None:
         shares = (f"{glass[f'fraction_{part}'].item():.1%}" for part in ("hard", "soft"))
         apart = (f"{value:.4f} ± {error:.4f}", f"{chance:.4f}") if k else (None, None)
         rows.append((Path(name).name, glass["n_usable"].item(), *(f"{x:.3f}" for x in known), *shares, *apart))
-    heads = ("glass", "atoms", "mean", "std", "hard", "soft", "distance", "chance")
-    print_table(f"softness by {Path(found.attrs['model']).name}", heads, rows)
+    columns = ("glass", "atoms", "mean", "std", "hard", "soft", "distance", "chance")
+    print_table(f"softness by {Path(found.attrs['model']).name}", columns, rows)
     _legend(
         f"hard: QS < {found.attrs['hard_below']:g}; soft: QS > {found.attrs['soft_above']:g}. distance: how far QS is shifted on "
         "average from the first glass (1-Wasserstein), with its standard error; chance: 95 % of random divisions are below it."

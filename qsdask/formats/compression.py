@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import zstandard
 from isal import igzip, isal_zlib
 
-__all__ = ["CONTAINERS", "DAMAGE_CODES", "LINES_PER_BYTE", "PLAIN", "Container"]
+__all__ = ["CONTAINERS", "DAMAGE_CODES", "LINES_PER_BYTE", "PACKERS", "PLAIN", "Container"]
 
 #: Lines of atoms that a packed byte can hold at most. Measured with a million lines each: a glass takes 11 bytes a line
 #: (bzip2), a perfect crystal in order 1.0 (zstd at its highest level), lines that differ in nothing but their ids
@@ -159,3 +159,11 @@ PLAIN = Container("plain", (b"",), _plain, (), "cat")
 
 #: Codes of the errors after which no more of a file can be read.
 DAMAGE_CODES = frozenset(container.code for container in CONTAINERS if container.damage)
+
+#: How files with these endings are packed while they are written: from an open file to one that takes the text. No name and no
+#: time are kept, so that the same text gives the same bytes.
+PACKERS: dict[str, Callable] = {
+    ".gz": lambda file: igzip.IGzipFile("", "wb", fileobj=file, mtime=0),
+    ".zst": lambda file: zstandard.ZstdCompressor(write_checksum=True).stream_writer(file, closefd=False),
+    ".bz2": lambda file: bz2.BZ2File(file, "wb"),
+}

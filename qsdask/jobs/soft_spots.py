@@ -15,6 +15,7 @@ from qsdask.errors import BadDataError, UsageError
 from qsdask.formats.continuity import continued_cells
 from qsdask.formats.reference import open_run, undeformed
 from qsdask.formats.trajectory import Trajectory
+from qsdask.formats.write import writer_for
 from qsdask.intake.arrangement import arranged, held
 from qsdask.intake.loading import loading_of
 from qsdask.jobs.applied import features_of, shells_of
@@ -89,6 +90,8 @@ def softness_of_files(
         See `qsdask.views.soft_spots.soft_spots`; with ``model``, ``frame``, ``warnings``, and the files that were ``written``.
     """
     run = run or Run()
+    if out:
+        writer_for(out)
     found = loaded(str(model))
     source = open_run(files, boundary=ingesting.boundary, units=ingesting.units, **reading.arguments())
     asked = Asked(found, name_of_model(Path(model)), model, _step(source, ingesting, frame, strain), accept_outside)

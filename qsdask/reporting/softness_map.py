@@ -28,7 +28,8 @@ def softness_map(slab: xr.Dataset) -> Figure:
     Figure
     """
     u, v, qs = (slab[name].values for name in ("u", "v", "qs"))
-    plane = slab["plane_cell"].values
+    plane, length = slab["plane_cell"].values, length_of(slab)
+    sign = symbol(length)
     corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]]) @ plane
     low = np.minimum(corners.min(axis=0), [u.min(initial=0.0), v.min(initial=0.0)])
     high = np.maximum(corners.max(axis=0), [u.max(initial=1.0), v.max(initial=1.0)])
@@ -59,10 +60,10 @@ def softness_map(slab: xr.Dataset) -> Figure:
     axes.set_xlim(low[0] - margin, high[0] + margin)
     axes.set_ylim(low[1] - margin, high[1] + margin)
     axes.set_aspect("equal")
-    length = length_of(slab)
-    unit, thickness = symbol(length), slab.attrs[renamed("thickness_angstrom", length)]
-    axes.set_xlabel(f"{slab.attrs['u_axis']} ({unit})")
-    axes.set_ylabel(f"{slab.attrs['v_axis']} ({unit})")
-    axes.set_title(f"slice of {thickness:g} {unit} through the middle, normal to {slab.attrs['normal_axis']}")
+    axes.set_xlabel(f"{slab.attrs['u_axis']} ({sign})")
+    axes.set_ylabel(f"{slab.attrs['v_axis']} ({sign})")
+    thickness, centre = (slab.attrs[renamed(f"{name}_angstrom", length)] for name in ("thickness", "centre"))
+    where = "through the middle" if np.isnan(centre) else f"at {centre:.4g} {sign} above the lower face"
+    axes.set_title(f"slice of {thickness:g} {sign} {where}, normal to {slab.attrs['normal_axis']}")
     figure.colorbar(drawn, ax=axes, label=SOFTNESS, shrink=0.9)
     return figure

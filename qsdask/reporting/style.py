@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from io import BytesIO
 
 import numpy as np
 import xarray as xr
@@ -21,6 +22,7 @@ __all__ = [
     "STRAIN",
     "STYLE",
     "VERMILLION",
+    "ShownFigure",
     "at_strain",
     "clean",
     "interval",
@@ -71,8 +73,17 @@ def styled(draw):
     return drawn
 
 
+class ShownFigure(Figure):
+    """A figure that notebooks show, whether pyplot was imported or not."""
+
+    def _repr_png_(self) -> bytes:
+        file = BytesIO()
+        self.savefig(file, format="png", dpi=self.dpi)
+        return file.getvalue()
+
+
 def panel(width: float = 5.2, height: float = 3.7):
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = ShownFigure(figsize=(width, height), layout="constrained")
     return figure, figure.add_subplot()
 
 

@@ -15,14 +15,14 @@ from qsdask.store.reader import StoreReader
 __all__ = ["chosen_steps", "label_note", "label_step", "step_near"]
 
 
-def chosen_steps(path: Path, step: int | Sequence[int]) -> list[int]:
+def chosen_steps(path: Path, step: int | Sequence[int] | str) -> list[int]:
     """Steps asked for, as they stand in the store.
 
     Parameters
     ----------
     path : Path
         Root of the store.
-    step : int or sequence of int
+    step : int, sequence of int, or "all"
         Negative numbers count from the end.
 
     Returns
@@ -38,6 +38,10 @@ def chosen_steps(path: Path, step: int | Sequence[int]) -> list[int]:
         When the store is missing or incomplete.
     """
     strain = _strain(path)
+    if isinstance(step, str):
+        if step != "all":
+            raise UsageError(f"expected frames such as 32, [32, 40] or 'all', got {step!r}", code="E-STEP", file=path)
+        return list(range(len(strain)))
     asked = [step] if isinstance(step, int | np.integer) else list(step)
     for k in asked:
         if not -len(strain) <= k < len(strain):

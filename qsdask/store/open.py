@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from qsdask.store import accessor as _accessor  # noqa: F401  registers `.qs`
 from qsdask.store.described import check_array, check_group, registered
 from qsdask.store.lineage import refuse_other_inputs
 from qsdask.store.manifest import metadata_keys
@@ -36,8 +35,10 @@ def open_store(path: str | Path, *, partial: bool = False) -> xr.DataTree:
         Groups ``/atoms``, ``/frames``, ``/domains``, ``/shells/*``, ``/features/*``, ``/response/*``,
         ``/softness/*``, and of deformed frames ``/steps/<step>/shells/*``, ``/steps/<step>/features/*``,
         ``/steps/<step>/softness/*``, as far as they are complete, chunked as stored (Dask arrays). Closing the tree closes the files.
-        ``tree.qs`` answers what people ask first. ``to_netcdf``, ``to_zarr``, ``isel``, ``xarray.concat`` and pickling work: texts
-        have one length, and attributes are numbers, texts or lists; ``qsdask``, how a stage was computed, is JSON.
+        Whatever has the dimension ``atom`` has the coordinates ``id`` and ``element``; ``set_xindex("id")`` makes ``sel(id=9)`` work.
+        ``tree.qs`` answers what people ask first (`qsdask.views.accessor`). ``to_netcdf``, ``to_zarr``, ``isel``,
+        ``xarray.concat`` and pickling work: texts have one length, and attributes are numbers, texts or lists; ``qsdask``, how a
+        stage was computed, is JSON.
 
     Raises
     ------
@@ -73,7 +74,31 @@ def open_store(path: str | Path, *, partial: bool = False) -> xr.DataTree:
     # name in Dask's graphs, and what is computed together is then that of either.
     tree = xr.open_datatree(store, engine="zarr", chunks={}, consolidated=not partial)  # type: ignore[arg-type]
     groups = {node.path: _plain(node.to_dataset(inherit=False)) for node in tree.subtree}
-    return xr.DataTree.from_dict({name: group for name, group in groups.items() if not name.startswith("/ledger")})
+    open_groups = {name: group for name, group in groups.items() if not name.startswith("/ledger")}
+    whose = _identity(open_groups.get("/atoms", xr.Dataset()))
+    made = {
+        name: group.assign_coords({k: v for k, v in whose.items() if "atom" in group.dims})
+        for name, group in open_groups.items()
+    }
+    made["/"].encoding["source"] = str(root)
+    return xr.DataTree.from_dict(made)
+
+
+def _identity(atoms: xr.Dataset) -> dict[str, xr.Variable]:
+    """Coordinates that say which atom a row is, as far as they are stored; lazy."""
+    found = {}
+    if "id" in atoms:
+        found["id"] = atoms["id"].variable
+    if "species" in atoms and "species_name" in atoms:
+        names, species = atoms["species_name"].values, atoms["species"].variable
+        code = species.data
+        element = code.map_blocks(_named, names=names, dtype=names.dtype) if species.chunks else _named(code, names)
+        found["element"] = xr.Variable("atom", element, {"units": "1", "long_name": "chemical symbol of the atom"})
+    return found
+
+
+def _named(code: np.ndarray, names: np.ndarray) -> np.ndarray:
+    return names[code]
 
 
 def _plain(group: xr.Dataset) -> xr.Dataset:

@@ -65,7 +65,7 @@ def change_of_softness(first: str | Path, second: str | Path, *, model: str | Pa
             hint="use a computer with more memory",
         )
     ids = [root["atoms/id"][:] for root in roots]
-    common, at_first, at_second = np.intersect1d(*ids, assume_unique=True, return_indices=True)
+    common, at_first, at_second = np.intersect1d(ids[0], ids[1], assume_unique=True, return_indices=True)
     before, after = (
         root[f"{group}/qs"][:][at] for root, group, at in zip(roots, groups, (at_first, at_second), strict=True)
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from qsdask.store.reader import StoreReader
 from qsdask.store.record import read
 from qsdask.units import ANGSTROM, SIGMA, renamed
 
-__all__ = ["info", "specimen_of", "surface_text", "warnings_of"]
+__all__ = ["contents", "info", "specimen_of", "state_of", "surface_text", "warnings_of"]
 
 
 def info(store: str | Path) -> dict:
@@ -47,6 +48,26 @@ def info(store: str | Path) -> dict:
     specimen = specimen_of(path) if any(s["stage"] == "ingest" and s["complete"] for s in stages) else {}
     found = {"store": str(path), "format": schema.FORMAT_VERSION, "specimen": specimen, "stages": stages}
     return {**found, "overwriting": overwriting}
+
+
+def state_of(stage: Mapping[str, Any]) -> str:
+    """Whether a stage of `info` is complete, for people."""
+    return "complete" if stage["complete"] else f"{stage['done']} of {stage['tasks']} tasks"
+
+
+def contents(store: str | Path) -> tuple[str, tuple[str, ...], list[tuple[str, ...]]]:
+    """What is in a store, complete or not: a title, heads and rows of a table of its stages, for people."""
+    found = info(store)
+    title, specimen = str(found["store"]), found["specimen"]
+    if specimen:
+        shares = ", ".join(f"{name} {share:.1%}" for name, share in specimen["species"].items())
+        low, high = specimen["strain"]
+        title += f": {specimen['atoms']:,} atoms ({shares}), {specimen['steps']} frames, strain {low:g} to {high:g}"
+    rows: list[tuple[str, ...]] = [
+        (str(s["stage"]), state_of(s), ", ".join(f"/{group}" for group in s["groups"]))
+        for s in found["stages"] + found["overwriting"]
+    ]
+    return title, ("stage", "state", "groups"), rows
 
 
 def _described(root: Path, record: Record) -> dict:

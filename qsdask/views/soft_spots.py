@@ -13,14 +13,14 @@ from qsdask.analysis.clusters import largest_clusters, neighbour_pairs
 from qsdask.analysis.counts import in_length
 from qsdask.analysis.slab import cut_slab, join
 from qsdask.engine.reading import read_box
-from qsdask.files.taken import refuse_taken
-from qsdask.formats.write import open_writer
 from qsdask.learn import Model
 from qsdask.learn.validity import WARNED_ABOVE
 from qsdask.schema import group_at
 from qsdask.settings.defaults import HARD_BELOW, SOFT_ABOVE
 from qsdask.stages.predict import has_outside
 from qsdask.store.reader import Arrays, StoreReader
+from qsdask.views.columns import Column
+from qsdask.views.export import write_frames
 
 __all__ = ["slice_of", "soft_spots", "write_softness"]
 
@@ -156,27 +156,9 @@ def write_softness(root: Arrays, name: str, out: str | Path, step: int = 0, *, o
     Path
         The file, with the columns ``qs``, ``qs_std`` and ``outside``.
     """
-    refuse_taken(Path(out), overwrite=overwrite)
-    group, box = group_at(step, f"softness/{name}"), read_box(root, step)
-    arrays = {column: root[f"{group}/{column}"] for column in COLUMNS}
-    with open_writer(
-        Path(out),
-        natoms=root["atoms/id"].shape[0],
-        cell=box.cell,
-        origin=box.origin,
-        periodic=box.periodic,
-        species=root.names("atoms/species_name"),
-        columns={column: array.dtype for column, array in arrays.items()},
-        timestep=int(root["frames/timestep"][step]),
-    ) as writer:
-        for rows in _chunks(root):
-            writer.write(
-                root["atoms/id"][rows],
-                root["atoms/species"][rows],
-                root["frames/position"][step, rows],
-                {column: array[rows] for column, array in arrays.items()},
-            )
-    return Path(out)
+    group = group_at(step, f"softness/{name}")
+    columns = {column: Column(f"{group}/{column}", ("atom",)) for column in COLUMNS}
+    return write_frames(root, Path(out), {step: columns}, overwrite=overwrite)
 
 
 def _chunks(root: Arrays) -> Iterator[slice]:

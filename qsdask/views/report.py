@@ -93,8 +93,8 @@ def report(
     """
     path, run = Path(store), run or Run()
     if frame is None and not _has_response(path):
-        cut: dict[str, Any] = {"slice_axis": slice_axis, "slice_thickness": slice_thickness}
-        return softness_report(path, model=model, out=out, stages=stages, run=run, **cut)
+        through: dict[str, Any] = {"slice_axis": slice_axis, "slice_thickness": slice_thickness}
+        return softness_report(path, model=model, out=out, stages=stages, run=run, **through)
     refuse_other_page(out, overwrite=run.overwrite)
     found = loaded(str(model))
     refuse_defaults(validated(ReportSettings, slice_thickness=slice_thickness), StoreReader(path).length)

@@ -123,9 +123,9 @@ def test_what_comes_next_is_what_the_store_lacks(own, said):
 
 
 def test_a_model_that_is_not_there_is_answered_with_how_to_make_one(own, said):
-    status, _, error = said("predict", own / "tiny.zarr", "--model", "cuzr", "--quiet")
+    status, _, error = said("predict", own / "tiny.zarr", "--model", "mine", "--quiet")
     assert status == 66
-    assert "qsdask train STORE ... --model cuzr.qs" in error
+    assert "qsdask train STORE ... --model mine.qs" in error
 
 
 def test_a_shipped_recipe_without_its_prefix_is_answered_with_it(said, tmp_path, monkeypatch):

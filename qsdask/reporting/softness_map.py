@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
+from matplotlib import colormaps
 from matplotlib.collections import EllipseCollection
 from matplotlib.figure import Figure
 
@@ -46,12 +47,11 @@ def softness_map(slab: xr.Dataset) -> Figure:
         offsets=np.column_stack([u[order], v[order]]),
         offset_transform=axes.transData,
         array=np.ma.masked_invalid(qs[order]),
-        cmap="cividis",
+        cmap=colormaps["cividis"].with_extremes(bad="#cccccc"),
         clim=(0.0, 1.0),
         edgecolors="#00000055",
         linewidths=0.4,
     )
-    drawn.cmap.set_bad("#cccccc")
     axes.add_collection(drawn)
     outline = corners[[0, 1, 3, 2, 0]]
     axes.plot(*outline.T, color="black", linewidth=0.8)

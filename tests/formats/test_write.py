@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import gc
+
 import numpy as np
 import pytest
 
 from qsdask.errors import CannotCreateError, UsageError
 from qsdask.formats import DumpWriter, ExtxyzWriter, open_trajectory, open_writer, write_extxyz, write_lammps_dump
+from qsdask.formats.tables import CsvWriter
 
 RNG = np.random.default_rng(3)
 N = 200
@@ -81,7 +85,7 @@ def test_extxyz_header(tmp_path):
     np.testing.assert_array_equal(position, given["position"])
 
 
-@pytest.mark.parametrize("writer", [DumpWriter, ExtxyzWriter])
+@pytest.mark.parametrize("writer", [DumpWriter, ExtxyzWriter, CsvWriter])
 def test_chunks_make_the_same_file(tmp_path, writer):
     given = atoms(CELLS["triclinic"])
     names = given.pop("species_names")
@@ -114,6 +118,32 @@ def test_nothing_is_left_of_a_file_that_was_not_finished(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.dump.gz", "a.extxyz.zst", "a.dump.bz2", "a.parquet"])
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_nothing_is_left_of_frames_that_are_not_whole(tmp_path, name):
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    later = {"cell": np.eye(3), "origin": np.zeros(3), "timestep": 1, "frame": 1}
+    out = open_writer(tmp_path / name, **settings(), frame=0)
+    out.write([1, 2], np.zeros(2, int), np.zeros((2, 3)))
+    out.next_frame(**later)
+    out.write([1], np.zeros(1, int), np.zeros((1, 3)))
+    with pytest.raises(UsageError, match="E-COUNT: 1 atoms were written, 2 were announced"):
+        out.next_frame(**later | {"frame": 2})
+    with pytest.raises(UsageError, match="E-COUNT"):
+        out.close()
+    del out
+    gc.collect()
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_of_species_are_quoted_in_csv(tmp_path):
+    with open_writer(tmp_path / "a.csv", **settings() | {"species": ['a,"b"', "Zr"]}) as out:
+        out.write([1, 2], np.array([0, 1]), np.zeros((2, 3)))
+    with (tmp_path / "a.csv").open(newline="") as file:
+        assert [row[1] for row in csv.reader(file)] == ["element", 'a,"b"', "Zr"]
+
+
 @pytest.mark.parametrize("columns", [{"x": float}, {"two words": float}, {"qs": str}, {"1a": int}, {"": int}])
 def test_columns_that_cannot_be_written(tmp_path, columns):
     with pytest.raises(UsageError, match="E-COLUMN"):
@@ -136,7 +166,12 @@ def test_folder_that_is_not_there(tmp_path):
 
 
 def test_format_by_ending(tmp_path):
-    for name, writer in (("a.extxyz", ExtxyzWriter), ("a.XYZ", ExtxyzWriter), ("a.dump", DumpWriter)):
+    for name, writer in (
+        ("a.extxyz", ExtxyzWriter),
+        ("a.XYZ", ExtxyzWriter),
+        ("a.dump", DumpWriter),
+        ("a.CSV.GZ", CsvWriter),
+    ):
         out = open_writer(tmp_path / name, **settings())
         assert type(out) is writer
         out.abandon()

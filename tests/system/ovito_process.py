@@ -19,6 +19,9 @@ def prepared(request):
     """A function modifier that changes the data as a request asks: type names, boundary, lost ids."""
 
     def modify(frame, data):
+        if request.get("drop_particles"):
+            data.objects.remove(data.particles)
+            return
         particles = data.particles_
         for number, name in enumerate(request.get("type_names", ()), start=1):
             particles.particle_types_.type_by_id_(number).name = name

@@ -133,6 +133,10 @@ def test_errors_are_told_with_their_code(ovito, tiny, modifier, code):
     assert code in told["error"]
 
 
+def test_data_without_particles_is_told(ovito, tiny):
+    assert "E-SYSTEM" in ovito(tiny / "tiny.dump", drop_particles=True)[0]["error"]
+
+
 def test_ovito_is_loaded_by_its_own_module_alone():
     code = "import sys, qsdask, qsdask.system.softness; print('ovito' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"

@@ -59,6 +59,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
         BASE | {"files", "quantity", "learn", "engine", "store", "stages", "study", "care", "views", "jobs", "cli"},
         {"click", "pydantic", "rich", "xarray"},
     ),
+    "ovito": ({"settings", "system"}, {"numpy", "ovito", "traits"}),
     "__main__": ({"cli"}, set()),
     "moved": (set(), set()),
     "__init__": ({"moved"}, set()),

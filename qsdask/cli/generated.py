@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import click
 from pydantic.fields import FieldInfo
 
-from qsdask.errors import UsageError
 from qsdask.settings import Settings
 from qsdask.settings.base import AUTO, is_auto
 from qsdask.settings.describe import choices_of, short_name
+from qsdask.settings.text import pairs_of, parts_of, species_of_text
 
 __all__ = ["settings_options"]
 
@@ -82,26 +82,15 @@ def _plain(kind: object) -> object:
 
 def _split(context: click.Context, parameter: click.Parameter, value: str | None) -> list[str] | None:
     """Parts of an option that commas join."""
-    return [part.strip() for part in value.split(",")] if value else None
+    return parts_of(value) if value else None
 
 
 def _pairs(key_type: object, value_type: type) -> Callable[..., dict | list | None]:
     """Callback that reads 'a=1,b=2'; where keys may be numbers also 'x,y', of 1 and 2."""
-    numbered, example = key_type is not str, "1=Cu,2=Zr" if key_type is not str else "Cu=1.28,Zr=1.60"
 
     def read(context: click.Context, parameter: click.Parameter, value: str | None) -> dict | list | None:
         if value is None:
             return None
-        if numbered and "=" not in value:
-            return _split(context, parameter, value)
-        try:
-            parts = [part.split("=") for part in value.split(",") if part.strip()]
-            pairs = [(key.strip(), value_type(text.strip())) for key, text in parts]
-        except ValueError:
-            raise UsageError(f"expected pairs such as {example!r}, got {value!r}", code="E-SETTING") from None
-        keys = [key for key, _ in pairs]
-        if twice := sorted({key for key in keys if keys.count(key) > 1}):
-            raise UsageError(f"{', '.join(twice)} stands twice in {value!r}", code="E-SETTING")
-        return dict(pairs)
+        return species_of_text(value) if key_type is not str else pairs_of(value, value_type, "Cu=1.28,Zr=1.60")
 
     return read

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +27,7 @@ def describe(
     system: Any,
     set: str = "interstice",
     *,
-    species: Mapping[int | str, str] | None = None,
+    species: Mapping[int | str, str] | Sequence[str] | None = None,
     radius: Mapping[str, float] | None = None,
     boundary: str | None = None,
     frame: int = 0,
@@ -42,8 +42,8 @@ def describe(
         or the path of a file. Lengths in angstrom.
     set : str
         Name of one feature set.
-    species : mapping of int or str to str, optional
-        Element of each atom type, where the system has types only, or of names that are no elements.
+    species : mapping of int or str to str, or sequence of str, optional
+        Element of each atom type, where the system has types only, or of names that are no elements; a sequence is of types 1, 2, ...
     radius : mapping of str to float, optional
         Radii that replace Miracle's. Unit: angstrom.
     boundary : str, optional
@@ -95,7 +95,7 @@ def respond_pair(
     reference: Any,
     current: Any,
     *,
-    species: Mapping[int | str, str] | None = None,
+    species: Mapping[int | str, str] | Sequence[str] | None = None,
     boundary: str | None = None,
     **settings: object,
 ) -> xr.Dataset:
@@ -105,8 +105,8 @@ def respond_pair(
     ----------
     reference, current
         The undeformed and the deformed frame, as for `describe`. Atoms are matched by id; without ids by their order.
-    species : mapping of int or str to str, optional
-        Element of each atom type, where the system has types only, or of names that are no elements.
+    species : mapping of int or str to str, or sequence of str, optional
+        Element of each atom type, where the system has types only, or of names that are no elements; a sequence is of types 1, 2, ...
     boundary : str, optional
         Boundary of files that do not tell it.
     **settings
@@ -145,7 +145,10 @@ def respond_pair(
 
 
 def arrangement_of(
-    frame: Frame, label: str, species: Mapping[int | str, str] | None, radius: Mapping[str, float] | None
+    frame: Frame,
+    label: str,
+    species: Mapping[int | str, str] | Sequence[str] | None,
+    radius: Mapping[str, float] | None,
 ) -> Arrangement:
     """Rows of a frame as `qsdask.ingest` makes them with its default settings."""
     chosen = validated(IngestSettings, species=species, radius=radius)

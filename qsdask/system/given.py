@@ -177,6 +177,8 @@ def _held(atoms: Any, name: str) -> Any:
 
 
 def _of_ovito(data: Any) -> Given:
+    if data.particles is None:
+        raise UsageError("the OVITO data holds no particles", code="E-SYSTEM")
     particles, matrix = data.particles, np.asarray(data.cell[...]) if data.cell is not None else None
     named = particles.particle_types
     names = {} if named is None else {kind.id: kind.name for kind in named.types}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,7 +28,7 @@ def softness(
     system: Any,
     model: str | Path | Model = "cuzr",
     *,
-    species: Mapping[int | str, str] | None = None,
+    species: Mapping[int | str, str] | Sequence[str] | None = None,
     radius: Mapping[str, float] | None = None,
     boundary: str | None = None,
     frame: int = 0,
@@ -44,8 +44,8 @@ def softness(
         or the path of a file. Lengths in angstrom.
     model : str, Path or Model
         Model folder.
-    species : mapping of int or str to str, optional
-        Element of each atom type, where the system has types only, or of names that are no elements.
+    species : mapping of int or str to str, or sequence of str, optional
+        Element of each atom type, where the system has types only, or of names that are no elements; a sequence is of types 1, 2, ...
     radius : mapping of str to float, optional
         Radii that replace Miracle's. Unit: angstrom.
     boundary : str, optional

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import qsdask
 from qsdask.errors import BadDataError, UsageError
+from qsdask.formats.mda import vectors_of
 from qsdask.formats.opening import open_trajectory
 from qsdask.intake.arrangement import arranged, held
 from qsdask.settings import FeatureSettings, ShellSettings
@@ -107,8 +108,14 @@ def test_objects_of_other_packages(glass, stored):
     assert qsdask.describe(atoms).id.values.tolist() == atoms.arrays["id"].tolist()
 
 
-def test_a_pymatgen_structure(glass):
+#: What tilts the box of a glass, with its atoms.
+SHEARS = [np.eye(3), np.array([[1.0, 0.0, 0.0], [0.2, 1.0, 0.0], [-0.1, 0.3, 1.0]])]
+
+
+@pytest.mark.parametrize("shear", SHEARS, ids=["straight", "tilted"])
+def test_a_pymatgen_structure(glass, shear):
     _, cell, position, symbols = glass
+    cell, position = cell @ shear, position @ shear
     core = pytest.importorskip("pymatgen.core")
     structure = core.Structure(core.Lattice(cell), symbols, position, coords_are_cartesian=True)
     given = structure.cart_coords
@@ -129,6 +136,22 @@ def test_an_mdanalysis_universe_and_a_group(glass):
     wanted = qsdask.describe((edge, single, symbols)).value.values
     np.testing.assert_array_equal(qsdask.describe(universe).value.values, wanted)
     np.testing.assert_array_equal(qsdask.describe(universe.atoms).value.values, wanted)
+
+
+def test_a_tilted_mdanalysis_universe(glass):
+    _, cell, position, symbols = glass
+    cell, position = cell @ SHEARS[1], position @ SHEARS[1]
+    package = pytest.importorskip("MDAnalysis")
+    from MDAnalysis.lib.mdamath import triclinic_box
+
+    universe = package.Universe.empty(len(position), trajectory=True)
+    universe.add_TopologyAttr("elements", symbols.tolist())
+    universe.atoms.positions, universe.dimensions = position, triclinic_box(*cell)
+    vectors = vectors_of(universe.dimensions)
+    np.testing.assert_allclose(vectors, cell, atol=1e-5)
+    single = position.astype(np.float32).astype(np.float64)
+    wanted = qsdask.describe((vectors, single, symbols)).value.values
+    np.testing.assert_array_equal(qsdask.describe(universe).value.values, wanted)
 
 
 def test_no_cell_is_a_cluster_with_open_cells():

@@ -74,12 +74,8 @@ def by_block(
 
 def add(first: Mapping[int, np.ndarray], second: Mapping[int, np.ndarray]) -> dict[int, np.ndarray]:
     """Sum of two results of `by_block`; associative, commutative, exact."""
-    return {
-        block: first[block] + second[block]
-        if block in first and block in second
-        else first.get(block, second.get(block))
-        for block in {*first, *second}
-    }
+    total = {**first, **second}
+    return total | {block: first[block] + second[block] for block in first.keys() & second.keys()}
 
 
 def wasserstein(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -127,10 +123,9 @@ def distance(
     -----
     Blocks that are correlated beyond their size, or a glass of few neighbourhoods, make the error too small.
     """
-    parts = [np.stack([each[block] for block in sorted(each)]) if each else None for each in (first, second)]
-    if parts[0] is None or parts[1] is None:
+    if not (first and second):
         return Distance(np.nan, np.nan, np.nan)
-    one, two = parts
+    one, two = (np.stack([each[block] for block in sorted(each)]) for each in (first, second))
     value = float(wasserstein(one.sum(axis=0), two.sum(axis=0)))
     if min(len(one), len(two)) < 2:
         return Distance(value, np.nan, np.nan)

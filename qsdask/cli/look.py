@@ -91,7 +91,7 @@ def activation(store, model, threshold, frame, as_json, out, run) -> None:
 @settings_options(ReportSettings)
 @running
 def report(store, model, out, run, **settings) -> None:
-    """Write a self-contained HTML report.
+    """Write a self-contained HTML report: of an undeformed glass, or without a response, of its softness alone.
 
     \b
     qsdask report glass7.zarr --model cuzr.qs --out report.html
@@ -127,7 +127,7 @@ def compare(stores, model, out, png, as_json, run) -> None:
     for place in filter(None, (out, png)):
         refuse_taken(Path(place), overwrite=run.overwrite)
     # First: it refuses glasses of other atoms.
-    written = [write_change(*stores, out, model=model, overwrite=run.overwrite)] if out else []
+    written = [write_change(stores[0], stores[1], out, model=model, overwrite=run.overwrite)] if out else []
     found = qsdask.compare(stores, model=model, run=run)
     if png:
         written.append(write_picture(found, png, overwrite=run.overwrite))

@@ -224,7 +224,7 @@ class _Job:
             each.pop("out", None)
         basis = [*basis, settings]
         if not self._answers.made(f"report {name}", basis, out):
-            more = {"model": self.model, "out": out, "stages": self.rows(), "scores": scores}
+            more: dict[str, Any] = {"model": self.model, "out": out, "stages": self.rows(), "scores": scores}
             out.parent.mkdir(parents=True, exist_ok=True)
             self._do("report", lambda run: report(store, **more, **given, run=run))
             self._answers.keep(f"report {name}", basis, content_of(out))

@@ -74,10 +74,8 @@ def by_block(
 
 def add(first: Mapping[int, np.ndarray], second: Mapping[int, np.ndarray]) -> dict[int, np.ndarray]:
     """Sum of two results of `by_block`; associative, commutative, exact."""
-    total = dict(first)
-    for block, count in second.items():
-        total[block] = total[block] + count if block in total else count
-    return total
+    total = {**first, **second}
+    return total | {block: first[block] + second[block] for block in first.keys() & second.keys()}
 
 
 def wasserstein(first: np.ndarray, second: np.ndarray) -> np.ndarray:

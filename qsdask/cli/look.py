@@ -91,7 +91,7 @@ def activation(store, model, threshold, frame, as_json, out, run) -> None:
 @settings_options(ReportSettings)
 @running
 def report(store, model, out, run, **settings) -> None:
-    """Write a self-contained HTML report.
+    """Write a self-contained HTML report: of an undeformed glass, or without a response, of its softness alone.
 
     \b
     qsdask report glass7.zarr --model cuzr.qs --out report.html

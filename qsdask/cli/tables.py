@@ -302,8 +302,11 @@ def print_comparison(found: xr.Dataset) -> None:
         if glass["n_common"]
     ]
     if changed:
-        heads = ("glass", "same atoms", "mean change", "mean |change|", "became soft", "no longer soft")
-        print_table("change of QS of the atoms of the first glass", heads, changed)
+        print_table(
+            "change of QS of the atoms of the first glass",
+            ("glass", "same atoms", "mean change", "mean |change|", "became soft", "no longer soft"),
+            changed,
+        )
 
 
 def print_soft_spots(found: Mapping) -> None:

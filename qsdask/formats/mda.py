@@ -153,7 +153,7 @@ def index_universe(
             "files read through MDAnalysis do not say which boundaries are periodic",
             code="E-BOUNDARY-UNKNOWN",
             file=path,
-            hint="give the boundary, for example --boundary ppp",
+            hint="give the boundary, for example --boundary ppp, or fff where the file has no cell",
         )
     name = os.fspath(path)
     notes = [ReadWarning("W-FLOAT32", f"{name}: read through MDAnalysis: single precision, the cell at the origin")]

@@ -64,8 +64,8 @@ def change_of_softness(first: str | Path, second: str | Path, *, model: str | Pa
             file=paths[1],
             hint="use a computer with more memory",
         )
-    ids = [root["atoms/id"][:] for root in roots]
-    common, at_first, at_second = np.intersect1d(ids[0], ids[1], assume_unique=True, return_indices=True)
+    one, two = (root["atoms/id"][:] for root in roots)
+    common, at_first, at_second = np.intersect1d(one, two, assume_unique=True, return_indices=True)
     before, after = (
         root[f"{group}/qs"][:][at] for root, group, at in zip(roots, groups, (at_first, at_second), strict=True)
     )

@@ -93,8 +93,9 @@ def report(
     """
     path, run = Path(store), run or Run()
     if frame is None and not _has_response(path):
-        through: dict[str, Any] = {"slice_axis": slice_axis, "slice_thickness": slice_thickness}
-        return softness_report(path, model=model, out=out, stages=stages, run=run, **through)
+        return softness_report(
+            path, model=model, out=out, slice_axis=slice_axis, slice_thickness=slice_thickness, stages=stages, run=run
+        )
     refuse_other_page(out, overwrite=run.overwrite)
     found = loaded(str(model))
     refuse_defaults(validated(ReportSettings, slice_thickness=slice_thickness), StoreReader(path).length)
@@ -163,7 +164,11 @@ def softness_report(
     cut = slice_of(root, name, step, axis=slice_axis, thickness=chosen.slice_thickness_angstrom)
     shown = Report(
         **_about(path, about, found, model),
-        specimen={**_specimen(about, found), **({"frame": str(step)} if about["steps"] > 1 else {})},
+        specimen={
+            **_specimen(about, found),
+            **({"frame": str(step)} if about["steps"] > 1 else {}),
+            "excluded": {"without QS, or near a free surface": int(distribution["n_unusable"])},
+        },
         stages=stages,
         softness=Softness(
             distribution=distribution, slice=cut, spots=soft_spots(root, found, name, step), unit=symbol(root.length)

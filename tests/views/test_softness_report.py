@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 import numpy as np
 import pytest
 
 import qsdask
+from qsdask.analysis.counts import in_length
 from qsdask.cli import main
 from qsdask.cli.following import following
 from qsdask.errors import BadDataError
+from qsdask.reporting.softness_map import softness_map
 from qsdask.store.reader import StoreReader
 from qsdask.views.report import softness_report
+from qsdask.views.soft_spots import slice_of
 from tests.small_store import SPECIES
 
 
@@ -73,8 +77,6 @@ def test_a_question_about_deformation_is_sent_to_the_report(command, alone, tiny
 
 
 def test_frames_without_a_response_have_a_page_that_names_what_is_missing(own, tiny, tmp_path, few):
-    import shutil
-
     store = own / "tiny.zarr"
     shutil.rmtree(store / "ledger" / "response")
     text = shown(qsdask.report(store, model=own / "tiny.qs", out=tmp_path / "page.html", run=few))
@@ -91,3 +93,12 @@ def test_the_softness_of_a_deformed_frame_has_a_page(own, tmp_path, few):
     known = known[np.isfinite(known)]
     assert f"{known.mean():.3f}" in text
     assert "--columns step_qs,step_qs_std" in text
+
+
+def test_the_map_of_a_slice_names_the_unit_of_the_store(alone):
+    slab = slice_of(StoreReader(alone), "tiny", thickness=3.0)
+    for length, sign in (("angstrom", "Å"), ("sigma", "σ")):
+        axes = softness_map(in_length(slab, length)).axes[0]
+        assert axes.get_xlabel() == f"z ({sign})"
+        assert f"slice of 3 {sign}" in axes.get_title()
+        assert len(axes.collections[0].get_offsets()) == slab.sizes["atom"] > 0

@@ -81,6 +81,15 @@ def test_properties_selection_attributes_and_table(ovito, tiny, frame):
     assert "QuenchInSoftness.outside" in told["attributes"]
 
 
+def test_the_shipped_model_tells_how_far_particles_are_from_what_it_knows(ovito, golden):
+    told, found = ovito(golden / "cuzr256.dump", {"model": "cuzr", "species": "1=Cu,2=Zr"})
+    wanted = qsdask.softness(golden / "cuzr256.dump", "cuzr", species=SPECIES)
+    same(found, sorted_by_id(wanted))
+    assert np.isfinite(found["outside"]).all()
+    assert told["attributes"]["QuenchInSoftness.outside"] == (wanted.outside.values > 1).mean()
+
+
+
 @pytest.mark.parametrize(
     ("modifier", "changed"),
     [({"species": "Cu,Zr"}, {}), ({}, {"type_names": ["Cu", "Zr"]}), ({"species": "A=Cu,B=Zr"}, {"type_names": "AB"})],

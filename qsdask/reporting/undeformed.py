@@ -99,5 +99,7 @@ def _clusters(spots: Mapping[str, Any], unit: str) -> str:
         (str(k), row["size"], ", ".join(f"{x:.1f}" for x in row["centre"]))
         for k, row in enumerate(spots["clusters"], 1)
     ]
-    caption = f"The largest of {spots['n_cluster']:,} groups of soft atoms that are neighbours of one another."
+    caption = (
+        f"The largest of {spots['n_cluster']:,} groups of neighbouring soft atoms, those near free surfaces included."
+    )
     return template.table(["Cluster", "Atoms", f"Centre ({unit})"], rows, caption=caption) if rows else ""

@@ -58,7 +58,7 @@ def test_it_has_the_softness_of_predict_and_scores_where_there_was_deformation(r
     assert "Test on the held-out glass" in done["reports"]["moved"].read_text()
     before = {path: path.stat().st_mtime_ns for path in (own / "all").rglob("*") if path.is_file()}
     again = qsdask.run(recipe, folder=own / "all", run=few)
-    assert again["scores"] == done["scores"]
+    assert str(again["scores"]) == str(done["scores"])  # some are NaN
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 

@@ -86,6 +86,7 @@ def report(
     """
     path, run = Path(store), run or Run()
     refuse_other_page(out, overwrite=run.overwrite)
+    ledger.require(path, "ingest")
     found = loaded(str(model))
     refuse_defaults(validated(ReportSettings, slice_thickness=slice_thickness), StoreReader(path).length)
     with run.shared() as here:

@@ -52,14 +52,16 @@ def open_run(
         ids and the other none, or both none, unless `assume_order`), and those of `open_trajectory`.
     """
     both: dict[str, Any] = {"assume_order": assume_order, "columns": columns}
-
-    def following(flags: str | None, style: str | None = units) -> Trajectory:
-        return open_trajectory(paths, boundary=flags, units=style, on_bad=on_bad, **both, **reading)
-
     if reference is None:
-        return following(boundary)
+        return open_trajectory(paths, boundary=boundary, units=units, on_bad=on_bad, **both, **reading)
+    bad: list[QSDaskError] = []
 
-    def alone(flags: str | None, style: str | None = units) -> Trajectory:
+    def following(flags: str | None, style: str | None) -> Trajectory:
+        bad.clear()  # those of an attempt that told too little
+        on = None if on_bad is None else bad.append
+        return open_trajectory(paths, boundary=flags, units=style, on_bad=on, **both, **reading)
+
+    def alone(flags: str | None, style: str | None) -> Trajectory:
         strict = reading.get("strict", False)
         found = open_trajectory(reference, boundary=flags, units=style, strict=strict, **both)
         if len(found) != 1:
@@ -71,27 +73,56 @@ def open_run(
             )
         return found
 
-    # The one that does not tell its boundary has that of the other.
     try:
-        first = alone(boundary)
-    except BadDataError as error:
-        if error.code != "E-BOUNDARY-UNKNOWN":
-            raise
-        rest = following(boundary)
-        first = alone(" ".join(rest.frames[0].boundary))
-    else:
-        try:
-            rest = following(boundary)
-        except BadDataError as error:
-            if error.code != "E-BOUNDARY-UNKNOWN":
-                raise
-            rest = following(" ".join(first.frames[0].boundary))
-    # Nor is a unit of length told twice: cells and positions are converted where they are read.
-    if first.units and not rest.units:
-        rest = following(" ".join(rest.frames[0].boundary), first.units)
-    elif rest.units and not first.units:
-        first = alone(" ".join(first.frames[0].boundary), rest.units)
+        first, rest = _told_by_each_other((alone, following), boundary, units)
+    finally:
+        if on_bad is not None:
+            for error in bad:
+                on_bad(error)
     return _joined(first, rest, assume_order)
+
+
+_Opening = Callable[[str | None, str | None], Trajectory]
+
+
+def _told_by_each_other(
+    openings: tuple[_Opening, _Opening], boundary: str | None, units: str | None
+) -> list[Trajectory]:
+    """Both opened, each with the boundary and the units of the other where it tells none itself."""
+    found = [_unless_untold(opening, boundary, units) for opening in openings]
+    if all(isinstance(part, BadDataError) for part in found):
+        found = _by_the_units_of_one(openings, found, boundary, units)
+    for k in (0, 1, 0):
+        part, other = found[k], found[1 - k]
+        if isinstance(other, BadDataError):
+            continue
+        if isinstance(part, BadDataError):
+            flags = boundary if part.code == "E-BOX" else " ".join(other.frames[0].boundary)
+            found[k] = openings[k](flags, other.units or units)
+        elif other.units and not part.units:  # cells and positions are converted where they are read
+            found[k] = openings[k](" ".join(part.frames[0].boundary), other.units)
+    return [part for part in found if not isinstance(part, BadDataError)]
+
+
+def _unless_untold(opening: _Opening, boundary: str | None, units: str | None) -> Trajectory | BadDataError:
+    """The error, where it may be that the file tells no boundary, or no units in which its box is one."""
+    try:
+        return opening(boundary, units)
+    except BadDataError as error:
+        if error.code not in ("E-BOUNDARY-UNKNOWN", "E-BOX"):
+            raise
+        return error
+
+
+def _by_the_units_of_one(openings, errors, boundary, units):
+    """One that tells units and no boundary helps the other, which tells a boundary and no units."""
+    for k in (0, 1):
+        if errors[k].code == "E-BOUNDARY-UNKNOWN":
+            style = openings[k]("p p p", units).units
+            found = _unless_untold(openings[1 - k], boundary, style)
+            if not isinstance(found, BadDataError):
+                return [errors[0], found] if k == 0 else [found, errors[1]]
+    raise errors[0]
 
 
 def _joined(reference: Trajectory, rest: Trajectory, assume_order: bool) -> Trajectory:

@@ -97,6 +97,7 @@ def report(
             path, model=model, out=out, slice_axis=slice_axis, slice_thickness=slice_thickness, stages=stages, run=run
         )
     refuse_other_page(out, overwrite=run.overwrite)
+    ledger.require(path, "ingest")
     found = loaded(str(model))
     refuse_defaults(validated(ReportSettings, slice_thickness=slice_thickness), StoreReader(path).length)
     with run.shared() as here:

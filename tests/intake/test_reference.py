@@ -92,7 +92,7 @@ def by_id(store) -> dict[str, np.ndarray]:
         "id": tree["atoms/id"].values[order],
         "species": names[tree["atoms/species"].values[order]],
         "position": tree["frames/position"].values[:, order],
-        "d2min": tree["response/d2min/d2min"].values[:, order],
+        "d2min": tree["response/d2min/d2min"].values[:, order] if "response" in tree else None,
         "cell": tree["frames/cell"].values,
         "strain": tree["frames/strain"].values,
     }
@@ -184,6 +184,41 @@ def test_the_boundary_is_that_of_the_file_that_tells_it(run, tmp_path, few, flag
     with pytest.raises(BadDataError, match=r"(?s)E-BOUNDARY-UNKNOWN.*--boundary"):
         qsdask.ingest(late, tmp_path / "c.zarr", species=SPECIES, reference=data, run=few)
     qsdask.ingest(late, tmp_path / "c.zarr", species=SPECIES, reference=data, boundary=flags, run=few)
+
+
+def in_metres(frame: str) -> str:
+    """A frame whose lengths are in ``si`` units, which it does not say."""
+    head, bounds, columns, body = re.match(r"(?s)(.*BOX BOUNDS[^\n]*\n)(.*?)(ITEM: ATOMS[^\n]*\n)(.*)", frame).groups()
+    box = "".join(" ".join(repr(float(v) * 1e-10) for v in row.split()) + "\n" for row in bounds.splitlines())
+    return (
+        head
+        + box
+        + with_rows(columns + body, lambda rows: [[*r[:2], *(repr(float(v) * 1e-10) for v in r[2:])] for r in rows])
+    )
+
+
+@pytest.mark.parametrize("teller", ["reference", "trajectory", "data file"])
+def test_units_are_those_of_the_file_that_tells_them_and_lengths_are_converted_once(run, whole, tmp_path, few, teller):
+    """In metres a box that is taken for angstrom is none: the file that does not tell its units must not be refused for it."""
+    frames = [in_metres(frame) for frame in run]
+    if teller == "reference":
+        first = written(tmp_path / "relaxed.dump", "ITEM: UNITS\nsi\n" + frames[0])
+    elif teller == "trajectory":
+        first = written(tmp_path / "relaxed.dump", frames[0])
+        frames = ["ITEM: UNITS\nsi\n" + frame for frame in frames]
+    else:  # tells units and no boundary, the trajectory a boundary and no units
+        first = as_data(run[0], tmp_path / "relaxed.data")
+        lines = first.read_text().replace("timestep = 990000", "timestep = 990000, units = si").splitlines()
+        number = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
+        lines = [lines[0], *(number.sub(lambda v: repr(float(v[0]) * 1e-10), line) for line in lines[1:])]
+        first.write_text("\n".join(lines) + "\n")
+    rest = written(tmp_path / "run.dump", *frames[1:])
+    assert not qsdask.check(rest, reference=first, species=SPECIES).errors
+    store = qsdask.ingest(rest, tmp_path / "a.zarr", species=SPECIES, reference=first, chunk=16, run=few)
+    found, wanted = by_id(store), by_id(whole)
+    np.testing.assert_allclose(found["cell"], wanted["cell"], atol=1e-7)
+    np.testing.assert_allclose(found["position"], wanted["position"], atol=1e-6)
+    np.testing.assert_allclose(found["strain"], wanted["strain"], atol=1e-9)
 
 
 def test_contradictions_name_both_files(run, tmp_path, capsys):

@@ -89,7 +89,6 @@ def test_the_shipped_model_tells_how_far_particles_are_from_what_it_knows(ovito,
     assert told["attributes"]["QuenchInSoftness.outside"] == (wanted.outside.values > 1).mean()
 
 
-
 @pytest.mark.parametrize(
     ("modifier", "changed"),
     [({"species": "Cu,Zr"}, {}), ({}, {"type_names": ["Cu", "Zr"]}), ({"species": "A=Cu,B=Zr"}, {"type_names": "AB"})],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ from qsdask.intake.loading import loading_of
 from qsdask.jobs.applied import features_of, shells_of
 from qsdask.learn import Model, loaded
 from qsdask.learn.validity import refuse_outside
-from qsdask.names import name_of_model
+from qsdask.names import checked_name, name_of_model
 from qsdask.settings import IngestSettings, ReadingSettings, ShellSettings
 from qsdask.space.strain import first_pass
 from qsdask.stages.features import features
@@ -101,7 +101,7 @@ def softness_of_files(
         if in_memory:
             root, step, warnings = *_in_memory(source, ingesting, asked), [n.text for n in source.warnings]
         else:
-            place = Path(store) if store else Path(stack.enter_context(tempfile.TemporaryDirectory())) / "glass.zarr"
+            place = Path(store) if store else _passing(source, stack)
             root, step, warnings = _in_store(files, place, ingesting, reading, asked, run), asked.step, []
         told = soft_spots(root, found, asked.name, step)
         written = []
@@ -123,6 +123,14 @@ def softness_of_files(
         "warnings": warnings,
         "written": [str(one) for one in written],
     }
+
+
+def _passing(source: Trajectory, stack: ExitStack) -> Path:
+    """Place of a store that nobody keeps, called like the file where that can be the name of a specimen."""
+    name = Path(source.frames[0].path).name.partition(".")[0]
+    with suppress(UsageError):
+        return Path(stack.enter_context(tempfile.TemporaryDirectory())) / f"{checked_name(name, 'specimen')}.zarr"
+    return Path(stack.enter_context(tempfile.TemporaryDirectory())) / "glass.zarr"
 
 
 def _step(source: Trajectory, ingesting: IngestSettings, frame: int | None, strain: float | None) -> int:

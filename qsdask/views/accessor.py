@@ -67,7 +67,7 @@ class SoftnessAccessor:
         self,
         axis: str,
         centre: float | None = None,
-        thickness: float = 4.0,
+        thickness: float | None = None,
         *,
         frame: int = 0,
         model: str | None = None,
@@ -80,8 +80,9 @@ class SoftnessAccessor:
             Normal of the slice: x stands for the faces of the cell that b and c span, and so on.
         centre : float, optional
             Coordinate of its middle plane along that normal; the middle of the box if not given. Unit: angstrom.
-        thickness : float
-            Half-open, so that touching slices share no atom. Unit: angstrom.
+        thickness : float, optional
+            4 by default, in angstrom; where lengths are in sigma there is no default. Half-open, so that touching slices share no
+            atom.
         frame : int
             Frame of positions and D2min; negative ones count from the end. ``qs`` is that of the undeformed glass.
         model : str, optional
@@ -95,11 +96,11 @@ class SoftnessAccessor:
         Raises
         ------
         UsageError
-            ``E-AXIS``, ``E-THICKNESS``, ``E-STEP``, ``E-MODEL-NAME``.
+            ``E-AXIS``, ``E-THICKNESS``, ``E-NO-DEFAULT``, ``E-STEP``, ``E-MODEL-NAME``.
         """
-        found, box, _ = self._glass.cut(axis, centre, thickness, frame, model)
+        found, _ = self._glass.cut(axis, centre, thickness, frame, model)
         wrapped = xr.apply_ufunc(
-            box.wrap,
+            self._glass.box(frame).wrap,
             found["position"],
             input_core_dims=[["xyz"]],
             output_core_dims=[["xyz"]],

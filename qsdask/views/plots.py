@@ -28,26 +28,21 @@ class Plots:
         self,
         axis: str = "y",
         centre: float | None = None,
-        thickness: float = 4.0,
+        thickness: float | None = None,
         *,
         frame: int = 0,
         model: str | None = None,
     ) -> Figure:
         """Atoms of a slice, each as large as its radius, coloured by softness; the arguments are those of ``tree.qs.slab``."""
         model = self._glass.model(model)
-        found, box, height = self._glass.cut(axis, centre, thickness, frame, model)
+        found, where = self._glass.cut(axis, centre, thickness, frame, model)
         found = found.compute()
         cut = cut_slab(
             found["position"].values,
-            box.cell,
-            box.origin,
-            box.periodic,
-            found["qs"].values,
-            np.full(found.sizes["atom"], np.nan),
-            found["radius"].values[found["species"].values],
-            axis=axis,
-            centre=height,
-            thickness=thickness,
+            qs=found["qs"].values,
+            d2=np.full(found.sizes["atom"], np.nan),
+            radius=found["radius"].values[found["species"].values],
+            **where,
         )
         return softness_map(in_length(cut, found["position"].attrs["units"]))
 

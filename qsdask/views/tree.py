@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -11,6 +12,7 @@ from qsdask.analysis.slab import face_height, slab_mask
 from qsdask.errors import NoInputError, UsageError
 from qsdask.schema import group_at
 from qsdask.space.box import Box
+from qsdask.units import ANGSTROM
 from qsdask.views.columns import alike, columns_in, named, softness_of
 
 __all__ = ["GlassTree"]
@@ -33,29 +35,29 @@ class GlassTree:
         return xr.merge([part.drop_attrs(deep=False) for part in parts], join="exact", compat="no_conflicts")
 
     def cut(
-        self, axis: str, centre: float | None, thickness: float, frame: int, model: str | None
-    ) -> tuple[xr.Dataset, Box, float | None]:
-        """Atoms of a slice with positions as read, the box, and the height of the middle plane above the lower face."""
+        self, axis: str, centre: float | None, thickness: float | None, frame: int, model: str | None
+    ) -> tuple[xr.Dataset, dict[str, Any]]:
+        """Atoms of a slice with positions as read, and where it was cut: all that `qsdask.analysis.slab.slab_mask` takes."""
         if axis not in ("x", "y", "z"):
             raise UsageError(f"axis is {axis!r}, expected 'x', 'y' or 'z'", code="E-AXIS")
         atoms, box = self.at(frame, model), self.box(frame)
-        height = None if centre is None else face_height(centre, box.cell, box.origin, axis)
+        where = {
+            "cell": box.cell,
+            "origin": box.origin,
+            "periodic": box.periodic,
+            "axis": axis,
+            "centre": None if centre is None else face_height(centre, box.cell, box.origin, axis),
+            "thickness": _thickness(atoms["position"].attrs["units"]) if thickness is None else thickness,
+        }
         mask = xr.apply_ufunc(
             slab_mask,
             atoms["position"],
             input_core_dims=[["xyz"]],
-            kwargs={
-                "cell": box.cell,
-                "origin": box.origin,
-                "periodic": box.periodic,
-                "axis": axis,
-                "centre": height,
-                "thickness": thickness,
-            },
+            kwargs=where,
             dask="parallelized",
             output_dtypes=[bool],
         )
-        return self.where(atoms, mask), box, height
+        return self.where(atoms, mask), where
 
     def at(self, frame: int, model: str | None) -> xr.Dataset:
         """What is known of the atoms in a frame: where they are and what they did there, and their undeformed structure."""
@@ -144,3 +146,14 @@ class GlassTree:
     def where(atoms: xr.Dataset, mask: xr.DataArray) -> xr.Dataset:
         """Rows where the mask holds; the mask alone is computed, the values stay lazy."""
         return atoms.isel(atom=np.flatnonzero(mask.values))
+
+
+def _thickness(length: str) -> float:
+    """Thickness of a slice that nobody gave, which there is in angstrom only."""
+    if length != ANGSTROM:
+        raise UsageError(
+            f"lengths are in {length} here, so that there is no default for the thickness",
+            code="E-NO-DEFAULT",
+            hint="give thickness=NUMBER",
+        )
+    return 4.0

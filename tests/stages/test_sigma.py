@@ -166,6 +166,7 @@ def test_nothing_that_is_a_length_has_a_default(sigma, golden, tmp_path, few):
         (lambda: slice_through(sigma[0][1], model=sigma[1], run=few), "--slice-thickness NUMBER"),
         (lambda: qsdask.open_store(sigma[0][1]).qs.plastic(0.04), "threshold=NUMBER"),
         (lambda: qsdask.open_store(sigma[0][1]).qs.activation(), "threshold=NUMBER"),
+        (lambda: qsdask.open_store(sigma[0][1]).qs.slab("x"), "thickness=NUMBER"),
     ):
         with pytest.raises(UsageError) as error:
             call()

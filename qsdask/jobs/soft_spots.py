@@ -26,7 +26,7 @@ from qsdask.settings import IngestSettings, ReadingSettings, ShellSettings
 from qsdask.space.strain import first_pass
 from qsdask.stages.features import features
 from qsdask.stages.ingest import ingest
-from qsdask.stages.predict import predict
+from qsdask.stages.predict import counts_outside, predict
 from qsdask.stages.shells import shells
 from qsdask.store.reader import Arrays, StoreReader
 from qsdask.system.computed import add_shells, add_softness
@@ -169,10 +169,8 @@ def _in_memory(source: Trajectory, ingesting: IngestSettings, asked: Asked) -> t
     if not asked.model.definition["shells"]:
         # Clusters are of neighbours, whatever the model looks at.
         add_shells(root, ShellSettings())
-    distance = root[f"softness/{asked.name}/outside"][:]
-    refuse_outside(
-        int((distance > 1.0).sum()), int((~np.isnan(distance)).sum()), asked.name, accepted=asked.accept_outside
-    )
+    counts = counts_outside(root, f"softness/{asked.name}")
+    refuse_outside(*counts, asked.name, accepted=asked.accept_outside)
     return root, 0
 
 

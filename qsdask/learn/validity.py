@@ -17,9 +17,9 @@ __all__ = [
     "Cloud",
     "clouds_of",
     "clouds_read",
+    "count_outside",
     "outside",
     "refuse_outside",
-    "share_outside",
     "share_sampled",
 ]
 
@@ -155,10 +155,9 @@ def outside(clouds: Mapping[str, Cloud], value: np.ndarray, species: np.ndarray,
     return out
 
 
-def share_outside(distance: np.ndarray) -> float:
-    """Share of atoms beyond the rim among those whose distance is known; NaN when none is."""
-    known = distance[~np.isnan(distance)]
-    return float((known > 1.0).mean()) if len(known) else float("nan")
+def count_outside(distance: np.ndarray) -> tuple[int, int]:
+    """Atoms beyond the rim, and atoms whose distance is known."""
+    return int((distance > 1.0).sum()), int((~np.isnan(distance)).sum())
 
 
 def refuse_outside(

@@ -14,7 +14,7 @@ from qsdask.engine.where import Run
 from qsdask.errors import QSDaskError
 from qsdask.learn import Model, loaded, softness_of_atoms
 from qsdask.learn.shipped import folder_of
-from qsdask.learn.validity import refuse_outside
+from qsdask.learn.validity import count_outside, refuse_outside
 from qsdask.names import checked_name, name_of_model
 from qsdask.schema import frame_of, group_at
 from qsdask.settings import PredictSettings, validated
@@ -23,11 +23,11 @@ from qsdask.stages.steps import chosen_steps
 from qsdask.store import ledger
 from qsdask.store.ledger import Record
 from qsdask.store.place import Place
-from qsdask.store.reader import StoreReader
+from qsdask.store.reader import Arrays, StoreReader
 from qsdask.store.task_writer import StageRun
 from qsdask.store.template import create_group
 
-__all__ = ["has_outside", "plan_of", "predict"]
+__all__ = ["counts_outside", "has_outside", "plan_of", "predict"]
 
 
 def predict(
@@ -108,7 +108,7 @@ def _predict_frame(path: Path, frame: int, found: Model, model: Path, chosen: Pr
     )
 
     def conclude(target: Path) -> dict:
-        unlike = _refuse_unlike(target, group, name, chosen)
+        unlike = refuse_outside(*counts_outside(StoreReader(target), group), name, accepted=chosen.accept_outside)
         strangers = found.outside_domain(root.names("atoms/species_name"))
         told = [*([f"the model never saw {', '.join(strangers)}"] if strangers else []), *unlike]
         return {"warnings": [{"code": "W-OUT-OF-DOMAIN", "text": text} for text in told]}
@@ -195,16 +195,26 @@ def has_outside(root: Path, group: str) -> bool:
     return Place(root).exists(f"{group}/outside/zarr.json")
 
 
-def _refuse_unlike(target: Path, group: str, name: str, chosen: PredictSettings) -> list[str]:
-    """Look at how many atoms are unlike the training atoms; see `qsdask.learn.validity.refuse_outside`."""
-    if not has_outside(target, group):
-        return []
-    distance, n_outside, n_known = StoreReader(target)[f"{group}/outside"], 0, 0
-    for first in range(0, distance.shape[0], distance.chunks[0]):
-        found = distance[first : first + distance.chunks[0]]
-        n_outside += int((found > 1.0).sum())
-        n_known += int((~np.isnan(found)).sum())
-    return refuse_outside(n_outside, n_known, name, accepted=chosen.accept_outside)
+def counts_outside(root: Arrays, group: str) -> tuple[int, int]:
+    """Atoms of a frame beyond the rim of what its model knows, and atoms whose distance from that is known.
+
+    Parameters
+    ----------
+    root : Arrays
+        With the softness, as far as it is there.
+    group : str
+        Group of the softness; that of earlier versions does not tell, and counts as unknown.
+
+    Returns
+    -------
+    tuple of (int, int)
+    """
+    if isinstance(root, StoreReader) and not has_outside(root.path, group):
+        return 0, 0
+    distance = root[f"{group}/outside"]
+    starts = range(0, distance.shape[0], distance.chunks[0])
+    counts = [count_outside(distance[first : first + distance.chunks[0]]) for first in starts]
+    return sum(beyond for beyond, _ in counts), sum(known for _, known in counts)
 
 
 def _template(path: Path, group: str, target: Path) -> None:

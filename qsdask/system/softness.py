@@ -12,7 +12,7 @@ import numpy as np
 from qsdask.errors import UsageError
 from qsdask.intake.arrangement import Arrangement, held
 from qsdask.learn import Model, loaded
-from qsdask.learn.validity import refuse_outside
+from qsdask.learn.validity import count_outside, refuse_outside
 from qsdask.names import name_of_model
 from qsdask.system.computed import add_softness
 from qsdask.system.describe import arrangement_of, as_given, labelled, marks_of
@@ -107,11 +107,8 @@ def softness(
 
 def _judge(model: Model, name: str, arrangement: Arrangement, distance: np.ndarray, check: str) -> None:
     """Warn of a glass, or refuse it, that the model does not know."""
-    known = distance[~np.isnan(distance)]
     strangers = model.outside_domain(arrangement.names)
     told = [f"the model never saw {', '.join(strangers)}"] if strangers else []
-    told += refuse_outside(
-        int((known > 1.0).sum()), len(known), name, accepted=check == "ignore", strictly=check == "raise"
-    )
+    told += refuse_outside(*count_outside(distance), name, accepted=check == "ignore", strictly=check == "raise")
     for text in told if check != "ignore" else ():
         warnings.warn(f"W-OUT-OF-DOMAIN: {text}", stacklevel=3)

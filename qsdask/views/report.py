@@ -21,12 +21,13 @@ from qsdask.study.activation import activation
 from qsdask.study.distribution import softness_distribution
 from qsdask.study.evaluate import evaluate
 from qsdask.study.response import is_deformed
+from qsdask.study.rows import softness_group
 from qsdask.study.slice import slice_through
 from qsdask.study.spectrum import spectrum
 from qsdask.study.surface import margin_of
 from qsdask.units import ANGSTROM, symbol
 from qsdask.views.info import specimen_of, surface_text
-from qsdask.views.soft_spots import slice_of, soft_spots
+from qsdask.views.soft_spots import share_outside, slice_of, soft_spots, verdict
 
 __all__ = ["next_commands", "report", "softness_report"]
 
@@ -108,7 +109,7 @@ def report(
     about = specimen_of(path)
     shown = Report(
         **_about(path, about, found, model),
-        specimen={**_specimen(about, found), "excluded": scores["excluded"]},
+        specimen={**_specimen(about, found), "validity": _validity(path, model), "excluded": scores["excluded"]},
         scores=_scores(scores),
         stages=stages,
         activation=by_strain,
@@ -234,6 +235,11 @@ def _specimen(about: Mapping, found: Model) -> dict[str, object]:
         "composition": ", ".join(f"{name} {share:.2%}" for name, share in about["species"].items()),
         "free surfaces": _surfaces(about["surface"], margin_of(found.label), about["length"]),
     }
+
+
+def _validity(path: Path, model: str | Path) -> str:
+    """Whether the model knows such a glass, in words."""
+    return verdict(share_outside(StoreReader(path), softness_group(path, model)))
 
 
 def next_commands(store: Path, model: str | Path, frame: int = -1) -> list[str]:

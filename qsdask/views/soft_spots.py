@@ -17,12 +17,12 @@ from qsdask.learn import Model
 from qsdask.learn.validity import WARNED_ABOVE
 from qsdask.schema import group_at
 from qsdask.settings.defaults import HARD_BELOW, SOFT_ABOVE
-from qsdask.stages.predict import has_outside
-from qsdask.store.reader import Arrays, StoreReader
+from qsdask.stages.predict import counts_outside
+from qsdask.store.reader import Arrays
 from qsdask.views.columns import Column
 from qsdask.views.export import write_frames
 
-__all__ = ["slice_of", "soft_spots", "write_softness"]
+__all__ = ["share_outside", "slice_of", "soft_spots", "verdict", "write_softness"]
 
 #: Columns of a file with softness.
 COLUMNS = ("qs", "qs_std", "outside")
@@ -59,9 +59,7 @@ def soft_spots(root: Arrays, model: Model, name: str, step: int = 0) -> dict[str
     group = group_at(step, f"softness/{name}")
     n_atom = root["atoms/id"].shape[0]
     soft = np.zeros(n_atom, dtype=bool)
-    # Softness of earlier versions does not tell it.
-    judged = not isinstance(root, StoreReader) or has_outside(root.path, group)
-    n, total, square, n_hard, n_outside, n_judged = 0, 0, 0, 0, 0, 0
+    n, total, square, n_hard = 0, 0, 0, 0
     for rows in _chunks(root):
         qs = root[f"{group}/qs"][rows]
         known = qs[np.isfinite(qs)]
@@ -70,12 +68,9 @@ def soft_spots(root: Arrays, model: Model, name: str, step: int = 0) -> dict[str
         square += int((whole.astype(object) ** 2).sum()) if len(whole) else 0
         n_hard += int((known < HARD_BELOW).sum())
         soft[rows] = qs > SOFT_ABOVE
-        distance = root[f"{group}/outside"][rows] if judged else np.full(len(qs), np.nan)
-        n_outside += int((distance > 1.0).sum())
-        n_judged += int((~np.isnan(distance)).sum())
     mean = total * _QUANTUM / n if n else float("nan")
     spread = max(square * _QUANTUM**2 / n - mean**2, 0.0) ** 0.5 if n else float("nan")
-    share = n_outside / n_judged if n_judged else None
+    share = share_outside(root, group)
     return {
         "atoms": n_atom,
         "without": n_atom - n,
@@ -85,12 +80,19 @@ def soft_spots(root: Arrays, model: Model, name: str, step: int = 0) -> dict[str
         "soft": int(soft.sum()) / n if n else float("nan"),
         "trained": dict(model.trained),
         "outside": share,
-        "verdict": _verdict(share),
+        "verdict": verdict(share),
         **_clusters(root, soft, step),
     }
 
 
-def _verdict(share: float | None) -> str:
+def share_outside(root: Arrays, group: str) -> float | None:
+    """Share of atoms unlike the training atoms of the model; None where nobody knows."""
+    beyond, known = counts_outside(root, group)
+    return beyond / known if known else None
+
+
+def verdict(share: float | None) -> str:
+    """What to think of a glass with such a share of atoms unlike the training atoms, in words."""
     if share is None:
         return "this model does not tell how far a glass is from those that it was trained on"
     if share <= WARNED_ABOVE:

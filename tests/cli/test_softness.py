@@ -39,7 +39,7 @@ def test_a_table_a_picture_and_a_file(said, asked, tmp_path):
         "softness of 256 atoms",
         "training glasses",
         "times likelier",
-        "clusters of neighbouring soft",
+        "neighbouring soft atoms",
         "written",
     ):
         assert word in out

@@ -85,7 +85,9 @@ def open_run(
 _Opening = Callable[[str | None, str | None], Trajectory]
 
 
-def _told_by_each_other(openings: tuple[_Opening, _Opening], boundary: str | None, units: str | None) -> list[Trajectory]:
+def _told_by_each_other(
+    openings: tuple[_Opening, _Opening], boundary: str | None, units: str | None
+) -> list[Trajectory]:
     """Both opened, each with the boundary and the units of the other where it tells none itself."""
     found = [_unless_untold(opening, boundary, units) for opening in openings]
     if all(isinstance(part, BadDataError) for part in found):

@@ -7,7 +7,8 @@ import xarray as xr
 from matplotlib.collections import EllipseCollection
 from matplotlib.figure import Figure
 
-from qsdask.reporting.style import SOFTNESS, panel, styled
+from qsdask.reporting.style import SOFTNESS, length_of, panel, styled
+from qsdask.units import renamed, symbol
 
 __all__ = ["softness_map"]
 
@@ -53,13 +54,16 @@ def softness_map(slab: xr.Dataset) -> Figure:
     axes.add_collection(drawn)
     outline = corners[[0, 1, 3, 2, 0]]
     axes.plot(*outline.T, color="black", linewidth=0.8)
-    axes.set_xlim(low[0] - 2.0, high[0] + 2.0)
-    axes.set_ylim(low[1] - 2.0, high[1] + 2.0)
+    length = length_of(slab)
+    thickness = slab.attrs[renamed("thickness_angstrom", length)]
+    margin = 0.5 * thickness
+    axes.set_xlim(low[0] - margin, high[0] + margin)
+    axes.set_ylim(low[1] - margin, high[1] + margin)
     axes.set_aspect("equal")
-    axes.set_xlabel(f"{slab.attrs['u_axis']} (Å)")
-    axes.set_ylabel(f"{slab.attrs['v_axis']} (Å)")
+    axes.set_xlabel(f"{slab.attrs['u_axis']} ({symbol(length)})")
+    axes.set_ylabel(f"{slab.attrs['v_axis']} ({symbol(length)})")
     axes.set_title(
-        f"slice of {slab.attrs['thickness_angstrom']:g} Å through the middle, normal to {slab.attrs['normal_axis']}"
+        f"slice of {thickness:.3g} {symbol(length)} through the middle, normal to {slab.attrs['normal_axis']}"
     )
     figure.colorbar(drawn, ax=axes, label=SOFTNESS, shrink=0.9)
     return figure

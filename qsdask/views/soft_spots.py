@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from qsdask.analysis.clusters import largest_clusters, neighbour_pairs
+from qsdask.analysis.counts import in_length
 from qsdask.analysis.slab import cut_slab, join
 from qsdask.engine.reading import read_box
 from qsdask.files.taken import refuse_taken
@@ -19,6 +20,7 @@ from qsdask.learn.validity import WARNED_ABOVE
 from qsdask.schema import group_at
 from qsdask.settings.defaults import HARD_BELOW, SOFT_ABOVE
 from qsdask.store.reader import Arrays
+from qsdask.units import ANGSTROM, SIGMA
 
 __all__ = ["slice_of", "soft_spots", "write_softness"]
 
@@ -51,8 +53,8 @@ def soft_spots(root: Arrays, model: Model, name: str, step: int = 0) -> dict[str
     dict
         ``atoms``, ``without`` (atoms that have no softness), ``mean``, ``std``, ``hard`` and ``soft`` (shares), ``trained``
         (the same of the training glasses, with how many times likelier soft atoms are to rearrange than hard ones), ``outside``
-        (share of atoms unlike the training atoms; None for models that do not know), ``verdict``, and ``clusters`` of soft
-        atoms with ``size`` and ``centre`` (angstrom).
+        (share of atoms unlike the training atoms; None for models that do not know), ``verdict``, and ``length``
+        (unit of lengths), and ``clusters`` of soft atoms with ``size`` and ``centre``.
     """
     group = group_at(step, f"softness/{name}")
     n_atom = root["atoms/id"].shape[0]
@@ -82,6 +84,7 @@ def soft_spots(root: Arrays, model: Model, name: str, step: int = 0) -> dict[str
         "trained": dict(model.trained),
         "outside": share,
         "verdict": _verdict(share),
+        "length": root.length,
         **_clusters(root, soft, step),
     }
 
@@ -108,7 +111,7 @@ def _clusters(root: Arrays, soft: np.ndarray, step: int) -> dict[str, Any]:
     return {"n_cluster": found.attrs["n_cluster"], "clusters": [{"size": n, "centre": at} for n, at in rows_of]}
 
 
-def slice_of(root: Arrays, name: str, step: int = 0, *, axis: str = "y", thickness: float = 4.0) -> xr.Dataset:
+def slice_of(root: Arrays, name: str, step: int = 0, *, axis: str = "y", thickness: float | None = None) -> xr.Dataset:
     """Atoms of a slice through the middle with their softness.
 
     Parameters
@@ -117,8 +120,8 @@ def slice_of(root: Arrays, name: str, step: int = 0, *, axis: str = "y", thickne
         As of `soft_spots`.
     axis : {"x", "y", "z"}
         Normal of the slice.
-    thickness : float
-        Unit: angstrom.
+    thickness : float, optional
+        Unit: that of the lengths. 4 angstrom by default; in sigma as thick for these atoms, 2.5 radii of the largest.
 
     Returns
     -------
@@ -126,13 +129,15 @@ def slice_of(root: Arrays, name: str, step: int = 0, *, axis: str = "y", thickne
         Of `qsdask.analysis.slab.cut_slab`, without D2min.
     """
     box, radius = read_box(root, step), root["atoms/radius"][:]
+    if thickness is None:
+        thickness = 4.0 if root.length == ANGSTROM else 2.5 * float(radius.max())
     group = group_at(step, f"softness/{name}")
     parts = []
     for rows in _chunks(root):
         qs, of = root[f"{group}/qs"][rows], radius[root["atoms/species"][rows]]
         place = (root["frames/position"][step, rows], box.cell, box.origin, box.periodic)
         parts.append(cut_slab(*place, qs, np.full_like(qs, np.nan), of, axis=axis, thickness=thickness))
-    return join(parts)
+    return in_length(join(parts), root.length)
 
 
 def write_softness(root: Arrays, name: str, out: str | Path, step: int = 0, *, overwrite: bool = False) -> Path:
@@ -164,6 +169,7 @@ def write_softness(root: Arrays, name: str, out: str | Path, step: int = 0, *, o
         species=root.names("atoms/species_name"),
         columns={column: array.dtype for column, array in arrays.items()},
         timestep=int(root["frames/timestep"][step]),
+        units="lj" if root.length == SIGMA else None,
     ) as writer:
         for rows in _chunks(root):
             writer.write(

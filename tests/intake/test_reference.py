@@ -189,7 +189,11 @@ def in_metres(frame: str) -> str:
     """A frame whose lengths are in ``si`` units, which it does not say."""
     head, bounds, columns, body = re.match(r"(?s)(.*BOX BOUNDS[^\n]*\n)(.*?)(ITEM: ATOMS[^\n]*\n)(.*)", frame).groups()
     box = "".join(" ".join(repr(float(v) * 1e-10) for v in row.split()) + "\n" for row in bounds.splitlines())
-    return head + box + with_rows(columns + body, lambda rows: [[*r[:2], *(repr(float(v) * 1e-10) for v in r[2:])] for r in rows])
+    return (
+        head
+        + box
+        + with_rows(columns + body, lambda rows: [[*r[:2], *(repr(float(v) * 1e-10) for v in r[2:])] for r in rows])
+    )
 
 
 @pytest.mark.parametrize("teller", ["reference", "trajectory", "data file"])

@@ -14,7 +14,7 @@ from qsdask.settings import IngestSettings, ReadingSettings, validated
 from qsdask.settings.describe import short_name
 
 #: What may be said of the files; chunks and lost atoms are of trajectories that are kept.
-_ASKED = ("species", "boundary", "radius", "strain_step", "strain_file", "loading")
+_ASKED = ("species", "boundary", "units", "radius", "strain_step", "strain_file", "loading")
 
 
 @cli.command(context_settings=CONTEXT)

@@ -16,6 +16,7 @@ from qsdask.quantity import medium_range
 from qsdask.settings import FeatureSettings, first_line, validated
 from qsdask.settings.defaults import HARD_BELOW, SOFT_ABOVE
 from qsdask.stages.features import quantity_of, set_names
+from qsdask.units import symbol
 from qsdask.views.info import state_of, surface_text
 
 if TYPE_CHECKING:
@@ -332,7 +333,9 @@ def print_soft_spots(found: Mapping) -> None:
     clusters = [(row["size"], ", ".join(f"{x:.1f}" for x in row["centre"])) for row in found["clusters"]]
     if clusters:
         print_table(
-            f"largest of {found['n_cluster']:,} clusters of neighbouring soft atoms", ("atoms", "centre, Å"), clusters
+            f"largest of {found['n_cluster']:,} clusters of neighbouring soft atoms",
+            ("atoms", f"centre, {symbol(found['length'])}"),
+            clusters,
         )
     _legend(f"The model: {found['verdict']}.")
     for path in found["written"]:

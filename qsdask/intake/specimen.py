@@ -54,17 +54,20 @@ def species_of(frame: Frame, given: Mapping[int | str, str], path: str) -> tuple
     missing = [t for t in types if t not in of_types]
     if frame.type is None or missing:
         told = _few_labels(frame)
+        labels_only = bool(told) and frame.type is None
+        asked = types or (frame.element.name if labels_only and frame.element else [1])
         raise _unknown(
             frame,
             path,
             "the file has no types, of which elements are given"
-            if told and frame.type is None
+            if labels_only
             else f"the element of atom type {', '.join(map(str, missing)) or '?'} is not known",
             why=f"it has the labels {told}"
-            if told and frame.type is None
+            if labels_only
             else "a LAMMPS type is a number; which element it is, the file does not tell",
-            hint="give all of them, for example --species "
-            + ",".join(f"{t}=Cu" for t in types or (frame.element.name if told and frame.element else [1])),
+            hint="leave the species out: these labels are elements"
+            if labels_only and all(name in MIRACLE for name in asked)
+            else "give all of them, for example --species " + ",".join(f"{t}=Cu" for t in asked),
         )
     kind, names = _coded([of_types[t] for t in types], np.searchsorted(types, frame.type))
     if frame.element is not None:

@@ -64,6 +64,6 @@ def softness_map(slab: xr.Dataset) -> Figure:
     axes.set_ylabel(f"{slab.attrs['v_axis']} ({sign})")
     thickness, centre = (slab.attrs[renamed(f"{name}_angstrom", length)] for name in ("thickness", "centre"))
     where = "through the middle" if np.isnan(centre) else f"at {centre:.4g} {sign} above the lower face"
-    axes.set_title(f"slice of {thickness:g} {sign} {where}, normal to {slab.attrs['normal_axis']}")
+    axes.set_title(f"slice of {thickness:.3g} {sign} {where}, normal to {slab.attrs['normal_axis']}")
     figure.colorbar(drawn, ax=axes, label=SOFTNESS, shrink=0.9)
     return figure

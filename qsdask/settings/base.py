@@ -103,7 +103,7 @@ def validated(kind: type[S], /, **values: object) -> S:
         raise UsageError(told, code="E-SETTING", hint="see --help") from None
 
 
-def refuse_defaults(settings: Settings, length: str) -> None:
+def refuse_defaults(settings: Settings, length: str, *, measured: bool = True) -> None:
     """Refuse to take a default that is a number of angstrom for one of another unit.
 
     Parameters
@@ -112,6 +112,8 @@ def refuse_defaults(settings: Settings, length: str) -> None:
         As given.
     length : str
         Unit of the lengths of the store.
+    measured : bool
+        Whether ``auto`` may be given.
 
     Raises
     ------
@@ -122,7 +124,7 @@ def refuse_defaults(settings: Settings, length: str) -> None:
     if not left:
         return
     fields = {field.alias or name: field for name, field in type(settings).model_fields.items()}
-    autos = [name for name in left if is_auto(fields[name])]
+    autos = [name for name in left if measured and is_auto(fields[name])]
     options = [f"--{name.replace('_', '-')} {AUTO if name in autos else 'NUMBER'}" for name in left]
     raise UsageError(
         f"lengths are in {length} here, so that there is no default for {', '.join(left)}",

@@ -290,7 +290,8 @@ def seal(path: Path, record: Record, was: Record | None = None) -> None:
     for group in record.groups:
         attributes = zarr.open_group(store, path=group, mode="r+").attrs
         if mark_in(dict(attributes)) != mark:
-            attributes["qsdask"] = json.dumps(mark)
+            # Sorted, as records are: sealed again, it is the same text.
+            attributes["qsdask"] = json.dumps(mark, sort_keys=True)
     store.sync_directories()
     manifest = manifest_of(Path(path), record)
     store.put(f"ledger/{record.key}/manifest.json", manifest.text())

@@ -9,9 +9,11 @@ from functools import partial
 from typing import Any
 
 from qsdask.engine.cost import SLOTS
+from qsdask.errors import UsageError
 from qsdask.learn import Model, softness_of_atoms
 from qsdask.quantity import source_of_set, surroundings
-from qsdask.settings import FeatureSettings, RespondSettings, ShellSettings
+from qsdask.settings import FeatureSettings, RespondSettings, ShellSettings, refuse_defaults
+from qsdask.settings.base import AUTO
 from qsdask.stages.definition import definition
 from qsdask.stages.features import facts_of, features_of_domain, quantity_of, settings_of_set, told_of_columns
 from qsdask.stages.respond import respond_of_domain
@@ -57,6 +59,7 @@ def add_features(store: StoreInMemory, chosen: FeatureSettings, shells: ShellSet
     facts = {**facts_of(store), **facts_of_shells(shells.stored(store.length))}
     quantity = quantity_of(chosen.set, chosen, facts)
     if quantity.shells:
+        _refuse_unsaid(shells, store)
         add_shells(store, shells)
     group, told = f"features/{quantity.name}", told_of_columns(quantity, store.length)
     store.create(group, {"atom": store.n_atom, "feature": len(told["feature"])})
@@ -68,6 +71,17 @@ def add_features(store: StoreInMemory, chosen: FeatureSettings, shells: ShellSet
     return definition(
         store, settings_of_set(quantity, chosen, store.length), shells.stored(store.length) if quantity.shells else {}
     )
+
+
+def _refuse_unsaid(settings: ShellSettings | RespondSettings, store: StoreInMemory) -> None:
+    """Lengths that nobody gave, where angstrom are not meant; and a cut-off that is measured in stores only."""
+    refuse_defaults(settings, store.length, measured=False)
+    if settings.cutoff_angstrom == AUTO:
+        raise UsageError(
+            "a cut-off 'auto' is of stores: frames in memory need a number",
+            code="E-SETTING",
+            hint="give a number, such as the one that 'qsdask shells STORE --cutoff auto' prints",
+        )
 
 
 def add_softness(store: StoreInMemory, model: Model, name: str, *, accept: bool = False) -> str:
@@ -102,6 +116,7 @@ def add_softness(store: StoreInMemory, model: Model, name: str, *, accept: bool 
 
 def add_response(store: StoreInMemory, settings: RespondSettings) -> None:
     """Measure D2min of every frame against the first one; see `qsdask.stages.respond`."""
+    _refuse_unsaid(settings, store)
     n_step = store["frames/position"].shape[0]
     store.create("response/d2min", {"step": n_step, "atom": store.n_atom})
     steps = list(range(n_step))

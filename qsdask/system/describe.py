@@ -16,6 +16,7 @@ from qsdask.settings.base import Settings
 from qsdask.stages.features import set_names
 from qsdask.system.computed import add_features, add_response
 from qsdask.system.given import frame_of
+from qsdask.units import stored_length, told_in
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -39,13 +40,13 @@ def describe(
     ----------
     system
         ase.Atoms, pymatgen Structure, MDAnalysis Universe or AtomGroup, OVITO DataCollection, ``(cell, positions, symbols)``,
-        or the path of a file. Lengths in angstrom.
+        or the path of a file. Lengths in angstrom, or, of a file in ``lj`` units, in sigma: then those of the shells are given.
     set : str
         Name of one feature set.
     species : mapping of int or str to str, or sequence of str, optional
         Element of each atom type, where the system has types only, or of names that are no elements; a sequence is of types 1, 2, ...
     radius : mapping of str to float, optional
-        Radii that replace Miracle's. Unit: angstrom.
+        Radii that replace Miracle's. Unit: angstrom, or sigma.
     boundary : str, optional
         Boundary of a file that does not tell it, such as ``"ppp"``.
     frame : int
@@ -62,7 +63,7 @@ def describe(
     Raises
     ------
     UsageError
-        ``E-SYSTEM``, ``E-FEATURE-SET``, ``E-SETTING``.
+        ``E-SYSTEM``, ``E-FEATURE-SET``, ``E-SETTING`` (also a cut-off ``"auto"``, which is of stores), ``E-NO-DEFAULT``.
     BadDataError
         What `qsdask.ingest` and `qsdask.shells` raise for such a frame.
 
@@ -86,7 +87,7 @@ def describe(
     told = {key: ("feature", store.names(f"{group}/{key}")) for key in ("feature", "unit", "meaning")}
     value = as_given(store[f"{group}/value"][:], arrangement)
     return xr.Dataset(
-        {"value": (("atom", "feature"), value, marks_of(group, "value"))},
+        {"value": (("atom", "feature"), value, marks_of(group, "value", store.length))},
         coords={**labelled(first, arrangement), **told},
     )
 
@@ -96,6 +97,7 @@ def respond_pair(
     current: Any,
     *,
     species: Mapping[int | str, str] | Sequence[str] | None = None,
+    radius: Mapping[str, float] | None = None,
     boundary: str | None = None,
     **settings: object,
 ) -> xr.Dataset:
@@ -107,6 +109,8 @@ def respond_pair(
         The undeformed and the deformed frame, as for `describe`. Atoms are matched by id; without ids by their order.
     species : mapping of int or str to str, or sequence of str, optional
         Element of each atom type, where the system has types only, or of names that are no elements; a sequence is of types 1, 2, ...
+    radius : mapping of str to float, optional
+        As for `describe`; no number here depends on it.
     boundary : str, optional
         Boundary of files that do not tell it.
     **settings
@@ -116,12 +120,15 @@ def respond_pair(
     -------
     xarray.Dataset
         ``d2min``, float64, dims (atom,), in the order of `reference`, with coordinates ``id`` and ``element``. Unit:
-        angstrom^2. NaN where the affine fit is not regular. M. L. Falk, J. S. Langer, doi:10.1103/PhysRevE.57.7192.
+        angstrom^2, or sigma^2 of a file in ``lj`` units. NaN where the affine fit is not
+        regular. M. L. Falk, J. S. Langer, doi:10.1103/PhysRevE.57.7192.
 
     Raises
     ------
     BadDataError
-        ``E-LOST-ATOMS`` when the frames do not hold the same atoms.
+        ``E-LOST-ATOMS`` when the frames do not hold the same atoms; ``E-UNITS`` when their lengths have two units.
+    UsageError
+        ``E-SETTING``, ``E-NO-DEFAULT``.
     """
     first, label = frame_of(reference, boundary=boundary)
     second, other = frame_of(current, boundary=boundary)
@@ -133,14 +140,22 @@ def respond_pair(
             atom_id=int(missing[0]),
             why="D2min compares every atom with itself",
         )
-    arrangement = arrangement_of(first, label, species, None)
+    lengths = stored_length(first.units), stored_length(second.units)
+    if lengths[0] != lengths[1]:
+        raise BadDataError(
+            f"lengths of {label} are in {lengths[0]}, those of {other} in {lengths[1]}",
+            code="E-UNITS",
+            hint="give both in the same units",
+        )
+    arrangement = arrangement_of(first, label, species, radius)
     store = held(first, arrangement, second)
     add_response(store, validated(RespondSettings, **settings))
     import xarray as xr
 
     value = as_given(store["response/d2min/d2min"][1], arrangement)
     return xr.Dataset(
-        {"d2min": ("atom", value, marks_of("response/d2min", "d2min"))}, coords=labelled(first, arrangement)
+        {"d2min": ("atom", value, marks_of("response/d2min", "d2min", store.length))},
+        coords=labelled(first, arrangement),
     )
 
 
@@ -167,10 +182,10 @@ def labelled(frame: Frame, arrangement: Arrangement) -> dict[str, Any]:
     return {"id": ("atom", frame.id), "element": ("atom", np.array(arrangement.names)[arrangement.kind])}
 
 
-def marks_of(group: str, name: str) -> dict[str, str]:
+def marks_of(group: str, name: str, length: str) -> dict[str, str]:
     """Attributes of a variable, as a store has them."""
     (variable,) = (v for v in variables_of(group) if v.name == name)
-    return {"units": variable.units, "long_name": variable.long_name}
+    return {"units": told_in(variable.units, length), "long_name": told_in(variable.long_name, length)}
 
 
 def _names(model: type[Settings]) -> list[str]:

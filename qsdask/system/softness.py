@@ -93,14 +93,14 @@ def softness(
     import xarray as xr
 
     data: dict[str, Any] = {
-        key: ("atom", as_given(array[:], arrangement), marks_of(group, key))
+        key: ("atom", as_given(array[:], arrangement), marks_of(group, key, store.length))
         for key, array in store.group(group).items()
     }
     coordinates = labelled(first, arrangement)
     if features:
         there = f"features/{name_of_set}"
         value = as_given(store[f"{there}/value"][:], arrangement)
-        data["feature_value"] = (("atom", "feature"), value, marks_of(there, "value"))
+        data["feature_value"] = (("atom", "feature"), value, marks_of(there, "value", store.length))
         coordinates["feature"] = store.names(f"{there}/feature")
     return xr.Dataset(data, coords=coordinates, attrs={"model": name, "model_digest": found.digest()})
 

@@ -343,4 +343,8 @@ def _warnings(path: Path) -> list[str]:
 
 
 def _settings(settings: Mapping) -> str:
-    return ", ".join(f"{key} = {value}" for key, value in settings.items() if not isinstance(value, list | dict))
+    return ", ".join(
+        f"{key} = {value}"
+        for key, value in settings.items()
+        if value is not None and not isinstance(value, list | dict)
+    )

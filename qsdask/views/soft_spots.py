@@ -19,6 +19,7 @@ from qsdask.schema import group_at
 from qsdask.settings.defaults import HARD_BELOW, SOFT_ABOVE
 from qsdask.stages.predict import counts_outside
 from qsdask.store.reader import Arrays
+from qsdask.units import ANGSTROM
 from qsdask.views.columns import Column
 from qsdask.views.export import write_frames
 
@@ -53,8 +54,8 @@ def soft_spots(root: Arrays, model: Model, name: str, step: int = 0) -> dict[str
     dict
         ``atoms``, ``without`` (atoms that have no softness), ``mean``, ``std``, ``hard`` and ``soft`` (shares), ``trained``
         (the same of the training glasses, with how many times likelier soft atoms are to rearrange than hard ones), ``outside``
-        (share of atoms unlike the training atoms; None for models that do not know), ``verdict``, and ``clusters`` of soft
-        atoms with ``size`` and ``centre`` (angstrom).
+        (share of atoms unlike the training atoms; None for models that do not know), ``verdict``, and ``length``
+        (unit of lengths), and ``clusters`` of soft atoms with ``size`` and ``centre``.
     """
     group = group_at(step, f"softness/{name}")
     n_atom = root["atoms/id"].shape[0]
@@ -81,6 +82,7 @@ def soft_spots(root: Arrays, model: Model, name: str, step: int = 0) -> dict[str
         "trained": dict(model.trained),
         "outside": share,
         "verdict": verdict(share),
+        "length": root.length,
         **_clusters(root, soft, step),
     }
 
@@ -114,7 +116,7 @@ def _clusters(root: Arrays, soft: np.ndarray, step: int) -> dict[str, Any]:
     return {"n_cluster": found.attrs["n_cluster"], "clusters": [{"size": n, "centre": at} for n, at in rows_of]}
 
 
-def slice_of(root: Arrays, name: str, step: int = 0, *, axis: str = "y", thickness: float = 4.0) -> xr.Dataset:
+def slice_of(root: Arrays, name: str, step: int = 0, *, axis: str = "y", thickness: float | None = None) -> xr.Dataset:
     """Atoms of a slice through the middle with their softness.
 
     Parameters
@@ -123,8 +125,8 @@ def slice_of(root: Arrays, name: str, step: int = 0, *, axis: str = "y", thickne
         As of `soft_spots`.
     axis : {"x", "y", "z"}
         Normal of the slice.
-    thickness : float
-        Unit: that of the lengths of the store.
+    thickness : float, optional
+        Unit: that of the lengths. 4 angstrom by default; in sigma as thick for these atoms, 2.5 radii of the largest.
 
     Returns
     -------
@@ -132,6 +134,8 @@ def slice_of(root: Arrays, name: str, step: int = 0, *, axis: str = "y", thickne
         Of `qsdask.analysis.slab.join`, without D2min.
     """
     box, radius = read_box(root, step), root["atoms/radius"][:]
+    if thickness is None:
+        thickness = 4.0 if root.length == ANGSTROM else 2.5 * float(radius.max())
     group = group_at(step, f"softness/{name}")
     parts = []
     for rows in _chunks(root):

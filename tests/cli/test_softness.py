@@ -35,13 +35,7 @@ def asked(golden) -> tuple:
 def test_a_table_a_picture_and_a_file(said, asked, tmp_path):
     status, out, err = said(*asked, "--png", "slice.png", "--out", "glass.extxyz")
     assert (status, err) == (0, "")
-    for word in (
-        "softness of 256 atoms",
-        "training glasses",
-        "times likelier",
-        "neighbouring soft atoms",
-        "written",
-    ):
+    for word in ("softness of 256 atoms", "training glasses", "times likelier", "neighbouring soft atoms", "written"):
         assert word in out
     assert (tmp_path / "slice.png").read_bytes().startswith(b"\x89PNG")
     head = (tmp_path / "glass.extxyz").read_text().splitlines()[1]

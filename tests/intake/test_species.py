@@ -139,3 +139,16 @@ def test_labels_of_extended_xyz_that_are_no_elements(dump, tmp_path, few):
     assert one == two
     with pytest.raises(BadDataError, match="E-RADIUS: no atomic radius for a1"):
         qsdask.ingest(file, tmp_path / "y.zarr", strain_step=0.01, run=few)
+
+
+def test_types_given_for_labels_that_are_elements_are_no_longer_needed(dump, tmp_path, few):
+    """No hint to call zirconium copper."""
+    rows = [line.split() for line in dump.read_text().replace("id type", "id element").splitlines()]
+    name = {"1": "Cu", "2": "Zr"}
+    dump.write_text(
+        "".join(" ".join([r[0], name[r[1]], *r[2:]] if len(r) == 5 and r[1] in name else r) + "\n" for r in rows)
+    )
+    with pytest.raises(BadDataError, match=r"(?s)E-SPECIES.*no types.*leave the species out") as found:
+        qsdask.ingest(dump, tmp_path / "g.zarr", species=SPECIES, run=few)
+    assert "Zr=Cu" not in str(found.value)
+    qsdask.ingest(dump, tmp_path / "g.zarr", run=few)

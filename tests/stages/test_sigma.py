@@ -10,10 +10,15 @@ import pytest
 
 import qsdask
 from qsdask.cli import main
+from qsdask.cli.tables import print_soft_spots
 from qsdask.errors import BadDataError, UsageError
+from qsdask.learn import loaded
+from qsdask.reporting.softness_map import softness_map
+from qsdask.store.reader import StoreReader
 from qsdask.study.slice import slice_through
 from qsdask.study.spectrum import spectrum
 from qsdask.views.info import specimen_of
+from qsdask.views.soft_spots import slice_of, soft_spots
 
 #: A power of two, so that both twins have the same digits.
 SIGMA = 2.0
@@ -148,6 +153,62 @@ def test_page_and_pictures_speak_of_sigma(sigma, tmp_path, capsys):
     assert "D² &gt; 4 σ² at strain" in page
     # What is published is in angstrom, and nothing else.
     assert re.findall(r"[^<>]{0,10}Å", page) == ["ce of 2.0 Å", "0.55 Å"]
+
+
+def test_the_settings_of_the_page_hold_no_python(angstrom, tmp_path):
+    (_, store), model = angstrom
+    assert main(["report", str(store), "--model", str(model), "--out", str(tmp_path / "page.html"), *OPTIONS]) == 0
+    assert "None" not in re.sub(r"base64,[^\"]*", "", (tmp_path / "page.html").read_text())
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_the_softness_of_a_file_in_sigma_is_told_and_written_in_sigma(sigma, tmp_path, capsys, said):
+    """By the unit that the file names, or the user; the picture too, in a slice as thick for its atoms as 4 angstrom."""
+    (_, store), model = sigma
+    text = (store.parent / "2.dump").read_text()
+    dump = tmp_path / "g.dump"
+    dump.write_text(text if said else text.replace("ITEM: UNITS\nlj\n", ""))
+    radius = ",".join(f"{name}={size / SIGMA}" for name, size in LENGTHS["radius"].items())
+    out, png = tmp_path / "qs.dump", tmp_path / "qs.png"
+    command = [
+        "softness",
+        str(dump),
+        "--species",
+        "Cu,Zr",
+        "--radius",
+        radius,
+        "--model",
+        str(model),
+        "--accept-outside",
+    ]
+    command += ["--out", str(out), "--png", str(png), *([] if said else ["--units", "lj"]), *OPTIONS]
+    assert main(command) == 0
+    assert "Å" not in capsys.readouterr().out
+    assert png.stat().st_size
+    assert out.read_text().startswith("ITEM: UNITS\nlj\n")
+    found, tree = out.read_text().splitlines(), qsdask.open_store(store)
+    start = next(k for k, line in enumerate(found) if line.startswith("ITEM: ATOMS"))
+    at = found[start].split()[2:].index("qs")
+    by_id = {int(line.split()[0]): float(line.split()[at]) for line in found[start + 1 :]}
+    wanted = dict(zip(tree["atoms/id"].values.tolist(), tree["softness/m/qs"].values.tolist(), strict=True))
+    assert by_id.keys() == wanted.keys()
+    np.testing.assert_allclose([by_id[k] for k in wanted], list(wanted.values()), rtol=1e-6)
+
+
+def test_soft_spots_and_a_slice_say_sigma(sigma, capsys):
+    (_, store), model = sigma
+    told = soft_spots(StoreReader(store), loaded(str(model)), "m")
+    one = {"n_cluster": 1, "clusters": [{"size": 3, "centre": [1.0, 2.0, 3.0]}]}
+    print_soft_spots({**told, **one, "model": "m", "frame": 0, "written": []})
+    said = capsys.readouterr().out
+    assert "centre, σ" in said
+    assert "Å" not in said
+    cut = slice_of(StoreReader(store), "m")
+    assert cut.attrs["length"] == "sigma"
+    assert cut.attrs["thickness_sigma"] == pytest.approx(2.5 * LENGTHS["radius"]["Zr"] / SIGMA)
+    (axes, _) = softness_map(cut).axes
+    assert "σ" in axes.get_title() + axes.get_xlabel() + axes.get_ylabel()
+    assert "Å" not in axes.get_title() + axes.get_xlabel() + axes.get_ylabel()
 
 
 def test_nothing_that_is_a_length_has_a_default(sigma, golden, tmp_path, few):

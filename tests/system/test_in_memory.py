@@ -187,3 +187,42 @@ def test_a_stranger_among_the_elements_gets_no_number(tiny, glass):
     assert "the model never saw Al" in str(told[0].message)
     accepted = qsdask.softness((cell, position, odd), tiny / "tiny.qs", check="ignore")
     assert np.isfinite(accepted.qs.values[::7]).any()
+
+
+def in_sigma(tiny, tmp_path):
+    """The small glass as a file in ``lj`` units, one sigma for two angstrom, and its radii."""
+    frames, half = [], lambda row: " ".join(repr(float(v) / 2) for v in row)
+    for frame in (tiny / "tiny.dump").read_text().split("ITEM: TIMESTEP\n")[1:]:
+        lines = frame.splitlines()
+        lines[4:7] = [half(line.split()) for line in lines[4:7]]
+        lines[8:] = [" ".join(line.split()[:2]) + " " + half(line.split()[2:]) for line in lines[8:]]
+        frames.append("ITEM: UNITS\nlj\nITEM: TIMESTEP\n" + "\n".join(lines) + "\n")
+    files = [tmp_path / "first.dump", tmp_path / "second.dump"]
+    for file, text in zip(files, frames, strict=False):
+        file.write_text(text)
+    return (*files, {"Cu": 1.27 / 2, "Zr": 1.58 / 2})
+
+
+def test_lengths_in_sigma_have_no_default_and_say_so(tiny, tmp_path):
+    """As of a store: never 4 sigma for 4 angstrom without a word."""
+    first, second, radius = in_sigma(tiny, tmp_path)
+    given = {"species": SPECIES, "radius": radius}
+    for call in (lambda: qsdask.describe(first, **given), lambda: qsdask.respond_pair(first, second, **given)):
+        with pytest.raises(UsageError, match="E-NO-DEFAULT.*cutoff") as found:
+            call()
+        assert "auto" not in str(found.value)
+    found = qsdask.describe(first, "coordination", **given, cutoff=2.0, open_radius=4.0)
+    other = {"species": SPECIES, "radius": {name: 2 * size for name, size in radius.items()}}
+    wanted = qsdask.describe(tiny / "tiny.dump", "coordination", **other, cutoff=4.0, open_radius=8.0)
+    np.testing.assert_allclose(found.value, wanted.value, atol=1e-5)
+    moved = qsdask.respond_pair(first, second, **given, cutoff=2.0)
+    assert moved.d2min.attrs["units"] == "sigma^2"
+    with pytest.raises(BadDataError, match="E-UNITS"):
+        qsdask.respond_pair(first, tiny / "tiny.dump", **given, cutoff=2.0)
+
+
+def test_a_cutoff_that_only_a_store_can_measure_is_refused(tiny):
+    with pytest.raises(UsageError, match=r"(?s)E-SETTING.*--cutoff auto"):
+        qsdask.describe(tiny / "tiny.dump", species=SPECIES, cutoff="auto")
+    with pytest.raises(UsageError, match=r"(?s)E-SETTING.*--cutoff auto"):
+        qsdask.respond_pair(tiny / "tiny.dump", tiny / "tiny.dump", species=SPECIES, cutoff="auto")

@@ -185,7 +185,7 @@ def test_lengths_in_sigma_have_no_default_and_say_so(tiny, tmp_path):
     first, second, radius = in_sigma(tiny, tmp_path)
     given = {"species": SPECIES, "radius": radius}
     for call in (lambda: qsdask.describe(first, **given), lambda: qsdask.respond_pair(first, second, **given)):
-        with pytest.raises(UsageError, match="E-NO-DEFAULT.*cutoff") as found:
+        with pytest.raises(UsageError, match=r"E-NO-DEFAULT.*cutoff") as found:
             call()
         assert "auto" not in str(found.value)
     found = qsdask.describe(first, "coordination", **given, cutoff=2.0, open_radius=4.0)

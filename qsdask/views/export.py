@@ -66,6 +66,7 @@ def export(
         ``E-EXISTS`` when a file is there; ``E-IN-STORE`` for a place inside of a store.
     """
     path = Path(store)
+    refuse_taken(Path(out), overwrite=overwrite)
     writer_for(out)
     root = StoreReader(path)
     frames = {k: _chosen(path, root, k, columns, model) for k in chosen_steps(path, step)}

@@ -42,9 +42,9 @@ def read(frames) -> Expectation:
     return Expectation("read", frames=tuple(frames))
 
 
-def warn(code: str, frames) -> Expectation:
-    """Read right, with a warning."""
-    return Expectation("warn", (code,), frames=tuple(frames))
+def warn(code: str, frames, *more: str) -> Expectation:
+    """Read right, with a warning or several."""
+    return Expectation("warn", (code, *more), frames=tuple(frames))
 
 
 def refuse(*codes: str, line: int | None = None) -> Expectation:

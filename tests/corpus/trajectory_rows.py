@@ -81,7 +81,7 @@ def _lost_atoms(make):
     make.add(
         "B5-lost-masked",
         PARTS[0] + text(lost) + PARTS[2],
-        warn("W-LOST-ATOMS", [ONE, lost, THREE]),
+        warn("W-LOST-ATOMS", [ONE, lost, THREE], "W-ATOMS-BACK"),
         policy=True,
         stored=True,
         lost_atoms="mask",

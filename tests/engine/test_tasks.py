@@ -66,7 +66,8 @@ for security in (None, Security.temporary()):
     for protocol in ("tcp", "tls"):
         try:
             client = Client(f"{protocol}://{sys.argv[1]}", timeout="4s", security=security)
-            print("let in:", client.submit(lambda: __import__("os").getpid()).result(timeout=10))
+            # Workers may be busy, or asleep: whoever reaches the scheduler can give it work.
+            print("let in:", client.scheduler.address)
         except Exception as error:
             print("refused:", type(error).__name__)
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,9 +19,9 @@ from qsdask.formats.write import writer_for
 from qsdask.intake.arrangement import arranged, held
 from qsdask.intake.loading import loading_of
 from qsdask.jobs.applied import features_of, shells_of
-from qsdask.learn import Model, loaded
-from qsdask.learn.validity import refuse_outside
+from qsdask.learn import Model, loaded, told_outside
 from qsdask.names import checked_name, name_of_model
+from qsdask.schema import group_at
 from qsdask.settings import IngestSettings, ReadingSettings, ShellSettings
 from qsdask.space.strain import first_pass
 from qsdask.stages.features import features
@@ -99,10 +99,15 @@ def softness_of_files(
     with ExitStack() as stack:
         root: Arrays
         if in_memory:
-            root, step, warnings = *_in_memory(source, ingesting, asked), [n.text for n in source.warnings]
+            root, step = _in_memory(source, ingesting, asked), 0
         else:
             place = Path(store) if store else _passing(source, stack)
-            root, step, warnings = _in_store(files, place, ingesting, reading, asked, run), asked.step, []
+            root, step = _in_store(files, place, ingesting, reading, asked, run), asked.step
+        counts, species = (
+            counts_outside(root, group_at(step, f"softness/{asked.name}")),
+            root.names("atoms/species_name"),
+        )
+        unlike = told_outside(found, asked.name, species, *counts, accepted=accept_outside)
         told = soft_spots(root, found, asked.name, step)
         written = []
         if out:
@@ -120,7 +125,7 @@ def softness_of_files(
         "model": asked.name,
         "frame": asked.step,
         **told,
-        "warnings": warnings,
+        "warnings": [f"{n.code}: {n.text}" for n in source.warnings] + [f"W-OUT-OF-DOMAIN: {text}" for text in unlike],
         "written": [str(one) for one in written],
     }
 
@@ -128,9 +133,11 @@ def softness_of_files(
 def _passing(source: Trajectory, stack: ExitStack) -> Path:
     """Place of a store that nobody keeps, called like the file where that can be the name of a specimen."""
     name = Path(source.frames[0].path).name.partition(".")[0]
-    with suppress(UsageError):
-        return Path(stack.enter_context(tempfile.TemporaryDirectory())) / f"{checked_name(name, 'specimen')}.zarr"
-    return Path(stack.enter_context(tempfile.TemporaryDirectory())) / "glass.zarr"
+    try:
+        checked_name(name, "specimen")
+    except UsageError:
+        name = "glass"
+    return Path(stack.enter_context(tempfile.TemporaryDirectory())) / f"{name}.zarr"
 
 
 def _step(source: Trajectory, ingesting: IngestSettings, frame: int | None, strain: float | None) -> int:
@@ -154,7 +161,7 @@ def _step(source: Trajectory, ingesting: IngestSettings, frame: int | None, stra
     return step % n
 
 
-def _in_memory(source: Trajectory, ingesting: IngestSettings, asked: Asked) -> tuple[Arrays, int]:
+def _in_memory(source: Trajectory, ingesting: IngestSettings, asked: Asked) -> Arrays:
     later = asked.step > 0
     first = next(iter(source.read(asked.step, asked.step + 1))) if later else undeformed(source, ingesting.species)
     rows = arranged(
@@ -169,9 +176,7 @@ def _in_memory(source: Trajectory, ingesting: IngestSettings, asked: Asked) -> t
     if not asked.model.definition["shells"]:
         # Clusters are of neighbours, whatever the model looks at.
         add_shells(root, ShellSettings())
-    counts = counts_outside(root, f"softness/{asked.name}")
-    refuse_outside(*counts, asked.name, accepted=asked.accept_outside)
-    return root, 0
+    return root
 
 
 def _in_store(

@@ -7,7 +7,14 @@ from qsdask.learn.model import Model
 from qsdask.learn.model_folder import load_model, loaded, refuse_other_content, save_model
 from qsdask.learn.score import evaluate, prior_corrected
 from qsdask.learn.select import usable
-from qsdask.learn.softness import probabilities, quench_in_softness, softness_of_atoms, train, with_experience
+from qsdask.learn.softness import (
+    probabilities,
+    quench_in_softness,
+    softness_of_atoms,
+    told_outside,
+    train,
+    with_experience,
+)
 from qsdask.learn.table import Specimen, Table, concatenate, identity_hash, same_glass
 from qsdask.learn.tally import Tally
 from qsdask.learn.undersample import undersample
@@ -35,6 +42,7 @@ __all__ = [
     "softness_of_atoms",
     "spatial_block",
     "stratified",
+    "told_outside",
     "train",
     "undersample",
     "usable",

@@ -18,11 +18,11 @@ from qsdask.learn.table import Table, concatenate, identity_hash
 from qsdask.learn.tally import Tally
 from qsdask.learn.tree_text import read_trees
 from qsdask.learn.undersample import undersample
-from qsdask.learn.validity import clouds_of, outside
+from qsdask.learn.validity import clouds_of, outside, refuse_outside
 from qsdask.settings import TrainSettings
 from qsdask.settings.defaults import HARD_BELOW, SOFT_ABOVE
 
-__all__ = ["probabilities", "quench_in_softness", "softness_of_atoms", "train", "with_experience"]
+__all__ = ["probabilities", "quench_in_softness", "softness_of_atoms", "told_outside", "train", "with_experience"]
 
 _ENOUGH_PLASTIC = 50
 
@@ -290,6 +290,39 @@ def softness_of_atoms(
     without = ~np.array(meant, dtype=bool)[species]
     qs[without] = spread[without] = np.nan
     return qs, spread, distance
+
+
+def told_outside(
+    model: Model,
+    name: str,
+    species: Sequence[str],
+    n_outside: int,
+    n_known: int,
+    *,
+    accepted: bool,
+    strictly: bool = False,
+) -> list[str]:
+    """What must be said of a glass that the model does not know, or does not quite know.
+
+    Parameters
+    ----------
+    model : Model
+        That was applied.
+    name : str
+        Of the model.
+    species : sequence of str
+        Chemical symbols of the glass.
+    n_outside, n_known, accepted, strictly
+        See `qsdask.learn.validity.refuse_outside`.
+
+    Raises
+    ------
+    BadDataError
+        ``E-OUT-OF-DOMAIN``.
+    """
+    strangers = model.outside_domain(species)
+    told = [f"the model never saw {', '.join(strangers)}"] if strangers else []
+    return told + refuse_outside(n_outside, n_known, name, accepted=accepted, strictly=strictly)
 
 
 def _check_counts(table: Table, n_folds: int, d2_quantiles: Sequence[float] | None) -> list[str]:

@@ -12,9 +12,9 @@ from qsdask.engine.cost import Size, StagePlan, owned_and_ghosts, plan_stage, si
 from qsdask.engine.course import Course, run_stage
 from qsdask.engine.where import Run
 from qsdask.errors import QSDaskError
-from qsdask.learn import Model, loaded, softness_of_atoms
+from qsdask.learn import Model, loaded, softness_of_atoms, told_outside
 from qsdask.learn.shipped import folder_of
-from qsdask.learn.validity import count_outside, refuse_outside
+from qsdask.learn.validity import count_outside
 from qsdask.names import checked_name, name_of_model
 from qsdask.schema import frame_of, group_at
 from qsdask.settings import PredictSettings, validated
@@ -108,9 +108,8 @@ def _predict_frame(path: Path, frame: int, found: Model, model: Path, chosen: Pr
     )
 
     def conclude(target: Path) -> dict:
-        unlike = refuse_outside(*counts_outside(StoreReader(target), group), name, accepted=chosen.accept_outside)
-        strangers = found.outside_domain(root.names("atoms/species_name"))
-        told = [*([f"the model never saw {', '.join(strangers)}"] if strangers else []), *unlike]
+        counts, species = counts_outside(StoreReader(target), group), root.names("atoms/species_name")
+        told = told_outside(found, name, species, *counts, accepted=chosen.accept_outside)
         return {"warnings": [{"code": "W-OUT-OF-DOMAIN", "text": text} for text in told]}
 
     course = Course(

@@ -11,8 +11,8 @@ import numpy as np
 
 from qsdask.errors import UsageError
 from qsdask.intake.arrangement import Arrangement, held
-from qsdask.learn import Model, loaded
-from qsdask.learn.validity import count_outside, refuse_outside
+from qsdask.learn import Model, loaded, told_outside
+from qsdask.learn.validity import count_outside
 from qsdask.names import name_of_model
 from qsdask.system.computed import add_softness
 from qsdask.system.describe import arrangement_of, as_given, labelled, marks_of
@@ -107,8 +107,7 @@ def softness(
 
 def _judge(model: Model, name: str, arrangement: Arrangement, distance: np.ndarray, check: str) -> None:
     """Warn of a glass, or refuse it, that the model does not know."""
-    strangers = model.outside_domain(arrangement.names)
-    told = [f"the model never saw {', '.join(strangers)}"] if strangers else []
-    told += refuse_outside(*count_outside(distance), name, accepted=check == "ignore", strictly=check == "raise")
+    counts, accepted = count_outside(distance), check == "ignore"
+    told = told_outside(model, name, arrangement.names, *counts, accepted=accepted, strictly=check == "raise")
     for text in told if check != "ignore" else ():
         warnings.warn(f"W-OUT-OF-DOMAIN: {text}", stacklevel=3)

@@ -217,7 +217,7 @@ def _about(path: Path, about: Mapping, found: Model, model: str | Path) -> dict[
             "input": ", ".join(source["input"]),
             "input hash (BLAKE2b)": source["input_hash"],
             "model hash (SHA-256)": found.digest(),
-            **{f"settings of {record.key}": _settings(record.settings) for record in stored},
+            **{f"settings of {record.key}": _settings(record.settings) or "defaults" for record in stored},
             **{f"version of {name}": number for name, number in {**source["versions"], **found.versions}.items()},
         },
     }

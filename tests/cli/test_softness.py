@@ -113,9 +113,11 @@ def test_a_glass_of_other_elements_is_refused_unless_accepted(said, golden, tmp_
     status, _, err = said(*words)
     assert status == 65
     assert "E-OUT-OF-DOMAIN" in err
-    status, out, _ = said(*words, "--accept-outside")
-    assert status == 0
-    assert "doubtful" in out
+    for more in ((), ("--store", "kept.zarr", *ALONE)):
+        status, out, err = said(*words, "--accept-outside", *more)
+        assert status == 0
+        assert "doubtful" in out
+        assert "W-OUT-OF-DOMAIN: the model never saw Nb, Ni" in err
 
 
 def test_shipped_models_are_listed_and_their_cards_printed(said):

@@ -25,6 +25,7 @@ __all__ = [
     "canonical",
     "definition_digest",
     "differences",
+    "features_of_definition",
     "nan_for_null",
     "parse",
     "plain",
@@ -55,6 +56,24 @@ def definition_digest(definition: Mapping[str, Any]) -> str:
         64 hexadecimal digits.
     """
     return hashlib.sha256(canonical(plain(definition))).hexdigest()
+
+
+def features_of_definition(definition: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Settings of the feature sets of a definition, by name of the set.
+
+    Parameters
+    ----------
+    definition : mapping
+        With ``features``, the settings of the one set, or ``sets``, those of each of several.
+
+    Returns
+    -------
+    dict of str to dict
+        In the order in which they were named.
+    """
+    if "sets" in definition:
+        return dict(definition["sets"])
+    return {definition["features"]["set"]: definition["features"]}
 
 
 def parse(data: bytes, path: Path) -> dict[str, Any]:
@@ -120,7 +139,7 @@ def parse(data: bytes, path: Path) -> dict[str, Any]:
 
 def _gap(record: dict[str, Any]) -> str | None:
     """What an intact record lacks that every trained model has: without it softness would mean nothing."""
-    label, features, mean = record["label"], record["definition"].get("features"), record["scores"].get("mean")
+    label, mean = record["label"], record["scores"].get("mean")
     length = record["definition"].get("length", ANGSTROM)
     if length not in (ANGSTROM, SIGMA):
         return f"its lengths are in {length!r}"
@@ -128,7 +147,12 @@ def _gap(record: dict[str, Any]) -> str | None:
     for name in ("strain", "threshold", margin, *(["frequency"] if "frequency" in label else [])):
         if type(label.get(name)) not in (int, float):
             return f"its label has no {name}"
-    if not isinstance(features, dict) or not isinstance(features.get("set"), str):
+    try:
+        sets = features_of_definition(record["definition"])
+        named = bool(sets) and all(isinstance(name, str) and part["set"] == name for name, part in sets.items())
+    except (KeyError, TypeError, AttributeError):
+        named = False
+    if not named:
         return "its definition names no feature set"
     # A score that is not defined is null.
     scored = isinstance(mean, dict) and all(

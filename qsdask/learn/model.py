@@ -15,7 +15,14 @@ import numpy as np
 from qsdask import __version__
 from qsdask.errors import BadDataError
 from qsdask.kernels.trees import Forest, plant
-from qsdask.learn.definition import FORMAT_VERSION, canonical, definition_digest, differences, plain
+from qsdask.learn.definition import (
+    FORMAT_VERSION,
+    canonical,
+    definition_digest,
+    differences,
+    features_of_definition,
+    plain,
+)
 from qsdask.learn.table import Specimen, same_glass
 from qsdask.learn.tree_text import Trees, read_trees
 from qsdask.learn.validity import Cloud
@@ -123,6 +130,16 @@ class Model:
         """What each column gained in the training of each model: float64 array, shape (n_model, n_column)."""
         n = len(self.columns)
         return np.array([np.bincount(t.feature, np.maximum(t.gain, 0.0), minlength=n) for t in self.read])
+
+    @property
+    def features(self) -> dict[str, dict[str, Any]]:
+        """Settings of the feature sets that it learned from, by name of the set."""
+        return features_of_definition(self.definition)
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """Names of the feature sets that it learned from."""
+        return tuple(self.features)
 
     def check_features(self, columns: Sequence[str], definition: Mapping[str, Any]) -> np.ndarray:
         """Refuse features that were made in another way; find the model's columns by name.

@@ -231,9 +231,11 @@ class PropensitySettings(Settings):
 class TrainSettings(Settings):
     """How a model of softness is learned."""
 
-    set: str = Field(default="interstice", description="feature set to learn from")
-    columns: Literal["all", "short_range"] = Field(
-        default="all", description="columns of the set to learn from: all, or without the medium range"
+    set: str = Field(default="interstice", description="feature sets to learn from, joined by commas")
+    columns: str | list[str] = Field(
+        default="all",
+        description="columns of the sets to learn from: all, short_range (without the medium range), or a text file of "
+        "their names, one a line",
     )
     label: Literal["d2min", "propensity"] = Field(
         default="d2min",

@@ -18,6 +18,7 @@ from qsdask.learn.validity import count_outside
 from qsdask.names import checked_name, name_of_model
 from qsdask.schema import frame_of, group_at
 from qsdask.settings import PredictSettings, validated
+from qsdask.stages.columns import columns_there, feature_rows
 from qsdask.stages.definition import definition_of
 from qsdask.stages.steps import chosen_steps
 from qsdask.store import ledger
@@ -81,11 +82,10 @@ def predict(
 
 
 def _predict_frame(path: Path, frame: int, found: Model, model: Path, chosen: PredictSettings, run: Run) -> None:
-    feature_set = found.definition["features"]["set"]
-    features = ledger.require(path, group_at(frame, f"features/{feature_set}"))
+    features = [ledger.require(path, group_at(frame, f"features/{one}")) for one in found.sets]
     root = StoreReader(path)
-    columns = tuple(root.names(f"{features.key}/feature"))
-    index = found.check_features(columns, definition_of(path, feature_set, frame))
+    columns = columns_there(root, found.sets, frame)
+    found.check_features(columns, definition_of(path, found.sets, frame))
     name = name_of_model(model)
     group = group_at(frame, f"softness/{name}")
     before = ledger.read(path, group)
@@ -94,7 +94,7 @@ def _predict_frame(path: Path, frame: int, found: Model, model: Path, chosen: Pr
     settings = {
         "model": name,
         "model_digest": found.digest(),
-        "set": feature_set,
+        "set": ",".join(found.sets),
         "label": found.label,
         **chosen.stored(),
     }
@@ -102,7 +102,7 @@ def _predict_frame(path: Path, frame: int, found: Model, model: Path, chosen: Pr
         group,
         (group,),
         settings,
-        {features.key: features.digest, "ingest": features.inputs["ingest"]},
+        {**{one.key: one.digest for one in features}, "ingest": features[0].inputs["ingest"]},
         (1, 1, root.n_domain),
         3,
     )
@@ -119,10 +119,9 @@ def _predict_frame(path: Path, frame: int, found: Model, model: Path, chosen: Pr
         partial(
             _predict_domain,
             group=group,
-            source=features.key,
+            frame=frame,
             model=str(folder_of(model).resolve()),
             digest=found.digest(),
-            index=index,
             accept=chosen.accept_outside,
         ),
         partial(_load_here, str(folder_of(model).resolve())),
@@ -170,16 +169,15 @@ def _predict_domain(
     steps: list[int],
     *,
     group: str,
-    source: str,
+    frame: int,
     model: str,
     digest: str,
-    index: np.ndarray,
     accept: bool,
 ) -> None:
     root = work.reader()
     found = loaded(model, digest)
     rows = root.rows(domain)
-    value = root[f"{source}/value"][rows][:, index]
+    value = feature_rows(root, rows, found.sets, found.columns, frame)
     names, species = root.names("atoms/species_name"), root["atoms/species"][rows]
     qs, spread, distance = softness_of_atoms(found, value, species, names, accept=accept)
     with work.committing(part, steps[0], domain) as writer:

@@ -132,7 +132,7 @@ class _Counts(NamedTuple):
 
 def _part(root: StoreReader, domain: int, *, group: str, model: str, digest: str, step: int) -> _Counts:
     found = loaded(model, digest)
-    labelled = labelled_rows(root, domain, found.definition["features"]["set"], found.columns, step, found.label)
+    labelled = labelled_rows(root, domain, found.sets, found.columns, step, found.label)
     qs = root[f"{group}/qs"][root.rows(domain)]
     mask = labelled.mask & np.isfinite(qs)
     y = labelled.y[mask]

@@ -13,6 +13,7 @@ from qsdask.learn import loaded, plastic, plastic_in_runs, usable
 from qsdask.learn.shipped import folder_of
 from qsdask.names import name_of_model
 from qsdask.schema import group_at
+from qsdask.stages.columns import feature_rows
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 from qsdask.study.surface import margin_of, surface_distance, surface_ledgers
@@ -45,7 +46,7 @@ class LabelledRows(NamedTuple):
 
 
 def labelled_rows(
-    root: StoreReader, domain: int, feature_set: str, columns: Sequence[str], step: int, label: Mapping
+    root: StoreReader, domain: int, sets: Sequence[str], columns: Sequence[str], step: int, label: Mapping
 ) -> LabelledRows:
     """Features, labels and usability of the rows of a domain.
 
@@ -55,10 +56,10 @@ def labelled_rows(
         Store.
     domain : int
         Domain.
-    feature_set : str
-        Name of the feature set.
+    sets : sequence of str
+        Names of the feature sets.
     columns : sequence of str
-        Its columns that are wanted; only these decide whether an atom has all features.
+        Their columns that are wanted; only these decide whether an atom has all features.
     step : int
         Frame of the label.
     label : mapping
@@ -75,8 +76,7 @@ def labelled_rows(
     """
     rows = root.rows(domain)
     d2, y, known = _labels(root, rows, step, label)
-    there = root.names(f"features/{feature_set}/feature")
-    value = root[f"features/{feature_set}/value"][rows][:, [there.index(name) for name in columns]]
+    value = feature_rows(root, rows, sets, columns)
     margin = margin_of(label)
     names = root.names("atoms/species_name")
     host = label.get("host")

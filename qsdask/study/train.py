@@ -22,18 +22,20 @@ from qsdask.learn import Specimen, Table, definition_digest
 from qsdask.learn.validity import share_sampled
 from qsdask.names import checked_name, name_of_model
 from qsdask.settings import TrainSettings, refuse_defaults, validated
+from qsdask.settings.text import parts_of
 from qsdask.stages.definition import definition_of
 from qsdask.stages.steps import label_note, label_step
 from qsdask.store import ledger
 from qsdask.store.identity import StoreAt
 from qsdask.store.reader import StoreReader
 from qsdask.store.unchanged import unchanged
+from qsdask.study.columns import columns_of, with_columns
 from qsdask.study.response import refuse_undeformed, response_of
 from qsdask.study.rows import labelled_rows
 from qsdask.study.surface import margin_of, surface_ledgers, surface_note
 from qsdask.units import renamed
 
-__all__ = ["train"]
+__all__ = ["learned", "train"]
 
 
 def train(
@@ -82,14 +84,47 @@ def train(
     chosen = validated(TrainSettings, **settings)
     checked_name(name_of_model(target), "model", key=True)
     learn.refuse_other_content(target)
+    made = learned(paths, chosen, run)
+    if target.exists() and not run.overwrite:
+        if learn.load_model(target).digest() == made.digest():
+            return target
+        raise CannotCreateError(
+            "another model is here, learned from other numbers or with other settings",
+            code="E-EXISTS",
+            file=target,
+            hint="choose another --model, or add --overwrite",
+        )
+    learn.save_model(made, target, overwrite=run.overwrite)
+    return target
+
+
+def learned(paths: Sequence[Path], chosen: TrainSettings, run: Run) -> learn.Model:
+    """The model that `train` saves.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Stores.
+    chosen : TrainSettings
+        How it is learned.
+    run : Run
+        Cluster, workers, progress.
+
+    Raises
+    ------
+    QSDaskError
+        Those of `train`.
+    """
     _refuse_twice(paths)
+    chosen = with_columns(chosen)
     for path in paths:
         refuse_undeformed(path)
     response = "response/propensity" if chosen.label == "propensity" else "response/d2min"
     with ExitStack() as stack:
         for path in paths:
             surfaces = surface_ledgers(path, chosen.surface_margin_angstrom)
-            stack.enter_context(unchanged(path, (f"features/{chosen.set}", response, *surfaces)))
+            features = (f"features/{one}" for one in parts_of(chosen.set))
+            stack.enter_context(unchanged(path, (*features, response, *surfaces)))
         label, definition = _agreed(paths, chosen)
         label_of = [
             (store, domain, label_step(Path(store.path), label))
@@ -124,25 +159,14 @@ def train(
                 progress=lambda done, total: advance(1),
             )
     made = learn.with_experience(made, {name: learn.concatenate(tables).X for name, tables in samples.items()})
-    made = replace(made, warnings=(*made.warnings, *_notes(paths, label)))
-    if target.exists() and not run.overwrite:
-        if learn.load_model(target).digest() == made.digest():
-            return target
-        raise CannotCreateError(
-            "another model is here, learned from other numbers or with other settings",
-            code="E-EXISTS",
-            file=target,
-            hint="choose another --model, or add --overwrite",
-        )
-    learn.save_model(made, target, overwrite=run.overwrite)
-    return target
+    return replace(made, warnings=(*made.warnings, *_notes(paths, label)))
 
 
 def _agreed(paths: Sequence[Path], chosen: TrainSettings) -> tuple[dict, dict]:
     """Label and feature definition, the same for all stores."""
     length = _one_length(paths)
     refuse_defaults(chosen, length)
-    whole = [definition_of(path, chosen.set) for path in paths]
+    whole = [definition_of(path, parts_of(chosen.set)) for path in paths]
     definitions = [{name: value for name, value in one.items() if name != "radii"} for one in whole]
     responses = [response_of(path, averaged=chosen.label == "propensity") for path in paths]
     radii: dict[str, float] = {}
@@ -207,15 +231,9 @@ def _notes(paths: Sequence[Path], label: dict) -> list[str]:
     return sorted(set(told))
 
 
-def columns_of(root: StoreReader, chosen: TrainSettings) -> tuple[str, ...]:
-    """Columns to learn from."""
-    names = root.names(f"features/{chosen.set}/feature")
-    return tuple(name for name in names if chosen.columns == "all" or name.startswith("sro__"))
-
-
 def _count(store: StoreAt, domain: int, step: int, *, chosen: TrainSettings, label: dict) -> dict:
     root = store.reader()
-    found = labelled_rows(root, domain, chosen.set, columns_of(root, chosen), step, label)
+    found = labelled_rows(root, domain, parts_of(chosen.set), columns_of(root, chosen), step, label)
     d2 = found.d2[found.mask]
     return {
         "path": store.path,
@@ -240,7 +258,7 @@ def _refuse_unusable(path: Path, counted: list[dict], chosen: TrainSettings) -> 
         code="E-NO-USABLE",
         file=path,
         why=f"left out by {', '.join(f'{rule}: {n}' for rule, n in rules.most_common() if n)}{of_columns}",
-        hint=f"--columns short_range or another set than {chosen.set}"
+        hint=f"--columns short_range or other sets than {chosen.set}"
         if void
         else "a smaller --surface-margin, another --strain, or another --host",
     )
@@ -310,7 +328,7 @@ def _gather(
     """
     root = store.reader()
     columns = columns_of(root, chosen)
-    found = labelled_rows(root, domain, chosen.set, columns, step, label)
+    found = labelled_rows(root, domain, parts_of(chosen.set), columns, step, label)
     rows = root.rows(domain)
     ids = root["atoms/id"][rows]
     me = specimens[store.path]

@@ -14,7 +14,8 @@ from qsdask.learn import Model, softness_of_atoms
 from qsdask.quantity import source_of_set, surroundings
 from qsdask.settings import FeatureSettings, RespondSettings, ShellSettings, refuse_defaults
 from qsdask.settings.base import AUTO
-from qsdask.stages.definition import definition
+from qsdask.stages.columns import columns_there, feature_rows
+from qsdask.stages.definition import definition, joined
 from qsdask.stages.features import facts_of, features_of_domain, quantity_of, settings_of_set, told_of_columns
 from qsdask.stages.respond import respond_of_domain
 from qsdask.stages.shells import SlotOverflow, enough_slots, facts_of_shells, shells_of_domain
@@ -84,7 +85,7 @@ def _refuse_unsaid(settings: ShellSettings | RespondSettings, store: StoreInMemo
         )
 
 
-def add_softness(store: StoreInMemory, model: Model, name: str, *, accept: bool = False) -> str:
+def add_softness(store: StoreInMemory, model: Model, name: str, *, accept: bool = False) -> list[str]:
     """Compute the features that a model knows, and the softness; see `qsdask.stages.predict`.
 
     Parameters
@@ -100,18 +101,19 @@ def add_softness(store: StoreInMemory, model: Model, name: str, *, accept: bool 
 
     Returns
     -------
-    str
-        The feature set.
+    list of str
+        The feature sets.
     """
-    asked = {key: value for key, value in model.definition["features"].items() if key in FeatureSettings.model_fields}
-    defined = add_features(store, FeatureSettings(**asked), ShellSettings(**model.definition["shells"]))
-    columns = store.names(f"features/{asked['set']}/feature")
-    value = store[f"features/{asked['set']}/value"][:][:, model.check_features(columns, defined)]
+    shells, sets = ShellSettings(**model.definition["shells"]), model.sets
+    asked = [{k: v for k, v in one.items() if k in FeatureSettings.model_fields} for one in model.features.values()]
+    defined = joined([add_features(store, FeatureSettings(**one), shells) for one in asked])
+    model.check_features(columns_there(store, sets), defined)
+    value = feature_rows(store, slice(0, store.n_atom), sets, model.columns)
     names = store.names("atoms/species_name")
     qs, spread, distance = softness_of_atoms(model, value, store["atoms/species"][:], names, accept=accept)
     store.create(f"softness/{name}", {"atom": store.n_atom})
     store.put(f"softness/{name}", {"qs": qs, "qs_std": spread, "outside": distance})
-    return asked["set"]
+    return list(sets)
 
 
 def add_response(store: StoreInMemory, settings: RespondSettings) -> None:

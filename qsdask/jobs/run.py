@@ -31,6 +31,7 @@ from qsdask.stages.shells import shells
 from qsdask.stages.steps import chosen_steps, label_note, step_near
 from qsdask.stages.surface import surface
 from qsdask.store.reader import StoreReader
+from qsdask.study.columns import with_columns
 from qsdask.study.evaluate import evaluate
 from qsdask.study.response import is_deformed
 from qsdask.study.train import train
@@ -83,6 +84,7 @@ def run(
     where = run or Run()
     plan, base = (recipe, Path.cwd()) if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
     plan = applying(plan, base)
+    plan = plan.model_copy(update={"train": with_columns(plan.train, base)})
     sets_of(plan)  # now, not after hours of other stages
     roles = {role: [s for s in plan.specimen if s.role == role] for role in ("train", "test")}
     places = places_of(plan, home_of(folder, plan.folder))

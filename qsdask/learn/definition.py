@@ -69,10 +69,10 @@ def features_of_definition(definition: Mapping[str, Any]) -> dict[str, dict[str,
     Returns
     -------
     dict of str to dict
-        In the order in which they were named.
+        In the order of their names.
     """
     if "sets" in definition:
-        return dict(definition["sets"])
+        return dict(sorted(definition["sets"].items()))
     return {definition["features"]["set"]: definition["features"]}
 
 

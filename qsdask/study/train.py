@@ -22,14 +22,13 @@ from qsdask.learn import Specimen, Table, definition_digest
 from qsdask.learn.validity import share_sampled
 from qsdask.names import checked_name, name_of_model
 from qsdask.settings import TrainSettings, refuse_defaults, validated
-from qsdask.settings.text import parts_of
 from qsdask.stages.definition import definition_of
 from qsdask.stages.steps import label_note, label_step
 from qsdask.store import ledger
 from qsdask.store.identity import StoreAt
 from qsdask.store.reader import StoreReader
 from qsdask.store.unchanged import unchanged
-from qsdask.study.columns import columns_of, with_columns
+from qsdask.study.columns import columns_of, sets_of, with_columns
 from qsdask.study.response import refuse_undeformed, response_of
 from qsdask.study.rows import labelled_rows
 from qsdask.study.surface import margin_of, surface_ledgers, surface_note
@@ -123,7 +122,7 @@ def learned(paths: Sequence[Path], chosen: TrainSettings, run: Run) -> learn.Mod
     with ExitStack() as stack:
         for path in paths:
             surfaces = surface_ledgers(path, chosen.surface_margin_angstrom)
-            features = (f"features/{one}" for one in parts_of(chosen.set))
+            features = (f"features/{one}" for one in sets_of(chosen))
             stack.enter_context(unchanged(path, (*features, response, *surfaces)))
         label, definition = _agreed(paths, chosen)
         label_of = [
@@ -166,7 +165,7 @@ def _agreed(paths: Sequence[Path], chosen: TrainSettings) -> tuple[dict, dict]:
     """Label and feature definition, the same for all stores."""
     length = _one_length(paths)
     refuse_defaults(chosen, length)
-    whole = [definition_of(path, parts_of(chosen.set)) for path in paths]
+    whole = [definition_of(path, sets_of(chosen)) for path in paths]
     definitions = [{name: value for name, value in one.items() if name != "radii"} for one in whole]
     responses = [response_of(path, averaged=chosen.label == "propensity") for path in paths]
     radii: dict[str, float] = {}
@@ -233,7 +232,7 @@ def _notes(paths: Sequence[Path], label: dict) -> list[str]:
 
 def _count(store: StoreAt, domain: int, step: int, *, chosen: TrainSettings, label: dict) -> dict:
     root = store.reader()
-    found = labelled_rows(root, domain, parts_of(chosen.set), columns_of(root, chosen), step, label)
+    found = labelled_rows(root, domain, sets_of(chosen), columns_of(root, chosen), step, label)
     d2 = found.d2[found.mask]
     return {
         "path": store.path,
@@ -328,7 +327,7 @@ def _gather(
     """
     root = store.reader()
     columns = columns_of(root, chosen)
-    found = labelled_rows(root, domain, parts_of(chosen.set), columns, step, label)
+    found = labelled_rows(root, domain, sets_of(chosen), columns, step, label)
     rows = root.rows(domain)
     ids = root["atoms/id"][rows]
     me = specimens[store.path]

@@ -333,7 +333,7 @@ def _making(simulated: Mapping) -> dict[str, object]:
 
 def _importance(model: Model) -> list[tuple[str, float]]:
     """Share of the total gain that every column has, averaged over the fold models, largest first."""
-    gain = np.mean([g / g.sum() for g in model.gain()], axis=0)
+    gain = np.mean([g / g.sum() for g in model.part.gain()], axis=0)
     return [(model.columns[i], float(gain[i])) for i in np.argsort(-gain, kind="stable")]
 
 

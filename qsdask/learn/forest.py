@@ -35,6 +35,7 @@ class ForestPart:
     texts: Mapping[str, str]
     gaps: ClassVar[bool] = False
     standardises: ClassVar[bool] = False
+    name: ClassVar[str] = "gbdt, boosted trees"
     measure: ClassVar[str] = "share of total gain"
 
     @cached_property

@@ -35,6 +35,7 @@ class LinearPart:
     slope: float
     gaps: ClassVar[bool] = True
     standardises: ClassVar[bool] = True
+    name: ClassVar[str] = "response, ridge regression of ln D2min"
     measure: ClassVar[str] = "share of the sum of absolute coefficients"
 
     def seen(

@@ -21,6 +21,8 @@ class Part(Protocol):
         Whether atoms that lack some of the columns are learned from and judged.
     standardises : bool
         Whether it looks at columns as they compare with those of the whole glass; then it needs a `Standard`.
+    name : str
+        What learned, for people.
     measure : str
         What `gain` is, for people.
     """
@@ -30,6 +32,9 @@ class Part(Protocol):
 
     @property
     def standardises(self) -> bool: ...
+
+    @property
+    def name(self) -> str: ...
 
     @property
     def measure(self) -> str: ...

@@ -46,7 +46,14 @@ class LabelledRows(NamedTuple):
 
 
 def labelled_rows(
-    root: StoreReader, domain: int, sets: Sequence[str], columns: Sequence[str], step: int, label: Mapping
+    root: StoreReader,
+    domain: int,
+    sets: Sequence[str],
+    columns: Sequence[str],
+    step: int,
+    label: Mapping,
+    *,
+    gaps: bool = False,
 ) -> LabelledRows:
     """Features, labels and usability of the rows of a domain.
 
@@ -64,6 +71,8 @@ def labelled_rows(
         Frame of the label.
     label : mapping
         ``threshold``, ``frequency``, surface margin and ``host`` of a model.
+    gaps : bool
+        Use also atoms that lack some of the columns.
 
     Returns
     -------
@@ -89,6 +98,7 @@ def labelled_rows(
         margin=margin,
         species=root["atoms/species"][rows],
         host=None if host is None else names.index(host),
+        gaps=gaps,
     )
     return LabelledRows(value, y, mask, excluded, d2)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from qsdask.errors import BadDataError
+from qsdask.errors import BadDataError, InternalError
 from qsdask.learn.curve import fitted_curve
 from qsdask.learn.fitting import experience, fit, part_of, scored, scores_of
 from qsdask.learn.linear import LinearPart, contributions
@@ -223,6 +223,14 @@ def test_contributions_add_up_to_the_logarithm_of_the_odds():
     np.testing.assert_allclose(each.sum(axis=1) + base, np.log(qs / (1 - qs)), rtol=1e-9, atol=1e-12)
     assert np.isnan(qs[5])
     assert np.isnan(each[5]).all()
+
+
+def test_columns_as_they_were_computed_are_refused():
+    part = LinearPart(np.arange(3.0), np.ones((2, 3)), -0.4, 2.5)
+    value = np.array([[0.5, 1.0, 2.0]], dtype=np.float32)
+    for ask in (part.softness, part.probabilities, lambda rows: contributions(part, rows)):
+        with pytest.raises(InternalError, match="E-STANDARD"):
+            ask(value)
 
 
 def test_a_linear_part_returns_from_its_record():

@@ -221,10 +221,20 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable("response/propensity", "strain", ("step",), "float64", "1", _STRAIN, coordinate=True),
     Variable(
-        "softness/*", "qs", ("atom",), "float64", "1", "quench-in softness: mean plastic probability of the fold models"
+        "softness/*",
+        "qs",
+        ("atom",),
+        "float64",
+        "1",
+        "quench-in softness: probability of being plastic, learned from equal classes",
     ),
     Variable(
-        "softness/*", "qs_std", ("atom",), "float64", "1", "standard deviation of the probability over the fold models"
+        "softness/*",
+        "qs_std",
+        ("atom",),
+        "float64",
+        "1",
+        "standard deviation of this probability over models that each lack a part of the training atoms",
     ),
     Variable(
         "softness/*",

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from qsdask.errors import InternalError
 from qsdask.kernels.linear import CLIPPED, LARGEST, linear_scores, logistic
 from qsdask.learn.part import mean_and_spread
 from qsdask.learn.standard import Standard
@@ -47,11 +48,11 @@ class LinearPart:
 
     def scores(self, seen: np.ndarray) -> np.ndarray:
         """Score of every row, float64 array, shape (n,): higher means more rearrangement."""
-        return linear_scores(seen, self.coefficient[:, None].copy())[:, 0]
+        return linear_scores(_whole(seen), self.coefficient[:, None].copy())[:, 0]
 
     def scores_without(self, seen: np.ndarray) -> np.ndarray:
         """Scores by the models that did not see a part: float64 array, shape (n_model, n)."""
-        return linear_scores(seen, np.ascontiguousarray(self.without.T)).T
+        return linear_scores(_whole(seen), np.ascontiguousarray(self.without.T)).T
 
     def curve(self, score: np.ndarray) -> np.ndarray:
         """QS of scores, of any shape."""
@@ -93,6 +94,13 @@ class LinearPart:
         return cls(coefficient, without, float(curve[0]), float(curve[1]))
 
 
+def _whole(seen: np.ndarray) -> np.ndarray:
+    """Columns as `LinearPart.seen` gives them; those that were computed would give scores without meaning."""
+    if not np.array_equal(seen, np.rint(seen), equal_nan=True):
+        raise InternalError("a linear model was given columns that are not in standard deviations", code="E-STANDARD")
+    return seen
+
+
 def contributions(part: LinearPart, seen: np.ndarray) -> tuple[np.ndarray, float]:
     """What every column adds to the logarithm of the odds, QS / (1 - QS), of every atom.
 
@@ -109,5 +117,5 @@ def contributions(part: LinearPart, seen: np.ndarray) -> tuple[np.ndarray, float
     base : float
         The logarithm of the odds of such an atom; it and the contributions add up to the logarithm of the odds.
     """
-    each = np.asarray(seen, dtype=np.float64) * (CLIPPED / LARGEST) * part.coefficient
+    each = _whole(seen).astype(np.float64) * (CLIPPED / LARGEST) * part.coefficient
     return part.slope * each, part.offset

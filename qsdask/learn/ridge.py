@@ -11,10 +11,13 @@ from qsdask.errors import BadDataError
 from qsdask.kernels.linear import CLIPPED, LARGEST
 from qsdask.kernels.whitened import pivoted_cholesky, solved
 
-__all__ = ["GRID", "TARGET_STEP", "Products", "coefficients", "judged", "left_out", "whole_target"]
+__all__ = ["GRID", "PENALTY_OF_ONE", "TARGET_STEP", "Products", "coefficients", "judged", "left_out", "whole_target"]
 
 #: Penalties that are tried, in units of the number of rows.
 GRID = (0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.2, 2.0, 4.0)
+
+#: Penalty where there is a single glass: blocks of it share neighbours, and judged by them penalties are too small.
+PENALTY_OF_ONE = 0.4
 
 #: Step to which targets are rounded.
 TARGET_STEP = 2.0**-16

@@ -11,7 +11,7 @@ from qsdask.learn.model import Model
 from qsdask.learn.standard import Standard
 from qsdask.learn.validity import outside, refuse_outside
 
-__all__ = ["probabilities", "quench_in_softness", "softness_of_atoms", "told_outside"]
+__all__ = ["checked_rows", "probabilities", "quench_in_softness", "softness_of_atoms", "told_outside"]
 
 
 def probabilities(model: Model, X: np.ndarray) -> np.ndarray:
@@ -34,10 +34,17 @@ def probabilities(model: Model, X: np.ndarray) -> np.ndarray:
     BadDataError
         ``E-FEATURES-DIFFER``: the number of columns is not that of the model.
     """
-    return model.part.probabilities(_checked(model, X))
+    return model.part.probabilities(checked_rows(model, X))
 
 
-def _checked(model: Model, X: np.ndarray) -> np.ndarray:
+def checked_rows(model: Model, X: np.ndarray) -> np.ndarray:
+    """Rows for a model, refused when they have not as many columns.
+
+    Raises
+    ------
+    BadDataError
+        ``E-FEATURES-DIFFER``.
+    """
     X = np.asarray(X)
     if X.ndim != 2 or X.shape[1] != len(model.columns):
         raise BadDataError(
@@ -76,7 +83,7 @@ def quench_in_softness(model: Model, X: np.ndarray) -> tuple[np.ndarray, np.ndar
     ----------
     .. [1] Q. Wang, A. Jain, Nat. Commun. 10, 5537 (2019), doi:10.1038/s41467-019-13511-9.
     """
-    return model.part.softness(_checked(model, X))
+    return model.part.softness(checked_rows(model, X))
 
 
 def softness_of_atoms(

@@ -33,6 +33,12 @@ from qsdask.store.unchanged import unchanged
 
 __all__ = ["counts_outside", "has_outside", "plan_of", "predict", "standard_of"]
 
+#: What is said of a strained frame that is compared with itself.
+OWN_STANDARD = (
+    "frame {frame} is compared with itself, so that in the mean it is about as soft as any other: the store has no such features of "
+    "the undeformed glass to compare with; 'qsdask features {store}' computes them"
+)
+
 
 def predict(
     store: str | Path,
@@ -117,8 +123,12 @@ def _predict_frame(path: Path, frame: int, found: Model, model: Path, chosen: Pr
     def conclude(target: Path) -> dict:
         counts, species = counts_outside(StoreReader(target), group), root.names("atoms/species_name")
         told = told_outside(found, name, species, *counts, accepted=chosen.accept_outside)
-        warnings = {"warnings": [{"code": "W-OUT-OF-DOMAIN", "text": text} for text in told]}
-        return {**warnings, "standard": measure.standard.record()} if measure else warnings
+        warnings = [{"code": "W-OUT-OF-DOMAIN", "text": text} for text in told]
+        if measure is None:
+            return {"warnings": warnings}
+        if measure.frame > 0:
+            warnings.append({"code": "W-OWN-STANDARD", "text": OWN_STANDARD.format(frame=frame, store=path)})
+        return {"warnings": warnings, "standard": measure.standard.record()}
 
     course = Course(
         record,

@@ -19,7 +19,7 @@ from qsdask.learn import Model, Specimen, Standard, Table
 from qsdask.learn.fitting import Fit, Scored, added, experience, fit, part_of, scored, scores_of
 from qsdask.learn.folds import dealt_blocks
 from qsdask.learn.held_out import check_counts
-from qsdask.learn.ridge import Products, whole_target
+from qsdask.learn.ridge import PENALTY_OF_ONE, Products, whole_target
 from qsdask.learn.validity import clouds_of
 from qsdask.settings import TrainSettings
 from qsdask.stages.standard import standards
@@ -91,7 +91,8 @@ def fitted(lesson: Lesson, specimens: Mapping[str, Specimen], d2_quantiles: Sequ
     Notes
     -----
     Several glasses are left out one after the other; of a single one blocks of space are, dealt into folds. Every group
-    has its own sums, so that to leave one out costs no more than to solve for the coefficients.
+    has its own sums, so that to leave one out costs no more than to solve for the coefficients. The penalty is the one
+    that does best on glasses left out; of a single glass `qsdask.learn.ridge.PENALTY_OF_ONE`.
     """
     chosen, label = lesson.chosen, lesson.label
     several = len(specimens) > 1
@@ -109,7 +110,7 @@ def fitted(lesson: Lesson, specimens: Mapping[str, Specimen], d2_quantiles: Sequ
     products: dict[int, Products] = {}
     for sums in every(_products_of_domain, added, title="products").values():
         products = added(products, sums)
-    made = fit(products, chosen.penalty)
+    made = fit(products, chosen.penalty or (None if several else PENALTY_OF_ONE))
     counted = every(_Scores.of_domain, _Scores.__add__, title="scores", made=made, specimens=glasses)
     first, *others = counted.values()
     total = sum(others, start=first)

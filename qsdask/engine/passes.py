@@ -1,8 +1,8 @@
 """Steps of an iterated set over a store: several a pass, each pass with a halo of as many reaches.
 
 What the atoms hold between two passes lies in a folder of the store of its own, `qsdask.store.beside.SCRATCH`, with a
-ledger as every stage has one: a pass that was interrupted goes on where it was. The last steps are done by the task that computes the columns,
-without a pass. When the set is complete the folder goes.
+ledger as every stage has one: a pass that was interrupted goes on where it was. The last steps are done by the task that
+computes the columns, without a pass. When the set is complete the folder goes.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ __all__ = ["Passes", "create_states", "cuts_of", "halo_of", "pass_of_domain", "s
 _FIND, _TASK = 6.0, 1e5
 #: Time of all steps for an atom where no measured one is known. Unit: microseconds.
 _COST = 50.0
-#: A block of a pass holds at most so many times the owned atoms.
-_LARGEST = 4.0
+#: A block of a pass holds at most so many times the owned atoms, or so many in all where these are few.
+_LARGEST, _FEW = 4.0, 100_000
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def cuts_of(size: Size, quantity: IteratedQuantity) -> tuple[int, ...]:
     allowed = [
         k
         for k in range(1, quantity.n_step + 1)
-        if owned + owned_and_ghosts(size, (k + 1) * quantity.reach)[1] <= _LARGEST * owned
+        if owned + owned_and_ghosts(size, (k + 1) * quantity.reach)[1] <= max(_LARGEST * owned, _FEW)
     ]
     best = min(allowed or [1], key=spent)
     n_pass = -(-quantity.n_step // best)
@@ -198,7 +198,7 @@ def pass_of_domain(
     assert block.state is not None
     state = placed(block.state[: block.n_owned], held_rows(root, domain, frame), 0.0)
     with work.committing(part, 0, domain) as writer:
-        writer.write(state_group(quantity.name), "state", (part, root.rows(domain)), state)
+        writer.write(state_group(quantity.name), "state", (part, root.rows(domain)), state[None])
 
 
 def create_states(root: Path, n_pass: int, *, name: str, n_state: int, n_atom: int, chunk: int) -> None:

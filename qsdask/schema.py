@@ -194,6 +194,14 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("features/*", "unit", ("feature",), "string", "1", "unit of each column", coordinate=True),
     Variable("features/*", "meaning", ("feature",), "string", "1", "meaning of each column", coordinate=True),
     Variable(
+        "passes/*",
+        "state",
+        ("pass", "atom", "state"),
+        "float64",
+        "1",
+        "numbers of each atom after each pass of a set that takes steps; kept beside the store until the set is complete",
+    ),
+    Variable(
         "response/d2min",
         "d2min",
         ("step", "atom"),

@@ -192,20 +192,57 @@ class FeatureSettings(Settings):
     coarsen_radius_angstrom: list[Annotated[float, Field(gt=0, le=30)]] = Field(
         default=[], description="distances within which the medium range is taken too, over all atoms"
     )
-    axis: Axis = Field(default="z", description="loading axis of the direction-resolved interstices")
+    coarsen_exponential_angstrom: list[Annotated[float, Field(ge=0.1, le=30)]] | None = Field(
+        default=None,
+        description="lengths of exponentially weighted averages over all atoms within 12 angstrom, a further medium range; the "
+        "responses have 1,2 if none are given, the other sets none",
+    )
+    stiffness: list[Annotated[float, Field(gt=0, le=50)]] = Field(
+        default=[6.0],
+        description="how fast the springs of the elastic network weaken with their length, 1/angstrom; its columns for each "
+        "(default 6)",
+    )
+    network_steps: int = Field(default=8, ge=1, le=64, description="Chebyshev steps of the elastic network")
+    relax_steps: int = Field(default=20, ge=1, le=1000, description="steps of the soft spheres without strain")
+    strain_steps: int = Field(
+        default=12, ge=1, le=1000, description="steps of the soft spheres after each of two increments of strain"
+    )
+    axis: Axis = Field(
+        default="z", description="loading axis of the direction-resolved interstices and of the responses"
+    )
     reference: str | None = Field(
         default=None,
         description="element whose diameter is the unit of length of the symmetry functions; the most frequent by default",
     )
-    added: ClassVar[tuple[str, ...]] = ("facets", "coarsen", "coarsen_radius_angstrom", "axis", "reference")
+    added: ClassVar[tuple[str, ...]] = (
+        "facets",
+        "coarsen",
+        "coarsen_radius_angstrom",
+        "coarsen_exponential_angstrom",
+        "stiffness",
+        "network_steps",
+        "relax_steps",
+        "strain_steps",
+        "axis",
+        "reference",
+    )
 
-    @field_validator("coarsen_radius_angstrom")
+    @field_validator("coarsen_radius_angstrom", "coarsen_exponential_angstrom", "stiffness")
     @classmethod
-    def _radii_differ(cls, value: list[float]) -> list[float]:
-        # Two decimals: the radius is a part of column names.
-        if len({round(radius, 2) for radius in value} & set(value)) != len(value):
-            raise ValueError("expected different distances with two decimals at most")
+    def _numbers_differ(cls, value: list[float] | None) -> list[float] | None:
+        # Two decimals: the number is a part of column names.
+        if value is None:
+            return None
+        if len({round(number, 2) for number in value} & set(value)) != len(value):
+            raise ValueError("expected different numbers with two decimals at most")
         return sorted(value)
+
+    @field_validator("stiffness")
+    @classmethod
+    def _any_stiffness(cls, value: list[float]) -> list[float]:
+        if not value:
+            raise ValueError("expected at least one number")
+        return value
 
 
 class RespondSettings(Settings):

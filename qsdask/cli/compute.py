@@ -18,6 +18,7 @@ from qsdask.schema import group_at
 from qsdask.settings import (
     FeatureSettings,
     IngestSettings,
+    LabelSettings,
     PredictSettings,
     PropensitySettings,
     RespondSettings,
@@ -162,6 +163,30 @@ def respond(store, runs, threshold, run, **settings) -> None:
     made = qsdask.respond(store, **settings, runs=runs or (), threshold=threshold, run=run)
     _told(made, ["response/d2min"], settings)
     done(made)
+
+
+@cli.command(context_settings=CONTEXT)
+@click.argument("store")
+@click.option("--from", "values", required=True, help="Table with a line for every atom: CSV, packed or not, or Parquet.")
+@settings_options(LabelSettings)
+@running
+def label(store, values, run, **settings) -> None:
+    """Keep a property of every atom that was found by other means, to learn it: an energy barrier, a local yield stress.
+
+    \b
+    qsdask label glass7.zarr --from barriers.csv --name barrier --unit eV
+    qsdask label glass7.zarr --from all.parquet --name p_hop --id-column atom --column hop
+    qsdask train glass1.zarr glass2.zarr --label barrier --bottom 5% --model barrier.qs
+
+    The table has a heading and the ids of the trajectory, in any order; columns are divided by commas, semicolons, tabs or
+    blanks. Empty, NaN and NA are no value. No deformation is needed: a glass of one frame can be learned from, too.
+    """
+    from qsdask.store.ledger import require
+
+    made = qsdask.label(store, values=values, run=run, **{k: v for k, v in settings.items() if v is not None})
+    facts = require(made, f"labels/{settings['name']}").facts
+    click.echo(f"{settings['name']}: {facts['n_value']} atoms have a value, {facts['n_without']} have none")
+    click.echo(f"{made}: done. Next: qsdask train {made} ... --label {settings['name']} --bottom 5% --model my.qs")
 
 
 @cli.command(context_settings=CONTEXT)

@@ -110,6 +110,7 @@ def train(
                 settings,
                 seed=int(seeds[k]),
                 d2_quantiles=d2_quantiles,
+                target=None if chosen.target is None else chosen.target[inside],
             )
             forest = forest_of([read_trees(text, chosen.columns)])
             return text, forest_probabilities(forest, chosen.X[~inside])[0]

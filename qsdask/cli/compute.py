@@ -167,7 +167,9 @@ def respond(store, runs, threshold, run, **settings) -> None:
 
 @cli.command(context_settings=CONTEXT)
 @click.argument("store")
-@click.option("--from", "values", required=True, help="Table with a line for every atom: CSV, packed or not, or Parquet.")
+@click.option(
+    "--from", "values", required=True, help="Table with a line for every atom: CSV, packed or not, or Parquet."
+)
 @settings_options(LabelSettings)
 @running
 def label(store, values, run, **settings) -> None:

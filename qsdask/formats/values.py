@@ -370,7 +370,11 @@ def _of_arrays(ids: np.ndarray, value: np.ndarray, row: int, file: object) -> Va
         if len(strange):
             raise _no_number(ids[strange[0]], "the atom id must be a whole number", row + int(strange[0]), file)
         ids = whole
-    real = value.astype(np.float64) if value.dtype.kind in "iufb" else _floats(value, "the value must be a number", row, file)
+    real = (
+        value.astype(np.float64)
+        if value.dtype.kind in "iufb"
+        else _floats(value, "the value must be a number", row, file)
+    )
     return _checked(ValueRows(ids.astype(np.int64), real, None, row), file)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from qsdask.learn.counted import Counted, Levels, key_of
 
-__all__ = ["Judge", "is_own", "needs_all", "own_label", "rule_fault", "softward", "told_rule"]
+__all__ = ["Judge", "is_own", "needs_all", "own_label", "rule_fault", "softward", "told_label", "told_rule"]
 
 #: Rules, and whether large values are the soft ones. ``above`` and ``below`` a value; the ``top`` and ``bottom`` share of the
 #: usable atoms of a glass; by rank.
@@ -38,15 +38,18 @@ def needs_all(label: Mapping[str, Any]) -> bool:
 
 def told_rule(label: Mapping[str, Any]) -> str:
     """Which atoms are soft, in words."""
-    name, unit, at = label["name"], "" if label["unit"] == "1" else f" {label['unit']}", label.get("at")
-    return {
-        "above": lambda: f"{name} > {at:g}{unit}",
-        "below": lambda: f"{name} < {at:g}{unit}",
-        "top": lambda: f"largest {100 * at:g} % of {name} in each glass",
-        "bottom": lambda: f"smallest {100 * at:g} % of {name} in each glass",
-        "rank_high": lambda: f"rank of {name} in each glass, high values soft",
-        "rank_low": lambda: f"rank of {name} in each glass, low values soft",
-    }[label["rule"]]()
+    name, rule = label["name"], label["rule"]
+    if rule.startswith("rank"):
+        return f"rank of {name} in each glass, {rule.removeprefix('rank_')} values soft"
+    if rule in ("top", "bottom"):
+        return f"{'largest' if rule == 'top' else 'smallest'} {100 * label['at']:g} % of {name} in each glass"
+    unit = "" if label["unit"] == "1" else f" {label['unit']}"
+    return f"{name} {'>' if rule == 'above' else '<'} {label['at']:g}{unit}"
+
+
+def told_label(label: Mapping[str, Any]) -> dict[str, str]:
+    """Such a label as scores and pages name it."""
+    return {"label": label["name"], "unit": label["unit"], "rule": told_rule(label)}
 
 
 def rule_fault(label: Mapping[str, Any]) -> str | None:
@@ -89,7 +92,8 @@ class Judge(NamedTuple):
         if counted is None or not counted.n or not needs_all(label):
             return cls(rule, at)
         if rule in ("top", "bottom"):
-            return cls(rule, at, counted.first_of_top(at) if rule == "top" else counted.last_of_bottom(at))
+            cut = counted.first_of_top if rule == "top" else counted.last_of_bottom
+            return cls(rule, at, cut(float(label["at"])))
         return cls(rule, at, None, counted.levels())
 
     def soft(self, value: np.ndarray) -> np.ndarray:

@@ -84,7 +84,7 @@ def train(
     n_folds, seed = settings.folds, settings.seed
     if settings.fold_kind == "spatial_block" and table.block is None:
         raise UsageError("spatial_block folds need tables with the block of every atom", code="E-FOLDS")
-    warnings = _check_counts(table, n_folds, d2_quantiles)
+    warnings = _check_counts(table, n_folds, d2_quantiles, label.get("name", "D2min"))
     trees: dict[str, str] = {}
     scores: list[dict[str, Any]] = []
     judged: list[tuple[np.ndarray, np.ndarray]] = []
@@ -326,23 +326,25 @@ def told_outside(
     return told + refuse_outside(n_outside, n_known, name, accepted=accepted, strictly=strictly)
 
 
-def _check_counts(table: Table, n_folds: int, d2_quantiles: Sequence[float] | None) -> list[str]:
+def _check_counts(table: Table, n_folds: int, d2_quantiles: Sequence[float] | None, name: str) -> list[str]:
     """Refuse tables that cannot be learned from; say what is thin."""
     # Of the atoms that there are: a table may hold only those rows of the majority that a draw can choose.
     n_plastic = max(int(np.count_nonzero(table.y)), sum(s.n_plastic for s in table.specimens))
     n = max(len(table), sum(s.n_usable for s in table.specimens))
-    spread = "" if d2_quantiles is None else f"; D2min quantiles {', '.join(f'{q:.3g}' for q in d2_quantiles)}"
+    spread = "" if d2_quantiles is None else f"; {name} quantiles {', '.join(f'{q:.3g}' for q in d2_quantiles)}"
     if n_plastic in (0, n):
         raise BadDataError(
             f"all {n} usable atoms have one label: {n_plastic} plastic, {n - n_plastic} not{spread}",
             code="E-ONE-CLASS",
-            why="the D2min threshold lies outside the values at this strain, or the strain is too small",
-            hint="a threshold between the quantiles, or a larger strain",
+            why=f"the {name} threshold lies outside the values"
+            + (" at this strain, or the strain is too small" if name == "D2min" else ", or all values are one"),
+            hint="a threshold between the quantiles" + (", or a larger strain" if name == "D2min" else ""),
         )
     fewest = min(n_plastic, n - n_plastic)
     if fewest < 2 * n_folds:
         few = fewest == n_plastic
         change = "a larger strain, a lower threshold" if few else "a smaller strain, a higher threshold"
+        change = change if name == "D2min" else "another threshold or share"
         raise BadDataError(
             f"{n_plastic} plastic and {n - n_plastic} other usable atoms are too few for {n_folds} folds: "
             f"at least {2 * n_folds} of each{spread}",

@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from qsdask.settings.base import Axis, Cutoff, Settings
-from qsdask.settings.label import OF_RESPONSE, Share, label_name
 from qsdask.settings.defaults import DEEPEST_TREE, LABEL_STRAIN, PLASTIC_ABOVE
+from qsdask.settings.label import OF_RESPONSE, Share, label_name
 
 __all__ = [
     "FeatureSettings",
@@ -258,7 +258,8 @@ class TrainSettings(Settings):
         json_schema_extra={"length": 2},
     )
     below: float | None = Field(
-        default=None, description="of a label of your own: soft are the atoms below this value, as those of low barriers"
+        default=None,
+        description="of a label of your own: soft are the atoms below this value, as those of low barriers",
     )
     top: Share | None = Field(
         default=None,
@@ -337,8 +338,12 @@ class TrainSettings(Settings):
                     f"label {self.label!r} needs exactly one of threshold, below, top, bottom, rank; "
                     f"given: {', '.join(given) or 'none'}"
                 )
-            if moment := [n for n in ("strain", "frame") if n in self.model_fields_set and getattr(self, n) is not None]:
-                raise ValueError(f"label {self.label!r} is of the glass, not of a frame: it has no {' and no '.join(moment)}")
+            if moment := [
+                n for n in ("strain", "frame") if n in self.model_fields_set and getattr(self, n) is not None
+            ]:
+                raise ValueError(
+                    f"label {self.label!r} is of the glass, not of a frame: it has no {' and no '.join(moment)}"
+                )
         elif strange := [name for name in given if name != "threshold"]:
             raise ValueError(f"{', '.join(strange)} is of labels of your own, and the label is {self.label!r}")
         return self

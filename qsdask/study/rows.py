@@ -51,12 +51,7 @@ class LabelledRows(NamedTuple):
 
 
 def labelled_rows(
-    root: StoreReader,
-    domain: int,
-    sets: Sequence[str],
-    columns: Sequence[str],
-    step: int | Judge,
-    label: Mapping,
+    root: StoreReader, domain: int, sets: Sequence[str], columns: Sequence[str], step: int | Judge, label: Mapping
 ) -> LabelledRows:
     """Features, labels and usability of the rows of a domain.
 

@@ -19,6 +19,7 @@ from qsdask.engine.tasks import progress_bar, run_tasks
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, CannotCreateError
 from qsdask.learn import Specimen, Table, definition_digest
+from qsdask.learn.own_label import Judge, is_own
 from qsdask.learn.validity import share_sampled
 from qsdask.names import checked_name, name_of_model
 from qsdask.settings import TrainSettings, refuse_defaults, validated
@@ -29,6 +30,7 @@ from qsdask.store.identity import StoreAt
 from qsdask.store.reader import StoreReader
 from qsdask.store.unchanged import unchanged
 from qsdask.study.columns import columns_of, sets_of, with_columns
+from qsdask.study.own_label import label_at, ledger_of_label, own_label_of
 from qsdask.study.response import refuse_undeformed, response_of
 from qsdask.study.rows import labelled_rows
 from qsdask.study.surface import margin_of, surface_ledgers, surface_note
@@ -40,20 +42,21 @@ __all__ = ["learned", "train"]
 def train(
     stores: str | Path | Sequence[str | Path], *, model: str | Path, run: Run | None = None, **settings: object
 ) -> Path:
-    """Learn quench-in softness from one or more deformed glasses.
+    """Learn quench-in softness from one or more deformed glasses, or glasses with a label of your own.
 
     Parameters
     ----------
     stores : path or sequence of paths
-        Stores with features and response. Their order does not matter.
+        Stores with features and response, or with the label of `qsdask.label`: these need no deformation. Their order does
+        not matter.
     model : str or Path
         Model folder to write, for example ``cuzr.qs``.
     run : Run, optional
         Cluster, workers, overwriting, progress.
     **settings
-        Fields of `qsdask.settings.TrainSettings`: ``label``, ``strain``, ``frame``, ``threshold``, ``set``, ``columns``,
-        ``folds``, ``fold_kind``, ``block`` (angstrom), ``draws``, ``ratio``, ``surface_margin`` (angstrom), ``host``,
-        ``trees``, ``depth``, ``learning_rate``, ``seed``.
+        Fields of `qsdask.settings.TrainSettings`: ``label``, ``strain``, ``frame``, ``threshold``, ``below``, ``top``,
+        ``bottom``, ``rank``, ``set``, ``columns``, ``folds``, ``fold_kind``, ``block`` (angstrom), ``draws``, ``ratio``,
+        ``surface_margin`` (angstrom), ``host``, ``trees``, ``depth``, ``learning_rate``, ``seed``.
 
     Returns
     -------
@@ -69,14 +72,19 @@ def train(
         ``E-NO-USABLE``: a store without atoms to learn from; ``E-ONE-CLASS``, ``E-FEW-PLASTIC``: labels from which nothing
         can be learned; ``E-STRAIN``: no frame at the label's strain, or a frame that has another strain in each store;
         ``E-FEATURES-DIFFER``: stores whose features were defined differently; ``E-MODEL-UNITS``: stores of lengths in
-        angstrom and in sigma.
+        angstrom and in sigma; ``E-LABEL-UNIT``: a label of your own in two units.
+    NoInputError
+        ``E-STAGE-MISSING`` for a label that a store does not have.
     CannotCreateError
         ``E-EXISTS`` when another model, or something else, is there.
 
     Notes
     -----
     All plastic atoms and as many others, drawn by a hash of (seed, specimen, atom id), five stratified folds, one
-    LightGBM model each, repeated for every draw. Only the rows that a draw can choose are ever gathered.
+    LightGBM model each, repeated for every draw. Only the rows that a draw can choose are ever gathered. Shares and ranks of a
+    label of your own are taken among the usable atoms of each glass, values that agree to a millionth being equal. Learned by
+    rank, softness is the share of atoms that are less soft, as the structure tells it (cross-entropy); all usable rows are
+    gathered, 4 bytes a column.
     """
     run, target = run or Run(), Path(model)
     paths = [Path(s) for s in ([stores] if isinstance(stores, str | Path) else stores)]
@@ -116,20 +124,20 @@ def learned(paths: Sequence[Path], chosen: TrainSettings, run: Run) -> learn.Mod
     """
     _refuse_twice(paths)
     chosen = with_columns(chosen)
-    for path in paths:
+    for path in paths if chosen.own_rule is None else ():
         refuse_undeformed(path)
-    response = "response/propensity" if chosen.label == "propensity" else "response/d2min"
     with ExitStack() as stack:
         for path in paths:
             surfaces = surface_ledgers(path, chosen.surface_margin_angstrom)
             features = (f"features/{one}" for one in sets_of(chosen))
-            stack.enter_context(unchanged(path, (*features, response, *surfaces)))
+            stack.enter_context(unchanged(path, (*features, ledger_of_label(chosen.label), *surfaces)))
         label, definition = _agreed(paths, chosen)
-        label_of = [
-            (store, domain, label_step(Path(store.path), label))
-            for store in map(StoreAt.of, paths)
-            for domain in range(store.reader().n_domain)
-        ]
+        run = stack.enter_context(run.shared())
+        label_of: list[tuple[StoreAt, int, int | Judge]] = []
+        for path, store in zip(paths, map(StoreAt.of, paths), strict=True):
+            root = store.reader()
+            at = label_at(path, label, sets_of(chosen), columns_of(root, chosen), run)
+            label_of += [(store, domain, at) for domain in range(root.n_domain)]
         client = stack.enter_context(run.connected())
         counted = list(
             run_tasks(
@@ -167,7 +175,8 @@ def _agreed(paths: Sequence[Path], chosen: TrainSettings) -> tuple[dict, dict]:
     refuse_defaults(chosen, length)
     whole = [definition_of(path, sets_of(chosen)) for path in paths]
     definitions = [{name: value for name, value in one.items() if name != "radii"} for one in whole]
-    responses = [response_of(path, averaged=chosen.label == "propensity") for path in paths]
+    own = own_label_of(paths, chosen)
+    responses = [own or response_of(path, averaged=chosen.label == "propensity") for path in paths]
     radii: dict[str, float] = {}
     for path, one, definition, response in zip(paths, whole, definitions, responses, strict=True):
         # Glasses of different alloys may train together; an element they share must have one radius.
@@ -180,11 +189,11 @@ def _agreed(paths: Sequence[Path], chosen: TrainSettings) -> tuple[dict, dict]:
                 file=path,
                 hint="compute one of them again with --overwrite",
             )
+    of_response = {} if own else {**_moment(paths, chosen), "threshold": chosen.threshold}
     label = {
-        **_moment(paths, chosen),
         renamed("surface_margin_angstrom", length): chosen.surface_margin_angstrom,
         "host": chosen.host,
-        "threshold": chosen.threshold,
+        **of_response,
         **responses[0],
         **({"frequency": chosen.threshold} if chosen.label == "propensity" else {}),
     }
@@ -223,14 +232,14 @@ def _notes(paths: Sequence[Path], label: dict) -> list[str]:
     told, margin = [], margin_of(label)
     for path in paths:
         name = ledger.require(path, "ingest").settings["name"]
-        stages = (ledger.read(path, key) for key in ("shells", "response/d2min"))
+        stages = (ledger.read(path, key) for key in ("shells", *(() if is_own(label) else ("response/d2min",))))
         found = [w for stage in stages if stage for w in stage.facts.get("warnings", [])]
         notes = [*label_note(path, label), *surface_note(path, margin), *(f"{w['code']}: {w['text']}" for w in found)]
         told += [f"{note} ({name})" for note in notes]
     return sorted(set(told))
 
 
-def _count(store: StoreAt, domain: int, step: int, *, chosen: TrainSettings, label: dict) -> dict:
+def _count(store: StoreAt, domain: int, step: int | Judge, *, chosen: TrainSettings, label: dict) -> dict:
     root = store.reader()
     found = labelled_rows(root, domain, sets_of(chosen), columns_of(root, chosen), step, label)
     d2 = found.d2[found.mask]
@@ -314,7 +323,7 @@ def _share(specimens: dict[str, Specimen], chosen: TrainSettings) -> float:
 def _gather(
     store: StoreAt,
     domain: int,
-    step: int,
+    step: int | Judge,
     *,
     chosen: TrainSettings,
     label: dict,
@@ -354,6 +363,7 @@ def _gather(
 
     def table(keep: np.ndarray, block: np.ndarray | None = None) -> Table:
         first = np.zeros(int(keep.sum()), dtype=np.int64)
-        return Table((me,), first, ids[keep], found.value[keep], found.y[keep], columns, block)
+        target = None if found.target is None else found.target[keep]
+        return Table((me,), first, ids[keep], found.value[keep], found.y[keep], columns, block, target)
 
     return table(keep, block), {name: table(sampled & (species == k)) for k, name in enumerate(names)}

@@ -188,7 +188,10 @@ def label(store, values, run, **settings) -> None:
     made = qsdask.label(store, values=values, run=run, **{k: v for k, v in settings.items() if v is not None})
     facts = require(made, f"labels/{settings['name']}").facts
     click.echo(f"{settings['name']}: {facts['n_value']} atoms have a value, {facts['n_without']} have none")
-    click.echo(f"{made}: done. Next: qsdask train {made} ... --label {settings['name']} --bottom 5% --model my.qs")
+    rules = "--top 5% (or --bottom 5%, --threshold X, --below X, --rank high)"
+    click.echo(
+        f"{made}: done. With features, next: qsdask train {made} ... --label {settings['name']} {rules} --model my.qs"
+    )
 
 
 @cli.command(context_settings=CONTEXT)

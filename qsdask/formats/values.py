@@ -355,7 +355,13 @@ def _of_python(values: Any, name: str, id_column: str, column: str | None) -> It
             code="E-VALUES",
             hint="a file, {id: value}, a data frame or mapping with the columns id and value, or (ids, values)",
         )
-    yield _of_arrays(np.asarray(pair[0]), np.asarray(pair[1]), 1, None)
+    yield _of_arrays(_array(pair[0]), _array(pair[1]), 1, None)
+
+
+def _array(cells: Any) -> np.ndarray:
+    """What is given as an array; numbers beside text stay what they are."""
+    found = np.asarray(cells)
+    return found if found.dtype.kind not in "US" else np.asarray(cells, dtype=object)
 
 
 def _of_arrays(ids: np.ndarray, value: np.ndarray, row: int, file: object) -> ValueRows:
@@ -394,7 +400,7 @@ def _floats(cells: np.ndarray, must: str, row: int, file: object) -> np.ndarray:
 
 
 def _no_number(cell: object, must: str, row: int, file: object) -> BadDataError:
-    return BadDataError(f"{must}, found {shown(repr(cell).encode())} in row {row}", code="E-NUMBER", file=file)
+    return BadDataError(f"{must}, found {shown(str(cell).encode())} in row {row}", code="E-NUMBER", file=file)
 
 
 def _checked(rows: ValueRows, file: object) -> ValueRows:

@@ -254,7 +254,7 @@ class TrainSettings(Settings):
     threshold: float = Field(
         default=PLASTIC_ABOVE,
         description="plastic above this D2min, angstrom^2; of propensity, above this fraction of the runs (default 0.5); of a "
-        "label of your own soft are the atoms above this value of it (no default)",
+        "label of your own, where it has no default, soft above this value",
         json_schema_extra={"length": 2},
     )
     below: float | None = Field(

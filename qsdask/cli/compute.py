@@ -205,11 +205,15 @@ def train(stores, model, run, **settings) -> None:
     \b
     qsdask train glass1.zarr glass2.zarr --model cuzr.qs --strain 0.04 --threshold 5
     qsdask train glass1.zarr glass2.zarr --model often.qs --label propensity --threshold 0.5
+    qsdask train glass1.zarr glass2.zarr --model far.qs --learner response
     """
+    from qsdask.cli.left_out import print_left_out
     from qsdask.learn import loaded
 
     made = qsdask.train(list(stores), model=model, run=run, **settings)
-    warn(loaded(str(made)).warnings)
+    found = loaded(str(made))
+    warn(found.warnings)
+    print_left_out(found.scores, found.settings)
     click.echo(f"{made}: done. Next: qsdask predict OTHER.zarr --model {made}")
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from qsdask.errors import UsageError
 from qsdask.learn.table import identity_hash
 
-__all__ = ["blocks", "spatial_block", "stratified"]
+__all__ = ["blocks", "dealt_blocks", "spatial_block", "stratified"]
 
 
 def _check(n_folds: int) -> None:
@@ -143,20 +143,49 @@ def spatial_block(
     for k, key in enumerate(keys):
         rows = np.flatnonzero(specimen == k)
         name, member = np.unique(block[rows], return_inverse=True)
-        if 0 < len(name) < n_folds:
-            raise UsageError(
-                f"specimen {key[:16]} has {len(name)} blocks with atoms, fewer than the {n_folds} folds",
-                code="E-BLOCK",
-                hint="a shorter block edge, or fewer folds",
-            )
         plastic = np.bincount(member, weights=y[rows], minlength=len(name)).astype(np.int64)
         size = np.bincount(member, minlength=len(name))
-        order = np.lexsort((identity_hash(seed, "block", draw, key, name), -plastic))
-        load = [(0, 0, j) for j in range(n_folds)]
-        chosen = np.empty(len(name), dtype=np.int64)
-        for b in order:
-            n_plastic, n_rows, j = min(load)
-            chosen[b] = j
-            load[j] = (n_plastic + int(plastic[b]), n_rows + int(size[b]), j)
-        fold[rows] = chosen[member]
+        fold[rows] = dealt_blocks(key, name, plastic, size, seed=seed, draw=draw, n_folds=n_folds)[member]
     return fold
+
+
+def dealt_blocks(
+    key: str, name: np.ndarray, plastic: np.ndarray, size: np.ndarray, *, seed: int = 0, draw: int = 0, n_folds: int = 5
+) -> np.ndarray:
+    """Fold of every block of one specimen; see `spatial_block`.
+
+    Parameters
+    ----------
+    key : str
+        Of the specimen.
+    name : int64 array, shape (n,)
+        Blocks that have atoms, rising.
+    plastic, size : int64 array, shape (n,)
+        Plastic atoms, and all atoms, of each.
+    seed, draw, n_folds
+        As of `spatial_block`.
+
+    Returns
+    -------
+    int64 array, shape (n,)
+
+    Raises
+    ------
+    UsageError
+        ``E-FOLDS``, ``E-BLOCK``.
+    """
+    _check(n_folds)
+    if 0 < len(name) < n_folds:
+        raise UsageError(
+            f"specimen {key[:16]} has {len(name)} blocks with atoms, fewer than the {n_folds} folds",
+            code="E-BLOCK",
+            hint="a shorter block edge, or fewer folds",
+        )
+    order = np.lexsort((identity_hash(seed, "block", draw, key, name), -plastic))
+    load = [(0, 0, j) for j in range(n_folds)]
+    chosen = np.empty(len(name), dtype=np.int64)
+    for b in order:
+        n_plastic, n_rows, j = min(load)
+        chosen[b] = j
+        load[j] = (n_plastic + int(plastic[b]), n_rows + int(size[b]), j)
+    return chosen

@@ -74,7 +74,7 @@ class Judge(NamedTuple):
     cut : int or None
         Key of the last value that is soft by a share; see `qsdask.learn.counted`.
     levels : Levels or None
-        Ranks of the values, for rules by rank.
+        Ranks of the values, for rules by rank and where ranks are learned.
     """
 
     rule: str
@@ -83,18 +83,17 @@ class Judge(NamedTuple):
     levels: Levels | None = None
 
     @classmethod
-    def of(cls, label: Mapping[str, Any], counted: Counted | None = None) -> Judge:
-        """Of the label of a model, and the values of the usable atoms of a glass where they decide.
+    def of(cls, label: Mapping[str, Any], counted: Counted | None = None, *, ranked: bool = False) -> Judge:
+        """Of the label of a model, and the values of the usable atoms of a glass where they decide, or ranks are learned.
 
         Without them, or where there are none, no atom is soft by a share or a rank.
         """
         rule, at = label["rule"], label.get("at")
-        if counted is None or not counted.n or not needs_all(label):
+        if counted is None or not counted.n:
             return cls(rule, at)
-        if rule in ("top", "bottom"):
-            cut = counted.first_of_top if rule == "top" else counted.last_of_bottom
-            return cls(rule, at, cut(float(label["at"])))
-        return cls(rule, at, None, counted.levels())
+        cut = {"top": counted.first_of_top, "bottom": counted.last_of_bottom}.get(rule)
+        levels = counted.levels() if ranked or rule.startswith("rank") else None
+        return cls(rule, at, None if cut is None else cut(float(label["at"])), levels)
 
     def soft(self, value: np.ndarray) -> np.ndarray:
         """Which atoms are soft: bool array, shape (n,), False without a value. By rank, the softer half."""
@@ -111,7 +110,7 @@ class Judge(NamedTuple):
         return known & found
 
     def target(self, value: np.ndarray) -> np.ndarray | None:
-        """Rules by rank: the share of atoms that are less soft, float64, shape (n,), NaN without a value; else None."""
+        """Where there are ranks the share of atoms that are less soft, float64, shape (n,), NaN without a value; else None."""
         if self.levels is None:
             return None
         known = np.isfinite(value)
@@ -120,4 +119,4 @@ class Judge(NamedTuple):
     def _softer(self, value: np.ndarray) -> np.ndarray:
         assert self.levels is not None
         share = self.levels.share_below(value)
-        return share if self.rule == "rank_high" else 1.0 - share
+        return share if _SOFT_IS_HIGH[self.rule] else 1.0 - share

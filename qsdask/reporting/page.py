@@ -105,7 +105,9 @@ def render(report: Report) -> str:
         template.section("Where plasticity happens", gallery(_response_pictures(report.slice, spectrum))),
         template.section("Spectrum of softness", gallery(_spectrum_pictures(spectrum)), _spectrum_table(spectrum)),
         template.section("Activation with strain", gallery(_activation_pictures(report.activation))),
-        template.section("Model", gallery(_model_pictures(spectrum, importance)), _facts(report.model, "importance")),
+        template.section(
+            "Model", gallery(_model_pictures(spectrum, importance, report.model)), _facts(report.model, "importance")
+        ),
         template.section("Specimen", _columns(_facts(report.specimen, "excluded"), excluded)),
         template.section("How the glass was made", _facts(report.making)),
         template.section("Stages", _stages(report.stages)),
@@ -273,7 +275,7 @@ def _activation_pictures(activation) -> list[str]:
     ]
 
 
-def _model_pictures(spectrum, importance) -> list[str]:
+def _model_pictures(spectrum, importance, model) -> list[str]:
     shown = []
     if spectrum is not None:
         shown += [
@@ -281,7 +283,8 @@ def _model_pictures(spectrum, importance) -> list[str]:
             captioned("calibration", model_figures.calibration(spectrum)),
         ]
     if importance:
-        shown.append(captioned("importance", model_figures.importance(importance)))
+        unit = str(model.get("importance is the", "share"))
+        shown.append(captioned("importance", model_figures.importance(importance, unit=unit)))
     return shown
 
 

@@ -25,6 +25,9 @@ __all__ = [
 
 Convention = Literal["paper", "amlearn"]
 
+#: Settings of training that only trees have.
+_OF_TREES = ("draws", "ratio", "trees", "depth", "learning_rate", "feature_fraction", "leaf_fraction", "max_bin")
+
 #: Weighting of facets as it is typed, and as stores have always kept it.
 _STORED_FACETS = {"none": "hard", "area": "soft"}
 
@@ -238,6 +241,11 @@ class TrainSettings(Settings):
         description="columns of the sets to learn from: all, short_range (without the medium range), or a text file of "
         "their names, one a line",
     )
+    learner: Literal["gbdt", "response"] = Field(
+        default="gbdt",
+        description="boosted trees on as many plastic as other atoms, as the paper; or ridge regression of the logarithm of "
+        "D2min on all atoms, of a label of your own of its rank",
+    )
     label: str = Field(
         default="d2min",
         description="what to learn: d2min, which atoms are plastic; propensity, which ones are so in many isoconfigurational "
@@ -276,7 +284,9 @@ class TrainSettings(Settings):
     )
     folds: int = Field(default=5, ge=2, le=50, description="models of the cross-validation")
     fold_kind: Literal["stratified", "spatial_block"] = Field(
-        default="stratified", description="how atoms are held out: at random, or by blocks of space"
+        default="stratified",
+        description="how atoms are held out: at random, or by blocks of space; the learner response leaves out whole glasses, "
+        "and blocks of a single one",
     )
     block_angstrom: float = Field(default=15.0, gt=0, description="edge of a block of spatial_block folds")
     draws: int = Field(default=3, ge=1, le=50, description="undersamplings, each with its own folds")
@@ -295,8 +305,15 @@ class TrainSettings(Settings):
         default=0.001, ge=0, lt=0.5, description="fewest rows of a leaf, as a share of all rows"
     )
     max_bin: int = Field(default=255, ge=2, le=65535, description="bins of a column")
+    penalty: float | None = Field(
+        default=None,
+        ge=1e-6,
+        le=1e6,
+        description="penalty of the learner response, times the number of atoms; the one that does best on glasses left out "
+        "when not given",
+    )
     seed: int = Field(default=0, ge=0, description="seed of undersampling, folds and boosting")
-    added: ClassVar[tuple[str, ...]] = ("frame", "below", "top", "bottom", "rank")
+    added: ClassVar[tuple[str, ...]] = ("frame", "learner", "below", "top", "bottom", "rank", "penalty")
 
     @property
     def own_rule(self) -> tuple[str, float | None] | None:
@@ -310,7 +327,7 @@ class TrainSettings(Settings):
 
     def left_lengths(self) -> list[str]:
         """As of all settings; blocks matter only where folds are made of them."""
-        unused = {"block"} if self.fold_kind != "spatial_block" else set()
+        unused = {"block"} if self.fold_kind != "spatial_block" and self.learner == "gbdt" else set()
         unused |= {"threshold"} if self.own_rule else set()
         return [name for name in super().left_lengths() if name not in unused]
 
@@ -318,6 +335,15 @@ class TrainSettings(Settings):
     @classmethod
     def _half_of_the_runs(cls, values: dict) -> dict:
         return {"threshold": 0.5, **values} if values.get("label") == "propensity" else values
+
+    @model_validator(mode="after")
+    def _of_its_learner(self) -> TrainSettings:
+        others = {"gbdt": ("penalty",), "response": _OF_TREES}[self.learner]
+        changed = [name for name in others if getattr(self, name) != type(self).model_fields[name].default]
+        if changed:
+            other = "response" if self.learner == "gbdt" else "gbdt"
+            raise ValueError(f"{', '.join(changed)}: of the learner {other!r}, not of {self.learner!r}")
+        return self
 
     @model_validator(mode="after")
     def _a_fraction(self) -> TrainSettings:

@@ -10,11 +10,12 @@ import numpy as np
 
 from qsdask.engine.reduce import reduced
 from qsdask.engine.where import Run
-from qsdask.learn import Tally, loaded, probabilities, score
+from qsdask.learn import Standard, Tally, loaded, probabilities, score
 from qsdask.learn.own_label import Judge, is_own, told_label
 from qsdask.learn.shipped import folder_of
 from qsdask.learn.tally import RESOLUTION
 from qsdask.space.strain import branch_name, branches
+from qsdask.stages.predict import standard_of
 from qsdask.stages.steps import label_note, label_step
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
@@ -91,6 +92,7 @@ def evaluate(store: str | Path, *, model: str | Path, frame: int | None = None, 
             model=str(folder_of(model).resolve()),
             digest=found.digest(),
             step=step,
+            standard=standard_of(path, group),
         )
     scored = score.evaluate(total.softness, prior=found.prior, trained_prior=found.trained_prior)
     each = [score.auc_roc(Tally(np.arange(FINE), plastic, other)) for other, plastic in total.models]
@@ -150,13 +152,16 @@ class _Counts(NamedTuple):
         return _Counts(self.softness + other.softness, self.models + other.models, excluded)
 
 
-def _part(root: StoreReader, domain: int, *, group: str, model: str, digest: str, step: int | Judge) -> _Counts:
-    found = loaded(model, digest)
-    labelled = labelled_rows(root, domain, found.sets, found.columns, step, found.label)
-    qs = root[f"{group}/qs"][root.rows(domain)]
+def _part(
+    root: StoreReader, domain: int, *, group: str, model: str, digest: str, step: int | Judge, standard: Standard | None
+) -> _Counts:
+    found, rows = loaded(model, digest), root.rows(domain)
+    labelled = labelled_rows(root, domain, found.sets, found.columns, step, found.label, gaps=found.part.gaps)
+    qs = root[f"{group}/qs"][rows]
     mask = labelled.mask & np.isfinite(qs)
     y = labelled.y[mask]
-    each = probabilities(found, labelled.value[mask])
+    species, names = root["atoms/species"][rows][mask], root.names("atoms/species_name")
+    each = probabilities(found, found.part.seen(labelled.value[mask], species, names, standard))
     bins = np.minimum((each * FINE).astype(np.int64), FINE - 1)
     models = np.stack([[np.bincount(b[y == side], minlength=FINE) for side in (False, True)] for b in bins])
     return _Counts(Tally.of(y, qs[mask], resolution=RESOLUTION), models, labelled.excluded)

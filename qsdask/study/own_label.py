@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from qsdask.engine.reduce import reduced
+from qsdask.engine.reduce import reduced, totals
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, UsageError
 from qsdask.learn import score
@@ -19,9 +19,10 @@ from qsdask.settings import TrainSettings
 from qsdask.stages.label import group_of
 from qsdask.stages.steps import label_step
 from qsdask.store import ledger
+from qsdask.store.identity import StoreAt
 from qsdask.store.reader import StoreReader
 from qsdask.study.response import check_response, is_deformed
-from qsdask.study.rows import labelled_rows
+from qsdask.study.rows import LabelledRows, labelled_rows
 from qsdask.study.surface import margin_of, surface_ledgers
 
 __all__ = [
@@ -109,19 +110,23 @@ def can_be_scored(path: Path, label: Mapping) -> bool:
     return record is not None and record.complete
 
 
-def label_at(path: Path, label: Mapping, sets: Sequence[str], columns: Sequence[str], run: Run) -> int | Judge:
+def label_at(
+    store: StoreAt, label: Mapping, rows: Callable[..., LabelledRows], run: Run, *, ranked: bool = False
+) -> int | Judge:
     """Where a label is in a store: the frame of a response; of a label of the user's own what it is in this glass.
 
     Parameters
     ----------
-    path : Path
-        Root of the store.
+    store : StoreAt
+        Store.
     label : mapping
         Of a model.
-    sets, columns : sequence of str
-        Feature sets and their columns: atoms that have all of them are usable, and count for shares and ranks.
+    rows : callable
+        ``rows(root, domain, step)``: the rows of a domain that a learner can use; they count for shares and ranks.
     run : Run
         Cluster, workers, progress.
+    ranked : bool
+        Whether ranks are learned, whatever the rule.
 
     Returns
     -------
@@ -129,20 +134,20 @@ def label_at(path: Path, label: Mapping, sets: Sequence[str], columns: Sequence[
         As `qsdask.study.rows.labelled_rows` takes it.
     """
     if not is_own(label):
-        return label_step(path, label)
-    if not needs_all(label):
-        return Judge.of(label)
-    rests_on = (*(f"features/{one}" for one in sets), *_rests_on(path, label))
-    fixed = {"sets": tuple(sets), "columns": tuple(columns), "label": dict(label)}
-    return Judge.of(label, reduced(path, rests_on, _values, Counted.__add__, run, "values", **fixed))
+        return label_step(Path(store.path), label)
+    judge = Judge.of(label)
+    if not (ranked or needs_all(label)):
+        return judge
+    found = totals(run, [(store, {})], _values, Counted.__add__, title="values", rows=rows, judge=judge)
+    return Judge.of(label, found[store.path], ranked=ranked)
 
 
 def _rests_on(path: Path, label: Mapping) -> tuple[str, ...]:
     return (ledger_of_label(label), *surface_ledgers(path, margin_of(label)))
 
 
-def _values(root: StoreReader, domain: int, *, sets: tuple[str, ...], columns: tuple[str, ...], label: dict) -> Counted:
-    found = labelled_rows(root, domain, sets, columns, Judge.of(label), label)
+def _values(root: StoreReader, domain: int, *, rows: Callable[..., LabelledRows], judge: Judge) -> Counted:
+    found = rows(root, domain, judge)
     return Counted.of(found.d2[found.mask])
 
 

@@ -51,7 +51,14 @@ class LabelledRows(NamedTuple):
 
 
 def labelled_rows(
-    root: StoreReader, domain: int, sets: Sequence[str], columns: Sequence[str], step: int | Judge, label: Mapping
+    root: StoreReader,
+    domain: int,
+    sets: Sequence[str],
+    columns: Sequence[str],
+    step: int | Judge,
+    label: Mapping,
+    *,
+    gaps: bool = False,
 ) -> LabelledRows:
     """Features, labels and usability of the rows of a domain.
 
@@ -69,6 +76,8 @@ def labelled_rows(
         Frame of the label; of a label of the user's own what it is in this glass, see `qsdask.study.own_label.label_at`.
     label : mapping
         ``threshold``, ``frequency``, surface margin and ``host`` of a model; ``name`` of a label of the user's own.
+    gaps : bool
+        Use also atoms that lack some of the columns.
 
     Returns
     -------
@@ -94,6 +103,7 @@ def labelled_rows(
         margin=margin,
         species=root["atoms/species"][rows],
         host=None if host is None else names.index(host),
+        gaps=gaps,
     )
     if not isinstance(step, Judge):
         return LabelledRows(value, y, mask, excluded, d2)

@@ -19,6 +19,7 @@ from qsdask.stages.definition import definition, joined
 from qsdask.stages.features import facts_of, features_of_domain, quantity_of, settings_of_set, told_of_columns
 from qsdask.stages.respond import respond_of_domain
 from qsdask.stages.shells import SlotOverflow, enough_slots, facts_of_shells, shells_of_domain
+from qsdask.stages.standard import standard_in_memory
 from qsdask.store.in_memory import StoreInMemory
 
 __all__ = ["add_features", "add_response", "add_shells", "add_softness"]
@@ -109,8 +110,9 @@ def add_softness(store: StoreInMemory, model: Model, name: str, *, accept: bool 
     defined = joined([add_features(store, FeatureSettings(**one), shells) for one in asked])
     model.check_features(columns_there(store, sets), defined)
     value = feature_rows(store, slice(0, store.n_atom), sets, model.columns)
-    names = store.names("atoms/species_name")
-    qs, spread, distance = softness_of_atoms(model, value, store["atoms/species"][:], names, accept=accept)
+    names, species = store.names("atoms/species_name"), store["atoms/species"][:]
+    standard = standard_in_memory(value, species, names) if model.part.standardises else None
+    qs, spread, distance = softness_of_atoms(model, value, species, names, standard=standard, accept=accept)
     store.create(f"softness/{name}", {"atom": store.n_atom})
     store.put(f"softness/{name}", {"qs": qs, "qs_std": spread, "outside": distance})
     return list(sets)

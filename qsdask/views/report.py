@@ -293,11 +293,13 @@ def _model(found: Model, name: str) -> dict[str, object]:
     return {
         "name": name,
         "trained on": ", ".join(trained),
-        "models": len(found.trees),
-        "features": f"{found.definition['features']['set']}, {len(found.columns)} columns",
+        "models": len(found.scores["folds"]),
+        "learner": found.part.name,
+        "features": f"{', '.join(found.sets)}, {len(found.columns)} columns",
         "label": _label(found),
         "cross-validated AUC": f"{found.scores['mean']['auc']:.3f} ± {found.scores['mean']['auc_std']:.3f}",
         "importance": _importance(found),
+        "importance is the": found.part.measure,
     }
 
 
@@ -357,8 +359,8 @@ def _making(simulated: Mapping) -> dict[str, object]:
 
 
 def _importance(model: Model) -> list[tuple[str, float]]:
-    """Share of the total gain that every column has, averaged over the fold models, largest first."""
-    gain = np.mean([g / g.sum() for g in model.gain()], axis=0)
+    """Share that every column has of what all are worth, averaged over the fold models, largest first."""
+    gain = np.mean([g / g.sum() for g in model.part.gain()], axis=0)
     return [(model.columns[i], float(gain[i])) for i in np.argsort(-gain, kind="stable")]
 
 

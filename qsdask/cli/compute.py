@@ -200,7 +200,7 @@ def label(store, values, run, **settings) -> None:
 @settings_options(TrainSettings)
 @running
 def train(stores, model, run, **settings) -> None:
-    """Learn softness from deformed glasses.
+    """Learn softness from deformed glasses, or from a property that 'qsdask label' keeps.
 
     \b
     qsdask train glass1.zarr glass2.zarr --model cuzr.qs --strain 0.04 --threshold 5

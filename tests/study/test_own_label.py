@@ -182,10 +182,34 @@ def test_ranks_are_learned_as_lightgbm_learns_them(made, models):
     names = root.names("features/interstice/feature")
     X = root["features/interstice/value"][:][:, [names.index(name) for name in model.columns]]
     X = X[np.isfinite(X).all(axis=1)]
-    peer = [lightgbm.Booster(model_str=model.trees[name]).predict(X) for name in model.names()]
+    peer = [lightgbm.Booster(model_str=model.trees[name]).predict(X) for name in sorted(model.trees)]
     from qsdask.learn import probabilities
 
     np.testing.assert_array_equal(probabilities(model, X), peer)
+
+
+@pytest.mark.parametrize("rule", ["bottom", "rank_high", "above"])
+def test_the_linear_learner_learns_the_ranks_whatever_the_rule_and_the_cut(made, few, tmp_path, rule):
+    settings = {
+        "label": "barrier",
+        **RULES[rule],
+        "learner": "response",
+        "columns": "short_range",
+        "surface_margin": 0.0,
+    }
+    found = {}
+    for store in ("aside", "cut", "learned"):
+        model = qsdask.train(made / f"{store}.zarr", model=tmp_path / f"{rule}-ridge-{store}.qs", **settings, run=few)
+        found[store] = load_model(model)
+    assert found["aside"].record()["linear"] == found["cut"].record()["linear"]
+    sign = -1 if rule == "bottom" else 1
+    assert found["learned"].settings["target"] == {"rank": "low" if sign < 0 else "high"}
+    qsdask.predict(made / "aside.zarr", model=model, run=few)
+    scores = qsdask.evaluate(made / "aside.zarr", model=model, run=few)
+    qs, value = softness_and_value(made / "aside.zarr", model.stem)
+    assert scores["spearman"] == pytest.approx(spearmanr(qs, value).statistic, abs=2e-5)
+    assert sign * scores["spearman"] > 0.5
+    assert min(scores["auc_top"], scores["auc_bottom"], scores["auc_roc"]) > 0.7
 
 
 def test_stores_must_have_the_label_in_one_unit(made, models, few, tmp_path, frames):

@@ -206,6 +206,7 @@ def train(stores, model, run, **settings) -> None:
     qsdask train glass1.zarr glass2.zarr --model cuzr.qs --strain 0.04 --threshold 5
     qsdask train glass1.zarr glass2.zarr --model often.qs --label propensity --threshold 0.5
     qsdask train glass1.zarr glass2.zarr --model far.qs --learner response
+    qsdask train glass1.zarr glass2.zarr --model barrier.qs --label barrier --bottom 5%
     """
     from qsdask.cli.left_out import print_left_out
     from qsdask.learn import loaded

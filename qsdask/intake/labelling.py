@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from qsdask.errors import BadDataError
-from qsdask.formats.values import ValueRows
+from qsdask.formats.value_table import ValueRows
 from qsdask.intake.rowtable import RowTable
 from qsdask.store.reader import StoreReader
 

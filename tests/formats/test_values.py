@@ -54,11 +54,11 @@ def test_every_way_to_write_a_table_is_read_alike_in_pieces_or_whole(kind, rows,
 
 
 def test_parquet_and_what_python_holds_are_read_alike(tmp_path, monkeypatch):
-    arrow = pytest.importorskip("pyarrow")
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     pandas = pytest.importorskip("pandas")
 
     table = arrow.table({"id": [*WANTED], "barrier": [0.5, -1.25e-3, None, 4.0], "other": list("abcd")})
-    arrow.parquet.write_table(table, tmp_path / "v.parquet")
+    parquet.write_table(table, tmp_path / "v.parquet")
     monkeypatch.setattr(module, "_ROWS", 3)
     assert same(read(tmp_path / "v.parquet"), WANTED)
     assert same(read(str(tmp_path / "v.parquet"), id_column="id", column="barrier"), WANTED)

@@ -35,7 +35,7 @@ class Variable:
     Attributes
     ----------
     group : str
-        Path of its group; ``*`` stands for a name chosen by the user (feature set, model).
+        Path of its group; ``*`` stands for a name chosen by the user (feature set, label, model).
     name : str
         Name of the array in the group.
     dims : tuple of str
@@ -108,6 +108,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("features", ("features/*",), "features {store} --set {name}", at_step=True),
     Stage("respond", ("response/d2min",), "respond {store}"),
     Stage("propensity", ("response/propensity",), "respond {store} --runs OTHER.zarr", optional=True),
+    Stage("label", ("labels/*",), "label {store} --from FILE --name {name}", optional=True),
     Stage("predict", ("softness/*",), "predict {store} --model {name}.qs", at_step=True),
 )
 
@@ -228,6 +229,14 @@ VARIABLES: tuple[Variable, ...] = (
         "non-affine squared displacement, mean over isoconfigurational runs",
     ),
     Variable("response/propensity", "strain", ("step",), "float64", "1", _STRAIN, coordinate=True),
+    Variable(
+        "labels/*",
+        "value",
+        ("atom",),
+        "float64",
+        "1",
+        "value that the user gave the atom, NaN where there is none; its unit and meaning are those given with it",
+    ),
     Variable(
         "softness/*",
         "qs",

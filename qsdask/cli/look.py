@@ -46,6 +46,10 @@ def evaluate(store, model, frame, as_json, run) -> None:
 
     \b
     qsdask evaluate glass7.zarr --model cuzr.qs --json
+
+    Of a model of your own label ('qsdask label') it also tells how QS ranks the values: AUC of the 5 % with the largest and
+    smallest ones (1 is perfect at the end of QS where the model says they are), Spearman's correlation, and R², the squared
+    Pearson correlation, that is the share of the variance which the best straight line in QS explains.
     """
     from qsdask.cli.tables import print_scores
 

@@ -18,6 +18,7 @@ from qsdask.settings.defaults import HARD_BELOW, SOFT_ABOVE
 from qsdask.stages.features import quantity_of, set_names
 from qsdask.units import symbol
 from qsdask.views.info import state_of, surface_text
+from qsdask.views.own_scores import rows_of_label
 
 if TYPE_CHECKING:
     from qsdask.care.check import Findings
@@ -101,8 +102,7 @@ def print_scores(scores: Mapping) -> None:
     """Print what `qsdask.evaluate` found."""
     rows = [
         ("atoms", f"{scores['atoms']:,} ({scores['usable']:,} usable)"),
-        ("plastic", f"{scores['plastic']:,} ({scores['plastic_fraction']:.2%}) at strain {scores['strain']:g}"),
-        ("frame", f"{scores['frame']} ({scores['branch']})"),
+        *rows_of_label(scores),
         (
             "AUC-ROC",
             f"{scores['auc_roc']:.3f} (single models {scores['auc_models_mean']:.3f} ± {scores['auc_models_std']:.3f})",

@@ -16,6 +16,7 @@ import numpy as np
 from qsdask import __version__
 from qsdask.errors import BadDataError
 from qsdask.learn.linear import LinearPart
+from qsdask.learn.own_label import is_own, rule_fault
 from qsdask.learn.table import Specimen
 from qsdask.learn.validity import clouds_read
 from qsdask.units import ANGSTROM, SIGMA, renamed
@@ -145,7 +146,10 @@ def _gap(record: dict[str, Any]) -> str | None:
     if length not in (ANGSTROM, SIGMA):
         return f"its lengths are in {length!r}"
     margin = renamed("surface_margin_angstrom", length)
-    for name in ("strain", "threshold", margin, *(["frequency"] if "frequency" in label else [])):
+    of_response = ("strain", "threshold", *(["frequency"] if "frequency" in label else []))
+    if is_own(label) and (fault := rule_fault(label)):
+        return fault
+    for name in (*(() if is_own(label) else of_response), margin):
         if type(label.get(name)) not in (int, float):
             return f"its label has no {name}"
     try:

@@ -16,6 +16,7 @@ from qsdask.learn.folds import spatial_block, stratified
 from qsdask.learn.forest import forest_of
 from qsdask.learn.held_out import check_counts, fold_scores, mean_scores, times_likelier
 from qsdask.learn.model import Model
+from qsdask.learn.own_label import is_own
 from qsdask.learn.softness import quench_in_softness
 from qsdask.learn.table import Table, concatenate, identity_hash
 from qsdask.learn.tally import Tally
@@ -87,7 +88,9 @@ def train(
         raise UsageError("spatial_block folds need tables with the block of every atom", code="E-FOLDS")
     # A table may hold only those rows of the majority that a draw can choose.
     plastic = np.bincount(table.specimen[table.y], minlength=len(table.specimens)).tolist()
-    warnings = check_counts(table.specimens, n_folds, d2_quantiles, rows=(len(table), sum(plastic)), plastic=plastic)
+    warnings = check_counts(
+        table.specimens, n_folds, d2_quantiles, label.get("name"), rows=(len(table), sum(plastic)), plastic=plastic
+    )
     trees: dict[str, str] = {}
     scores: list[dict[str, Any]] = []
     judged: list[Tally] = []
@@ -112,7 +115,8 @@ def train(
                 chosen.columns,
                 settings,
                 seed=int(seeds[k]),
-                d2_quantiles=d2_quantiles,
+                d2_quantiles=None if is_own(label) else d2_quantiles,
+                target=None if chosen.target is None else chosen.target[inside],
             )
             forest = forest_of([read_trees(text, chosen.columns)])
             return text, forest_probabilities(forest, chosen.X[~inside])[0]

@@ -22,6 +22,7 @@ def check_counts(
     specimens: Sequence[Specimen],
     n_folds: int,
     d2_quantiles: Sequence[float] | None = None,
+    name: str | None = None,
     *,
     rows: tuple[int, int] = (0, 0),
     plastic: Sequence[int] | None = None,
@@ -35,7 +36,9 @@ def check_counts(
     n_folds : int
         Parts that are left out one after the other.
     d2_quantiles : sequence of float, optional
-        Quantiles of D2min for the message. Unit: angstrom^2.
+        Quantiles of D2min for the message. Unit: angstrom^2. Of a label of the user's own, in its unit.
+    name : str, optional
+        Of a label of the user's own.
     rows : tuple of (int, int)
         Rows and plastic ones among them of a table, where that has more than the specimens count.
     plastic : sequence of int, optional
@@ -53,13 +56,17 @@ def check_counts(
     """
     n = max(rows[0], sum(s.n_usable for s in specimens))
     n_plastic = max(rows[1], sum(s.n_plastic for s in specimens))
-    spread = "" if d2_quantiles is None else f"; D2min quantiles {', '.join(f'{q:.3g}' for q in d2_quantiles)}"
+    spread = (
+        "" if d2_quantiles is None else f"; {name or 'D2min'} quantiles {', '.join(f'{q:.3g}' for q in d2_quantiles)}"
+    )
     if n_plastic in (0, n):
         raise BadDataError(
             f"all {n} usable atoms have one label: {n_plastic} plastic, {n - n_plastic} not{spread}",
             code="E-ONE-CLASS",
-            why="the D2min threshold lies outside the values at this strain, or the strain is too small",
-            hint="a threshold between the quantiles, or a larger strain",
+            why=f"all values of {name} are one, or its threshold lies outside of them"
+            if name
+            else "the D2min threshold lies outside the values at this strain, or the strain is too small",
+            hint="a threshold between the quantiles" + ("" if name else ", or a larger strain"),
         )
     fewest = min(n_plastic, n - n_plastic)
     if fewest < 2 * n_folds:
@@ -69,7 +76,7 @@ def check_counts(
             f"{n_plastic} plastic and {n - n_plastic} other usable atoms are too few for {n_folds} folds: "
             f"at least {2 * n_folds} of each{spread}",
             code="E-FEW-PLASTIC",
-            hint=f"more specimens, {change}, or fewer folds",
+            hint=f"more specimens, {'another threshold or share' if name else change}, or fewer folds",
         )
     warnings = []
     if fewest < _ENOUGH_PLASTIC:

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from qsdask.settings.base import Axis, Cutoff, Settings
 from qsdask.settings.defaults import DEEPEST_TREE, LABEL_STRAIN, PLASTIC_ABOVE
+from qsdask.settings.label import OF_RESPONSE, Share, label_name
 
 __all__ = [
     "FeatureSettings",
@@ -280,11 +281,12 @@ class TrainSettings(Settings):
     learner: Literal["gbdt", "response"] = Field(
         default="gbdt",
         description="boosted trees on as many plastic as other atoms, as the paper; or ridge regression of the logarithm of "
-        "D2min on all atoms",
+        "D2min on all atoms, of a label of your own of its rank",
     )
-    label: Literal["d2min", "propensity"] = Field(
+    label: str = Field(
         default="d2min",
-        description="learn which atoms are plastic, or which ones are so in many isoconfigurational runs",
+        description="what to learn: d2min, which atoms are plastic; propensity, which ones are so in many isoconfigurational "
+        "runs; or the name of a label of 'qsdask label', with exactly one of threshold, below, top, bottom, rank",
     )
     strain: float = Field(
         default=LABEL_STRAIN,
@@ -296,9 +298,26 @@ class TrainSettings(Settings):
     )
     threshold: float = Field(
         default=PLASTIC_ABOVE,
-        gt=0,
-        description="plastic above this D2min, angstrom^2; of propensity, above this fraction of the runs (default 0.5)",
+        description="plastic above this D2min, angstrom^2; of propensity, above this fraction of the runs (default 0.5); of a "
+        "label of your own, where it has no default, soft above this value",
         json_schema_extra={"length": 2},
+    )
+    below: float | None = Field(
+        default=None,
+        description="of a label of your own: soft are the atoms below this value, as those of low barriers",
+    )
+    top: Share | None = Field(
+        default=None,
+        description="of a label of your own: soft are the atoms of the largest values, this share of the usable atoms of each "
+        "glass, such as 5%",
+    )
+    bottom: Share | None = Field(
+        default=None, description="likewise of the smallest values: atoms of low barriers are the soft ones"
+    )
+    rank: Literal["high", "low"] | None = Field(
+        default=None,
+        description="of a label of your own: learn the rank of every atom among those of its glass instead of a class; soft "
+        "are the high values, or the low ones",
     )
     folds: int = Field(default=5, ge=2, le=50, description="models of the cross-validation")
     fold_kind: Literal["stratified", "spatial_block"] = Field(
@@ -331,11 +350,22 @@ class TrainSettings(Settings):
         "glasses left out, 0.4 of a single glass",
     )
     seed: int = Field(default=0, ge=0, description="seed of undersampling, folds and boosting")
-    added: ClassVar[tuple[str, ...]] = ("frame", "learner", "penalty")
+    added: ClassVar[tuple[str, ...]] = ("frame", "learner", "below", "top", "bottom", "rank", "penalty")
+
+    @property
+    def own_rule(self) -> tuple[str, float | None] | None:
+        """Rule of a label of the user's own, see `qsdask.learn.own_label`, and its number; None for those of the response."""
+        if self.label in OF_RESPONSE:
+            return None
+        if self.rank is not None:
+            return f"rank_{self.rank}", None
+        found = {"below": self.below, "top": self.top, "bottom": self.bottom}
+        return next(((name, at) for name, at in found.items() if at is not None), ("above", self.threshold))
 
     def left_lengths(self) -> list[str]:
         """As of all settings; blocks matter only where folds are made of them."""
         unused = {"block"} if self.fold_kind != "spatial_block" and self.learner == "gbdt" else set()
+        unused |= {"threshold"} if self.own_rule else set()
         return [name for name in super().left_lengths() if name not in unused]
 
     @model_validator(mode="before")
@@ -356,6 +386,29 @@ class TrainSettings(Settings):
     def _a_fraction(self) -> TrainSettings:
         if self.label == "propensity" and self.threshold >= 1:
             raise ValueError("the threshold of label 'propensity' is a fraction of the runs, below 1")
+        if self.label in OF_RESPONSE and not self.threshold > 0:
+            raise ValueError(f"threshold: Input should be greater than 0 (got {self.threshold!r})")
+        return self
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> TrainSettings:
+        given = [name for name in ("threshold", "below", "top", "bottom", "rank") if name in self.model_fields_set]
+        given = [name for name in given if getattr(self, name) is not None]
+        if self.label not in OF_RESPONSE:
+            label_name(self.label)
+            if len(given) != 1:
+                raise ValueError(
+                    f"label {self.label!r} needs exactly one of threshold, below, top, bottom, rank; "
+                    f"given: {', '.join(given) or 'none'}"
+                )
+            if moment := [
+                n for n in ("strain", "frame") if n in self.model_fields_set and getattr(self, n) is not None
+            ]:
+                raise ValueError(
+                    f"label {self.label!r} is of the glass, not of a frame: it has no {' and no '.join(moment)}"
+                )
+        elif strange := [name for name in given if name != "threshold"]:
+            raise ValueError(f"{', '.join(strange)} is of labels of your own, and the label is {self.label!r}")
         return self
 
 

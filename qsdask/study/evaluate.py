@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ import numpy as np
 from qsdask.engine.reduce import reduced
 from qsdask.engine.where import Run
 from qsdask.learn import Standard, Tally, loaded, probabilities, score
+from qsdask.learn.own_label import Judge, is_own, told_label
 from qsdask.learn.shipped import folder_of
 from qsdask.learn.tally import RESOLUTION
 from qsdask.space.strain import branch_name, branches
@@ -17,7 +19,8 @@ from qsdask.stages.predict import standard_of
 from qsdask.stages.steps import label_note, label_step
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
-from qsdask.study.response import check_response, refuse_undeformed
+from qsdask.study.own_label import check_label, ledger_of_label, own_scores
+from qsdask.study.response import refuse_undeformed
 from qsdask.study.rows import labelled_rows, softness_group
 from qsdask.study.surface import margin_of, surface_ledgers, surface_note
 
@@ -33,7 +36,8 @@ def evaluate(store: str | Path, *, model: str | Path, frame: int | None = None, 
     Parameters
     ----------
     store : str or Path
-        A specimen's store, after `qsdask.respond` and `qsdask.predict`.
+        A specimen's store, after `qsdask.respond` and `qsdask.predict`; for a model of a label of your own after `qsdask.label`
+        instead of `respond`: it need not be deformed.
     model : str or Path
         Model folder.
     frame : int, optional
@@ -50,54 +54,58 @@ def evaluate(store: str | Path, *, model: str | Path, frame: int | None = None, 
         ``plastic_fraction``, ``excluded``, ``frame``, ``strain``, ``branch`` (of the loading), ``threshold``; ``frequency`` when
         the label is propensity: then ``plastic`` atoms are those that are so in more than this fraction of the runs.
 
+        Of a label of your own ``plastic`` atoms are the soft ones by the rule of the model: ``label``, ``unit`` and ``rule``
+        stand instead of frame, strain and threshold, and ``auc_top``, ``auc_bottom``, ``spearman`` and ``r2`` tell how softness
+        ranks the values; see `qsdask.study.own_label.ranking_scores`.
+
     Raises
     ------
     BadDataError
         ``E-SPECIMEN-BOTH-SIDES`` when the model was trained on this specimen; ``E-STRAIN`` when no frame was stored at
         the label's strain; ``E-MODEL-CHANGED`` when the softness is that of another model of the same name;
-        ``E-RESPONSE-DIFFERS`` when D2min was computed with different settings than for the model's label.
+        ``E-RESPONSE-DIFFERS`` when D2min was computed with different settings than for the model's label; ``E-LABEL-UNIT``
+        when a label of your own has another unit than the model's.
+    UsageError
+        ``E-STEP`` for a frame with a label of your own, which has none.
     QSDaskError
         When a stage is missing or incomplete.
     """
     path, run = Path(store), run or Run()
     found = loaded(str(model))
     source = ledger.require(path, "ingest")
-    refuse_undeformed(path)
+    if not is_own(found.label):
+        refuse_undeformed(path)
     found.check_specimen(source.facts["specimen"], source.facts["fingerprint"])
     group = softness_group(path, model)
-    averaged = "frequency" in found.label
-    check_response(path, found.label, averaged=averaged)
-    step = label_step(path, found.label, frame)
+    check_label(path, found.label)
     margin = margin_of(found.label)
-    total = reduced(
-        path,
-        (group, "response/propensity" if averaged else "response/d2min", *surface_ledgers(path, margin)),
-        _part,
-        _Counts.__add__,
-        run,
-        "evaluate",
-        group=group,
-        model=str(folder_of(model).resolve()),
-        digest=found.digest(),
-        step=step,
-        standard=standard_of(path, group),
-    )
+    with run.shared() as here:
+        step, ranked = own_scores(path, group, found.label, frame, here) or (label_step(path, found.label, frame), {})
+        total = reduced(
+            path,
+            (group, ledger_of_label(found.label), *surface_ledgers(path, margin)),
+            _part,
+            _Counts.__add__,
+            here,
+            "evaluate",
+            group=group,
+            model=str(folder_of(model).resolve()),
+            digest=found.digest(),
+            step=step,
+            standard=standard_of(path, group),
+        )
     scored = score.evaluate(total.softness, prior=found.prior, trained_prior=found.trained_prior)
     each = [score.auc_roc(Tally(np.arange(FINE), plastic, other)) for other, plastic in total.models]
-    strain = StoreReader(path)["frames/strain"][:]
     return {
         "store": str(path),
         "model": str(model),
-        "frame": step,
-        "strain": float(found.label["strain"] if frame is None else strain[step]),
-        "branch": branch_name(branches(strain)[step]),
-        "threshold": float(found.label["threshold"]),
-        **({"frequency": float(found.label["frequency"])} if "frequency" in found.label else {}),
+        **(_moment(path, found.label, frame, step) if isinstance(step, int) else told_label(found.label)),
         "atoms": StoreReader(path)["atoms/id"].shape[0],
         "usable": scored["n_atoms"],
         "plastic": scored["n_plastic"],
         "plastic_fraction": scored["n_plastic"] / scored["n_atoms"] if scored["n_atoms"] else float("nan"),
         "excluded": dict(total.excluded),
+        **ranked,
         "auc_roc": scored["auc"],
         "auc_models_mean": float(np.mean(each)),
         "auc_models_std": float(np.std(each)),
@@ -107,6 +115,18 @@ def evaluate(store: str | Path, *, model: str | Path, frame: int | None = None, 
         "calibration_corrected": scored["calibration_corrected"],
         "notes": [*label_note(path, found.label, frame), *surface_note(path, margin), *scored["notes"]],
         "cross_validation": found.scores["mean"],
+    }
+
+
+def _moment(path: Path, label: Mapping, frame: int | None, step: int) -> dict:
+    """When atoms are plastic, and by which threshold."""
+    strain = StoreReader(path)["frames/strain"][:]
+    return {
+        "frame": step,
+        "strain": float(label["strain"] if frame is None else strain[step]),
+        "branch": branch_name(branches(strain)[step]),
+        "threshold": float(label["threshold"]),
+        **({"frequency": float(label["frequency"])} if "frequency" in label else {}),
     }
 
 
@@ -133,7 +153,7 @@ class _Counts(NamedTuple):
 
 
 def _part(
-    root: StoreReader, domain: int, *, group: str, model: str, digest: str, step: int, standard: Standard | None
+    root: StoreReader, domain: int, *, group: str, model: str, digest: str, step: int | Judge, standard: Standard | None
 ) -> _Counts:
     found, rows = loaded(model, digest), root.rows(domain)
     labelled = labelled_rows(root, domain, found.sets, found.columns, step, found.label, gaps=found.part.gaps)

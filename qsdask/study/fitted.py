@@ -19,6 +19,7 @@ from qsdask.learn import Model, Specimen, Standard, Table
 from qsdask.learn.fitting import Fit, Scored, added, experience, fit, part_of, scored, scores_of
 from qsdask.learn.folds import dealt_blocks
 from qsdask.learn.held_out import check_counts
+from qsdask.learn.own_label import Judge
 from qsdask.learn.ridge import PENALTY_OF_ONE, Products, whole_target
 from qsdask.learn.validity import clouds_of
 from qsdask.settings import TrainSettings
@@ -37,8 +38,8 @@ class _Own(NamedTuple):
 
     Attributes
     ----------
-    step : int
-        Frame of the label.
+    step : int or Judge
+        Where the label is; see `qsdask.study.own_label.label_at`.
     specimen : Specimen
         Glass.
     standard : Standard
@@ -47,21 +48,26 @@ class _Own(NamedTuple):
         The group that it is, or the one of every block of space.
     """
 
-    step: int
+    step: int | Judge
     specimen: Specimen
     standard: Standard
     group: int | dict[int, int]
 
 
-def rows_with_target(root: StoreReader, domain: int, step: int, *, chosen: TrainSettings, label: dict) -> LabelledRows:
+def rows_with_target(
+    root: StoreReader, domain: int, step: int | Judge, *, chosen: TrainSettings, label: dict
+) -> LabelledRows:
     """Rows of a domain that ridge regression can learn from: with a class, a target, and at least one column."""
     return _with_target(root, domain, step, chosen, label)[0]
 
 
 def _with_target(
-    root: StoreReader, domain: int, step: int, chosen: TrainSettings, label: dict
+    root: StoreReader, domain: int, step: int | Judge, chosen: TrainSettings, label: dict
 ) -> tuple[LabelledRows, np.ndarray]:
     found = labelled_rows(root, domain, sets_of(chosen), columns_of(root, chosen), step, label, gaps=True)
+    if isinstance(step, Judge):
+        # Before the ranks are known they are asked which rows there are.
+        return found, found.d2 if found.target is None else found.target
     made = target_settings(label, root.length)
     target = target_rows(root, root.rows(domain), target_steps(root.path, step, made), label, made)
     lost = found.mask & ~np.isfinite(target)
@@ -97,7 +103,7 @@ def fitted(lesson: Lesson, specimens: Mapping[str, Specimen], d2_quantiles: Sequ
     chosen, label = lesson.chosen, lesson.label
     several = len(specimens) > 1
     glasses = sorted(specimens.values(), key=lambda one: one.key)
-    warnings = check_counts(glasses, 2 if several else chosen.folds, d2_quantiles)
+    warnings = check_counts(glasses, 2 if several else chosen.folds, d2_quantiles, label.get("name"))
     root = lesson.stores[0].reader()
     columns = columns_of(root, chosen)
     measured = standards(lesson.run, lesson.stores, sets_of(chosen), columns, 0)
@@ -159,7 +165,7 @@ def _folds(lesson: Lesson, specimens: Mapping[str, Specimen]) -> dict[str, dict[
 
 
 def _blocks_of_domain(
-    root: StoreReader, domain: int, *, step: int, chosen: TrainSettings, label: dict
+    root: StoreReader, domain: int, *, step: int | Judge, chosen: TrainSettings, label: dict
 ) -> Counter[tuple[int, bool]]:
     """Usable atoms by block and class."""
     found = rows_with_target(root, domain, step, chosen=chosen, label=label)

@@ -11,6 +11,7 @@ import psutil
 from qsdask import learn
 from qsdask.engine.tasks import progress_bar, run_tasks
 from qsdask.learn import Model, Specimen, Table
+from qsdask.learn.own_label import Judge
 from qsdask.settings import TrainSettings
 from qsdask.store.identity import StoreAt
 from qsdask.store.reader import StoreReader
@@ -22,7 +23,7 @@ __all__ = ["grown", "rows_with_all_columns"]
 
 
 def rows_with_all_columns(
-    root: StoreReader, domain: int, step: int, *, chosen: TrainSettings, label: dict
+    root: StoreReader, domain: int, step: int | Judge, *, chosen: TrainSettings, label: dict
 ) -> LabelledRows:
     """Rows of a domain that trees can learn from."""
     return labelled_rows(root, domain, sets_of(chosen), columns_of(root, chosen), step, label)
@@ -73,7 +74,7 @@ def _share(specimens: Collection[Specimen], chosen: TrainSettings) -> float:
 def _gather(
     store: StoreAt,
     domain: int,
-    step: int,
+    step: int | Judge,
     *,
     chosen: TrainSettings,
     label: dict,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from qsdask.learn.own_label import is_own, softward
 from qsdask.space.strain import TURN, branches
 from qsdask.store.reader import StoreReader
 from qsdask.units import ANGSTROM
@@ -30,7 +31,14 @@ def target_settings(label: Mapping, length: str) -> dict:
     length : str
         Unit of the lengths of the glasses. Where it is not angstrom, what counts as vibration is a hundredth of the
         threshold, as 0.05 angstrom^2 are of 5.
+
+    Returns
+    -------
+    dict
+        Of a label of the user's own only which end of its ranks is soft: these are what is learned.
     """
+    if is_own(label):
+        return {"rank": "high" if softward(label) > 0 else "low"}
     vibration = VIBRATION if length == ANGSTROM else label["threshold"] / 100
     return {"strains": [share * label["strain"] for share in SHARES], "vibration": vibration}
 

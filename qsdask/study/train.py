@@ -15,6 +15,7 @@ import numpy as np
 from qsdask import learn
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, CannotCreateError
+from qsdask.learn.own_label import is_own
 from qsdask.names import checked_name, name_of_model
 from qsdask.settings import TrainSettings, refuse_defaults, validated
 from qsdask.stages.definition import definition_of
@@ -26,6 +27,7 @@ from qsdask.store.unchanged import unchanged
 from qsdask.study.columns import sets_of, with_columns
 from qsdask.study.fitted import fitted, rows_with_target
 from qsdask.study.grown import grown, rows_with_all_columns
+from qsdask.study.own_label import label_at, ledger_of_label, own_label_of
 from qsdask.study.response import refuse_undeformed, response_of
 from qsdask.study.rows import LabelledRows
 from qsdask.study.surface import margin_of, surface_ledgers, surface_note
@@ -56,21 +58,21 @@ LEARNERS = {"gbdt": Learner(rows_with_all_columns, grown), "response": Learner(r
 def train(
     stores: str | Path | Sequence[str | Path], *, model: str | Path, run: Run | None = None, **settings: object
 ) -> Path:
-    """Learn quench-in softness from one or more deformed glasses.
+    """Learn quench-in softness from one or more deformed glasses, or glasses with a label of your own.
 
     Parameters
     ----------
     stores : path or sequence of paths
-        Stores with features and response. Their order does not matter.
+        Stores with features and response, or with the label of `qsdask.label`: these need no deformation. Their order does
+        not matter.
     model : str or Path
         Model folder to write, for example ``cuzr.qs``.
     run : Run, optional
         Cluster, workers, overwriting, progress.
     **settings
         Fields of `qsdask.settings.TrainSettings`: ``learner``, ``penalty``, ``label``, ``strain``, ``frame``, ``threshold``,
-        ``set``, ``columns``,
-        ``folds``, ``fold_kind``, ``block`` (angstrom), ``draws``, ``ratio``, ``surface_margin`` (angstrom), ``host``,
-        ``trees``, ``depth``, ``learning_rate``, ``seed``.
+        ``below``, ``top``, ``bottom``, ``rank``, ``set``, ``columns``, ``folds``, ``fold_kind``, ``block`` (angstrom),
+        ``draws``, ``ratio``, ``surface_margin`` (angstrom), ``host``, ``trees``, ``depth``, ``learning_rate``, ``seed``.
 
     Returns
     -------
@@ -87,7 +89,9 @@ def train(
         ``E-NO-USABLE``: a store without atoms to learn from; ``E-ONE-CLASS``, ``E-FEW-PLASTIC``: labels from which nothing
         can be learned; ``E-STRAIN``: no frame at the label's strain, or a frame that has another strain in each store;
         ``E-FEATURES-DIFFER``: stores whose features were defined differently; ``E-MODEL-UNITS``: stores of lengths in
-        angstrom and in sigma.
+        angstrom and in sigma; ``E-LABEL-UNIT``: a label of your own in two units.
+    NoInputError
+        ``E-STAGE-MISSING`` for a label that a store does not have.
     CannotCreateError
         ``E-EXISTS`` when another model, or something else, is there.
 
@@ -97,6 +101,10 @@ def train(
     folds, one LightGBM model each, repeated for every draw. Only the rows that a draw can choose are ever gathered.
     Learner ``response``: ridge regression of the logarithm of D2min on all atoms, from sums of every domain; see
     `qsdask.study.fitted`.
+
+    Shares and ranks of a label of your own are taken among the usable atoms of each glass; values that agree to a millionth are
+    equal. Its rank is the share of atoms that are less soft. With ``rank`` trees learn that by the cross-entropy: softness is
+    then the share to be expected, and all usable rows are gathered, 4 bytes a column. The learner ``response`` always learns it.
     """
     run, target = run or Run(), Path(model)
     paths = [Path(s) for s in ([stores] if isinstance(stores, str | Path) else stores)]
@@ -136,21 +144,22 @@ def learned(paths: Sequence[Path], chosen: TrainSettings, run: Run) -> learn.Mod
     """
     _refuse_twice(paths)
     chosen = with_columns(chosen)
-    for path in paths:
+    for path in paths if chosen.own_rule is None else ():
         refuse_undeformed(path)
-    response = "response/propensity" if chosen.label == "propensity" else "response/d2min"
     with ExitStack() as stack:
         for path in paths:
             surfaces = surface_ledgers(path, chosen.surface_margin_angstrom)
             features = (f"features/{one}" for one in sets_of(chosen))
-            stack.enter_context(unchanged(path, (*features, response, *surfaces)))
+            stack.enter_context(unchanged(path, (*features, ledger_of_label(chosen.label), *surfaces)))
         label, definition = _agreed(paths, chosen)
         stores = [StoreAt.of(path) for path in paths]
-        steps = {store.path: label_step(Path(store.path), label) for store in stores}
         together = stack.enter_context(run.shared())
-        lesson = Lesson(tuple(stores), steps, chosen, definition, label, together)
         learner = LEARNERS[chosen.learner]
-        there = counted(lesson, partial(learner.rows, chosen=chosen, label=label))
+        rows = partial(learner.rows, chosen=chosen, label=label)
+        ranked = chosen.learner == "response"
+        steps = {store.path: label_at(store, label, rows, together, ranked=ranked) for store in stores}
+        lesson = Lesson(tuple(stores), steps, chosen, definition, label, together)
+        there = counted(lesson, rows)
         for store in stores:
             refuse_unusable(Path(store.path), there[store.path], chosen)
         spread = np.concatenate([quantiles for one in there.values() for quantiles in one.d2_quantiles])
@@ -165,7 +174,8 @@ def _agreed(paths: Sequence[Path], chosen: TrainSettings) -> tuple[dict, dict]:
     refuse_defaults(chosen, length)
     whole = [definition_of(path, sets_of(chosen)) for path in paths]
     definitions = [{name: value for name, value in one.items() if name != "radii"} for one in whole]
-    responses = [response_of(path, averaged=chosen.label == "propensity") for path in paths]
+    own = own_label_of(paths, chosen)
+    responses = [own or response_of(path, averaged=chosen.label == "propensity") for path in paths]
     radii: dict[str, float] = {}
     for path, one, definition, response in zip(paths, whole, definitions, responses, strict=True):
         # Glasses of different alloys may train together; an element they share must have one radius.
@@ -178,11 +188,11 @@ def _agreed(paths: Sequence[Path], chosen: TrainSettings) -> tuple[dict, dict]:
                 file=path,
                 hint="compute one of them again with --overwrite",
             )
+    of_response = {} if own else {**_moment(paths, chosen), "threshold": chosen.threshold}
     label = {
-        **_moment(paths, chosen),
         renamed("surface_margin_angstrom", length): chosen.surface_margin_angstrom,
         "host": chosen.host,
-        "threshold": chosen.threshold,
+        **of_response,
         **responses[0],
         **({"frequency": chosen.threshold} if chosen.label == "propensity" else {}),
     }
@@ -221,7 +231,7 @@ def _notes(paths: Sequence[Path], label: dict) -> list[str]:
     told, margin = [], margin_of(label)
     for path in paths:
         name = ledger.require(path, "ingest").settings["name"]
-        stages = (ledger.read(path, key) for key in ("shells", "response/d2min"))
+        stages = (ledger.read(path, key) for key in ("shells", *(() if is_own(label) else ("response/d2min",))))
         found = [w for stage in stages if stage for w in stage.facts.get("warnings", [])]
         notes = [*label_note(path, label), *surface_note(path, margin), *(f"{w['code']}: {w['text']}" for w in found)]
         told += [f"{note} ({name})" for note in notes]

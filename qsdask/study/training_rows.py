@@ -14,6 +14,7 @@ from qsdask.engine.reduce import totals
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError
 from qsdask.learn import Specimen, Table, blocks, concatenate, definition_digest, identity_hash
+from qsdask.learn.own_label import Judge
 from qsdask.learn.validity import share_sampled
 from qsdask.settings import TrainSettings
 from qsdask.store import ledger
@@ -42,8 +43,8 @@ class Lesson(NamedTuple):
     ----------
     stores : tuple of StoreAt
         Stores.
-    steps : dict of str to int
-        Frame of the label in each, by path.
+    steps : dict of str to int or Judge
+        Where the label is in each, by path; see `qsdask.study.own_label.label_at`.
     chosen : TrainSettings
         How it is learned.
     definition, label : dict
@@ -53,7 +54,7 @@ class Lesson(NamedTuple):
     """
 
     stores: tuple[StoreAt, ...]
-    steps: dict[str, int]
+    steps: dict[str, int | Judge]
     chosen: TrainSettings
     definition: dict
     label: dict
@@ -103,7 +104,7 @@ def counted(lesson: Lesson, rows: Callable[..., LabelledRows]) -> dict[str, Coun
     )
 
 
-def _count(root: StoreReader, domain: int, *, step: int, rows: Callable[..., LabelledRows]) -> Counted:
+def _count(root: StoreReader, domain: int, *, step: int | Judge, rows: Callable[..., LabelledRows]) -> Counted:
     found = rows(root, domain, step)
     d2 = found.d2[found.mask]
     return Counted(
@@ -214,7 +215,8 @@ def table_of(
 ) -> Table:
     """Some rows of a domain, with the ids of all and the blocks of those kept, as a table."""
     first = np.zeros(int(keep.sum()), dtype=np.int64)
-    return Table((me,), first, ids[keep], found.value[keep], found.y[keep], columns, block)
+    target = None if found.target is None else found.target[keep]
+    return Table((me,), first, ids[keep], found.value[keep], found.y[keep], columns, block, target)
 
 
 def joined_samples(parts: Iterable[Mapping[str, Table]]) -> dict[str, np.ndarray]:

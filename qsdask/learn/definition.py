@@ -33,7 +33,8 @@ __all__ = [
     "plain",
 ]
 
-#: Version of the model folder; one with a higher version is refused. The first knows trees from one feature set.
+#: Version of the model folder; one with a higher version is refused. The first knows trees from one feature set
+#: that learned a response.
 FORMAT_VERSION = 2
 
 #: Files of a model folder beside its record.

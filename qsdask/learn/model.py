@@ -23,6 +23,7 @@ from qsdask.learn.definition import (
 )
 from qsdask.learn.forest import ForestPart
 from qsdask.learn.linear import LinearPart
+from qsdask.learn.own_label import is_own
 from qsdask.learn.part import Part
 from qsdask.learn.table import Specimen, same_glass
 from qsdask.learn.validity import Cloud
@@ -242,7 +243,8 @@ class Model:
 
     def _format_version(self) -> int:
         """The oldest format that says all of it: what the first one can say stays as it was."""
-        return 1 if self.linear is None and len(self.sets) == 1 else FORMAT_VERSION
+        first = self.linear is None and len(self.sets) == 1 and not is_own(self.label)
+        return 1 if first else FORMAT_VERSION
 
     def _experience(self) -> dict[str, Any]:
         if not self.clouds:

@@ -118,6 +118,7 @@ def test_a_model_says_what_it_learned_and_which_atoms_were_soft(made, models, fe
     label = load_model(models[rule]).label
     assert (label["name"], label["unit"], label["rule"]) == ("barrier", "eV", rule)
     assert "strain" not in label
+    assert load_model(models[rule]).record()["format_version"] == 2
     value = by_id(made / "aside.zarr", "labels/barrier/value")
     known = value[np.isfinite(value)]
     wanted = {

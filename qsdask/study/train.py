@@ -28,6 +28,7 @@ from qsdask.store import ledger
 from qsdask.store.identity import StoreAt
 from qsdask.store.reader import StoreReader
 from qsdask.store.unchanged import unchanged
+from qsdask.study.blocks import block_of
 from qsdask.study.response import refuse_undeformed, response_of
 from qsdask.study.rows import labelled_rows
 from qsdask.study.surface import margin_of, surface_ledgers, surface_note
@@ -323,13 +324,7 @@ def _gather(
     keep = found.mask & (minority | (share >= 1.0) | (lowest.astype(np.float64) < share * 2.0**64))
     block = None
     if chosen.fold_kind == "spatial_block":
-        block = learn.blocks(
-            root["frames/position"][0, rows],
-            root["frames/cell"][0],
-            root["frames/periodic"][:],
-            chosen.block_angstrom,
-            origin=root["frames/origin"][0],
-        )[keep]
+        block = block_of(root, rows, chosen.block_angstrom)[keep]
     n_usable = sum(s.n_usable for s in specimens.values())
     scattered = learn.identity_hash(chosen.seed, "cloud", 0, me.key, ids).astype(np.float64)
     sampled = found.mask & (scattered < share_sampled(n_usable) * 2.0**64)

@@ -25,6 +25,9 @@ BINS = 1024
 #: Draws.
 DRAWS = 2000
 
+#: Draws that are scored together, so that their counts fit into the cache of a processor.
+AT_ONCE = 100
+
 #: Chance that an interval is meant to hold the score of glasses made and loaded alike.
 LEVEL = 0.95
 
@@ -135,8 +138,12 @@ def _drawn(blocks: Mapping[int, np.ndarray], key: str) -> dict[str, np.ndarray]:
     """Scores of every draw; NaN without blocks."""
     count = np.array([blocks[block] for block in sorted(blocks)], dtype=np.float64).reshape(-1, 2 * BINS)
     # Sums of whole numbers below 2^53: exact in any order.
-    total = (_times_drawn(len(count), key) @ count).reshape(DRAWS, 2, BINS)
-    return measures.all_of(total[:, 1], total[:, 0], np.arange(BINS) >= BINS // 2)
+    total = (_times_drawn(len(count), key) @ count).reshape(-1, 2, BINS)
+    called = np.arange(BINS) >= BINS // 2
+    parts = [
+        measures.all_of(some[:, 1], some[:, 0], called) for some in np.array_split(total, max(1, DRAWS // AT_ONCE))
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _times_drawn(n: int, key: str) -> np.ndarray:

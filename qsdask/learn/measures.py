@@ -7,6 +7,7 @@ any dtype; what has no value is NaN.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 __all__ = ["LIFTS", "all_of", "area", "average_precision", "lift", "matthews", "precision_recall", "rates"]
 
@@ -29,14 +30,14 @@ def all_of(plastic: np.ndarray, other: np.ndarray, called: np.ndarray) -> dict[s
     dict of str to float64 array, shape (...)
         ``auc_roc``, ``average_precision``, ``mcc``, ``f1``, ``recall``, ``precision``, and the names of `LIFTS`.
     """
-    hits, wrong = (count[..., called].sum(axis=-1) for count in (plastic, other))
-    n_true = plastic.sum(axis=-1)
-    decided = rates(hits, n_true, hits + wrong, n_true + other.sum(axis=-1))
+    of_called, n_called = (count[..., called].sum(axis=-1) for count in (plastic, plastic + other))
+    found = _from_the_softest(plastic, other)
+    decided = rates(of_called, found[0][..., -1], n_called, found[1][..., -1])
     return {
-        "auc_roc": area(plastic, other),
-        "average_precision": average_precision(plastic, other),
+        "auc_roc": _area(*found),
+        "average_precision": _average_precision(*found),
         **{name: decided[name] for name in ("mcc", "f1", "recall", "precision")},
-        **{name: lift(plastic, other, share) for name, share in LIFTS.items()},
+        **{name: _lift(*found, share) for name, share in LIFTS.items()},
     }
 
 
@@ -53,9 +54,7 @@ def area(plastic: np.ndarray, other: np.ndarray) -> np.ndarray:
     float64 array, shape (...)
         NaN when all labels are equal.
     """
-    # Twice the number of beaten opponents, a tie as one: whole numbers, exact below 4e9 atoms.
-    beaten = 2 * np.cumsum(other, axis=-1) - other
-    return _share((plastic * beaten).sum(axis=-1) / 2, plastic.sum(axis=-1) * other.sum(axis=-1))
+    return _area(*_from_the_softest(plastic, other))
 
 
 def average_precision(plastic: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -71,12 +70,7 @@ def average_precision(plastic: np.ndarray, other: np.ndarray) -> np.ndarray:
     float64 array, shape (...)
         NaN when all labels are equal.
     """
-    hits, called = _from_the_softest(plastic, other)
-    n_true = hits[..., -1]
-    rise = _share(np.diff(hits, axis=-1), n_true[..., None])
-    # Where nobody was called yet, nothing rises.
-    precision = np.where(called > 0, _share(hits, called), 0.0)[..., 1:]
-    return np.where(called[..., -1] > n_true, np.sum(rise * precision, axis=-1), np.nan)
+    return _average_precision(*_from_the_softest(plastic, other))
 
 
 def lift(plastic: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:
@@ -95,16 +89,10 @@ def lift(plastic: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:
     float64 array, shape (...)
         1 for chance, at most the smaller of 1 / share and 1 / plastic fraction; NaN without plastic atoms.
     """
-    hits, called = _from_the_softest(plastic, other)
-    n, n_true = called[..., -1], hits[..., -1]
-    wanted = share * n
-    first = (called < wanted[..., None]).sum(axis=-1)
-    upper, lower = ([_at(count, k) for count in (hits, called)] for k in (first, np.maximum(first - 1, 0)))
-    among = _share((wanted - lower[1]) * (upper[0] - lower[0]), upper[1] - lower[1])
-    return _share(_share(lower[0] + among, wanted), _share(n_true, n))
+    return _lift(*_from_the_softest(plastic, other), share)
 
 
-def rates(hits: np.ndarray, n_true: np.ndarray, n_called: np.ndarray, n: np.ndarray) -> dict[str, np.ndarray]:
+def rates(hits: ArrayLike, n_true: ArrayLike, n_called: ArrayLike, n: ArrayLike) -> dict[str, np.ndarray]:
     """Scores of a decision, from the four numbers that it has.
 
     Parameters
@@ -128,7 +116,7 @@ def rates(hits: np.ndarray, n_true: np.ndarray, n_called: np.ndarray, n: np.ndar
     }
 
 
-def matthews(hits: np.ndarray, n_true: np.ndarray, n_called: np.ndarray, n: np.ndarray) -> np.ndarray:
+def matthews(hits: ArrayLike, n_true: ArrayLike, n_called: ArrayLike, n: ArrayLike) -> np.ndarray:
     """Matthews' correlation of a decision with the truth.
 
     Parameters
@@ -172,6 +160,30 @@ def _from_the_softest(plastic: np.ndarray, other: np.ndarray) -> tuple[np.ndarra
     hits, called = (np.cumsum(count[..., ::-1], axis=-1) for count in (plastic, plastic + other))
     none = np.zeros_like(hits, shape=(*hits.shape[:-1], 1))
     return np.concatenate([none, hits], axis=-1), np.concatenate([none, called], axis=-1)
+
+
+def _area(hits: np.ndarray, called: np.ndarray) -> np.ndarray:
+    wrong = called - hits
+    # Twice the number of beaten opponents, a tie as one: whole numbers, exact below 4e9 atoms.
+    beaten = np.diff(wrong, axis=-1) * (hits[..., 1:] + hits[..., :-1])
+    return _share(beaten.sum(axis=-1) / 2, hits[..., -1] * wrong[..., -1])
+
+
+def _average_precision(hits: np.ndarray, called: np.ndarray) -> np.ndarray:
+    n_true = hits[..., -1]
+    rise = _share(np.diff(hits, axis=-1), n_true[..., None])
+    # Where nobody was called yet, nothing rises.
+    precision = np.where(called > 0, _share(hits, called), 0.0)[..., 1:]
+    return np.where(called[..., -1] > n_true, np.sum(rise * precision, axis=-1), np.nan)
+
+
+def _lift(hits: np.ndarray, called: np.ndarray, share: float) -> np.ndarray:
+    n, n_true = called[..., -1], hits[..., -1]
+    wanted = share * n
+    first = (called < wanted[..., None]).sum(axis=-1)
+    upper, lower = ([_at(count, k) for count in (hits, called)] for k in (first, np.maximum(first - 1, 0)))
+    among = _share((wanted - lower[1]) * (upper[0] - lower[0]), upper[1] - lower[1])
+    return _share(_share(lower[0] + among, wanted), _share(n_true, n))
 
 
 def _at(value: np.ndarray, place: np.ndarray) -> np.ndarray:

@@ -234,9 +234,9 @@ def evaluate(
     Returns
     -------
     dict
-        ``n_atoms``, ``n_plastic``, ``auc``, ``average_precision``, the names of `decisions`, those of
-        `qsdask.learn.measures.LIFTS`, ``precision_recall``, ``baselines``, ``calibration``, ``calibration_corrected`` (with `prior`), and ``notes``: sentences that say which scores are
-        not defined and why.
+        ``n_atoms``, ``n_plastic``, ``auc``, ``average_precision``, the names of `decisions` and of
+        `qsdask.learn.measures.LIFTS`, ``precision_recall``, ``baselines``, ``calibration``, ``calibration_corrected``
+        (with `prior`), and ``notes``: sentences that say which scores are not defined and why.
     """
     n, n_true = tally.n_atom, tally.n_plastic
     notes = []

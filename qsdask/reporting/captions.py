@@ -94,6 +94,12 @@ CAPTIONS = {
         alt="ROC curve of quench-in softness for plastic atoms, with the diagonal of a random guess",
         published="area 0.771; recall 0.742 at QS > 0.5.",
     ),
+    "precision-recall": Caption(
+        title="Precision and recall",
+        text="How many of the atoms called plastic are so, against how many of the plastic ones are found, for every cut of "
+        "QS. Where plastic atoms are rare, this tells more than the ROC curve.",
+        alt="Precision-recall curve of quench-in softness for plastic atoms, with the line of a random guess",
+    ),
     "calibration": Caption(
         title="Calibration",
         text="Observed frequency, carried to equal numbers of plastic and other atoms as in training, "

@@ -61,11 +61,11 @@ def evaluate(
         ``auc_roc`` (of QS), ``auc_models_mean`` and ``auc_models_std`` (of the single fold models), ``average_precision``,
         ``recall``, ``precision``, ``f1``, ``mcc`` at 0.5, ``lift_1``, ``lift_5``, ``lift_10`` (how many times more often the
         softest 1, 5, 10 % are plastic than all), ``intervals`` (95 %, a pair for each of these but the scores of single
-        models), ``blocks`` of space and ``block_edge`` that they come from, ``precision_recall``, ``baselines``,
-        ``calibration``, ``calibration_error`` (of the probability corrected for undersampling), ``atoms``, ``usable``,
-        ``plastic``, ``plastic_fraction``, ``excluded``, ``frame``, ``strain``, ``branch`` (of the loading), ``threshold``; ``frequency`` when
-        the label is propensity: then ``plastic`` atoms are those that are so in more than this fraction of the runs; ``against``
-        with another model, see `qsdask.study.against.compared`.
+        models), ``blocks`` of space and ``block_edge`` that they come from, ``length`` (its unit), ``precision_recall``,
+        ``baselines``, ``calibration``, ``calibration_error`` (of the probability corrected for undersampling), ``atoms``,
+        ``usable``, ``plastic``, ``plastic_fraction``, ``excluded``, ``frame``, ``strain``, ``branch`` (of the loading),
+        ``threshold``; ``frequency`` when the label is propensity: then ``plastic`` atoms are those that are so in more than
+        this fraction of the runs; ``against`` with another model, see `qsdask.study.against.compared`.
 
     Raises
     ------
@@ -85,15 +85,7 @@ def evaluate(
     found, step, margin, edge = mine.found, mine.step, margin_of(mine.found.label), block_edge(StoreReader(path), block)
     with run.shared() as here:
         total = reduced(
-            path,
-            mine.rests_on(path),
-            _part,
-            _Counts.__add__,
-            here,
-            "evaluate",
-            **mine.softness(),
-            step=step,
-            edge=edge,
+            path, mine.rests_on(path), _part, _Counts.__add__, here, "evaluate", **mine.softness(), step=step, edge=edge
         )
         beside = {} if other is None else {"against": compared(path, mine, other, edge, here)}
     scored = score.evaluate(total.scored.softness, prior=found.prior, trained_prior=found.trained_prior)
@@ -120,6 +112,7 @@ def evaluate(
         "intervals": sure,
         "blocks": len(total.scored.blocks),
         "block_edge": edge,
+        "length": StoreReader(path).length,
         "precision_recall": scored["precision_recall"],
         "baselines": scored["baselines"],
         "calibration": scored["calibration"],

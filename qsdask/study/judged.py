@@ -38,11 +38,7 @@ class Judged(NamedTuple):
 
     def softness(self) -> dict[str, str]:
         """Where workers find the softness, and the very model that gave it."""
-        return {
-            "group": self.group,
-            "model": str(folder_of(self.model).resolve()),
-            "digest": self.found.digest(),
-        }
+        return {"group": self.group, "model": str(folder_of(self.model).resolve()), "digest": self.found.digest()}
 
     def rests_on(self, path: Path) -> tuple[str, ...]:
         """Ledgers of what is read in the store."""

@@ -90,7 +90,8 @@ CAPTIONS = {
     ),
     "roc": Caption(
         title="ROC curve",
-        text="Plastic atoms found against other atoms wrongly called plastic, for every cut of QS.",
+        text="Plastic atoms found against other atoms wrongly called plastic, for every cut of QS; ± is one standard error with "
+        "atoms taken as independent.",
         alt="ROC curve of quench-in softness for plastic atoms, with the diagonal of a random guess",
         published="area 0.771; recall 0.742 at QS > 0.5.",
     ),

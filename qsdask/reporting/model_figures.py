@@ -63,7 +63,7 @@ def precision_recall(curve: Mapping[str, Any]) -> Figure:
     axes.set_xlim(0.0, 1.0)
     # The few softest atoms are plastic ten times more often than all: without a logarithm nothing else is seen.
     axes.set_yscale("log")
-    axes.set_ylim(top=1.0)
+    axes.set_ylim(0.8 * min((share for share in (*precision, chance) if share > 0), default=0.1), 1.0)
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("Recall: plastic atoms found (fraction)")

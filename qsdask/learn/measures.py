@@ -32,11 +32,13 @@ def all_of(plastic: np.ndarray, other: np.ndarray, called: np.ndarray) -> dict[s
     """
     of_called, n_called = (count[..., called].sum(axis=-1) for count in (plastic, plastic + other))
     found = _from_the_softest(plastic, other)
-    decided = rates(of_called, found[0][..., -1], n_called, found[1][..., -1])
+    decision = of_called, found[0][..., -1], n_called, found[1][..., -1]
+    decided = rates(*decision)
     return {
         "auc_roc": _area(*found),
         "average_precision": _average_precision(*found),
-        **{name: decided[name] for name in ("mcc", "f1", "recall", "precision")},
+        "mcc": matthews(*decision),
+        **{name: decided[name] for name in ("f1", "recall", "precision")},
         **{name: _lift(*found, share) for name, share in LIFTS.items()},
     }
 
@@ -103,7 +105,7 @@ def rates(hits: ArrayLike, n_true: ArrayLike, n_called: ArrayLike, n: ArrayLike)
     Returns
     -------
     dict of str to float64 array, shape (...)
-        ``recall``, ``precision``, ``f1``, ``called`` (share of the atoms called plastic), ``mcc``. NaN where the
+        ``recall``, ``precision``, ``f1``, ``called`` (share of the atoms called plastic). NaN where the
         denominator is zero.
     """
     hits, n_true, n_called, n = (np.asarray(count) for count in (hits, n_true, n_called, n))
@@ -112,7 +114,6 @@ def rates(hits: ArrayLike, n_true: ArrayLike, n_called: ArrayLike, n: ArrayLike)
         "precision": _share(hits, n_called),
         "f1": _share(2 * hits, n_true + n_called),
         "called": _share(n_called, n),
-        "mcc": matthews(hits, n_true, n_called, n),
     }
 
 

@@ -74,7 +74,8 @@ def decisions(tally: Tally, threshold: float = 0.5) -> dict[str, float]:
         called alike (MCC).
     """
     called = tally.score >= threshold
-    return _rates(int(tally.plastic[called].sum()), tally.n_plastic, int(tally.atoms[called].sum()), tally.n_atom)
+    decision = int(tally.plastic[called].sum()), tally.n_plastic, int(tally.atoms[called].sum()), tally.n_atom
+    return {**_rates(*decision), "mcc": float(measures.matthews(*decision))}
 
 
 def precision_recall(tally: Tally, n_point: int = 200) -> dict[str, np.ndarray]:
@@ -116,7 +117,7 @@ def baselines(n: int, n_true: int) -> dict[str, dict[str, float]]:
     dict of str to dict of str to float
         ``random`` (each atom called plastic with probability 1/2), ``most_frequent`` and ``minority`` (always
         the more frequent and the rarer label; equal counts: not plastic is the more frequent), each with the
-        names of `decisions` and ``auc``, ``average_precision``.
+        names of `qsdask.learn.measures.rates` and ``auc``, ``average_precision``.
 
     Notes
     -----

@@ -7,7 +7,7 @@ import numpy as np
 from qsdask.errors import UsageError
 from qsdask.learn.table import identity_hash
 
-__all__ = ["blocks", "dealt_blocks", "spatial_block", "stratified"]
+__all__ = ["blocks", "dealt_blocks", "shape_of_blocks", "spatial_block", "stratified"]
 
 
 def _check(n_folds: int) -> None:
@@ -80,18 +80,40 @@ def blocks(
     UsageError
         ``E-BLOCK``: the edge is not a positive number.
     """
-    if not (np.isfinite(edge) and edge > 0):
-        raise UsageError(f"the edge of a block must be a positive number of angstrom, got {edge!r}", code="E-BLOCK")
-    cell = np.asarray(cell, dtype=np.float64)
-    inverse = np.linalg.inv(cell)
-    height = 1.0 / np.linalg.norm(inverse, axis=0)
-    shape = np.maximum(1, np.floor(height / edge)).astype(np.int64)
+    shape = shape_of_blocks(cell, edge)
+    inverse = np.linalg.inv(np.asarray(cell, dtype=np.float64))
     shifted = np.asarray(position, dtype=np.float64) - (0.0 if origin is None else origin)
     # Axis by axis instead of a matrix product: the sum must not depend on how many rows there are.
     reduced = shifted[:, :1] * inverse[0] + shifted[:, 1:2] * inverse[1] + shifted[:, 2:] * inverse[2]
     reduced = np.where(periodic, reduced - np.floor(reduced), reduced)
     place = np.clip(np.floor(reduced * shape), 0, shape - 1).astype(np.int64)
     return (place[:, 0] * shape[1] + place[:, 1]) * shape[2] + place[:, 2]
+
+
+def shape_of_blocks(cell: np.ndarray, edge: float) -> np.ndarray:
+    """Number of blocks along each cell vector.
+
+    Parameters
+    ----------
+    cell : float64 array, shape (3, 3)
+        Cell vectors as rows. Unit: angstrom.
+    edge : float
+        Least distance between opposite sides of a block. Unit: angstrom.
+
+    Returns
+    -------
+    int64 array, shape (3,)
+        At least 1.
+
+    Raises
+    ------
+    UsageError
+        ``E-BLOCK``: the edge is not a positive number.
+    """
+    if not (np.isfinite(edge) and edge > 0):
+        raise UsageError(f"the edge of a block must be a positive number of angstrom, got {edge!r}", code="E-BLOCK")
+    height = 1.0 / np.linalg.norm(np.linalg.inv(np.asarray(cell, dtype=np.float64)), axis=0)
+    return np.maximum(1, np.floor(height / edge)).astype(np.int64)
 
 
 def spatial_block(

@@ -25,10 +25,11 @@ from qsdask.learn.validity import clouds_of
 from qsdask.settings import TrainSettings
 from qsdask.stages.standard import standards
 from qsdask.store.reader import StoreReader
+from qsdask.study.blocks import block_of
 from qsdask.study.columns import columns_of, sets_of
 from qsdask.study.rows import LabelledRows, labelled_rows
 from qsdask.study.target import target_rows, target_settings, target_steps
-from qsdask.study.training_rows import Lesson, blocks_of, joined_samples, sample_of
+from qsdask.study.training_rows import Lesson, joined_samples, sample_of
 
 __all__ = ["fitted", "rows_with_target"]
 
@@ -169,7 +170,7 @@ def _blocks_of_domain(
 ) -> Counter[tuple[int, bool]]:
     """Usable atoms by block and class."""
     found = rows_with_target(root, domain, step, chosen=chosen, label=label)
-    block = blocks_of(root, root.rows(domain), chosen.block_angstrom)[found.mask]
+    block = block_of(root, root.rows(domain), chosen.block_angstrom)[found.mask]
     return Counter(zip(block.tolist(), found.y[found.mask].tolist(), strict=True))
 
 
@@ -192,7 +193,7 @@ class _Rows(NamedTuple):
         if isinstance(own.group, int):
             group = np.full(len(whole), own.group)
         else:
-            block = blocks_of(root, rows, chosen.block_angstrom)[mask]
+            block = block_of(root, rows, chosen.block_angstrom)[mask]
             group = np.array([own.group[b] for b in block.tolist()], dtype=np.int64)
         return cls(whole, whole_target(target[mask]), found.y[mask], group, found)
 

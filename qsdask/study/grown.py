@@ -15,9 +15,10 @@ from qsdask.learn.own_label import Judge
 from qsdask.settings import TrainSettings
 from qsdask.store.identity import StoreAt
 from qsdask.store.reader import StoreReader
+from qsdask.study.blocks import block_of
 from qsdask.study.columns import columns_of, sets_of
 from qsdask.study.rows import LabelledRows, labelled_rows
-from qsdask.study.training_rows import Lesson, blocks_of, joined_samples, sample_of, table_of
+from qsdask.study.training_rows import Lesson, joined_samples, sample_of, table_of
 
 __all__ = ["grown", "rows_with_all_columns"]
 
@@ -100,6 +101,6 @@ def _gather(
     keep = found.mask & (minority | (share >= 1.0) | (lowest.astype(np.float64) < share * 2.0**64))
     block = None
     if chosen.fold_kind == "spatial_block":
-        block = blocks_of(root, rows, chosen.block_angstrom)[keep]
+        block = block_of(root, rows, chosen.block_angstrom)[keep]
     sampled = sample_of(root, domain, found, columns, me, specimens.values(), chosen.seed)
     return table_of(found, ids, columns, me, keep, block), sampled

@@ -13,7 +13,7 @@ import numpy as np
 from qsdask.engine.reduce import totals
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError
-from qsdask.learn import Specimen, Table, blocks, concatenate, definition_digest, identity_hash
+from qsdask.learn import Specimen, Table, concatenate, definition_digest, identity_hash
 from qsdask.learn.own_label import Judge
 from qsdask.learn.validity import share_sampled
 from qsdask.settings import TrainSettings
@@ -23,17 +23,7 @@ from qsdask.store.reader import StoreReader
 from qsdask.study.columns import columns_of
 from qsdask.study.rows import LabelledRows
 
-__all__ = [
-    "Counted",
-    "Lesson",
-    "blocks_of",
-    "counted",
-    "joined_samples",
-    "refuse_unusable",
-    "sample_of",
-    "specimens_of",
-    "table_of",
-]
+__all__ = ["Counted", "Lesson", "counted", "joined_samples", "refuse_unusable", "sample_of", "specimens_of", "table_of"]
 
 
 class Lesson(NamedTuple):
@@ -166,12 +156,6 @@ def _specimen(path: str, counted: Counted) -> Specimen:
         fingerprint=tuple(source.facts["fingerprint"]),
         species=tuple(root.names("atoms/species_name")),
     )
-
-
-def blocks_of(root: StoreReader, rows: slice, edge: float) -> np.ndarray:
-    """Block of space of each row of the undeformed frame, see `qsdask.learn.blocks`: int64 array, shape (n,)."""
-    place = (root["frames/position"][0, rows], root["frames/cell"][0], root["frames/periodic"][:])
-    return blocks(*place, edge, origin=root["frames/origin"][0])
 
 
 def sample_of(

@@ -30,6 +30,7 @@ from qsdask.study.surface import margin_of
 from qsdask.units import ANGSTROM, symbol
 from qsdask.views.info import specimen_of, surface_text
 from qsdask.views.own_scores import own_scores_told
+from qsdask.views.scores import confidence_of, scores_in_words
 from qsdask.views.soft_spots import share_outside, slice_of, soft_spots, verdict
 
 __all__ = ["next_commands", "report", "softness_report"]
@@ -322,11 +323,14 @@ def _scores(scores: Mapping) -> dict[str, object]:
         "auc_roc_std": scores["auc_models_std"],
         "average_precision": scores["average_precision"],
         "recall": scores["recall"],
+        "intervals": scores["intervals"],
+        "precision_recall": {**scores["precision_recall"], "plastic_fraction": scores["plastic_fraction"]},
         "baselines": {
             name.replace("_", " "): {**row, "auc_roc": row["auc"]} for name, row in scores["baselines"].items()
         },
+        **scores_in_words(scores, without=("auc_roc", "average_precision", "recall")),
+        "intervals are": confidence_of(scores),
         "mean AUC of the single models": scores["auc_models_mean"],
-        "precision at QS = 0.5": scores["precision"],
         "usable atoms": scores["usable"],
         "plastic atoms": scores["plastic"],
         "frame": f"{scores['frame']}, {scores['branch']}",

@@ -10,7 +10,7 @@ import click
 import qsdask
 from qsdask.cli.generated import settings_options
 from qsdask.cli.group import CONTEXT, cli
-from qsdask.cli.options import running, steps_of, which_frames
+from qsdask.cli.options import running, steps_of, warn, which_frames
 from qsdask.errors import UsageError
 from qsdask.files.taken import refuse_taken
 from qsdask.names import name_of_model
@@ -153,6 +153,7 @@ def compare(stores, model, out, png, as_json, run) -> None:
         click.echo(_json({name: found[name].values.tolist() for name in ("glass", *found.data_vars)}))
         return
     print_comparison(found)
+    warn(found.attrs["warnings"])
     for path in written:
         click.echo(f"{path}: written.")
 

@@ -274,3 +274,10 @@ def test_training_again_leaves_the_model_and_other_numbers_are_refused(home, few
     assert content(home / "ab.qs") == before
     with pytest.raises(qsdask.errors.QSDaskError, match="E-EXISTS"):
         qsdask.train(stores, model=home / "ab.qs", run=replace(few, overwrite=False), penalty=3.0, **LEARNING)
+
+
+def test_glasses_that_are_equally_soft_in_the_mean_are_not_compared_in_silence(home, tmp_path, few):
+    stores = [shutil.copytree(home / f"{name}.zarr", tmp_path / f"{name}.zarr") for name in "ac"]
+    qsdask.predict(stores[0], model=home / "ab.qs", run=few)
+    [told] = qsdask.compare(stores, model=home / "ab.qs", run=few).attrs["warnings"]
+    assert told.startswith("W-OWN-STANDARD")

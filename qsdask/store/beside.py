@@ -105,6 +105,7 @@ def discard(path: Path, record: Record) -> None:
     place = Place(path)
     place.remove_all(f"ledger/{record.key}")
     publish(path)
+    clear_scratch(path, record.key)
     for group in record.groups:
         place.remove_all(group)
     # Groups above that hold nothing but their own metadata go too.

@@ -93,7 +93,7 @@ def stopping(monkeypatch, after: int) -> list[int]:
     return done
 
 
-@pytest.mark.parametrize("after", [0, 3, 8, 13])
+@pytest.mark.parametrize("after", [0, 2, 5, 10])
 def test_what_was_interrupted_goes_on_where_it_was(whole, tmp_path, few, monkeypatch, after):
     """In the first pass, in a later one, and among the tasks of the columns: no pass is done twice."""
     every(monkeypatch, 2)
@@ -150,7 +150,7 @@ def test_mended_columns_are_computed_again(whole, tmp_path, few, monkeypatch):
     every(monkeypatch, 3)
     store = stored(tmp_path, few, chunk=28)
     qsdask.features(store, set=SETS[0], run=few, **FEW_STEPS)
-    next((store / f"features/{SETS[0]}/value/c").rglob("0")).unlink()
+    next(file for file in (store / f"features/{SETS[0]}/value/c").rglob("*") if file.is_file()).unlink()
     assert qsdask.verify(store, progress=False)
     qsdask.repair(store, run=few)
     assert not qsdask.verify(store, progress=False)
@@ -194,8 +194,20 @@ def test_in_memory_passes_are_those_of_a_store(tmp_path, few, monkeypatch):
     sizes = {"atom": held.n_atom, "kind": n_kind, "step": 1, "xyz": 3, "vector": 3, "line": 3, "word": 2}
     for group in ("atoms", "frames", "domains"):
         held.create(group, {**sizes, "side": 2, "domain": root.n_domain})
-        for name, array in root.group(group).items():
-            held.put(group, {name: array[:]})
+        for name in (
+            "id",
+            "species",
+            "species_name",
+            "radius",
+            "position",
+            "cell",
+            "origin",
+            "periodic",
+            "n_lost",
+            "bounds",
+        ):
+            if (store / group / name).is_dir():
+                held.put(group, {name: root[f"{group}/{name}"][:]})
     settings = FeatureSettings(set=SETS[0], **FEW_STEPS)
     add_features(held, settings, ShellSettings())
     qsdask.features(store, set=SETS[0], run=few, **FEW_STEPS)
@@ -220,7 +232,7 @@ def test_steps_a_pass_keep_the_halo_affordable(quantity, chunk):
         assert plan.ghosts >= ghosts
         assert plan.tasks == (len(cuts) - 1 + 2) * size.n_domain
         assert plan.bytes_scratch == 2 * n_atom * 8 * quantity.n_state
-        assert 0.3e9 < plan.bytes_memory < 3e9
+        assert 0.28e9 < plan.bytes_memory < 3e9
 
 
 def test_one_domain_takes_all_steps_at_once():

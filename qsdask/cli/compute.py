@@ -122,6 +122,7 @@ def features(store, listed, step, strain, run, facets, **settings) -> None:
     qsdask features glass7.zarr --set all
     qsdask features glass7.zarr --set interstice --strain 0.04
     qsdask features glass7.zarr --set interstice --coarsen 2 --coarsen-radius 5.0,7.0
+    qsdask features glass7.zarr --set elastic_network --stiffness 4,6
     qsdask features --list                       # sets, settings, cost
     qsdask features --list --set interstice      # columns, units, meaning; --set all for those of every set
     """

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from qsdask.errors import BadDataError, InternalError, QSDaskError, UsageError
 from qsdask.space.block import Block, read_only
 
 __all__ = ["KNOWN_STATISTICS", "STATISTICS", "AtomQuantity", "Column", "column_name", "parse_column"]
+
+T = TypeVar("T")
 
 #: Statistics over neighbours, unless a set names others.
 STATISTICS = ("mean", "std", "min", "max")
@@ -138,7 +140,11 @@ class AtomQuantity(ABC):
         if lacks:
             raise InternalError(f"{self.name} was given a block without {', '.join(lacks)}", code="E-BLOCK")
         # Our own sets are known to leave the block alone, and are compiled for what can be written.
-        value = self._computed_outside(block) if outside.is_outside(type(self)) else self.compute(block)
+        value = (
+            self.told_as_own(lambda: self.compute(read_only(block)))
+            if outside.is_outside(type(self))
+            else self.compute(block)
+        )
         wanted = (block.n_owned, len(self.columns))
         if not isinstance(value, np.ndarray) or value.shape != wanted or value.dtype.kind not in "fiub":
             kind = f"shape {value.shape} of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
@@ -162,11 +168,11 @@ class AtomQuantity(ABC):
                 lacks.append("the shells of neighbours")
         return lacks
 
-    def _computed_outside(self, block: Block) -> np.ndarray:
-        """What a set of another package gives; what it raises, or prints, is told as its own."""
+    def told_as_own(self, work: Callable[[], T]) -> T:
+        """Do the work of a set of another package; what it raises, or prints, is told as its own."""
         try:
             with outside.prints_told(f"the feature set {self.name!r} of {type(self).__module__}", "computed"):
-                return self.compute(read_only(block))
+                return work()
         except QSDaskError:
             raise
         except (Exception, SystemExit) as error:

@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from qsdask import outside
 from qsdask.quantity.contract import AtomQuantity
-from qsdask.space.block import Block
+from qsdask.space.block import Block, read_only
 from qsdask.space.layers import Layers
 
 __all__ = ["IteratedQuantity", "advanced"]
@@ -81,8 +82,14 @@ def advanced(
     float64 array, shape (n_local, n_state)
         Entries farther out hold older states.
     """
-    if not steps:
-        return state
+    if outside.is_outside(type(quantity)):
+        return quantity.told_as_own(lambda: _advanced(quantity, read_only(block), layers, state, steps, left))
+    return _advanced(quantity, block, layers, state, steps, left)
+
+
+def _advanced(
+    quantity: IteratedQuantity, block: Block, layers: Layers, state: np.ndarray, steps: range, left: int
+) -> np.ndarray:
     prepared = quantity.prepared(block, layers.within(len(steps) - 1 + left))
     old, new = state, state.copy()
     for done, number in enumerate(steps, start=1):

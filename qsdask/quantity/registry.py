@@ -11,6 +11,7 @@ from qsdask import outside
 from qsdask.errors import UsageError
 from qsdask.names import checked_name
 from qsdask.quantity.contract import KNOWN_STATISTICS, AtomQuantity, Column
+from qsdask.quantity.iterated import IteratedQuantity
 
 __all__ = ["feature_sets", "source_of_set"]
 
@@ -79,7 +80,12 @@ def _breach(kind: Any) -> str | None:
     if kind.rings not in (1, 2):
         return f"its rings are {kind.rings!r}"
     try:
-        kind()
+        made = kind()
     except (Exception, SystemExit) as error:
         return f"it cannot be made with its default settings: {type(error).__name__}: {error}"
+    if isinstance(made, IteratedQuantity):
+        for what in ("n_step", "n_state", "reach"):
+            number = getattr(made, what, None)
+            if not isinstance(number, int | float) or number <= 0:
+                return f"its {what} is {number!r}"
     return None

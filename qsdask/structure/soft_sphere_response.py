@@ -53,7 +53,7 @@ class SoftSphereResponse(IteratedQuantity):
     Columns are the logarithms of D2min over the neighbours within 4 angstrom of the undeformed frame: from there to x1, and
     from x1 to the end of each load. The numbers of steps are fixed, and so is how far the answer looks: no minimum is
     searched for, and nothing depends on how the glass is cut. Fewer steps cost skill: 10 and 5 instead of 20 and 12 an
-    AUC of 0.767 instead of 0.773, half of the time saved; more give nothing.
+    AUC of 0.767 instead of 0.773 for less than half of the time; more give nothing.
 
     A sphere that nothing touches stays where it is. Invariant under translation, choice of periodic image, and rotation
     together with the loads. In a crystal with an atom a cell nothing rearranges.

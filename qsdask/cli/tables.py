@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from qsdask.cli.feature_options import settings_of
-from qsdask.quantity import medium_range
+from qsdask.quantity import IteratedQuantity, medium_range
 from qsdask.settings import FeatureSettings, first_line, validated
 from qsdask.settings.defaults import HARD_BELOW, SOFT_ABOVE
 from qsdask.stages.features import quantity_of, set_names
@@ -178,6 +178,7 @@ def print_feature_sets(text: str | None = None, settings: Mapping | None = None)
         short = sum(c.name.startswith("sro") for c in quantity.columns)
         n_column = len(quantity.columns) + len(medium_range(quantity))
         where = ", ".join(quantity.shells) or f"atoms within {quantity.reach:.1f} angstrom"
+        where += f", {quantity.n_step} times" if isinstance(quantity, IteratedQuantity) else ""
         own = ", ".join(s for s in settings_of(name) if not s.startswith("coarsen"))
         rows.append((name, short, n_column - short, where, own, quantity.cost))
     heads = ("set", "short", "medium", "needs", "settings", "µs/atom")

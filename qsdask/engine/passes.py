@@ -111,24 +111,21 @@ def cuts_of(size: Size, quantity: IteratedQuantity) -> tuple[int, ...]:
         """Microseconds of all passes of a domain, k steps each."""
         within = [owned + owned_and_ghosts(size, t * quantity.reach)[1] for t in range(k + 1)]
         steps = sum(min(n, most) for n in within[:-1])
-        return -(-quantity.n_step // k) * (_TASK + _FIND * within[-1] + per_step * steps)
+        return -(-n_turn // k) * (_TASK + _FIND * within[-1] + per_step * steps)
 
-    allowed = [
-        k
-        for k in range(1, quantity.n_step + 1)
-        if owned + owned_and_ghosts(size, (k + 1) * quantity.reach)[1] <= max(_LARGEST * owned, _FEW)
-    ]
-    best = min(allowed or [1], key=spent)
-    n_pass = -(-quantity.n_step // best)
-    return tuple(int(n) for n in np.linspace(0, quantity.n_step, n_pass + 1).round())
+    # The columns are one turn more: they look one reach farther than their atoms, too.
+    n_turn = quantity.n_step + 1
+    held = [owned + owned_and_ghosts(size, k * quantity.reach)[1] for k in range(n_turn + 1)]
+    allowed = [k for k in range(1, n_turn + 1) if held[k] <= max(_LARGEST * owned, _FEW)]
+    n_pass = -(-n_turn // min(allowed or [1], key=spent))
+    *begins, _ = np.linspace(0, n_turn, n_pass + 1).round()
+    return (*(int(step) for step in begins), quantity.n_step)
 
 
-def halo_of(cuts: tuple[int, ...], quantity: IteratedQuantity) -> float:
+def halo_of(size: Size, quantity: IteratedQuantity) -> float:
     """The widest halo of a pass. Unit: angstrom."""
-    if len(cuts) == 2:
-        return quantity.reach
-    steps = [end - begin for begin, end in pairwise(cuts)]
-    return quantity.reach * max(*steps[:-1], steps[-1] + 1)
+    *steps, last = [end - begin for begin, end in pairwise(cuts_of(size, quantity))]
+    return quantity.reach * (1 if size.n_domain == 1 else max([*steps, last + 1]))
 
 
 def stepped_block(

@@ -25,7 +25,7 @@ def plan_of(size: Size, quantity: AtomQuantity, cutoff: float = 0.0, length: str
     reach = quantity.reach
     if isinstance(quantity, IteratedQuantity):
         cuts = cuts_of(size, quantity)
-        reach = halo_of(cuts, quantity)
+        reach = halo_of(size, quantity)
     owned, ghosts = owned_and_ghosts(size, reach or shell_reach * quantity.rings)
     # The shells of the ghosts are read apart and put behind those of the owned atoms: for a while they are there twice.
     shelled = owned if quantity.rings == 1 else 1.6 * sum(owned_and_ghosts(size, shell_reach))
@@ -37,7 +37,7 @@ def plan_of(size: Size, quantity: AtomQuantity, cutoff: float = 0.0, length: str
     density = size.n_atom / float(np.prod(size.height))
     if isinstance(quantity, IteratedQuantity):
         # State before and after, and what a chunk is read into; neighbours and their springs of all but the outermost.
-        held = (owned + ghosts) * (24 * quantity.n_state + 100) + 4 * owned * 8 * quantity.n_state
+        held = (owned + ghosts) * (40 * quantity.n_state + 100) + 6 * owned * 8 * quantity.n_state
         work += held + (owned + ghosts) * _slots(density, quantity.reach) * (4 + quantity.bytes_of_pair)
         scratch = 2.0 * size.n_atom * 8 * quantity.n_state if len(cuts) > 2 else 0.0
     for way in ways:

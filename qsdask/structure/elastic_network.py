@@ -94,7 +94,7 @@ class ElasticNetwork(IteratedQuantity):
     shells: ClassVar[tuple[str, ...]] = ()
     reach: ClassVar[float] = _CUTOFF
     in_angstrom: ClassVar[bool] = True
-    cost: ClassVar[float] = 20.0
+    cost: ClassVar[float] = 7.8
 
     @property
     def n_step(self) -> int:  # type: ignore[override]  # settings decide

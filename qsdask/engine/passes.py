@@ -36,7 +36,7 @@ from qsdask.store.template import create_group
 __all__ = ["Passes", "create_states", "cuts_of", "halo_of", "pass_of_domain", "state_group", "stepped_block"]
 
 #: Time to read an atom of a block and find its neighbours, and to begin and end a task. Unit: microseconds.
-_FIND, _TASK = 6.0, 1e5
+_FIND, _TASK = 1.5, 1e5
 #: Time of all steps for an atom where no measured one is known. Unit: microseconds.
 _COST = 50.0
 #: A block of a pass holds at most so many times the owned atoms, or so many in all where these are few.

@@ -37,7 +37,7 @@ def plan_of(size: Size, quantity: AtomQuantity, cutoff: float = 0.0, length: str
     density = size.n_atom / float(np.prod(size.height))
     if isinstance(quantity, IteratedQuantity):
         # State before and after, and what a chunk is read into; neighbours and their springs of all but the outermost.
-        held = (owned + ghosts) * (40 * quantity.n_state + 100) + 6 * owned * 8 * quantity.n_state
+        held = (owned + ghosts) * (40 * quantity.n_state + 400) + 6 * owned * 8 * quantity.n_state
         work += held + (owned + ghosts) * _slots(density, quantity.reach) * (4 + quantity.bytes_of_pair)
         scratch = 2.0 * size.n_atom * 8 * quantity.n_state if len(cuts) > 2 else 0.0
     for way in ways:

@@ -68,7 +68,7 @@ class SoftSphereResponse(IteratedQuantity):
     shells: ClassVar[tuple[str, ...]] = ()
     reach: ClassVar[float] = _CUTOFF + _SKIN
     in_angstrom: ClassVar[bool] = True
-    cost: ClassVar[float] = 34.0
+    cost: ClassVar[float] = 38.0
     #: Displacements of the relaxed frame and of the three loads.
     n_state: ClassVar[int] = 3 * (1 + len(_LOADS))
     columns: ClassVar[tuple[Column, ...]] = (

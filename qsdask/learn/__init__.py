@@ -1,5 +1,6 @@
 """From labels and features to quench-in softness: choose, balance, fold, train, keep, predict, score."""
 
+from qsdask.learn.contributions import Contributions, contributions
 from qsdask.learn.definition import definition_digest
 from qsdask.learn.folds import blocks, spatial_block, stratified
 from qsdask.learn.label import plastic, plastic_in_runs
@@ -20,12 +21,14 @@ from qsdask.learn.tally import Tally
 from qsdask.learn.undersample import undersample
 
 __all__ = [
+    "Contributions",
     "Model",
     "Specimen",
     "Table",
     "Tally",
     "blocks",
     "concatenate",
+    "contributions",
     "definition_digest",
     "evaluate",
     "identity_hash",

@@ -21,7 +21,7 @@ from qsdask.learn.tree_text import Trees, read_trees
 from qsdask.learn.validity import Cloud
 from qsdask.units import ANGSTROM
 
-__all__ = ["Model", "forest_of"]
+__all__ = ["Model", "forest_of", "joined"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,11 +242,13 @@ class Model:
 
 def forest_of(read: Sequence[Trees]) -> Forest:
     """Lay out the trees of several models for `qsdask.kernels.trees.forest_probabilities`."""
-    joined = {
-        name: np.concatenate([getattr(trees, name) for trees in read])
-        for name in ("n_leaf", "feature", "threshold", "left", "right", "value")
-    }
-    return plant([len(trees.n_leaf) for trees in read], **joined)
+    parts = joined(read, ("n_leaf", "feature", "threshold", "left", "right", "value"))
+    return plant([len(trees.n_leaf) for trees in read], **parts)
+
+
+def joined(read: Sequence[Trees], names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Arrays of `Trees` of several models, those of one behind those of the other."""
+    return {name: np.concatenate([getattr(trees, name) for trees in read]) for name in names}
 
 
 def _draw_and_fold(name: str) -> tuple[int, ...]:

@@ -22,7 +22,7 @@ from qsdask.learn.validity import clouds_of, outside, refuse_outside
 from qsdask.settings import TrainSettings
 from qsdask.settings.defaults import HARD_BELOW, SOFT_ABOVE
 
-__all__ = ["probabilities", "quench_in_softness", "softness_of_atoms", "told_outside", "train", "with_experience"]
+__all__ = ["checked_rows", "probabilities", "quench_in_softness", "softness_of_atoms", "told_outside", "train", "with_experience"]
 
 _ENOUGH_PLASTIC = 50
 
@@ -215,13 +215,18 @@ def probabilities(model: Model, X: np.ndarray) -> np.ndarray:
     BadDataError
         ``E-FEATURES-DIFFER``: the number of columns is not that of the model.
     """
+    return forest_probabilities(model.forest, checked_rows(model, X))
+
+
+def checked_rows(model: Model, X: np.ndarray) -> np.ndarray:
+    """Rows with the columns of a model; ``E-FEATURES-DIFFER`` when they have another number of them."""
     X = np.asarray(X)
     if X.ndim != 2 or X.shape[1] != len(model.columns):
         raise BadDataError(
             f"the model has {len(model.columns)} feature columns, the rows given have shape {X.shape}",
             code="E-FEATURES-DIFFER",
         )
-    return forest_probabilities(model.forest, X)
+    return X
 
 
 def quench_in_softness(model: Model, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

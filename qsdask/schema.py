@@ -261,9 +261,17 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable("explanation/*", "feature", ("feature",), "string", "1", "column name", coordinate=True),
     Variable("explanation/*", "meaning", ("feature",), "string", "1", "meaning of each column", coordinate=True),
-    Variable("explanation/*", "part", ("part",), "string", "1", "range and quantity that columns share", coordinate=True),
     Variable(
-        "explanation/*", "expected", ("fold",), "float64", "1", "score of each fold model, mean over its training atoms", whole=True
+        "explanation/*", "part", ("part",), "string", "1", "range and quantity that columns share", coordinate=True
+    ),
+    Variable(
+        "explanation/*",
+        "expected",
+        ("fold",),
+        "float64",
+        "1",
+        "score of each fold model, mean over its training atoms",
+        whole=True,
     ),
 )
 

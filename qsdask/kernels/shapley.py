@@ -86,14 +86,14 @@ class Paths(NamedTuple):
     table: np.ndarray
 
 
-def lay_paths(n_leaf, feature, threshold, left, right, value, count):
+def lay_paths(n_leaf, feature, threshold, left, right, value, n_row):
     """Lay out trees for `path_contributions`.
 
     Parameters
     ----------
     n_leaf, feature, threshold, left, right, value
         As of `qsdask.kernels.trees.plant`.
-    count : int array, shape (n_value,)
+    n_row : int array, shape (n_value,)
         Training atoms of each leaf, at least 1.
 
     Returns
@@ -107,9 +107,9 @@ def lay_paths(n_leaf, feature, threshold, left, right, value, count):
     ValueError
         For a leaf without training atoms.
     """
-    n_leaf, count = np.asarray(n_leaf, dtype=np.int64), np.asarray(count, dtype=np.int64)
+    n_leaf, n_row = np.asarray(n_leaf, dtype=np.int64), np.asarray(n_row, dtype=np.int64)
     value, threshold = np.asarray(value, dtype=np.float64), np.asarray(threshold, dtype=np.float64)
-    if (count < 1).any() or len(count) != len(value):
+    if (n_row < 1).any() or len(n_row) != len(value):
         raise ValueError("every leaf needs training atoms")
     links = tuple(np.asarray(a, dtype=np.int64) for a in (feature, left, right))
     split = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(n_leaf - 1)])
@@ -138,10 +138,10 @@ def lay_paths(n_leaf, feature, threshold, left, right, value, count):
         weight,
         np.zeros((len(n_leaf), 2**SPLITS, SPLITS + 1)),
     )
-    fill_paths(paths, count, above, from_right)
+    fill_paths(paths, n_row, above, from_right)
     fill_tables(paths)
     first = split[:-1] + np.arange(len(n_leaf))
-    expected = np.add.reduceat(value * count, first) / np.add.reduceat(count, first) if len(n_leaf) else np.empty(0)
+    expected = np.add.reduceat(value * n_row, first) / np.add.reduceat(n_row, first) if len(n_leaf) else np.empty(0)
     return paths, expected
 
 
@@ -173,7 +173,7 @@ def parents(split, left, right):
 
 
 @kernel
-def fill_paths(paths, count, above, from_right):
+def fill_paths(paths, n_row, above, from_right):
     """Steps of the path to every leaf, from the leaf to the root, and what each of its columns keeps."""
     split, n_split = paths.split, paths.split[-1]
     cover = np.zeros((n_split, 2))
@@ -183,7 +183,7 @@ def fill_paths(paths, count, above, from_right):
         for leaf in leaves:
             place = n_split + leaf
             while above[place] >= 0:
-                cover[first + above[place], int(from_right[place])] += count[leaf]
+                cover[first + above[place], int(from_right[place])] += n_row[leaf]
                 place = first + above[place]
         for leaf in leaves:
             start, place, s = paths.step[leaf], n_split + leaf, paths.step[leaf]

@@ -71,6 +71,8 @@ def contributions(model: Model, X: np.ndarray) -> Contributions:
 @lru_cache(maxsize=4)
 def _paths(model: Model) -> tuple[Paths, np.ndarray]:
     """Paths of all trees of a model, and the mean of each fold model over its training atoms."""
-    paths, expected = lay_paths(**joined(model.read, ("n_leaf", "feature", "threshold", "left", "right", "value", "count")))
+    paths, expected = lay_paths(
+        **joined(model.read, ("n_leaf", "feature", "threshold", "left", "right", "value", "n_row"))
+    )
     ends = np.cumsum([len(trees.n_leaf) for trees in model.read])[:-1]
     return paths, np.array([part.sum() for part in np.split(expected, ends)])

@@ -22,7 +22,15 @@ from qsdask.learn.validity import clouds_of, outside, refuse_outside
 from qsdask.settings import TrainSettings
 from qsdask.settings.defaults import HARD_BELOW, SOFT_ABOVE
 
-__all__ = ["checked_rows", "probabilities", "quench_in_softness", "softness_of_atoms", "told_outside", "train", "with_experience"]
+__all__ = [
+    "checked_rows",
+    "probabilities",
+    "quench_in_softness",
+    "softness_of_atoms",
+    "told_outside",
+    "train",
+    "with_experience",
+]
 
 _ENOUGH_PLASTIC = 50
 

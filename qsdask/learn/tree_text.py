@@ -81,7 +81,7 @@ class Trees(NamedTuple):
         What a split gained in training.
     value : float64 array, shape (n_leaf,)
         What a leaf adds to the logarithm of the odds.
-    count : int64 array, shape (n_leaf,)
+    n_row : int64 array, shape (n_leaf,)
         Training atoms of a leaf, at least 1.
     """
 
@@ -92,7 +92,7 @@ class Trees(NamedTuple):
     right: np.ndarray
     gain: np.ndarray
     value: np.ndarray
-    count: np.ndarray
+    n_row: np.ndarray
 
 
 def read_trees(text: str, columns: Sequence[str], *, file: object = None) -> Trees:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from qsdask.settings.base import Settings, refuse_defaults, validated
 from qsdask.settings.describe import as_toml, first_line
+from qsdask.settings.explain import ExplainSettings
 from qsdask.settings.recipe import Recipe, SpecimenSettings
 from qsdask.settings.simulation import AlloySettings, DeformSettings, EnsembleSettings, QuenchSettings, SimulateRecipe
 from qsdask.settings.stages import (
@@ -27,6 +28,7 @@ __all__ = [
     "AlloySettings",
     "DeformSettings",
     "EnsembleSettings",
+    "ExplainSettings",
     "FeatureSettings",
     "IngestSettings",
     "PredictSettings",

@@ -27,9 +27,7 @@ from qsdask.store.template import create_group, write_whole
 __all__ = ["columns_of_model", "explain", "plan_of"]
 
 
-def explain(
-    store: str | Path, *, model: str | Path, step: int | Sequence[int] = 0, run: Run | None = None
-) -> Path:
+def explain(store: str | Path, *, model: str | Path, step: int | Sequence[int] = 0, run: Run | None = None) -> Path:
     """Tell for every atom what each column adds to its softness.
 
     Parameters
@@ -166,5 +164,10 @@ def _template(path: Path, group: str, features: str, found: Model, index: np.nda
     expected = contributions(found, np.empty((0, len(found.columns)), dtype=np.float32)).expected
     sizes = {"atom": ids.shape[0], "feature": len(index), "part": len(parts), "fold": len(expected)}
     create_group(target, group, sizes, {"atom": ids.chunks[0]}, {})
-    whole = {"feature": list(found.columns), "meaning": [meaning[k] for k in index], "part": parts, "expected": expected}
+    whole: dict[str, list | np.ndarray] = {
+        "feature": list(found.columns),
+        "meaning": [meaning[k] for k in index],
+        "part": parts,
+        "expected": expected,
+    }
     write_whole(target, group, whole)

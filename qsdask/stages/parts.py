@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -52,7 +52,7 @@ def members(columns: Sequence[str], grouping: Callable[[str], str] = part_of) ->
     return {name: np.array(places, dtype=np.int64) for name, places in found.items()}
 
 
-def sums(value: np.ndarray, of: dict[str, np.ndarray]) -> np.ndarray:
+def sums(value: np.ndarray, of: Mapping[str, np.ndarray]) -> np.ndarray:
     """Columns summed by group, always in the same order: shape (n, n_group).
 
     NumPy adds along an axis in an order that depends on the shape of the array; here a row gets the same bits in any.

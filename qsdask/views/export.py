@@ -136,13 +136,7 @@ def _columns(path: Path, root: StoreReader, step: int, model: str | None) -> dic
     """Columns of the complete stages by their names."""
     complete = [record for record in ledger.records(path) if record.complete and record.key != "ingest"]
     groups = [group for record in complete for group in record.groups]
-    return columns_in(
-        groups,
-        step,
-        softness_of(groups, step, model),
-        present=Place(path).exists,
-        names=root.names,
-    )
+    return columns_in(groups, step, softness_of(groups, step, model), present=Place(path).exists, names=root.names)
 
 
 def _chosen(path: Path, root: StoreReader, step: int, columns: Sequence[str], model: str | None) -> dict[str, Column]:

@@ -32,7 +32,9 @@ def contributions(tree, count, row):
     """Shapley values of all columns of a row."""
     n, root = len(row), 0 if len(tree[0]) else -1
     value = {
-        chosen: known(tree, count, row, chosen, root) for size in range(n + 1) for chosen in combinations(range(n), size)
+        chosen: known(tree, count, row, chosen, root)
+        for size in range(n + 1)
+        for chosen in combinations(range(n), size)
     }
     found = np.zeros(n)
     for chosen in value:

@@ -93,9 +93,10 @@ def partial_dependence(found: xr.Dataset) -> Figure:
 
 
 def _of_one(found: xr.Dataset) -> Figure:
-    figure = Figure(figsize=(6.2, 4.6 + 0.16 * found.sizes["motif"]), layout="constrained")
-    ratios = [0.35 + 0.16 * found.sizes["motif"], 2.2, 0.8]
-    upper, axes, lower = figure.subplots(3, 1, sharex=True, height_ratios=ratios)
+    n_motif = found.sizes["motif"]
+    figure = Figure(figsize=(6.2, 4.2 + 0.2 * n_motif), layout="constrained")
+    ratios = [0.2 * n_motif] * (n_motif > 0) + [2.2, 0.8]
+    *upper, axes, lower = figure.subplots(len(ratios), 1, sharex=True, height_ratios=ratios)
     axes.plot(found["first"].values, found["qs"].values, "o-", color=BLUE, markersize=3)
     axes.set_ylabel("Partial dependence\nof QS (no unit)")
     edge, count = found["first_edge"].values, found["count"].values
@@ -104,15 +105,19 @@ def _of_one(found: xr.Dataset) -> Figure:
     lower.set_ylim(0.0, None)
     lower.set_xlabel(clean(found.attrs["columns"][0]), parse_math=False)
     lower.set_xlim(edge[0], edge[-1])
-    for k in range(found.sizes["motif"]):
-        mean, spread = (found["motif_mean"].values[k, 0], np.sqrt(max(found["motif_covariance"].values[k, 0, 0], 0.0)))
-        upper.errorbar(mean, k, xerr=spread, fmt="o", color=_colour(found, k), markersize=4, elinewidth=1.2)
-    upper.set_yticks(range(found.sizes["motif"]), _labels(found), fontsize=7)
-    upper.set_ylim(found.sizes["motif"] - 0.4, -0.6)
-    if not found.sizes["motif"]:
-        upper.set_axis_off()
-    upper.set_title(_told(found), loc="left", fontsize=8, color=GREY)
+    if upper:
+        _spans(upper[0], found)
+    (upper or [axes])[0].set_title(_told(found), loc="left", fontsize=8, color=GREY)
     return figure
+
+
+def _spans(axes: Axes, found: xr.Dataset) -> None:
+    """Mean and standard deviation of a column, motif by motif."""
+    for k in range(found.sizes["motif"]):
+        mean, spread = found["motif_mean"].values[k, 0], np.sqrt(max(found["motif_covariance"].values[k, 0, 0], 0.0))
+        axes.errorbar(mean, k, xerr=spread, fmt="o", color=_colour(found, k), markersize=4, elinewidth=1.2)
+    axes.set_yticks(range(found.sizes["motif"]), _labels(found), fontsize=7)
+    axes.set_ylim(found.sizes["motif"] - 0.4, -0.6)
 
 
 def _of_two(found: xr.Dataset) -> Figure:

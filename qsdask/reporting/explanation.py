@@ -131,28 +131,24 @@ def _of_two(found: xr.Dataset) -> Figure:
     density = found["density"].values
     if levels := _levels(density):
         axes.contour(*middle, density.T, levels=levels, colors=GREY, linewidths=0.9, linestyles="dashed")
-    outline = [withStroke(linewidth=2.5, foreground="white")]
-    for k in range(found.sizes["motif"]):
-        mean, covariance = found["motif_mean"].values[k], found["motif_covariance"].values[k]
-        value, vector = np.linalg.eigh(covariance)
+    for k, turn in enumerate(_turns(found, first[-1] - first[0], second[-1] - second[0])):
+        mean, colour = found["motif_mean"].values[k], _colour(found, k)
+        value, vector = np.linalg.eigh(found["motif_covariance"].values[k])
         wide, tall = 2.0 * np.sqrt(np.maximum(value[::-1], 0.0))
         angle = np.degrees(np.arctan2(vector[1, 1], vector[0, 1]))
-        shape = Ellipse(mean, wide, tall, angle=angle, fill=False, edgecolor=_colour(found, k), linewidth=0.9)
-        axes.add_patch(shape)
-        label = f"{k + 1}  {_labels(found)[k]}"
-        axes.plot(*mean, "o", color=_colour(found, k), markersize=4, label=label)
-        # Numbers stand apart, so that those of motifs close by can be read.
-        turn = 2.0 * np.pi * k / found.sizes["motif"]
+        axes.add_patch(Ellipse(mean, wide, tall, angle=angle, fill=False, edgecolor=colour, linewidth=0.9))
+        axes.plot(*mean, "o", color=colour, markersize=4, label=f"{k + 1}  {_labels(found)[k]}")
         axes.annotate(
             str(k + 1),
             mean,
-            xytext=(13 * np.cos(turn), 13 * np.sin(turn)),
+            xytext=(26 * np.cos(turn), 26 * np.sin(turn)),
             textcoords="offset points",
-            color=_colour(found, k),
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 0},
+            color=colour,
             ha="center",
             va="center",
             fontsize=8,
-            path_effects=outline,
+            path_effects=[withStroke(linewidth=2.5, foreground="white")],
         )
     axes.set_xlim(first[0], first[-1])
     axes.set_ylim(second[0], second[-1])
@@ -164,6 +160,14 @@ def _of_two(found: xr.Dataset) -> Figure:
             loc="outside lower center", ncols=2, fontsize=7, title="mean and one standard deviation of motifs"
         )
     return figure
+
+
+def _turns(found: xr.Dataset, width: float, height: float) -> np.ndarray:
+    """Directions in which the numbers of the motifs stand: outwards, and as far apart as they can."""
+    mean = found["motif_mean"].values / (width, height)
+    outwards = mean - mean.mean(axis=0) if len(mean) else mean
+    rank = np.argsort(np.argsort(np.arctan2(outwards[:, 1], outwards[:, 0]), kind="stable"))
+    return 2.0 * np.pi * (rank + 0.5) / max(len(mean), 1) - np.pi
 
 
 def _levels(density: np.ndarray) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,9 @@ from qsdask.study.permutation import Drop, drop_of_auc
 from qsdask.study.sample import Asked, asked_of, extent_known, known_rows
 
 __all__ = ["importance"]
+
+#: Rows that are summed at a time: in double precision and in quanta columns take several times their stored size.
+PIECE = 4096
 
 
 def importance(store: str | Path, *, model: str | Path, run: Run | None = None, **settings: object) -> xr.Dataset:
@@ -101,9 +105,15 @@ def _part(
 ) -> dict[str, Any]:
     known, rows = known_rows(root, domain, asked), root.rows(domain)
     added = root[f"{explanation}/contribution"][rows][known.mask]
-    grouped = {name: sums(added, of) for name, of in groups.items() if name != "part"}
-    grouped["part"] = root[f"{explanation}/summed"][rows][known.mask]
-    return attribution.partial(known.qs, placed_within(known.value, extent.low, extent.high), added, grouped)
+    summed = root[f"{explanation}/summed"][rows][known.mask]
+
+    def of_piece(piece: slice) -> dict[str, Any]:
+        grouped = {name: sums(added[piece], of) for name, of in groups.items() if name != "part"}
+        placed = placed_within(known.value[piece], extent.low, extent.high)
+        return attribution.partial(known.qs[piece], placed, added[piece], {**grouped, "part": summed[piece]})
+
+    starts = range(0, max(len(known.qs), 1), PIECE)
+    return reduce(attribution.combine, (of_piece(slice(start, start + PIECE)) for start in starts))
 
 
 def _told(

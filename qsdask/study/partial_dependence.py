@@ -56,7 +56,8 @@ def partial_dependence(
     Raises
     ------
     UsageError
-        ``E-COLUMN`` for columns that the model does not have, with those most alike.
+        ``E-COLUMN`` for columns that the model does not have, with those most alike, and for those that are the same in all
+        atoms.
     QSDaskError
         When the softness is missing or incomplete; the message has the command.
 
@@ -84,6 +85,9 @@ def partial_dependence(
         extent, limit = Extent(whole.n, whole.low[places], whole.high[places]), whole.limit(chosen.sample)
         fixed = {"asked": asked, "limit": limit, "places": places}
         value = reduced(path, rests_on, _values, _joined, here, "sample", **fixed)
+        if not len(value):
+            told = f"of {whole.n} atoms none fell into a sample of about {chosen.sample}"
+            raise UsageError(told, code="E-SETTING", hint="give a larger --sample")
         grids = [dependence.grid_of(column, chosen.grid) for column in value.T]
         _refuse_constant(names, grids)
         job = _Job(asked, limit, places, grids, extent, str(folder_of(model).resolve()), found.digest(), indexed)

@@ -112,7 +112,7 @@ def _places(known: Sequence[str], wanted: Sequence[str]) -> list[int]:
                 f"the model has no column {name!r}",
                 code="E-COLUMN",
                 why=f"these are like it: {', '.join(near)}" if near else None,
-                hint="'qsdask explain STORE --model MODEL' lists the columns of the model",
+                hint="'qsdask export STORE --list' prints the columns of the store, those of the model among them",
             )
     return [folded[name] for name in names]
 

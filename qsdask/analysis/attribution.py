@@ -22,7 +22,8 @@ def partial(qs: np.ndarray, placed: np.ndarray, added: np.ndarray, grouped: Mapp
     qs : float64 array, shape (n,)
         Quench-in softness, finite.
     placed : float64 array, shape (n, n_column)
-        Where the values of the columns lie between their ends, from 0 to 1; see `qsdask.analysis.extent.placed_within`.
+        Where the values of the columns lie between their ends, from 0 to 1, NaN without a value; see
+        `qsdask.analysis.extent.placed_within`.
     added : float array, shape (n, n_column)
         Contributions of the columns. Logarithm of the odds.
     grouped : mapping of str to float64 array, shape (n, n_group)
@@ -33,12 +34,15 @@ def partial(qs: np.ndarray, placed: np.ndarray, added: np.ndarray, grouped: Mapp
     dict of str to int, or to object array of int
         Exact, so that `combine` gives the same in any order.
     """
-    found: dict[str, Any] = {"n": len(qs), "square": exact_sum(placed**2), "placed_all": exact_sum(placed)}
+    known, everyone = np.isfinite(placed), np.ones(len(qs), dtype=bool)
+    placed = np.where(known, placed, 0.0)
+    found: dict[str, Any] = {"square": exact_sum(placed**2)}
     shares = {"column": added.astype(np.float64), **grouped}
     for name, value in shares.items():
         found[f"size_{name}"] = exact_sum(np.abs(value))
-    for kind, chosen in (("soft", qs > SOFT_ABOVE), ("hard", qs < HARD_BELOW)):
+    for kind, chosen in (("all", everyone), ("soft", qs > SOFT_ABOVE), ("hard", qs < HARD_BELOW)):
         found[f"n_{kind}"] = int(np.count_nonzero(chosen))
+        found[f"known_{kind}"] = np.count_nonzero(known[chosen], axis=0)
         found[f"placed_{kind}"] = exact_sum(placed[chosen])
         for name, value in shares.items():
             found[f"{kind}_{name}"] = exact_sum(value[chosen])
@@ -59,20 +63,20 @@ def finalise(total: dict[str, Any]) -> dict[str, Any]:
         ``n``, ``n_soft``, ``n_hard``. Of columns and of every grouping: ``size_<name>``, mean absolute contribution, and
         ``apart_<name>``, mean contribution in soft atoms minus that in hard ones; these add up to the difference of their
         mean scores. ``higher``: by how many standard deviations (of all atoms) the columns are higher in soft atoms than in
-        hard ones. NaN where there are no soft, or no hard, atoms.
+        hard ones, over the atoms that have them. NaN where there are no soft, or no hard, atoms.
     """
-    n = {kind: total[name] for kind, name in (("all", "n"), ("soft", "n_soft"), ("hard", "n_hard"))}
+    n = {kind: total[f"n_{kind}"] for kind in ("all", "soft", "hard")}
     found: dict[str, Any] = {"n": n["all"], "n_soft": n["soft"], "n_hard": n["hard"]}
     names = [key.removeprefix("size_") for key in total if key.startswith("size_")]
     for name in names:
         found[f"size_{name}"] = _mean(total[f"size_{name}"], n["all"])
         found[f"apart_{name}"] = _mean(total[f"soft_{name}"], n["soft"]) - _mean(total[f"hard_{name}"], n["hard"])
-    spread = _mean(total["square"], n["all"]) - _mean(total["placed_all"], n["all"]) ** 2
+    placed = {kind: _mean(total[f"placed_{kind}"], total[f"known_{kind}"]) for kind in n}
+    spread = _mean(total["square"], total["known_all"]) - placed["all"] ** 2
     # Of a column that is the same everywhere the spread is rounding.
     spread = np.sqrt(np.where(spread > QUANTUM, spread, np.nan))
-    apart = _mean(total["placed_soft"], n["soft"]) - _mean(total["placed_hard"], n["hard"])
-    return {**found, "higher": apart / spread}
+    return {**found, "higher": (placed["soft"] - placed["hard"]) / spread}
 
 
-def _mean(total: np.ndarray, n: int) -> np.ndarray:
-    return total.astype(np.float64) * QUANTUM / n if n else np.full(total.shape, np.nan)
+def _mean(total: np.ndarray, n: int | np.ndarray) -> np.ndarray:
+    return total.astype(np.float64) * QUANTUM / np.where(np.asarray(n) > 0, n, np.nan)

@@ -65,7 +65,7 @@ def grid_of(value: np.ndarray, most: int) -> np.ndarray:
     Parameters
     ----------
     value : float array, shape (n,)
-        Of the atoms of the sample.
+        Of the atoms of the sample; what is not finite is no value.
     most : int
         Values at most.
 
@@ -73,6 +73,7 @@ def grid_of(value: np.ndarray, most: int) -> np.ndarray:
     -------
     float32 array, shape (n_grid,)
     """
+    value = value[np.isfinite(value)]
     different = np.unique(value)
     if len(different) <= most:
         return different.astype(np.float32)
@@ -115,7 +116,7 @@ def partial(
 
 
 def counted(value: np.ndarray, grids: Sequence[np.ndarray]) -> np.ndarray:
-    """Atoms by the value of their columns within the grid, both ends included: int64, shape (BINS,) of each."""
+    """Atoms that have the columns, by their values within the grid, both ends included: int64, shape (BINS,) of each."""
     low, high = (np.array([grid[end] for grid in grids], dtype=np.float64) for end in (0, -1))
     place = placed_within(value, low, high)
     within = ((place >= 0.0) & (place <= 1.0)).all(axis=1)
@@ -134,14 +135,14 @@ def motifs(index: np.ndarray, qs: np.ndarray, value: np.ndarray, extent: Extent)
         Facets with 3 to 7 edges; NaN for an atom without a cell.
     qs : float64 array, shape (n,)
     value : float array, shape (n, n_place)
-        The columns that are looked at.
+        The columns that are looked at; atoms that lack one do not count.
     extent : Extent
         Their ends.
     """
     placed = placed_within(value, extent.low, extent.high)
     pairs = [placed[:, i] * placed[:, j] for i in range(placed.shape[1]) for j in range(i, placed.shape[1])]
     told = np.column_stack([qs, placed, *pairs])
-    known = np.isfinite(index).all(axis=1)
+    known = np.isfinite(index).all(axis=1) & np.isfinite(value).all(axis=1)
     different, which = np.unique(index[known].astype(np.int64), axis=0, return_inverse=True)
     order = np.argsort(which.ravel(), kind="stable")
     parts = np.split(told[known][order], np.cumsum(np.bincount(which.ravel(), minlength=len(different)))[:-1])

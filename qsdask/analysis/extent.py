@@ -19,7 +19,7 @@ class Extent(NamedTuple):
     n : int
         Atoms.
     low, high : float64 array, shape (n_column,)
-        Least and greatest value; inf and -inf without atoms.
+        Least and greatest value; inf and -inf where no atom has one.
     """
 
     n: int
@@ -41,16 +41,25 @@ def extent_of(value: np.ndarray) -> Extent:
     Parameters
     ----------
     value : float array, shape (n, n_column)
-        Finite.
+        What is not finite is no value.
     """
-    low, high = value.min(axis=0, initial=np.inf), value.max(axis=0, initial=-np.inf)
+    known = np.isfinite(value)
+    low = value.min(axis=0, initial=np.inf, where=known)
+    high = value.max(axis=0, initial=-np.inf, where=known)
     return Extent(len(value), low.astype(np.float64), high.astype(np.float64))
 
 
 def placed_within(value: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Where values lie between the ends of their columns, from 0 to 1; 0 in a column that is the same everywhere."""
+    """Where values lie between the ends of their columns, from 0 to 1; 0 in a column that is the same everywhere.
+
+    NaN where there is no value.
+    """
     width = np.where(high > low, high - low, 1.0)
-    return (value.astype(np.float64) - low) / width
+    known = np.isfinite(value)
+    return (
+        np.where(known, np.where(known, value, 0.0).astype(np.float64) - np.where(high >= low, low, 0.0), np.nan)
+        / width
+    )
 
 
 def exact_sum(value: np.ndarray) -> np.ndarray:

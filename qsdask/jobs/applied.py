@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from qsdask.errors import UsageError
 from qsdask.learn import Model, loaded
@@ -51,7 +52,7 @@ def applying(job: Recipe, base: Path) -> Recipe:
         "features": features_of(found),
         "respond": RespondSettings(**RespondSettings.among(found.label)),
     }
-    known: dict[str, Settings] = {"train": job.train.model_copy(update={"set": found.definition["features"]["set"]})}
+    known: dict[str, Settings] = {"train": job.train.model_copy(update={"set": ",".join(found.sets)})}
     for name, settings in learned.items():
         own = getattr(job, name).arguments(given_only=True)
         known[name] = type(settings)(**(settings.arguments(given_only=True) | own))
@@ -64,6 +65,20 @@ def shells_of(model: Model) -> ShellSettings:
 
 
 def features_of(model: Model) -> FeatureSettings:
-    """Settings of the features that a model was learned from."""
-    known = model.definition["features"]
-    return FeatureSettings(**{name: value for name, value in known.items() if name in FeatureSettings.model_fields})
+    """Settings of the features that a model was learned from, of all its sets together.
+
+    Raises
+    ------
+    UsageError
+        ``E-SETTING`` when two sets have one setting with different values: they are computed one by one then.
+    """
+    known: dict[str, Any] = {}
+    for of_set in model.features.values():
+        for name in set(of_set) & set(FeatureSettings.model_fields) - {"set"}:
+            if known.setdefault(name, of_set[name]) != of_set[name]:
+                raise UsageError(
+                    f"the feature sets {', '.join(model.sets)} of the model have different values of {name}",
+                    code="E-SETTING",
+                    hint="compute them one by one with 'qsdask features', then 'qsdask predict'",
+                )
+    return FeatureSettings(**known, set=",".join(model.sets))

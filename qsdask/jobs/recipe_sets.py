@@ -38,11 +38,11 @@ def sets_of(job: Recipe) -> list[str]:
             if error.code == "E-SOFT-FACETS":
                 error.hint = "--set shells.facet_fraction=0; with --overwrite where shells are made already"
             raise
-    set_names(job.train.set)
-    if job.train.set not in names:
+    lacking = [name for name in set_names(job.train.set) if name not in names]
+    if lacking:
         raise UsageError(
             f"train.set is {job.train.set!r}, and features.set makes {', '.join(names)} only",
             code="E-SETTING",
-            hint=f"--set features.set={','.join([*names, job.train.set])}, or --set train.set={names[0]}",
+            hint=f"--set features.set={','.join([*names, *lacking])}, or --set train.set={names[0]}",
         )
     return names

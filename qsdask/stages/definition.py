@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,36 @@ from qsdask.store import ledger
 from qsdask.store.reader import Arrays, StoreReader
 from qsdask.units import ANGSTROM
 
-__all__ = ["definition", "definition_of"]
+__all__ = ["definition", "definition_of", "joined"]
 
 
-def definition_of(path: Path, feature_set: str, step: int = 0) -> dict:
+def definition_of(path: Path, sets: Sequence[str], step: int = 0) -> dict:
     """How the features of a frame were made: what a model must find again where it is applied."""
+    return joined([_definition_of_one(path, one, step) for one in sets])
+
+
+def joined(definitions: Sequence[dict]) -> dict:
+    """One definition of several sets of one store: all that they share, and ``sets`` with the settings of each.
+
+    Parameters
+    ----------
+    definitions : sequence of dict
+        From `definition`; a single one is given back as it is.
+
+    Returns
+    -------
+    dict
+    """
+    first, *others = definitions
+    if not others:
+        return first
+    # A set that finds its neighbours itself has no shells; all others have those of the frame.
+    shells: dict = next((one["shells"] for one in definitions if one["shells"]), {})
+    sets = {one["features"]["set"]: one["features"] for one in sorted(definitions, key=lambda d: d["features"]["set"])}
+    return {"sets": sets, **{name: part for name, part in first.items() if name != "features"}, "shells": shells}
+
+
+def _definition_of_one(path: Path, feature_set: str, step: int) -> dict:
     ledger.require(path, "ingest")
     features = ledger.require(path, group_at(step, f"features/{feature_set}"))
     shells = group_at(step, "shells")

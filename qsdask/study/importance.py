@@ -16,10 +16,11 @@ from qsdask.analysis.extent import Extent, placed_within
 from qsdask.engine.reduce import reduced
 from qsdask.engine.where import Run
 from qsdask.learn import Model, loaded
+from qsdask.learn.own_label import is_own, told_rule
 from qsdask.names import name_of_model
 from qsdask.settings import ExplainSettings, validated
 from qsdask.settings.defaults import HARD_BELOW, SOFT_ABOVE
-from qsdask.stages.explain import columns_of_model
+from qsdask.stages.columns import set_of
 from qsdask.stages.parts import GROUPINGS, members, sums
 from qsdask.stages.predict import softness_group
 from qsdask.store import ledger
@@ -50,13 +51,15 @@ def importance(store: str | Path, *, model: str | Path, run: Run | None = None, 
     Returns
     -------
     xarray.Dataset
-        For every ``column``: ``gain``, its share of what splits gained in training; ``permutation``, by how much the AUC-ROC of
-        QS falls on this glass when its values are dealt out anew, with ``permutation_std`` over the repeats; ``size``, its mean
-        absolute contribution to the score; ``apart``, its mean contribution in soft atoms minus that in hard ones; ``higher``,
-        by how many standard deviations its values are higher in soft atoms than in hard ones; ``meaning``. The first five also for groups
+        For every ``column``: ``gain``, its share of what the model took from training (``attrs["measure"]``: of what splits gained,
+        or of the sum of absolute coefficients, mean over the fold models); ``permutation``, by how much
+        the AUC-ROC of QS falls on this glass when its values are dealt out anew (among ``attrs["dealt_among"]``, see
+        `qsdask.study.permutation`), with ``permutation_std`` over the repeats; ``size``, its mean absolute contribution to the
+        score; ``apart``, its mean contribution in soft atoms minus that in hard ones; ``higher``, by how many standard deviations
+        its values are higher in soft atoms than in hard ones, of those that have them; ``meaning``. The first five also for groups
         of columns, with the name of the grouping before them: ``part`` (range and quantity), ``range``, ``quantity``,
-        ``statistic``. Their columns are permuted together. Permutations are NaN where the glass is none that the model can be
-        judged by; ``attrs["notes"]`` says why.
+        ``statistic``, ``set`` (feature set). Their columns are permuted together. Permutations are NaN where the glass is none
+        that the model can be judged by; ``attrs["notes"]`` says why.
 
     Raises
     ------
@@ -76,17 +79,19 @@ def importance(store: str | Path, *, model: str | Path, run: Run | None = None, 
     chosen, found = validated(ExplainSettings, **settings), loaded(str(model))
     softness, explanation = softness_group(path, model), f"explanation/{name_of_model(model)}"
     ledger.require(path, explanation)
-    features, index = columns_of_model(path, found)
-    asked = asked_of(path, softness, features, index, chosen.seed)
-    groups = {name: members(found.columns, grouping) for name, grouping in GROUPINGS.items()}
+    asked = asked_of(path, softness, found, chosen.seed)
+    of_set = set_of(StoreReader(path), found.sets)
+    groups = {
+        name: members(found.columns, grouping) for name, grouping in {**GROUPINGS, "set": of_set.__getitem__}.items()
+    }
     with run.shared() as here:
         extent = extent_known(path, asked, here)
         fixed = {"asked": asked, "explanation": explanation, "extent": extent, "groups": groups}
         rests_on = (explanation, *asked.rests_on(path))
         total = reduced(path, rests_on, _part, attribution.combine, here, "contributions", **fixed)
-        together = [np.array([k]) for k in range(len(index))]
+        together = [np.array([k]) for k in range(len(found.columns))]
         together += [places for of in groups.values() for places in of.values()]
-        drop = drop_of_auc(path, found, asked, extent.limit(chosen.sample), together, chosen.repeats, here)
+        drop = drop_of_auc(path, model, asked, extent.limit(chosen.sample), together, chosen.repeats, here)
     meaning = np.array(StoreReader(path).names(f"{explanation}/meaning"), dtype=np.str_)
     told = _told(found, attribution.finalise(total), drop, groups)
     return told.assign_coords(meaning=("column", meaning)).assign_attrs(
@@ -120,7 +125,7 @@ def _told(
     found: Model, means: Mapping[str, Any], drop: Drop, groups: Mapping[str, Mapping[str, np.ndarray]]
 ) -> xr.Dataset:
     """All that is known of columns and of groups of them, each by its name."""
-    gain = found.gain()
+    gain = found.part.gain()
     share = gain / np.maximum(gain.sum(axis=1, keepdims=True), np.finfo(float).tiny)
     each = {"column": {name: np.array([k]) for k, name in enumerate(found.columns)}, **groups}
     variables: dict[str, xr.Variable] = {}
@@ -143,11 +148,16 @@ def _told(
     made = xr.Dataset(variables, coords={dim: list(of) for dim, of in each.items()})
     counts = {name: int(means[name]) for name in ("n", "n_soft", "n_hard")}
     judged = {"auc": drop.auc, "n_permuted": drop.n_atom, "n_plastic": drop.n_plastic, "notes": list(drop.notes)}
-    return made.assign_attrs({**counts, **judged})
+    model = {
+        "measure": found.part.measure,
+        "sought": told_rule(found.label) if is_own(found.label) else "plastic",
+        "dealt_among": "atoms of the same species" if found.part.standardises else "all atoms",
+    }
+    return made.assign_attrs({**counts, **judged, **model})
 
 
 _MEANING = {
-    "gain": "share of what splits gained in training, mean over the fold models",
+    "gain": "share of what was learned in training, mean over the fold models",
     "permutation": "fall of the AUC-ROC of QS when the values are permuted, mean over the repeats",
     "permutation_std": "standard deviation of that fall over the repeats",
     "size": "mean absolute contribution to the logarithm of the odds",

@@ -18,7 +18,7 @@ from qsdask.errors import UsageError
 from qsdask.learn import loaded, quench_in_softness
 from qsdask.learn.shipped import folder_of
 from qsdask.settings import ExplainSettings, validated
-from qsdask.stages.explain import columns_of_model
+from qsdask.stages.columns import meaning_of
 from qsdask.stages.predict import softness_group
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
@@ -64,7 +64,9 @@ def partial_dependence(
     Notes
     -----
     By brute force: each atom of the sample is given every value of the grid, its other columns stay. Columns that go together in
-    glasses are thereby torn apart; where there are no atoms (``count``), the model was never told what is true.
+    glasses are thereby torn apart; where there are no atoms (``count``), the model was never told what is true. Values are
+    those of the columns as they were computed. A linear model compares them with means and standard deviations of the species
+    in the whole glass: these stay as they are. Atoms that lack a column get its values as all others, but are not counted.
 
     References
     ----------
@@ -76,8 +78,7 @@ def partial_dependence(
     places = _places(found.columns, [columns] if isinstance(columns, str) else columns)
     names = [found.columns[k] for k in places]
     softness = softness_group(path, model)
-    features, index = columns_of_model(path, found)
-    asked = asked_of(path, softness, features, index, chosen.seed)
+    asked = asked_of(path, softness, found, chosen.seed)
     indexed = (record := ledger.read(path, _INDEX)) is not None and record.complete
     rests_on = (*asked.rests_on(path), *[_INDEX] * indexed)
     with run.shared() as here:
@@ -92,10 +93,10 @@ def partial_dependence(
         _refuse_constant(names, grids)
         job = _Job(asked, limit, places, grids, extent, str(folder_of(model).resolve()), found.digest(), indexed)
         total = reduced(path, rests_on, _part, dependence.Sums.__add__, here, "dependence", job=job)
-    meanings = StoreReader(path).names(f"{features}/meaning")
+    meaning = meaning_of(StoreReader(path), found.sets)
     notes = [] if indexed else [f"motifs are shown after: qsdask features {path} --set voronoi_index"]
     return dependence.finalise(total, names, grids, extent).assign_attrs(
-        store=str(path), model=str(model), notes=notes, meanings=[meanings[index[k]] for k in places]
+        store=str(path), model=str(model), notes=notes, meanings=[meaning[name] for name in names]
     )
 
 
@@ -121,9 +122,8 @@ def _refuse_constant(columns: Sequence[str], grids: Sequence[np.ndarray]) -> Non
     """Refuse to follow a column that does not change."""
     for name, grid in zip(columns, grids, strict=True):
         if len(grid) < 2:
-            raise UsageError(
-                f"{name} is {grid[0]:g} in all atoms of the sample", code="E-COLUMN", hint="choose another column"
-            )
+            told = f"is {grid[0]:g} in all atoms" if len(grid) else "has a value in no atom"
+            raise UsageError(f"{name} {told} of the sample", code="E-COLUMN", hint="choose another column")
 
 
 class _Job(NamedTuple):
@@ -140,8 +140,7 @@ class _Job(NamedTuple):
 
 
 def _values(root: StoreReader, domain: int, *, asked: Asked, limit: np.uint64, places: list[int]) -> np.ndarray:
-    known = known_rows(root, domain, asked)
-    return known.value[known.hash <= limit][:, places]
+    return known_rows(root, domain, asked).sampled(limit).value[:, places]
 
 
 def _joined(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -150,12 +149,14 @@ def _joined(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 def _part(root: StoreReader, domain: int, *, job: _Job) -> dependence.Sums:
     known, model = known_rows(root, domain, job.asked), loaded(job.model, job.digest)
-    taken, looked_at = known.value[known.hash <= job.limit], known.value[:, job.places]
-    qs = dependence.partial(
-        lambda rows: quench_in_softness(model, rows)[0], taken, job.places, dependence.points_of(job.grids)
-    )
+    taken, looked_at = known.sampled(job.limit), known.value[:, job.places]
+
+    def softness(value: np.ndarray) -> np.ndarray:
+        return quench_in_softness(model, taken.seen(model, job.asked.standard, value))[0]
+
+    qs = dependence.partial(softness, taken.value, job.places, dependence.points_of(job.grids))
     motif = {}
     if job.indexed:
         index = root[f"{_INDEX}/value"][root.rows(domain)][known.mask, :5]
         motif = dependence.motifs(index, known.qs, looked_at, job.extent)
-    return dependence.Sums(len(taken), qs, dependence.counted(looked_at, job.grids), motif)
+    return dependence.Sums(len(taken.qs), qs, dependence.counted(looked_at, job.grids), motif)

@@ -14,18 +14,17 @@ from qsdask.engine.reduce import reduced
 from qsdask.engine.tasks import progress_bar
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, NoInputError
-from qsdask.learn import Model, Tally, identity_hash, quench_in_softness, score
-from qsdask.stages.steps import label_step
-from qsdask.store import ledger
+from qsdask.learn import Model, Tally, identity_hash, loaded, quench_in_softness, score
+from qsdask.learn.own_label import Judge
 from qsdask.store.reader import StoreReader
-from qsdask.study.response import check_response, refuse_undeformed
+from qsdask.study.judged import judged
 from qsdask.study.rows import labelled_rows
 from qsdask.study.sample import Asked, known_rows
 
 __all__ = ["Drop", "drop_of_auc"]
 
 #: What keeps a glass from being one that a model is judged by: it was trained on it, or nobody knows what is plastic.
-_NO_JUDGE = {"E-SPECIMEN-BOTH-SIDES", "E-STRAIN", "E-STAGE-MISSING", "E-RESPONSE-DIFFERS"}
+_NO_JUDGE = {"E-SPECIMEN-BOTH-SIDES", "E-STRAIN", "E-STAGE-MISSING", "E-RESPONSE-DIFFERS", "E-LABEL-UNIT"}
 
 
 class Drop(NamedTuple):
@@ -52,11 +51,12 @@ class Drop(NamedTuple):
 
 
 class _Rows(NamedTuple):
-    """Labelled atoms of the sample."""
+    """Labelled atoms of the sample; columns as the model looks at them."""
 
     hash: np.ndarray
     id: np.ndarray
-    value: np.ndarray
+    species: np.ndarray
+    seen: np.ndarray
     y: np.ndarray
 
     def join(self, other: _Rows) -> _Rows:
@@ -68,7 +68,7 @@ class _Rows(NamedTuple):
 
 
 def drop_of_auc(
-    path: Path, found: Model, asked: Asked, limit: np.uint64, groups: Sequence[np.ndarray], repeats: int, run: Run
+    path: Path, model: str | Path, asked: Asked, limit: np.uint64, groups: Sequence[np.ndarray], repeats: int, run: Run
 ) -> Drop:
     """Permute groups of columns among the labelled atoms of a sample, and see how the ranking suffers.
 
@@ -76,8 +76,8 @@ def drop_of_auc(
     ----------
     path : Path
         Root of the store.
-    found : Model
-        The model.
+    model : str or Path
+        Model folder.
     asked : Asked
         What is asked.
     limit : uint64
@@ -93,31 +93,39 @@ def drop_of_auc(
     -------
     Drop
         Of NaN, with a note, for glasses that the model cannot be judged by.
+
+    Notes
+    -----
+    Trees are told the columns of any other atom. A model that compares atoms with those of their species in the glass is told
+    those of another atom of the species: of any other would be values that no such atom has.
     """
     nothing = np.full(len(groups), np.nan)
     try:
-        step, response = _judge(path, found)
+        mine = judged(path, model, None)
     except (BadDataError, NoInputError) as error:
         if error.code not in _NO_JUDGE:
             raise
         return Drop(nothing, nothing, np.nan, 0, 0, (f"no permutation importance: {error.message} ({error.code})",))
-    rests_on = (response, *asked.rests_on(path))
-    fixed = {"asked": asked, "limit": limit, "step": step, "columns": found.columns}
+    found, step = mine.found, mine.label_in(path, run)
+    rests_on = dict.fromkeys((*mine.rests_on(path), *asked.rests_on(path)))
+    fixed = {"asked": asked, "limit": limit, "step": step, **mine.softness()}
     rows = reduced(path, rests_on, _part, _Rows.join, run, "sample", **fixed).in_order()
     n_plastic = int(np.count_nonzero(rows.y))
     if n_plastic in (0, len(rows.y)):
         told = f"no permutation importance: {n_plastic} of the {len(rows.y)} atoms of the sample are plastic"
         return Drop(nothing, nothing, np.nan, len(rows.y), n_plastic, (told,))
-    orders = [np.argsort(identity_hash(asked.seed, "permute", k, asked.key, rows.id)) for k in range(repeats)]
-    auc = _auc(found, rows.value, rows.y)
+    within = rows.species if found.part.standardises else np.zeros_like(rows.species)
+    hashes = (identity_hash(asked.seed, "permute", k, asked.key, rows.id) for k in range(repeats))
+    orders = [_dealt(within, one) for one in hashes]
+    auc = _auc(found, rows.seen, rows.y)
     threads = run.workers or len(psutil.Process().cpu_affinity())
     fall = np.empty((len(groups), repeats))
 
     def one(k: int) -> None:
         for j, order in enumerate(orders):
-            value = rows.value.copy()
-            value[:, groups[k]] = rows.value[order][:, groups[k]]
-            fall[k, j] = auc - _auc(found, value, rows.y)
+            seen = rows.seen.copy()
+            seen[:, groups[k]] = rows.seen[order][:, groups[k]]
+            fall[k, j] = auc - _auc(found, seen, rows.y)
 
     with ThreadPoolExecutor(threads) as pool, progress_bar("permute", len(groups), show=run.progress) as advance:
         for _ in pool.map(one, range(len(groups))):
@@ -125,25 +133,31 @@ def drop_of_auc(
     return Drop(fall.mean(axis=1), fall.std(axis=1), auc, len(rows.y), n_plastic)
 
 
-def _auc(found: Model, value: np.ndarray, y: np.ndarray) -> float:
-    return score.auc_roc(Tally.of(y, quench_in_softness(found, value)[0]))
+def _dealt(group: np.ndarray, hashes: np.ndarray) -> np.ndarray:
+    """Which row every row is dealt, of its own group, in the order of hashes: int64, shape (n,)."""
+    order = np.empty(len(group), dtype=np.int64)
+    order[np.argsort(group, kind="stable")] = np.lexsort((hashes, group))
+    return order
 
 
-def _judge(path: Path, found: Model) -> tuple[int, str]:
-    """Frame of the labels, and the ledger of the response, of a glass that the model has not seen; see `qsdask.evaluate`."""
-    source = ledger.require(path, "ingest")
-    refuse_undeformed(path)
-    found.check_specimen(source.facts["specimen"], source.facts["fingerprint"])
-    averaged = "frequency" in found.label
-    check_response(path, found.label, averaged=averaged)
-    return label_step(path, found.label), "response/propensity" if averaged else "response/d2min"
+def _auc(found: Model, seen: np.ndarray, y: np.ndarray) -> float:
+    return score.auc_roc(Tally.of(y, quench_in_softness(found, seen)[0]))
 
 
 def _part(
-    root: StoreReader, domain: int, *, asked: Asked, limit: np.uint64, step: int, columns: tuple[str, ...]
+    root: StoreReader,
+    domain: int,
+    *,
+    asked: Asked,
+    limit: np.uint64,
+    step: int | Judge,
+    group: str,
+    model: str,
+    digest: str,
 ) -> _Rows:
-    known = known_rows(root, domain, asked)
-    labelled = labelled_rows(root, domain, asked.features.partition("/")[2], columns, step, asked.label)
-    taken = (known.hash <= limit) & labelled.mask[known.mask]
-    ids = root["atoms/id"][root.rows(domain)][known.mask]
-    return _Rows(known.hash[taken], ids[taken], known.value[taken], labelled.y[known.mask][taken])
+    found, known = loaded(model, digest), known_rows(root, domain, asked)
+    # With a softness an atom has the columns that it needs.
+    labelled = labelled_rows(root, domain, (), (), step, asked.label)
+    taken = known.only((known.hash <= limit) & labelled.mask[known.mask])
+    ids = root["atoms/id"][root.rows(domain)][taken.mask]
+    return _Rows(taken.hash, ids, taken.species, taken.seen(found, asked.standard), labelled.y[taken.mask])

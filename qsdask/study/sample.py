@@ -12,7 +12,10 @@ from qsdask.analysis.extent import Extent, extent_of
 from qsdask.engine.reduce import reduced
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError
-from qsdask.learn import identity_hash
+from qsdask.learn import Model, Standard, identity_hash
+from qsdask.stages.columns import feature_rows
+from qsdask.stages.explain import features_of
+from qsdask.stages.predict import standard_of
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 from qsdask.study.rows import usable_softness
@@ -26,10 +29,12 @@ class Asked(NamedTuple):
 
     Attributes
     ----------
-    softness, features : str
-        Groups of the store.
-    places : int64 array, shape (n_column,)
-        Where the columns wanted are in those of the features.
+    softness : str
+        Group of the store.
+    sets, columns : tuple of str
+        Feature sets of the model, and its columns.
+    standard : Standard or None
+        What the columns are measured by, of models that need it.
     label : dict
         Of the model.
     key : str
@@ -38,15 +43,16 @@ class Asked(NamedTuple):
     """
 
     softness: str
-    features: str
-    places: np.ndarray
+    sets: tuple[str, ...]
+    columns: tuple[str, ...]
+    standard: Standard | None
     label: Mapping
     key: str
     seed: int
 
     def rests_on(self, path: Path) -> tuple[str, ...]:
         """Ledgers of what is read."""
-        return (self.softness, self.features, *surface_ledgers(path, margin_of(self.label)))
+        return (self.softness, *(f"features/{one}" for one in self.sets), *surface_ledgers(path, margin_of(self.label)))
 
 
 class Known(NamedTuple):
@@ -58,7 +64,11 @@ class Known(NamedTuple):
         Which of all rows they are.
     qs : float64 array, shape (n_known,)
     value : float32 array, shape (n_known, n_column)
-        Columns wanted.
+        Columns of the model, as they were computed; NaN where an atom lacks one.
+    species : int array, shape (n_known,)
+        Index into `names`.
+    names : list of str
+        Chemical symbols.
     hash : uint64 array, shape (n_known,)
         Of their identity.
     """
@@ -66,13 +76,30 @@ class Known(NamedTuple):
     mask: np.ndarray
     qs: np.ndarray
     value: np.ndarray
+    species: np.ndarray
+    names: list[str]
     hash: np.ndarray
 
+    def sampled(self, limit: np.uint64) -> Known:
+        """Those whose hash is not above a limit; see `qsdask.analysis.extent.Extent.limit`."""
+        return self.only(self.hash <= limit)
 
-def asked_of(path: Path, softness: str, features: str, places: np.ndarray, seed: int) -> Asked:
-    """What is asked of a store; see `Asked`."""
-    label = ledger.require(path, softness).settings["label"]
-    return Asked(softness, features, places, label, ledger.require(path, "ingest").facts["specimen"], seed)
+    def only(self, chosen: np.ndarray) -> Known:
+        """Some of them."""
+        mask = self.mask.copy()
+        mask[mask] = chosen
+        return Known(mask, self.qs[chosen], self.value[chosen], self.species[chosen], self.names, self.hash[chosen])
+
+    def seen(self, model: Model, standard: Standard | None, value: np.ndarray | None = None) -> np.ndarray:
+        """Columns as a model looks at them: their own, or others that they are given."""
+        return model.part.seen(self.value if value is None else value, self.species, self.names, standard)
+
+
+def asked_of(path: Path, softness: str, found: Model, seed: int) -> Asked:
+    """What is asked of a store about a model; see `Asked`."""
+    features_of(path, found)
+    specimen = ledger.require(path, "ingest").facts["specimen"]
+    return Asked(softness, found.sets, found.columns, standard_of(path, softness), found.label, specimen, seed)
 
 
 def known_rows(root: StoreReader, domain: int, asked: Asked) -> Known:
@@ -80,9 +107,10 @@ def known_rows(root: StoreReader, domain: int, asked: Asked) -> Known:
     rows = root.rows(domain)
     qs = usable_softness(root, domain, asked.softness, asked.label)
     mask = np.isfinite(qs)
-    value = root[f"{asked.features}/value"][rows][:, asked.places][mask]
+    value = feature_rows(root, rows, asked.sets, asked.columns)[mask]
+    species, names = root["atoms/species"][rows][mask], root.names("atoms/species_name")
     hashes = identity_hash(asked.seed, "explain", 0, asked.key, root["atoms/id"][rows][mask])
-    return Known(mask, qs[mask], value, hashes)
+    return Known(mask, qs[mask], value, species, names, hashes)
 
 
 def extent_known(path: Path, asked: Asked, run: Run) -> Extent:

@@ -14,6 +14,7 @@ from qsdask.intake.arrangement import Arrangement, held
 from qsdask.learn import Model, loaded, told_outside
 from qsdask.learn.validity import count_outside
 from qsdask.names import name_of_model
+from qsdask.stages.columns import columns_there, feature_rows
 from qsdask.system.computed import add_softness
 from qsdask.system.describe import arrangement_of, as_given, labelled, marks_of
 from qsdask.system.given import frame_of
@@ -87,7 +88,7 @@ def softness(
     first, label = frame_of(system, frame=frame, boundary=boundary)
     arrangement = arrangement_of(first, label, species, radius)
     store = held(first, arrangement)
-    name_of_set = add_softness(store, found, name, accept=check == "ignore")
+    sets = add_softness(store, found, name, accept=check == "ignore")
     group = f"softness/{name}"
     _judge(found, name, arrangement, store[f"{group}/outside"][:], check)
     import xarray as xr
@@ -98,10 +99,10 @@ def softness(
     }
     coordinates = labelled(first, arrangement)
     if features:
-        there = f"features/{name_of_set}"
-        value = as_given(store[f"{there}/value"][:], arrangement)
-        data["feature_value"] = (("atom", "feature"), value, marks_of(there, "value", store.length))
-        coordinates["feature"] = store.names(f"{there}/feature")
+        columns = columns_there(store, sets)
+        value = as_given(feature_rows(store, slice(0, store.n_atom), sets, columns), arrangement)
+        data["feature_value"] = (("atom", "feature"), value, marks_of(f"features/{sets[0]}", "value", store.length))
+        coordinates["feature"] = list(columns)
     return xr.Dataset(data, coords=coordinates, attrs={"model": name, "model_digest": found.digest()})
 
 

@@ -80,7 +80,10 @@ def columns_in(
         for variable in variables_of(group):
             place = f"{group}/{variable.name}"
             if variable.dims in (("atom",), ("step", "atom")) and present(place):
-                found[own + variable.name] = Column(place, variable.dims)
+                top, _, given = kind.partition("/")
+                # What users named has its own name, unless a feature of some package is called so.
+                name = variable.name if top != "labels" else f"label_{given}" if given in found else given
+                found[own + name] = Column(place, variable.dims)
             elif variable.dims[0] == "atom" and variable.dims[1:] in _NAMED and present(place):
                 # Columns of features have their own names; what there is of each of them is called after them.
                 own_name = own + f"{variable.name}__" * (not kind.startswith("features/"))

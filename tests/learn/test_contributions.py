@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from qsdask.errors import BadDataError
 from qsdask.learn import Specimen, Table, contributions, probabilities, train
+from qsdask.learn.forest import by_draw_and_fold
 from qsdask.settings import TrainSettings
 
 COLUMNS = ("a", "b", "c", "d")
@@ -29,7 +30,7 @@ def trained(seed, depth, trees=20, leaf_fraction=0.002):
 def test_lightgbm_gives_the_same(seed, depth):
     model, X = trained(seed, depth)
     found = contributions(model, X)
-    boosters = [lightgbm.Booster(model_str=model.trees[name]) for name in model.names()]
+    boosters = [lightgbm.Booster(model_str=model.trees[name]) for name in by_draw_and_fold(model.trees)]
     theirs = np.mean([booster.predict(X, pred_contrib=True) for booster in boosters], axis=0)
     np.testing.assert_allclose(found.value, theirs[:, :-1], rtol=0, atol=1e-10)
     np.testing.assert_allclose(found.expected.mean(), theirs[:, -1], rtol=0, atol=1e-10)

@@ -55,7 +55,7 @@ def test_numbers_are_those_of_their_definitions(held_out, tiny, few):
     assert found.attrs["n"] == len(qs)
     assert found.attrs["n_soft"] == (qs > 0.7).sum()
     model = loaded(str(tiny / "tiny.qs"))
-    gain = model.gain()
+    gain = model.part.gain()
     np.testing.assert_allclose(found["gain"], (gain / gain.sum(axis=1, keepdims=True)).mean(axis=0))
     for dim in ("part", "range", "quantity", "statistic"):
         assert found[f"{dim}_gain"].sum().item() == pytest.approx(1.0)

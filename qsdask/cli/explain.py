@@ -33,10 +33,11 @@ def explain(store, model, partial, out, as_json, step, strain, run, **settings) 
     qsdask explain glass7.zarr --model cuzr.qs --partial sro__interstice_area__voro__std,mro__interstice_area__voro__std__mean
     qsdask export glass7.zarr --columns qs,score,summed__mro__interstice_area --out why.extxyz
 
-    Contributions are Shapley values of the score, the mean logarithm of the odds over the fold models: with the score of an
-    atom of which nothing is known they add up to it. They are stored, and 'qsdask export --list' shows their columns. Printed
-    are three importances side by side: gain in training, fall of the AUC on this glass when a column is permuted (if the model
-    was not trained on it), and mean size of the contributions. Motifs need 'qsdask features STORE --set voronoi_index'.
+    Contributions are Shapley values of the score, the logarithm of the odds (of trees its mean over the fold models): with the
+    score of an atom of which nothing is known they add up to it. They are stored, and 'qsdask export --list' shows their
+    columns. Printed are three importances side by side: share in training (of the gain of splits; of the absolute coefficients
+    of a linear model), fall of the AUC on this glass when a column is permuted (if the model was not trained on it; of a linear
+    model within the species), and mean size of the contributions. Motifs need 'qsdask features STORE --set voronoi_index'.
     """
     from qsdask.cli.explained import print_dependence, print_importance
     from qsdask.views import explanation

@@ -10,29 +10,36 @@ from qsdask.views.explanation import in_words, rows_of, rows_of_dependence, rows
 
 __all__ = ["print_dependence", "print_importance"]
 
-#: Columns that are printed; the others are in the JSON.
+#: Columns, and kinds of them, that are printed; the others are in the JSON.
 _MOST = 20
 
-_HEADS = ("gain", "permutation", "contribution", "soft - hard")
+_HEADS = ("in training", "permutation", "contribution", "soft - hard")
 
 
 def print_importance(found: xr.Dataset) -> None:
     """Print what `qsdask.importance` found: kinds of columns, then the columns, then what it comes to."""
+    if found.sizes["set"] > 1:
+        print_table("by feature set", ("set", *_HEADS), rows_of(found, "set"))
     for dim, title in (
         ("part", "by range and quantity"),
         ("statistic", "by statistic; of the medium range that of the column, then that over the neighbours"),
     ):
-        print_table(title, (dim, *_HEADS), rows_of(found, dim))
-    shown = f", the first {_MOST} of {found.sizes['column']}" if found.sizes["column"] > _MOST else ""
-    print_table(f"columns by mean contribution{shown}", ("column", *_HEADS, "value"), rows_of(found, "column", _MOST))
+        print_table(title + _shown(found, dim), (dim, *_HEADS), rows_of(found, dim, _MOST))
+    title = f"columns by mean contribution{_shown(found, 'column')}"
+    print_table(title, ("column", *_HEADS, "value"), rows_of(found, "column", _MOST))
     click.echo(
-        "gain: share of what splits gained in training. permutation: fall of the AUC-ROC of QS on this glass when the values are "
-        "dealt out anew. contribution: mean size, logarithm of the odds. soft - hard: mean contribution in soft atoms minus that "
+        f"in training: {found.attrs['measure']}, mean over the fold models. permutation: fall of the AUC-ROC of QS on this glass when "
+        f"the values are dealt out anew among {found.attrs['dealt_among']}. contribution: mean size, logarithm of the odds. soft - hard: mean contribution in soft atoms minus that "
         "in hard ones. value: by how many standard deviations the column is higher in soft atoms."
     )
     for note in found.attrs["notes"]:
         click.echo(note)
     click.echo(in_words(found))
+
+
+def _shown(found: xr.Dataset, dim: str) -> str:
+    """How many of them are printed, where that is not all."""
+    return f", the first {_MOST} of {found.sizes[dim]}" if found.sizes[dim] > _MOST else ""
 
 
 def print_dependence(found: xr.Dataset) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import fill
+
 import numpy as np
 import xarray as xr
 from matplotlib import colormaps
@@ -16,7 +18,7 @@ from qsdask.reporting.style import BLUE, GREEN, GREY, ORANGE, clean, panel, styl
 __all__ = ["importances", "partial_dependence"]
 
 _IMPORTANCES = (
-    ("gain", "gain\n(share of the total)"),
+    ("gain", "in training\n({measure})"),
     ("permutation", "permutation\n(fall of the AUC)"),
     ("size", "contribution\n(mean size, log-odds)"),
 )
@@ -29,20 +31,20 @@ _INSIDE = (0.9, 0.5)
 
 @styled
 def importances(found: xr.Dataset, *, most: int = 15) -> Figure:
-    """Bars of the three importances: of kinds of columns above, of the most contributing columns below.
+    """Bars of the three importances: of the most contributing kinds of columns above, of such columns below.
 
     Parameters
     ----------
     found : Dataset
         Of `qsdask.importance`.
     most : int
-        Columns drawn at most.
+        Kinds, and columns, drawn at most.
 
     Returns
     -------
     Figure
     """
-    parts = found["part"].values[np.argsort(-found["part_size"].values)]
+    parts = found["part"].values[np.argsort(-found["part_size"].values)][:most]
     columns = found["column"].values[np.argsort(-found["size"].values)][:most]
     figure = Figure(figsize=(9.6, 1.6 + 0.24 * (len(parts) + len(columns))), layout="constrained")
     drawn = figure.subplots(2, 3, sharey="row", squeeze=False, height_ratios=[len(parts) + 0.6, len(columns) + 0.6])
@@ -51,7 +53,7 @@ def importances(found: xr.Dataset, *, most: int = 15) -> Figure:
         for axes, (name, text) in zip(drawn[row], _IMPORTANCES, strict=True):
             _bars(axes, chosen, before + name, names)
             if row:
-                axes.set_xlabel(text)
+                axes.set_xlabel(text.format(measure=fill(found.attrs["measure"], 24)))
     notes = found.attrs["notes"]
     judged = (
         clean(notes[0], 150) if notes else f"AUC-ROC {found.attrs['auc']:.3f} on {found.attrs['n_permuted']:,} atoms"

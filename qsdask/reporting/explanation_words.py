@@ -34,8 +34,8 @@ def in_words(found: xr.Dataset) -> str:
         )
     whole = float(found["part_apart"].sum())
     told = [
-        f"{soft:,} soft atoms ({limits[0]}) and {hard:,} hard ones ({limits[1]}) differ by {whole:.2f} in the mean logarithm "
-        "of the odds of being plastic.",
+        f"{soft:,} soft atoms ({limits[0]}) and {hard:,} hard ones ({limits[1]}) differ by {whole:.2f} in the mean score, the "
+        "logarithm of the odds.",
         _shares(found, whole),
         _columns(found),
         _ranking(found),
@@ -53,12 +53,16 @@ def _shares(found: xr.Dataset, whole: float) -> str:
         f"{_part(str(found['part'].values[k]))} {found['part_apart'].values[k] / whole:.0%}" for k in order[:_NAMED]
     ]
     ranges = [
-        f"{float(share) / whole:.0%} {_RANGES.get(str(name), f'in {name}')}"
+        f"{float(share) / whole:.0%} {_range(str(name))}"
         for name, share in zip(found["range"].values, found["range_apart"].values, strict=True)
     ]
-    return f"Of that, {_and(shares)}" + (
-        f" come first; all in all {_and(ranges)}." if len(ranges) > 1 else " come first."
-    )
+    told = f"Of that, {_and(shares)} come first"
+    if len(ranges) > 1:
+        told += f"; all in all {_and(ranges)}"
+    if found.sizes["set"] > 1:
+        sets = zip(found["set"].values, found["set_apart"].values, strict=True)
+        told += f". By feature set it is {_and([f'{name} {share / whole:.0%}' for name, share in sets])}"
+    return f"{told}."
 
 
 def _columns(found: xr.Dataset) -> str:
@@ -82,7 +86,7 @@ def _ranking(found: xr.Dataset) -> str:
         return ""
     k = int(np.argmax(fall))
     name = _part(str(found["part"].values[k]))
-    head = f"On this glass, which the model has not seen, QS ranks plastic atoms with an AUC-ROC of {found.attrs['auc']:.3f}"
+    head = f"On this glass, which the model has not seen, QS finds {found.attrs['sought']} with an AUC-ROC of {found.attrs['auc']:.3f}"
     if fall[k] <= 2.0 * spread[k]:
         return f"{head}; permuting no kind of column lowers it by more than twice the spread of permutations."
     return f"{head}; permuting {name} lowers it most, by {fall[k]:.3f} ± {spread[k]:.3f}."
@@ -91,7 +95,11 @@ def _ranking(found: xr.Dataset) -> str:
 def _part(name: str) -> str:
     """A part as people say it: ``mro__interstice_area`` is the interstice area in the medium range."""
     reach, _, quantity = name.partition("__")
-    return f"{quantity.replace('_', ' ')} {_RANGES.get(reach, f'({reach})')}"
+    return f"{quantity.replace('_', ' ')} {_range(reach)}"
+
+
+def _range(name: str) -> str:
+    return _RANGES.get(name, f"in the medium range {name}")
 
 
 def _and(parts: list[str]) -> str:

@@ -150,7 +150,7 @@ def _told(
     judged = {"auc": drop.auc, "n_permuted": drop.n_atom, "n_plastic": drop.n_plastic, "notes": list(drop.notes)}
     model = {
         "measure": found.part.measure,
-        "sought": told_rule(found.label) if is_own(found.label) else "plastic",
+        "sought": f"soft atoms ({told_rule(found.label)})" if is_own(found.label) else "plastic atoms",
         "dealt_among": "atoms of the same species" if found.part.standardises else "all atoms",
     }
     return made.assign_attrs({**counts, **judged, **model})

@@ -95,6 +95,8 @@ def partial_dependence(
         total = reduced(path, rests_on, _part, dependence.Sums.__add__, here, "dependence", job=job)
     meaning = meaning_of(StoreReader(path), found.sets)
     notes = [] if indexed else [f"motifs are shown after: qsdask features {path} --set voronoi_index"]
+    if found.part.standardises:
+        notes.append("the model compares values with those of their species in the glass, which stay as they are")
     return dependence.finalise(total, names, grids, extent).assign_attrs(
         store=str(path), model=str(model), notes=notes, meanings=[meaning[name] for name in names]
     )

@@ -33,7 +33,7 @@ def write_dependence(found: xr.Dataset, out: str | Path, *, overwrite: bool = Fa
 
 
 def rows_of(found: xr.Dataset, dim: str, most: int | None = None) -> list[tuple[str, ...]]:
-    """Rows of a table of the importances of columns, or of a grouping of them: name, gain, permutation, size, apart; of columns
+    """Rows of a table of the importances of columns, or of a grouping of them: name, share in training, permutation, size, apart; of columns
     also by how many standard deviations they are higher in soft atoms.
 
     Parameters
@@ -41,7 +41,7 @@ def rows_of(found: xr.Dataset, dim: str, most: int | None = None) -> list[tuple[
     found : Dataset
         Of `qsdask.importance`.
     dim : str
-        ``column``, ``part``, ``range``, ``quantity`` or ``statistic``.
+        ``column``, ``part``, ``range``, ``quantity``, ``statistic`` or ``set``.
     most : int, optional
         Rows at most, those of the largest contributions.
     """

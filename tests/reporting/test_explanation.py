@@ -20,7 +20,7 @@ def of_columns(permutation):
     parts = {f"part_{name}": ("part", value[1][:2]) for name, value in values.items()}
     found = xr.Dataset(values | parts, coords={"column": names, "part": ["mro__a", HOSTILE]})
     notes = ["no permutation importance: nobody knows"] if np.isnan(permutation) else []
-    return found.assign_attrs(auc=0.7, n_permuted=50, notes=notes)
+    return found.assign_attrs(auc=0.7, n_permuted=50, notes=notes, measure="share of total gain")
 
 
 def of_dependence(two, motifs):

@@ -29,8 +29,9 @@ def print_importance(found: xr.Dataset) -> None:
     print_table(title, ("column", *_HEADS, "value"), rows_of(found, "column", _MOST))
     click.echo(
         f"in training: {found.attrs['measure']}, mean over the fold models. permutation: fall of the AUC-ROC of QS on this glass when "
-        f"the values are dealt out anew among {found.attrs['dealt_among']}. contribution: mean size, logarithm of the odds. soft - hard: mean contribution in soft atoms minus that "
-        "in hard ones. value: by how many standard deviations the column is higher in soft atoms."
+        f"the values are dealt out anew among {found.attrs['dealt_among']}. contribution: mean size, logarithm of the odds. "
+        "soft - hard: mean contribution in soft atoms minus that in hard ones. value: by how many standard deviations the column is "
+        "higher in soft atoms."
     )
     for note in found.attrs["notes"]:
         click.echo(note)

@@ -33,8 +33,8 @@ def write_dependence(found: xr.Dataset, out: str | Path, *, overwrite: bool = Fa
 
 
 def rows_of(found: xr.Dataset, dim: str, most: int | None = None) -> list[tuple[str, ...]]:
-    """Rows of a table of the importances of columns, or of a grouping of them: name, share in training, permutation, size, apart; of columns
-    also by how many standard deviations they are higher in soft atoms.
+    """Rows of a table of the importances of columns, or of a grouping of them: name, share in training, permutation, size, apart; of
+    columns also by how many standard deviations they are higher in soft atoms.
 
     Parameters
     ----------

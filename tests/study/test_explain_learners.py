@@ -21,12 +21,15 @@ from tests.small_store import SPECIES
 from tests.study.test_response_learner import dump_of
 
 SETS = "interstice,voronoi_index"
-MODELS = {"ridge": {"learner": "response"}, "trees": {"trees": 12, "folds": 2, "draws": 1, "depth": 3}}
+MODELS = {
+    "ridge": {"learner": "response", "block": 5.0, "folds": 3},
+    "trees": {"trees": 12, "folds": 2, "draws": 1, "depth": 3},
+}
 ONE, TWO = "sro__interstice_distance__cutoff__mean", "sro__voronoi_index_n5__voro"
 
 
-def store_of(dump, store, run, chunk=65536):
-    qsdask.ingest(dump, store, species=SPECIES, strain_step=0.02, chunk=chunk, run=run)
+def store_of(dump, store, run, chunk=65536, **settings):
+    qsdask.ingest(dump, store, species=SPECIES, strain_step=0.02, chunk=chunk, run=run, **settings)
     qsdask.shells(store, run=run)
     qsdask.features(store, set=SETS, run=run)
     return qsdask.respond(store, run=run)
@@ -39,7 +42,7 @@ def home(tmp_path_factory, golden, few):
     learned = store_of(dump_of(golden, folder / "a.dump", 0), folder / "a.zarr", few)
     other, film = dump_of(golden, folder / "c.dump", 2), dump_of(golden, folder / "f.dump", 3, boundary="pp pp ss")
     stores = [store_of(other, folder / "c.zarr", few), store_of(other, folder / "cut.zarr", few, chunk=64)]
-    film = store_of(film, folder / "film.zarr", few)
+    film = store_of(film, folder / "film.zarr", few, boundary="pps")
     for name, settings in MODELS.items():
         model = folder / f"{name}.qs"
         qsdask.train(

@@ -79,7 +79,7 @@ ONLY_IN = {
 FINDERS = {"__init__.py", "moved.py", "quantity/registry.py", "engine/recompute.py", "testing/__init__.py"}
 
 #: Files of `stages` that may import `learn`: no other needs what is learned.
-LEARNERS = {"stages/predict.py", "stages/standard.py"}
+LEARNERS = {"stages/predict.py", "stages/explain.py", "stages/standard.py"}
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from qsdask.settings.base import Settings, refuse_defaults, validated
 from qsdask.settings.describe import as_toml, first_line
+from qsdask.settings.explain import ExplainSettings
 from qsdask.settings.label import LabelSettings
 from qsdask.settings.learning import TrainSettings
 from qsdask.settings.recipe import Recipe, SpecimenSettings
@@ -28,6 +29,7 @@ __all__ = [
     "AlloySettings",
     "DeformSettings",
     "EnsembleSettings",
+    "ExplainSettings",
     "FeatureSettings",
     "IngestSettings",
     "LabelSettings",

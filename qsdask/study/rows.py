@@ -8,14 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from qsdask.errors import BadDataError, NoInputError, UsageError
-from qsdask.learn import loaded, plastic, plastic_in_runs, usable
+from qsdask.errors import UsageError
+from qsdask.learn import plastic, plastic_in_runs, usable
 from qsdask.learn.own_label import Judge
-from qsdask.learn.shipped import folder_of
-from qsdask.names import name_of_model
-from qsdask.schema import group_at
 from qsdask.stages.columns import feature_rows
-from qsdask.store import ledger
+from qsdask.stages.predict import softness_group
 from qsdask.store.reader import StoreReader
 from qsdask.study.surface import margin_of, surface_distance, surface_ledgers
 
@@ -169,38 +166,6 @@ def usable_softness(root: StoreReader, domain: int, group: str, label: Mapping) 
     rows = root.rows(domain)
     near = surface_distance(root, rows) < margin_of(label)
     return np.where(near, np.nan, root[f"{group}/qs"][rows])
-
-
-def softness_group(path: Path, model: str | Path, step: int = 0) -> str:
-    """Group of a model's softness of a frame in a store, which must be complete.
-
-    Raises
-    ------
-    NoInputError
-        ``E-STAGE-MISSING`` when this model was not applied to the store.
-    BadDataError
-        ``E-MODEL-CHANGED`` when another model of this name was.
-    """
-    name = name_of_model(model)
-    group, of_frame = group_at(step, f"softness/{name}"), f" --frame {step}" * (step > 0)
-    if ledger.read(path, group) is None:
-        raise NoInputError(
-            f"the model {name} has not been applied to this store",
-            code="E-STAGE-MISSING",
-            file=path,
-            hint=f"qsdask predict {path} --model {model}{of_frame}",
-        )
-    applied = ledger.require(path, group).settings["model_digest"]
-    # A name is enough to look at what was predicted; the model itself must be the one that predicted it.
-    if folder_of(model).is_dir() and loaded(str(model)).digest() != applied:
-        raise BadDataError(
-            f"the softness in this store is that of another model named {name}",
-            code="E-MODEL-CHANGED",
-            file=path,
-            why="the model was trained again",
-            hint=f"qsdask predict {path} --model {model}{of_frame} --overwrite",
-        )
-    return group
 
 
 def softness_ledgers(path: Path, group: str, label: Mapping) -> tuple[str, ...]:

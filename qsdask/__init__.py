@@ -24,6 +24,7 @@ __version__ = "0.2.0"
 
 _WHERE = {
     "activation": "qsdask.study.activation",
+    "benchmark": "qsdask.study.benchmark",
     "check": "qsdask.care.check",
     "compare": "qsdask.study.compare",
     "describe": "qsdask.system.describe",
@@ -48,6 +49,7 @@ _WHERE = {
     "softness": "qsdask.system.softness",
     "surface": "qsdask.stages.surface",
     "train": "qsdask.study.train",
+    "transfer": "qsdask.study.transfer",
     "verify": "qsdask.care.verify",
     "AtomQuantity": "qsdask.quantity",
     "Column": "qsdask.quantity",

@@ -11,6 +11,7 @@ import qsdask
 from qsdask.cli.generated import settings_options
 from qsdask.cli.group import CONTEXT, cli
 from qsdask.cli.options import running, steps_of, which_frames
+from qsdask.cli.output import as_json_text
 from qsdask.errors import UsageError
 from qsdask.files.taken import refuse_taken
 from qsdask.names import name_of_model
@@ -51,7 +52,7 @@ def evaluate(store, model, frame, as_json, run) -> None:
 
     scores = qsdask.evaluate(store, model=model, frame=frame, run=run)
     if as_json:
-        click.echo(_json(scores))
+        click.echo(as_json_text(scores))
     else:
         print_scores(scores)
 
@@ -79,7 +80,9 @@ def activation(store, model, threshold, frame, as_json, out, run) -> None:
         found.to_zarr(out, mode="w-", consolidated=False)
     if as_json:
         click.echo(
-            _json({name: found[name].values.tolist() for name in ("frame", "strain", "branch", *found.data_vars)})
+            as_json_text(
+                {name: found[name].values.tolist() for name in ("frame", "strain", "branch", *found.data_vars)}
+            )
         )
     else:
         print_activation(found)
@@ -132,7 +135,7 @@ def compare(stores, model, out, png, as_json, run) -> None:
     if png:
         written.append(write_picture(found, png, overwrite=run.overwrite))
     if as_json:
-        click.echo(_json({name: found[name].values.tolist() for name in ("glass", *found.data_vars)}))
+        click.echo(as_json_text({name: found[name].values.tolist() for name in ("glass", *found.data_vars)}))
         return
     print_comparison(found)
     for path in written:
@@ -225,9 +228,3 @@ def models(name) -> None:
         ("short", "name", "elements", "glasses", "columns"),
         rows,
     )
-
-
-def _json(values: dict) -> str:
-    """JSON without NaN: what is not defined is null."""
-    plain = json.loads(json.dumps(values, default=lambda v: v.tolist()), parse_constant=lambda _: None)
-    return json.dumps(plain, indent=1, allow_nan=False)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _UNLIMITED = 10_000
 
 __all__ = [
+    "legend",
     "print_activation",
     "print_comparison",
     "print_estimate",
@@ -116,7 +117,7 @@ def print_scores(scores: Mapping) -> None:
         ),
     ]
     print_table(f"{scores['model']} on {scores['store']}", ("", ""), rows)
-    _legend(
+    legend(
         "Baselines do not look at the structure: random calls every second atom plastic, most frequent calls none, "
         "minority calls all."
     )
@@ -133,7 +134,7 @@ def print_activation(found: xr.Dataset) -> None:
     rows = [[None if value != value else value for value in row] for row in zip(*columns, strict=True)]
     mean = float(found["qs_mean_all"])
     print_table(f"activation (mean QS of all atoms {mean:.3f})", heads, rows)
-    _legend(
+    legend(
         "plastic: D2min above the threshold at this strain; newly: for the first time; activated: at this or an earlier "
         "strain. QS: mean of these atoms. AUC: how well QS ranks the plastic atoms before the others (0.5 is chance)."
     )
@@ -286,7 +287,7 @@ def print_comparison(found: xr.Dataset) -> None:
         rows.append((Path(name).name, glass["n_usable"].item(), *(f"{x:.3f}" for x in known), *shares, *apart))
     columns = ("glass", "atoms", "mean", "std", "hard", "soft", "distance", "chance")
     print_table(f"softness by {Path(found.attrs['model']).name}", columns, rows)
-    _legend(
+    legend(
         f"hard: QS < {found.attrs['hard_below']:g}; soft: QS > {found.attrs['soft_above']:g}. distance: how far QS is shifted on "
         "average from the first glass (1-Wasserstein), with its standard error; chance: 95 % of random divisions are below it."
     )
@@ -323,11 +324,11 @@ def print_soft_spots(found: Mapping) -> None:
     title = f"softness of {found['atoms']:,} atoms, frame {found['frame']}, by {found['model']}"
     print_table(title, ("", "this glass", "training glasses"), rows)
     if found["without"]:
-        _legend(
+        legend(
             f"{found['without']:,} atoms have no softness: a feature without a value, or an element the model never saw"
         )
     if "times_likelier" in trained:
-        _legend(
+        legend(
             f"In the training glasses soft atoms were {trained['times_likelier']:.3g} times likelier to rearrange than hard ones."
         )
     clusters = [(row["size"], ", ".join(f"{x:.1f}" for x in row["centre"])) for row in found["clusters"]]
@@ -337,9 +338,9 @@ def print_soft_spots(found: Mapping) -> None:
             ("atoms", f"centre, {symbol(found['length'])}"),
             clusters,
         )
-    _legend(f"The model: {found['verdict']}.")
+    legend(f"The model: {found['verdict']}.")
     for path in found["written"]:
-        _legend(f"{path}: written.")
+        legend(f"{path}: written.")
 
 
 def _digits(name: str, value: float | None) -> str:
@@ -348,8 +349,8 @@ def _digits(name: str, value: float | None) -> str:
     return f"{value:.3f}" if name in ("mean", "std") else f"{value:.1%}"
 
 
-def _legend(text: str) -> None:
-    """What the words of a table mean."""
+def legend(text: str) -> None:
+    """Print what the words of a table mean, below it."""
     Console().print(text, markup=False, highlight=False, soft_wrap=True, style="dim")
 
 

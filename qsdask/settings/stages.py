@@ -266,6 +266,11 @@ class TrainSettings(Settings):
         default=10.0, ge=0, description="atoms nearer to a free surface are left out"
     )
     host: str | None = Field(default=None, description="learn from this species only")
+    same_atoms: str | None = Field(
+        default=None,
+        description="feature sets of which an atom must have every column too, joined by commas, so that models of "
+        "different sets learn from, and are scored on, the same atoms",
+    )
     trees: int = Field(default=300, ge=1, description="boosting rounds")
     depth: int = Field(default=2, ge=1, le=DEEPEST_TREE, description="depth of a tree")
     learning_rate: float = Field(default=0.1, gt=0, le=1, description="shrinkage of each tree")
@@ -277,7 +282,14 @@ class TrainSettings(Settings):
     )
     max_bin: int = Field(default=255, ge=2, le=65535, description="bins of a column")
     seed: int = Field(default=0, ge=0, description="seed of undersampling, folds and boosting")
-    added: ClassVar[tuple[str, ...]] = ("frame",)
+    search: int = Field(
+        default=0,
+        ge=0,
+        le=10_000,
+        description="try so many random choices of the tree settings that are not given, by spatial_block folds of the "
+        "training glasses, and take the best",
+    )
+    added: ClassVar[tuple[str, ...]] = ("frame", "same_atoms", "search")
 
     def left_lengths(self) -> list[str]:
         """As of all settings; blocks matter only where folds are made of them."""

@@ -13,7 +13,7 @@ from qsdask.learn import loaded, plastic, plastic_in_runs, usable
 from qsdask.learn.shipped import folder_of
 from qsdask.names import name_of_model
 from qsdask.schema import group_at
-from qsdask.stages.columns import feature_rows
+from qsdask.stages.columns import columns_there, feature_rows
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 from qsdask.study.surface import margin_of, surface_distance, surface_ledgers
@@ -63,7 +63,8 @@ def labelled_rows(
     step : int
         Frame of the label.
     label : mapping
-        ``threshold``, ``frequency``, surface margin and ``host`` of a model.
+        ``threshold``, ``frequency``, surface margin and ``host`` of a model; ``same_atoms``, sets of which an atom must have
+        every column, too.
 
     Returns
     -------
@@ -83,7 +84,7 @@ def labelled_rows(
     if host is not None and host not in names:
         raise UsageError(f"host is {host!r}, the store holds {', '.join(names)}", code="E-HOST")
     mask, excluded = usable(
-        value,
+        np.column_stack([value, *_of_others(root, rows, label.get("same_atoms", ()))]),
         known,
         surface_distance=surface_distance(root, rows),
         margin=margin,
@@ -91,6 +92,12 @@ def labelled_rows(
         host=None if host is None else names.index(host),
     )
     return LabelledRows(value, y, mask, excluded, d2)
+
+
+def _of_others(root: StoreReader, rows: slice, sets: Sequence[str]) -> list[np.ndarray]:
+    """For each of some sets a column that is NaN where the set lacks a value, and 0 elsewhere."""
+    values = (feature_rows(root, rows, [one], columns_there(root, [one])) for one in sets)
+    return [np.where(np.isfinite(value).all(axis=1), 0.0, np.nan).astype(np.float32) for value in values]
 
 
 def _labels(root: StoreReader, rows: slice, step: int, label: Mapping) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

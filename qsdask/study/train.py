@@ -28,7 +28,7 @@ from qsdask.store import ledger
 from qsdask.store.identity import StoreAt
 from qsdask.store.reader import StoreReader
 from qsdask.store.unchanged import unchanged
-from qsdask.study.columns import columns_of, sets_of, with_columns
+from qsdask.study.columns import columns_of, same_atoms_of, sets_of, with_columns
 from qsdask.study.response import refuse_undeformed, response_of
 from qsdask.study.rows import labelled_rows
 from qsdask.study.surface import margin_of, surface_ledgers, surface_note
@@ -122,7 +122,7 @@ def learned(paths: Sequence[Path], chosen: TrainSettings, run: Run) -> learn.Mod
     with ExitStack() as stack:
         for path in paths:
             surfaces = surface_ledgers(path, chosen.surface_margin_angstrom)
-            features = (f"features/{one}" for one in sets_of(chosen))
+            features = (f"features/{one}" for one in {*sets_of(chosen), *same_atoms_of(chosen)})
             stack.enter_context(unchanged(path, (*features, response, *surfaces)))
         label, definition = _agreed(paths, chosen)
         label_of = [
@@ -187,6 +187,7 @@ def _agreed(paths: Sequence[Path], chosen: TrainSettings) -> tuple[dict, dict]:
         "threshold": chosen.threshold,
         **responses[0],
         **({"frequency": chosen.threshold} if chosen.label == "propensity" else {}),
+        **({"same_atoms": same_atoms_of(chosen)} if chosen.same_atoms else {}),
     }
     return label, {**definitions[0], "radii": radii}
 

@@ -1,0 +1,79 @@
+"""What the commands of the learning study print."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from qsdask.cli.tables import legend, print_table
+
+__all__ = ["print_benchmark", "print_transfer"]
+
+
+def print_benchmark(found: Mapping) -> None:
+    """Print what `qsdask.benchmark` found, a row for each candidate."""
+    heads = ("set", "columns of", "n", "folds left out", *(Path(store).stem for store in found["test"]))
+    rows = [
+        (
+            row["set"],
+            found["kinds"][row["kind"]],
+            row["columns"],
+            spread(row["folds"]),
+            *(f"{one['auc']:.3f} ({spread(one['auc_models'])})" for one in row["held_out"]),
+        )
+        for row in found["rows"]
+    ]
+    print_table(f"AUC-ROC, learned from {found['usable']:,} atoms, {found['plastic']:,} of them plastic", heads, rows)
+    legend("Held-out glasses: of QS, in brackets mean ± standard deviation over the fold models.")
+    costs = [(name, cost) for name, cost in found["cost"].items()]
+    print_table("cost of the short range on one core", ("set", "µs/atom"), costs)
+    for note in found["notes"]:
+        legend(note)
+
+
+def print_transfer(found: Mapping) -> None:
+    """Print what `qsdask.transfer` found: the AUC of all pairs for each set, then the losses by category."""
+    numbers = range(len(found["conditions"]))
+    rows = [(str(k), c["name"], c["loading"], len(c["stores"])) for k, c in enumerate(found["conditions"])]
+    print_table("conditions", ("", "condition", "loading", "glasses"), rows)
+    for name in found["sets"]:
+        cells = {(p["source"], p["target"]): p for p in found["pairs"] if p["set"] == name}
+        lines = [
+            (str(k), *(_with_error(cells[k, t]["auc"], cells[k, t]["auc_error"]) for t in numbers)) for k in numbers
+        ]
+        print_table(f"{name}: AUC-ROC, learned from the row, judged on the column", ("", *map(str, numbers)), lines)
+    summary = [
+        (
+            text,
+            name,
+            part["n"],
+            f"{part['mean']:+.3f} ± {part['std']:.3f}",
+            f"{part['least']:+.3f}",
+            f"{part['most']:+.3f}",
+        )
+        for kind, text in found["categories"].items()
+        for name in found["sets"]
+        if (part := found["summary"].get(name, {}).get(kind))
+    ]
+    print_table(
+        "loss of AUC against the target's own model", ("", "set", "pairs", "mean ± std", "least", "most"), summary
+    )
+    legend(
+        "± in the matrices: standard error over the glasses of the column. Same composition, same rate: AUC on the folds left "
+        "out less AUC on the glass left out."
+    )
+    for note in found["notes"]:
+        legend(note)
+
+
+def _with_error(value: float, error: float) -> str:
+    known = f"{value:.3f}" if np.isfinite(value) else "–"
+    return f"{known} ± {error:.3f}" if np.isfinite(error) else known
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean and standard deviation."""
+    known = np.asarray(values, dtype=np.float64)
+    return f"{np.nanmean(known):.3f} ± {np.nanstd(known):.3f}" if np.isfinite(known).any() else "–"

@@ -44,6 +44,7 @@ _WHERE = {
     "respond": "qsdask.stages.respond",
     "respond_pair": "qsdask.system.describe",
     "run": "qsdask.jobs.run",
+    "select": "qsdask.study.selection",
     "shells": "qsdask.stages.shells",
     "simulate": "qsdask.jobs.simulate",
     "softness": "qsdask.system.softness",

@@ -13,7 +13,7 @@ from qsdask.cli.options import running
 from qsdask.cli.output import as_json_text
 from qsdask.cli.several import SeveralWords
 from qsdask.files.taken import refuse_taken
-from qsdask.settings import TrainSettings
+from qsdask.settings import SelectionSettings, TrainSettings
 
 _WITHOUT = ("set", "columns")
 
@@ -86,3 +86,40 @@ def transfer(stores, sets, conditions, out, as_json, run, **settings) -> None:
     print_transfer(found)
     if written:
         click.echo(f"{written}: written.")
+
+
+@cli.command(context_settings=CONTEXT, cls=SeveralWords)
+@click.option("--train", "learn_from", multiple=True, required=True, help="Stores to learn from, one or several.")
+@click.option("--test", "judge_on", multiple=True, help="Stores of held-out glasses, to judge the choice on.")
+@settings_options(SelectionSettings)
+@settings_options(TrainSettings)
+@click.option("--out", help="Text file of the columns chosen, for train --columns.")
+@click.option("--png", help="Picture: score against number of columns, and the columns chosen.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@running
+def select(learn_from, judge_on, out, png, as_json, run, **settings) -> None:
+    """Choose few columns that predict as well as all of them.
+
+    Of columns that repeat each other one stays; then those that the fold models use least go, step by step. No atom of a
+    held-out glass takes part. Nothing is stored; what is interrupted begins again.
+
+    \b
+    qsdask select --train a.zarr b.zarr --keep 15 --out columns.txt --png course.png
+    qsdask select --train a.zarr --test b.zarr --set interstice,bond_order --correlation 0.9
+    qsdask train a.zarr b.zarr --columns columns.txt --model few.qs
+    """
+    from qsdask.cli.learning_tables import print_selection
+    from qsdask.views.learning import write_columns, write_selection
+
+    for place in filter(None, (out, png)):
+        refuse_taken(Path(place), overwrite=run.overwrite)
+    given = {name: value for name, value in settings.items() if value is not None}
+    found = qsdask.select(learn_from, test=judge_on, run=run, **given)
+    written = [write_columns(found, out, overwrite=run.overwrite)] if out else []
+    written += [write_selection(found, png, overwrite=run.overwrite)] if png else []
+    if as_json:
+        click.echo(as_json_text(found))
+        return
+    print_selection(found)
+    for path in written:
+        click.echo(f"{path}: written.")

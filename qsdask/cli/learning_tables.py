@@ -9,7 +9,7 @@ import numpy as np
 
 from qsdask.cli.tables import legend, print_table
 
-__all__ = ["print_benchmark", "print_transfer"]
+__all__ = ["print_benchmark", "print_search", "print_selection", "print_transfer"]
 
 
 def print_benchmark(found: Mapping) -> None:
@@ -66,6 +66,41 @@ def print_transfer(found: Mapping) -> None:
     )
     for note in found["notes"]:
         legend(note)
+
+
+def print_selection(found: Mapping) -> None:
+    """Print what `qsdask.select` found: the columns, then the course of the scores."""
+    rows = [(c["name"], f"{c['importance']:.3f}", f"{c['chosen_by']:.0%}") for c in found["columns"]]
+    print_table(f"{len(rows)} of {found['path'][0]['n']} columns", ("column", "importance", "chosen by"), rows)
+    legend(
+        f"importance: share of the gain. chosen by: fold models that choose it when each goes its own way; two of these have "
+        f"{found['overlap']:.0%} of their columns in common. {len(found['pruned'])} columns repeat others."
+    )
+    heads = ("columns", "folds left out", *(Path(store).stem for store in found["test"]))
+    shown = [step for step in found["path"] if step["held_out"] or not found["test"]]
+    steps = [
+        (
+            str(step["n"]),
+            f"{step['auc']:.3f} ± {step['auc_error']:.3f}",
+            *(f"{step['held_out'][store]:.3f}" for store in found["test"]),
+        )
+        for step in shown
+    ]
+    print_table("AUC-ROC", heads, steps)
+    legend("The columns were chosen on these very folds, which flatters their score; held-out glasses took no part.")
+
+
+def print_search(found: Mapping) -> None:
+    """Print what `qsdask train --search` tried, the best first."""
+    names = [name for name in found["tried"][0] if not name.startswith("auc")]
+    order = sorted(found["tried"], key=lambda one: -one["auc"])
+    rows = [(f"{one['auc']:.4f} ± {one['auc_std']:.4f}", *(one[name] for name in names)) for one in order[:10]]
+    print_table(f"best of {len(order)} settings, AUC-ROC on blocks of space left out", ("AUC-ROC", *names), rows)
+    chosen, given = found["tried"][found["chosen"]], found["tried"][0]
+    legend(
+        f"taken: {', '.join(f'{name} {chosen[name]:g}' for name in names)}; as given: {given['auc']:.4f}. ±: standard deviation "
+        "over folds and draws."
+    )
 
 
 def _with_error(value: float, error: float) -> str:

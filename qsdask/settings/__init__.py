@@ -9,6 +9,7 @@ from __future__ import annotations
 from qsdask.settings.base import Settings, refuse_defaults, validated
 from qsdask.settings.describe import as_toml, first_line
 from qsdask.settings.recipe import Recipe, SpecimenSettings
+from qsdask.settings.selection import SelectionSettings
 from qsdask.settings.simulation import AlloySettings, DeformSettings, EnsembleSettings, QuenchSettings, SimulateRecipe
 from qsdask.settings.stages import (
     FeatureSettings,
@@ -36,6 +37,7 @@ __all__ = [
     "Recipe",
     "ReportSettings",
     "RespondSettings",
+    "SelectionSettings",
     "Settings",
     "ShellSettings",
     "SimulateRecipe",

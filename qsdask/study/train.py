@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import combinations
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import psutil
@@ -31,10 +32,11 @@ from qsdask.store.unchanged import unchanged
 from qsdask.study.columns import columns_of, same_atoms_of, sets_of, with_columns
 from qsdask.study.response import refuse_undeformed, response_of
 from qsdask.study.rows import labelled_rows
+from qsdask.study.search import searched
 from qsdask.study.surface import margin_of, surface_ledgers, surface_note
 from qsdask.units import renamed
 
-__all__ = ["learned", "train"]
+__all__ = ["Gathered", "gathered", "learned", "train"]
 
 
 def train(
@@ -53,7 +55,7 @@ def train(
     **settings
         Fields of `qsdask.settings.TrainSettings`: ``label``, ``strain``, ``frame``, ``threshold``, ``set``, ``columns``,
         ``folds``, ``fold_kind``, ``block`` (angstrom), ``draws``, ``ratio``, ``surface_margin`` (angstrom), ``host``,
-        ``trees``, ``depth``, ``learning_rate``, ``seed``.
+        ``trees``, ``depth``, ``learning_rate``, ``seed``, ``same_atoms``, ``search``.
 
     Returns
     -------
@@ -97,6 +99,28 @@ def train(
     return target
 
 
+class Gathered(NamedTuple):
+    """What is learned from.
+
+    Attributes
+    ----------
+    table : Table
+        Rows that some draw can choose.
+    samples : dict of str to float32 array, shape (n, n_feature)
+        Features of usable atoms of every species.
+    definition, label : dict
+        As models keep them.
+    d2_quantiles : list of float
+        Of usable atoms. Unit: angstrom^2.
+    """
+
+    table: Table
+    samples: dict[str, np.ndarray]
+    definition: dict
+    label: dict
+    d2_quantiles: list[float]
+
+
 def learned(paths: Sequence[Path], chosen: TrainSettings, run: Run) -> learn.Model:
     """The model that `train` saves.
 
@@ -114,6 +138,28 @@ def learned(paths: Sequence[Path], chosen: TrainSettings, run: Run) -> learn.Mod
     QSDaskError
         Those of `train`.
     """
+    chosen = with_columns(chosen)
+    with run.shared() as here:
+        rows = gathered(paths, chosen, here)
+        chosen, tried = searched(rows.table, chosen, here) if chosen.search else (chosen, None)
+    threads = run.workers or len(psutil.Process().cpu_affinity())
+    with progress_bar("train", chosen.draws * chosen.folds, show=run.progress) as advance:
+        made = learn.train(
+            rows.table,
+            definition=rows.definition,
+            label=rows.label,
+            settings=chosen,
+            threads=threads,
+            d2_quantiles=rows.d2_quantiles,
+            progress=lambda done, total: advance(1),
+        )
+    made = learn.with_experience(made, rows.samples)
+    scores = made.scores if tried is None else {**made.scores, "search": tried}
+    return replace(made, scores=scores, warnings=(*made.warnings, *_notes(paths, rows.label)))
+
+
+def gathered(paths: Sequence[Path], chosen: TrainSettings, run: Run) -> Gathered:
+    """What is learned from; arguments and errors as of `learned`."""
     _refuse_twice(paths)
     chosen = with_columns(chosen)
     for path in paths:
@@ -146,19 +192,13 @@ def learned(paths: Sequence[Path], chosen: TrainSettings, run: Run) -> learn.Mod
             for name, table in sampled.items():
                 samples[name].append(table)
         quantiles = np.quantile(np.concatenate([c["d2_quantiles"] for c in counted]), [0, 0.25, 0.5, 0.75, 1]).tolist()
-        threads = run.workers or len(psutil.Process().cpu_affinity())
-        with progress_bar("train", chosen.draws * chosen.folds, show=run.progress) as advance:
-            made = learn.train(
-                learn.concatenate([table for table, _ in parts]),
-                definition=definition,
-                label=label,
-                settings=chosen,
-                threads=threads,
-                d2_quantiles=quantiles,
-                progress=lambda done, total: advance(1),
-            )
-    made = learn.with_experience(made, {name: learn.concatenate(tables).X for name, tables in samples.items()})
-    return replace(made, warnings=(*made.warnings, *_notes(paths, label)))
+    return Gathered(
+        learn.concatenate([table for table, _ in parts]),
+        {name: learn.concatenate(tables).X for name, tables in samples.items()},
+        definition,
+        label,
+        quantiles,
+    )
 
 
 def _agreed(paths: Sequence[Path], chosen: TrainSettings) -> tuple[dict, dict]:
@@ -340,7 +380,7 @@ def _gather(
     )
     keep = found.mask & (minority | (share >= 1.0) | (lowest.astype(np.float64) < share * 2.0**64))
     block = None
-    if chosen.fold_kind == "spatial_block":
+    if chosen.search or chosen.fold_kind == "spatial_block":
         block = learn.blocks(
             root["frames/position"][0, rows],
             root["frames/cell"][0],

@@ -15,6 +15,7 @@ from qsdask.quantity import feature_sets
 from qsdask.settings import TrainSettings, validated
 from qsdask.stages.columns import columns_there
 from qsdask.store.reader import StoreReader
+from qsdask.study.columns import same_atoms_of
 from qsdask.study.judge import judged
 from qsdask.study.trials import Trial, learned_all, sets_of_all
 
@@ -93,7 +94,7 @@ def benchmark(
     if beside is not None:
         [beside], _ = sets_of_all([*learn_from, *judge_on], beside)
     candidates = _candidates(learn_from[0], names, beside)
-    same = ",".join(sorted({*names, *([beside] if beside else []), *(chosen.same_atoms or "").split(",")} - {""}))
+    same = ",".join(sorted({*names, *([beside] if beside else []), *same_atoms_of(chosen)}))
     trials = {
         one.name: Trial(
             tuple(learn_from), chosen.model_copy(update={"set": one.set, "columns": one.columns, "same_atoms": same})

@@ -101,7 +101,7 @@ def category(source: Condition, target: Condition) -> str:
 
 
 def elements_between(source: Path, target: Path) -> dict[str, str]:
-    """Element of one glass for each of another of other elements: the most frequent for the most frequent, and so on.
+    """Element of one glass for each of another: itself where both have it, of the others the most frequent, and so on.
 
     Parameters
     ----------
@@ -114,7 +114,11 @@ def elements_between(source: Path, target: Path) -> dict[str, str]:
         Empty when the elements are the same; of as many as both have.
     """
     first, second = (_by_share(path) for path in (source, target))
-    return {} if set(first) == set(second) else dict(zip(first, second, strict=False))
+    if set(first) == set(second):
+        return {}
+    shared = {name: name for name in first if name in second}
+    others = ([name for name in names if name not in shared] for names in (first, second))
+    return shared | dict(zip(*others, strict=False))
 
 
 def _by_share(path: Path) -> list[str]:

@@ -60,12 +60,7 @@ class Judgement:
 
 
 def judged(
-    path: Path,
-    models: Mapping[str, Model],
-    run: Run,
-    *,
-    elements: Mapping[str, str] | None = None,
-    host: str | None = None,
+    path: Path, models: Mapping[str, Model], run: Run, *, elements: Mapping[str, str] | None = None
 ) -> dict[str, Judgement]:
     """What each of several models says of a deformed glass, in one pass over its store, on the same atoms for all.
 
@@ -80,8 +75,6 @@ def judged(
     elements : mapping of str to str, optional
         Element of the store that stands where the models know another one: in names of columns, and in settings of
         feature sets that name an element.
-    host : str, optional
-        Judge atoms of this element only; of the models' host by default.
 
     Returns
     -------
@@ -100,9 +93,7 @@ def judged(
     elements = dict(elements or {})
     for model in models.values():
         refuse_unfit(path, model, elements)
-    label = dict(models[min(models)].label)
-    if host is not None:
-        label["host"] = host
+    label = models[min(models)].label
     step = label_step(path, label)
     sets = tuple(dict.fromkeys(one for model in models.values() for one in (*model.sets, *label.get("same_atoms", ()))))
     response = "response/propensity" if "frequency" in label else "response/d2min"

@@ -15,6 +15,7 @@ from qsdask.errors import BadDataError, UsageError
 from qsdask.learn import Model
 from qsdask.settings import TrainSettings, validated
 from qsdask.settings.text import parts_of
+from qsdask.study.columns import same_atoms_of
 from qsdask.study.conditions import Condition, category, conditions_of, elements_between
 from qsdask.study.judge import judged, refuse_unfit
 from qsdask.study.trials import Trial, learned_all, sets_of_all
@@ -88,7 +89,8 @@ def transfer(
     source, averaged; on its own condition of the model that is without the glass. Loss: AUC of the own model on this glass
     less AUC of the pair. For ``same``: AUC of the own model on the folds it left out less AUC on the glass it never saw.
 
-    In a system of other elements, element stands for element by frequency: the majority one for the majority one.
+    In a system of other elements, an element that both have stands for itself, the others by frequency: the majority one
+    for the majority one.
 
     References
     ----------
@@ -99,6 +101,7 @@ def transfer(
     named = list(dict.fromkeys(parts_of(sets)))
     members = sorted({part.strip() for one in named for part in one.split("+")})
     sets_of_all(paths, ",".join(members))
+    same = ",".join(sorted({*members, *same_atoms_of(chosen)}))
     groups, notes = conditions_of(paths, conditions)
     if not any(len(replicas) > 1 for replicas in groups.values()):
         raise UsageError(
@@ -110,7 +113,7 @@ def transfer(
     trials = {
         str(key): Trial(
             tuple(path for r, path in enumerate(replicas[key.source]) if r != key.without),
-            chosen.model_copy(update={"set": key.set.replace("+", ","), "same_atoms": ",".join(members)}),
+            chosen.model_copy(update={"set": key.set.replace("+", ","), "same_atoms": same}),
         )
         for key in _keys(named, replicas)
     }

@@ -1,0 +1,77 @@
+"""Models that are not saved, on glasses that are not written to."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+import qsdask
+from qsdask.errors import BadDataError
+from qsdask.learn import load_model
+from qsdask.settings import TrainSettings
+from qsdask.store import ledger
+from qsdask.store.reader import StoreReader
+from qsdask.study.judge import column_there, judged
+from qsdask.study.trials import Trial, learned_all
+from tests.study.several_glasses import LEARNING, glass_of
+
+SAME = {"same_atoms": "coordination,symmetry_function,interstice"}
+
+
+def models_of(store, run, *names):
+    return learned_all({n: Trial((store,), TrainSettings(set=n, **SAME, **LEARNING)) for n in names}, run)
+
+
+def test_what_is_judged_is_what_train_predict_and_evaluate_say(glasses_of_kinds, tmp_path, few):
+    target = shutil.copytree(glasses_of_kinds["b1"], tmp_path / "b1.zarr")
+    before = [record.key for record in ledger.records(target)]
+    models = models_of(glasses_of_kinds["a1"], few, "coordination", "interstice")
+    found = judged(target, models, few)
+    assert [record.key for record in ledger.records(target)] == before
+    for name, model in models.items():
+        saved = qsdask.train(
+            glasses_of_kinds["a1"], model=tmp_path / f"{name}.qs", set=name, run=few, **SAME, **LEARNING
+        )
+        assert load_model(saved).digest() == model.digest()
+        qsdask.predict(target, model=saved, accept_outside=True, run=few)
+        scores = qsdask.evaluate(target, model=saved, run=few)
+        assert found[name].softness.n_atom == scores["usable"]
+        assert found[name].auc == pytest.approx(scores["auc_roc"], abs=1e-12)
+        assert np.mean(found[name].auc_models) == pytest.approx(scores["auc_models_mean"], abs=1e-3)
+    assert found["coordination"].softness.n_atom == found["interstice"].softness.n_atom
+
+
+def test_neither_the_cut_nor_the_cluster_matters(glasses_of_kinds, tmp_path, golden, few):
+    cut = glass_of(golden, tmp_path, "b1", 48, few, chunk=16)
+    assert StoreReader(cut).n_domain != StoreReader(glasses_of_kinds["b1"]).n_domain
+    models = models_of(glasses_of_kinds["a1"], few, "interstice")
+    one = qsdask.Run(cluster="threads", workers=1, progress=False)
+    assert models_of(glasses_of_kinds["a1"], one, "interstice")["interstice"].digest() == models["interstice"].digest()
+    first, second = (judged(path, models, few)["interstice"] for path in (glasses_of_kinds["b1"], cut))
+    for mine, others in zip((first.softness, *first.models), (second.softness, *second.models), strict=True):
+        np.testing.assert_array_equal(mine.score, others.score)
+        np.testing.assert_array_equal(mine.plastic, others.plastic)
+
+
+def test_a_glass_that_was_learned_from_judges_nothing(glasses_of_kinds, few):
+    models = models_of(glasses_of_kinds["a1"], few, "coordination")
+    with pytest.raises(BadDataError, match="E-SPECIMEN-BOTH-SIDES"):
+        judged(glasses_of_kinds["a1"], models, few)
+
+
+def test_other_elements_are_taken_by_their_frequency_alone(glasses_of_kinds, few):
+    models = models_of(glasses_of_kinds["a1"], few, "symmetry_function")
+    with pytest.raises(BadDataError, match="E-FEATURES-DIFFER"):
+        judged(glasses_of_kinds["fe"], models, few)
+    found = judged(glasses_of_kinds["fe"], models, few, elements={"Cu": "Fe", "Zr": "P"})
+    assert np.isfinite(found["symmetry_function"].auc)
+
+
+def test_names_of_columns_follow_the_elements():
+    swapped = {"Cu": "Ni", "Zr": "Nb"}
+    assert column_there("sro__symmetry_radial_cu_r03__cutoff", swapped) == "sro__symmetry_radial_ni_r03__cutoff"
+    # Pairs stand in alphabetical order, whichever of them is which.
+    assert column_there("sro__symmetry_angular_cu_zr_s00__cutoff", swapped) == "sro__symmetry_angular_nb_ni_s00__cutoff"
+    assert column_there("mro__interstice_area__voro__std__mean", swapped) == "mro__interstice_area__voro__std__mean"

@@ -70,6 +70,8 @@ def print_transfer(found: Mapping) -> None:
 
 def print_selection(found: Mapping) -> None:
     """Print what `qsdask.select` found: the columns, then the course of the scores."""
+    if "search" in found:
+        print_search(found["search"])
     rows = [(c["name"], f"{c['importance']:.3f}", f"{c['chosen_by']:.0%}") for c in found["columns"]]
     print_table(f"{len(rows)} of {found['path'][0]['n']} columns", ("column", "importance", "chosen by"), rows)
     legend(

@@ -75,7 +75,7 @@ def searched(table: Table, chosen: TrainSettings, run: Run) -> tuple[TrainSettin
         for (_, _, settings), (auc, std) in zip(tasks, scores, strict=True)
     ]
     record = {"folds": "spatial_block", "block": chosen.block_angstrom, "chosen": best, "tried": tried}
-    return chosen.model_copy(update=choices[best]), record
+    return chosen.model_copy(update={**choices[best], "search": 0}), record
 
 
 def _drawn(name: str, chance: np.random.Generator) -> int | float:

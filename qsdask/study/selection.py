@@ -17,6 +17,7 @@ from qsdask.settings import SelectionSettings, TrainSettings, validated
 from qsdask.study.columns import with_columns
 from qsdask.study.elimination import FoldScore, Step, eliminated, fold_score, own_choice, ranked, without_repeats
 from qsdask.study.judge import judged
+from qsdask.study.search import searched
 from qsdask.study.train import gathered
 from qsdask.study.trials import Trial, learned_all
 
@@ -58,7 +59,8 @@ def select(
         mean share of columns that two such choices have in common; ``pruned``: ``name``, ``like`` and ``correlation`` of
         columns that repeat another; ``path``: at every step ``n``, mean ``auc`` on the rows left out, ``auc_std`` over folds
         and draws, ``auc_error`` (that of the mean over folds; draws share rows), the ``names``, and ``held_out`` (AUC of QS on
-        each test store, where judged); ``set``, ``train``, ``test``.
+        each test store, where judged); ``set``, ``train``, ``test``; ``search`` where settings were searched for, once, on all
+        columns.
 
     Raises
     ------
@@ -81,6 +83,7 @@ def select(
     chosen = with_columns(validated(TrainSettings, **settings))
     with run.shared() as here:
         table = gathered(paths, chosen, here).table
+        chosen, tried = searched(table, chosen, here) if chosen.search else (chosen, None)
         with _Folds(table, chosen, here) as folds:
             whole = ranked(table.columns, folds.scored(table.columns))
             names, pruned = without_repeats(table, whole.names, limits.correlation)
@@ -99,6 +102,7 @@ def select(
         "train": [str(path) for path in paths],
         "test": [str(path) for path in tests],
         "set": chosen.set,
+        **({} if tried is None else {"search": tried}),
         "columns": [
             {"name": name, "importance": float(share), "chosen_by": times[name] / len(own)}
             for name, share in zip(best.names, best.share, strict=True)

@@ -73,14 +73,20 @@ def test_far_above_the_wanted_number_several_go_at_a_step():
 def found(glasses_of_kinds, few):
     train = [glasses_of_kinds["a1"], glasses_of_kinds["a2"]]
     return qsdask.select(
-        train, keep=6, test=[glasses_of_kinds["b1"]], set="interstice,coordination", run=few, **LEARNING
+        train,
+        keep=6,
+        test=[glasses_of_kinds["b1"]],
+        set="interstice,coordination",
+        columns="short_range",
+        run=few,
+        **LEARNING,
     )
 
 
 def test_the_course_begins_with_all_columns_and_ends_with_one(found, glasses_of_kinds):
     sizes = [step["n"] for step in found["path"]]
-    assert sizes[0] == 90
-    assert sizes[1] == 90 - len(found["pruned"])
+    assert sizes[0] == 18
+    assert sizes[1] == 18 - len(found["pruned"])
     assert sizes[-1] == 1
     assert sizes == sorted(sizes, reverse=True)
     chosen = next(step for step in found["path"] if step["n"] == 6)
@@ -93,7 +99,11 @@ def test_the_course_begins_with_all_columns_and_ends_with_one(found, glasses_of_
 
 def test_the_first_score_is_that_of_train(found, glasses_of_kinds, tmp_path, few):
     train = [glasses_of_kinds["a1"], glasses_of_kinds["a2"]]
-    model = load_model(qsdask.train(train, model=tmp_path / "m.qs", set="interstice,coordination", run=few, **LEARNING))
+    model = load_model(
+        qsdask.train(
+            train, model=tmp_path / "m.qs", set="interstice,coordination", columns="short_range", run=few, **LEARNING
+        )
+    )
     assert found["path"][0]["auc"] == pytest.approx(model.scores["mean"]["auc"], abs=1e-12)
     share = (model.gain() / model.gain().sum(axis=1, keepdims=True)).mean(axis=0)
     assert found["path"][0]["names"][0] == model.columns[int(np.argmax(share))]
@@ -103,7 +113,13 @@ def test_neither_workers_nor_the_order_of_glasses_matter(found, glasses_of_kinds
     one = qsdask.Run(cluster="threads", workers=1, progress=False)
     train = [glasses_of_kinds["a2"], glasses_of_kinds["a1"]]
     again = qsdask.select(
-        train, keep=6, test=[glasses_of_kinds["b1"]], set="interstice,coordination", run=one, **LEARNING
+        train,
+        keep=6,
+        test=[glasses_of_kinds["b1"]],
+        set="interstice,coordination",
+        columns="short_range",
+        run=one,
+        **LEARNING,
     )
     del again["train"]
     assert again == {name: value for name, value in found.items() if name != "train"}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from pathlib import Path
-
-import numpy as np
+from statistics import fmean, pstdev
 
 from qsdask.cli.tables import legend, print_table
 
@@ -28,7 +28,8 @@ def print_benchmark(found: Mapping) -> None:
     print_table(f"AUC-ROC, learned from {found['usable']:,} atoms, {found['plastic']:,} of them plastic", heads, rows)
     legend("Held-out glasses: of QS, in brackets mean ± standard deviation over the fold models.")
     costs = [(name, cost) for name, cost in found["cost"].items()]
-    print_table("cost of the short range on one core", ("set", "µs/atom"), costs)
+    print_table("cost", ("set", "µs/atom"), costs)
+    legend("Time of the short range on one core.")
     for note in found["notes"]:
         legend(note)
 
@@ -106,11 +107,11 @@ def print_search(found: Mapping) -> None:
 
 
 def _with_error(value: float, error: float) -> str:
-    known = f"{value:.3f}" if np.isfinite(value) else "–"
-    return f"{known} ± {error:.3f}" if np.isfinite(error) else known
+    known = f"{value:.3f}" if isfinite(value) else "–"
+    return f"{known} ± {error:.3f}" if isfinite(error) else known
 
 
 def spread(values: Sequence[float]) -> str:
     """Mean and standard deviation."""
-    known = np.asarray(values, dtype=np.float64)
-    return f"{np.nanmean(known):.3f} ± {np.nanstd(known):.3f}" if np.isfinite(known).any() else "–"
+    known = [value for value in values if isfinite(value)]
+    return f"{fmean(known):.3f} ± {pstdev(known):.3f}" if known else "–"

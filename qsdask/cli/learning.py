@@ -92,7 +92,7 @@ def transfer(stores, sets, conditions, out, as_json, run, **settings) -> None:
 @click.option("--train", "learn_from", multiple=True, required=True, help="Stores to learn from, one or several.")
 @click.option("--test", "judge_on", multiple=True, help="Stores of held-out glasses, to judge the choice on.")
 @settings_options(SelectionSettings)
-@settings_options(TrainSettings)
+@settings_options(TrainSettings, without=("learner", "penalty"))
 @click.option("--out", help="Text file of the columns chosen, for train --columns.")
 @click.option("--png", help="Picture: score against number of columns, and the columns chosen.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -7,7 +7,7 @@ from math import isfinite
 from pathlib import Path
 from statistics import fmean, pstdev
 
-from qsdask.cli.tables import legend, print_table
+from qsdask.cli.tables import print_legend, print_table
 
 __all__ = ["print_benchmark", "print_search", "print_selection", "print_transfer"]
 
@@ -26,12 +26,12 @@ def print_benchmark(found: Mapping) -> None:
         for row in found["rows"]
     ]
     print_table(f"AUC-ROC, learned from {found['usable']:,} atoms, {found['plastic']:,} of them plastic", heads, rows)
-    legend("Held-out glasses: of QS, in brackets mean ± standard deviation over the fold models.")
+    print_legend("Held-out glasses: of QS, in brackets mean ± standard deviation over the fold models.")
     costs = [(name, cost) for name, cost in found["cost"].items()]
     print_table("cost", ("set", "µs/atom"), costs)
-    legend("Time of the short range on one core.")
+    print_legend("Time of the short range on one core.")
     for note in found["notes"]:
-        legend(note)
+        print_legend(note)
 
 
 def print_transfer(found: Mapping) -> None:
@@ -61,12 +61,12 @@ def print_transfer(found: Mapping) -> None:
     print_table(
         "loss of AUC against the target's own model", ("", "set", "pairs", "mean ± std", "least", "most"), summary
     )
-    legend(
+    print_legend(
         "± in the matrices: standard error over the glasses of the column. Same composition, same rate: AUC on the folds left "
         "out less AUC on the glass left out."
     )
     for note in found["notes"]:
-        legend(note)
+        print_legend(note)
 
 
 def print_selection(found: Mapping) -> None:
@@ -75,7 +75,7 @@ def print_selection(found: Mapping) -> None:
         print_search(found["search"])
     rows = [(c["name"], f"{c['importance']:.3f}", f"{c['chosen_by']:.0%}") for c in found["columns"]]
     print_table(f"{len(rows)} of {found['path'][0]['n']} columns", ("column", "importance", "chosen by"), rows)
-    legend(
+    print_legend(
         f"importance: share of the gain. chosen by: fold models that choose it when each goes its own way; two of these have "
         f"{found['overlap']:.0%} of their columns in common. {len(found['pruned'])} columns repeat others."
     )
@@ -90,7 +90,9 @@ def print_selection(found: Mapping) -> None:
         for step in shown
     ]
     print_table("AUC-ROC", heads, steps)
-    legend("The columns were chosen on these very folds, which flatters their score; held-out glasses took no part.")
+    print_legend(
+        "The columns were chosen on these very folds, which flatters their score; held-out glasses took no part."
+    )
 
 
 def print_search(found: Mapping) -> None:
@@ -100,7 +102,7 @@ def print_search(found: Mapping) -> None:
     rows = [(f"{one['auc']:.4f} ± {one['auc_std']:.4f}", *(one[name] for name in names)) for one in order[:10]]
     print_table(f"best of {len(order)} settings, AUC-ROC on blocks of space left out", ("AUC-ROC", *names), rows)
     chosen, given = found["tried"][found["chosen"]], found["tried"][0]
-    legend(
+    print_legend(
         f"taken: {', '.join(f'{name} {chosen[name]:g}' for name in names)}; as given: {given['auc']:.4f}. ±: standard deviation "
         "over folds and draws."
     )

@@ -10,7 +10,7 @@ import numpy as np
 from qsdask.kernels.trees import forest_probabilities
 from qsdask.learn import gbdt
 from qsdask.learn.folds import spatial_block, stratified
-from qsdask.learn.model import forest_of
+from qsdask.learn.forest import forest_of
 from qsdask.learn.table import Table, identity_hash
 from qsdask.learn.tree_text import read_trees
 from qsdask.learn.undersample import undersample
@@ -114,7 +114,13 @@ def fold_model(draw: Draw, k: int, settings: TrainSettings, d2_quantiles: Sequen
     """
     table, inside = draw.table, draw.fold != k
     text = gbdt.train_one(
-        table.X[inside], table.y[inside], table.columns, settings, seed=draw.seeds[k], d2_quantiles=d2_quantiles
+        table.X[inside],
+        table.y[inside],
+        table.columns,
+        settings,
+        seed=draw.seeds[k],
+        d2_quantiles=d2_quantiles,
+        target=None if table.target is None else table.target[inside],
     )
     forest = forest_of([read_trees(text, table.columns)])
     return FoldModel(text, table.y[~inside], forest_probabilities(forest, table.X[~inside])[0])

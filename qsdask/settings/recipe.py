@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from qsdask.names import checked_name
 from qsdask.settings.base import Settings
 from qsdask.settings.defaults import PLASTIC_ABOVE
+from qsdask.settings.learning import TrainSettings
 from qsdask.settings.simulation import SimulateRecipe
 from qsdask.settings.stages import (
     FeatureSettings,
@@ -19,7 +20,6 @@ from qsdask.settings.stages import (
     RespondSettings,
     ShellSettings,
     SurfaceSettings,
-    TrainSettings,
 )
 
 __all__ = ["Recipe", "SpecimenSettings"]

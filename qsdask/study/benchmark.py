@@ -16,7 +16,7 @@ from qsdask.settings import TrainSettings, validated
 from qsdask.stages.columns import columns_there
 from qsdask.store.reader import StoreReader
 from qsdask.study.columns import same_atoms_of
-from qsdask.study.judge import judged
+from qsdask.study.trial_scores import scored_on
 from qsdask.study.trials import Trial, learned_all, sets_of_all
 
 __all__ = ["benchmark"]
@@ -103,7 +103,7 @@ def benchmark(
     }
     with run.shared() as here:
         models = learned_all(trials, here)
-        said = {str(path): judged(path, models, here) for path in judge_on}
+        said = {str(path): scored_on(path, models, here) for path in judge_on}
     rows = []
     for one in candidates:
         held_out = [

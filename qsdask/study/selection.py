@@ -12,13 +12,14 @@ import numpy as np
 
 from qsdask.engine.tasks import progress_bar, run_tasks
 from qsdask.engine.where import Run
+from qsdask.errors import UsageError
 from qsdask.learn import Table
 from qsdask.settings import SelectionSettings, TrainSettings, validated
 from qsdask.study.columns import with_columns
 from qsdask.study.elimination import FoldScore, Step, eliminated, fold_score, own_choice, ranked, without_repeats
-from qsdask.study.judge import judged
 from qsdask.study.search import searched
-from qsdask.study.train import gathered
+from qsdask.study.train import rows_of_trees
+from qsdask.study.trial_scores import scored_on
 from qsdask.study.trials import Trial, learned_all
 
 __all__ = ["select"]
@@ -65,7 +66,7 @@ def select(
     Raises
     ------
     UsageError
-        ``E-SETTING`` for a number or a limit that cannot be.
+        ``E-SETTING`` for a number or a limit that cannot be, and for another learner than trees.
     QSDaskError
         Those of `qsdask.train` and `qsdask.evaluate`.
 
@@ -81,8 +82,14 @@ def select(
     run, paths, tests = run or Run(), [Path(store) for store in train], [Path(store) for store in test]
     limits = validated(SelectionSettings, keep=keep, correlation=correlation)
     chosen = with_columns(validated(TrainSettings, **settings))
+    if chosen.learner != "gbdt":
+        raise UsageError(
+            f"columns are chosen by what trees use, not by the learner {chosen.learner!r}",
+            code="E-SETTING",
+            hint="leave --learner out; what is chosen can be learned from by any learner: qsdask train --columns",
+        )
     with run.shared() as here:
-        table = gathered(paths, chosen, here).table
+        table = rows_of_trees(paths, chosen, here)
         chosen, tried = searched(table, chosen, here) if chosen.search else (chosen, None)
         with _Folds(table, chosen, here) as folds:
             whole = ranked(table.columns, folds.scored(table.columns))
@@ -165,7 +172,7 @@ def _held_out(
         str(len(names)): Trial(tuple(paths), chosen.model_copy(update={"columns": list(names)})) for names in choices
     }
     models = learned_all(trials, run)
-    said = {str(path): judged(path, models, run) for path in tests}
+    said = {str(path): scored_on(path, models, run) for path in tests}
     return {int(n): {store: found[n].auc for store, found in said.items()} for n in models}
 
 

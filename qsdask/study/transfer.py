@@ -17,7 +17,7 @@ from qsdask.settings import TrainSettings, validated
 from qsdask.settings.text import parts_of
 from qsdask.study.columns import same_atoms_of
 from qsdask.study.conditions import Condition, category, conditions_of, elements_between
-from qsdask.study.judge import judged, refuse_unfit
+from qsdask.study.trial_scores import refuse_unfit, scored_on
 from qsdask.study.trials import Trial, learned_all, sets_of_all
 
 __all__ = ["transfer"]
@@ -173,7 +173,7 @@ def _judged(
         elements = elements_between(replicas[mine[0].source][0], path) if foreign else {}
         fit = [key for key in mine if not foreign or _fits(path, models[str(key)], key, elements, system, notes)]
         if fit:
-            said = judged(path, {str(key): models[str(key)] for key in fit}, run, elements=elements)
+            said = scored_on(path, {str(key): models[str(key)] for key in fit}, run, elements=elements)
             found.update({key: said[str(key)].auc for key in fit})
     return found
 

@@ -13,7 +13,7 @@ from qsdask.cli import main
 from qsdask.errors import BadDataError, NoInputError, UsageError
 from qsdask.settings import TrainSettings
 from qsdask.study.conditions import Condition, category, conditions_of
-from qsdask.study.judge import judged
+from qsdask.study.trial_scores import scored_on
 from qsdask.study.trials import Trial, learned_all
 from tests.study.several_glasses import LEARNING
 
@@ -48,11 +48,11 @@ def test_scores_are_those_of_models_that_never_saw_the_glass(found, glasses_of_k
     a1, a2, b1 = (glasses_of_kinds[name] for name in ("a1", "a2", "b1"))
     models = learned_all({"without 1": Trial((a2,), chosen), "without 2": Trial((a1,), chosen)}, few)
     there = found["conditions"][0]["stores"].index(str(a1))
-    own = judged(a1, {"it": models["without 1"]}, few)["it"].auc
+    own = scored_on(a1, {"it": models["without 1"]}, few)["it"].auc
     same = pair_of(found, "interstice", 0, 0)
     assert same["auc_replicas"][there] == own
     assert same["loss_replicas"][there] == pytest.approx(models["without 1"].scores["mean"]["auc"] - own)
-    said = judged(b1, models, few)
+    said = scored_on(b1, models, few)
     across = pair_of(found, "interstice", 0, 1)
     place = found["conditions"][1]["stores"].index(str(b1))
     assert across["auc_replicas"][place] == pytest.approx(np.mean([one.auc for one in said.values()]))

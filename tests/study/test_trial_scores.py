@@ -13,7 +13,7 @@ from qsdask.learn import load_model
 from qsdask.settings import TrainSettings
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
-from qsdask.study.judge import column_there, judged
+from qsdask.study.trial_scores import column_there, scored_on
 from qsdask.study.trials import Trial, learned_all
 from tests.study.several_glasses import LEARNING, glass_of
 
@@ -28,7 +28,7 @@ def test_what_is_judged_is_what_train_predict_and_evaluate_say(glasses_of_kinds,
     target = shutil.copytree(glasses_of_kinds["b1"], tmp_path / "b1.zarr")
     before = [record.key for record in ledger.records(target)]
     models = models_of(glasses_of_kinds["a1"], few, "coordination", "interstice")
-    found = judged(target, models, few)
+    found = scored_on(target, models, few)
     assert [record.key for record in ledger.records(target)] == before
     for name, model in models.items():
         saved = qsdask.train(
@@ -49,7 +49,7 @@ def test_neither_the_cut_nor_the_cluster_matters(glasses_of_kinds, tmp_path, gol
     models = models_of(glasses_of_kinds["a1"], few, "interstice")
     one = qsdask.Run(cluster="threads", workers=1, progress=False)
     assert models_of(glasses_of_kinds["a1"], one, "interstice")["interstice"].digest() == models["interstice"].digest()
-    first, second = (judged(path, models, few)["interstice"] for path in (glasses_of_kinds["b1"], cut))
+    first, second = (scored_on(path, models, few)["interstice"] for path in (glasses_of_kinds["b1"], cut))
     for mine, others in zip((first.softness, *first.models), (second.softness, *second.models), strict=True):
         np.testing.assert_array_equal(mine.score, others.score)
         np.testing.assert_array_equal(mine.plastic, others.plastic)
@@ -58,14 +58,14 @@ def test_neither_the_cut_nor_the_cluster_matters(glasses_of_kinds, tmp_path, gol
 def test_a_glass_that_was_learned_from_judges_nothing(glasses_of_kinds, few):
     models = models_of(glasses_of_kinds["a1"], few, "coordination")
     with pytest.raises(BadDataError, match="E-SPECIMEN-BOTH-SIDES"):
-        judged(glasses_of_kinds["a1"], models, few)
+        scored_on(glasses_of_kinds["a1"], models, few)
 
 
 def test_other_elements_are_taken_by_their_frequency_alone(glasses_of_kinds, few):
     models = models_of(glasses_of_kinds["a1"], few, "symmetry_function")
     with pytest.raises(BadDataError, match="E-FEATURES-DIFFER"):
-        judged(glasses_of_kinds["fe"], models, few)
-    found = judged(glasses_of_kinds["fe"], models, few, elements={"Cu": "Fe", "Zr": "P"})
+        scored_on(glasses_of_kinds["fe"], models, few)
+    found = scored_on(glasses_of_kinds["fe"], models, few, elements={"Cu": "Fe", "Zr": "P"})
     assert np.isfinite(found["symmetry_function"].auc)
 
 

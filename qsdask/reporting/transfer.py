@@ -99,4 +99,5 @@ def _matrix(axes: Axes, found: Mapping, name: str, limits: tuple[float, float]) 
     axes.set_yticks(range(len(names)), names, fontsize=7)
     axes.set_ylabel("learned from")
     axes.set_xlabel("judged on")
-    axes.set_title(f"AUC-ROC, {clean(name)}", loc="left")
+    # Of several sets each on a line of its own: together they are wider than the matrix.
+    axes.set_title("AUC-ROC, " + clean(name).replace("+", "\n+ "), loc="left")

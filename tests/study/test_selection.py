@@ -105,7 +105,7 @@ def test_the_first_score_is_that_of_train(found, glasses_of_kinds, tmp_path, few
         )
     )
     assert found["path"][0]["auc"] == pytest.approx(model.scores["mean"]["auc"], abs=1e-12)
-    share = (model.gain() / model.gain().sum(axis=1, keepdims=True)).mean(axis=0)
+    share = (model.part.gain() / model.part.gain().sum(axis=1, keepdims=True)).mean(axis=0)
     assert found["path"][0]["names"][0] == model.columns[int(np.argmax(share))]
 
 

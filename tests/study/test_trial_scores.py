@@ -6,11 +6,13 @@ import shutil
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 import qsdask
 from qsdask.errors import BadDataError
 from qsdask.learn import load_model
 from qsdask.settings import TrainSettings
+from qsdask.stages.standard import standard_in_memory
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 from qsdask.study.trial_scores import column_there, scored_on
@@ -41,6 +43,57 @@ def test_what_is_judged_is_what_train_predict_and_evaluate_say(glasses_of_kinds,
         assert found[name].auc == pytest.approx(scores["auc_roc"], abs=1e-12)
         assert np.mean(found[name].auc_models) == pytest.approx(scores["auc_models_mean"], abs=1e-3)
     assert found["coordination"].softness.n_atom == found["interstice"].softness.n_atom
+
+
+#: Linear models of two glasses learn from each of them without the other.
+LINEAR = {name: LEARNING[name] for name in ("strain", "threshold", "surface_margin")} | {"learner": "response"}
+
+
+def test_linear_models_are_judged_as_evaluate_judges_them(glasses_of_kinds, tmp_path, few):
+    stores = tuple(glasses_of_kinds[name] for name in ("a1", "a2"))
+    target = shutil.copytree(glasses_of_kinds["b1"], tmp_path / "b1.zarr")
+    chosen = TrainSettings(set="interstice,coordination", **SAME, **LINEAR)
+    models = learned_all({"both": Trial(stores, chosen)}, few) | models_of(stores[0], few, "coordination")
+    found = scored_on(target, models, few)
+    saved = qsdask.train(stores, model=tmp_path / "both.qs", set=chosen.set, run=few, **SAME, **LINEAR)
+    assert load_model(saved).digest() == models["both"].digest()
+    qsdask.predict(target, model=saved, run=few)
+    scores = qsdask.evaluate(target, model=saved, run=few)
+    assert found["both"].softness.n_atom == found["coordination"].softness.n_atom == scores["usable"]
+    assert found["both"].auc == pytest.approx(scores["auc_roc"], abs=1e-12)
+    assert np.mean(found["both"].auc_models) == pytest.approx(scores["auc_models_mean"], abs=1e-3)
+
+
+def test_linear_models_too_follow_the_elements(glasses_of_kinds, few):
+    stores = tuple(glasses_of_kinds[name] for name in ("a1", "a2"))
+    models = learned_all({"it": Trial(stores, TrainSettings(set="symmetry_function", **LINEAR))}, few)
+    there = {"Cu": "Fe", "Zr": "P"}
+    found = scored_on(glasses_of_kinds["fe"], models, few, elements=there)["it"]
+    root, model = StoreReader(glasses_of_kinds["fe"]), models["it"]
+    names = root.names("features/symmetry_function/feature")
+    places = [names.index(column_there(column, there)) for column in model.columns]
+    value, species = root["features/symmetry_function/value"][:][:, places], root["atoms/species"][:]
+    kinds = root.names("atoms/species_name")
+    seen = model.part.seen(value, species, kinds, standard_in_memory(value, species, kinds))
+    y = root["response/d2min/d2min"][1] > LINEAR["threshold"]
+    assert found.auc == pytest.approx(roc_auc_score(y, model.part.softness(seen)[0]), abs=1e-6)
+
+
+@pytest.mark.parametrize("learner", ["gbdt", "response"])
+@pytest.mark.parametrize("rule", [{"top": 0.2}, {"rank": "low"}, {"threshold": 0.5}])
+def test_labels_of_ones_own_are_judged_as_evaluate_judges_them(glasses_of_kinds, tmp_path, few, learner, rule):
+    stores = {name: shutil.copytree(glasses_of_kinds[name], tmp_path / f"{name}.zarr") for name in ("a1", "a2", "b1")}
+    for name, store in stores.items():
+        values = np.random.default_rng(len(name)).random(48)
+        qsdask.label(store, values=(np.arange(1, 49), values), name="barrier", unit="eV", run=few)
+    how = {"label": "barrier", "learner": learner, "surface_margin": 0.0, "set": "interstice", **SAME, **rule}
+    how |= {"trees": 5, "draws": 1, "folds": 2} if learner == "gbdt" else {}
+    saved = qsdask.train([stores["a1"], stores["a2"]], model=tmp_path / "it.qs", run=few, **how)
+    qsdask.predict(stores["b1"], model=saved, run=few)
+    scores = qsdask.evaluate(stores["b1"], model=saved, run=few)
+    found = scored_on(stores["b1"], {"it": load_model(saved)}, few)["it"]
+    assert (found.softness.n_atom, found.softness.n_plastic) == (scores["usable"], scores["plastic"])
+    assert found.auc == pytest.approx(scores["auc_roc"], abs=1e-12)
 
 
 def test_neither_the_cut_nor_the_cluster_matters(glasses_of_kinds, tmp_path, golden, few):

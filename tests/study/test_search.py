@@ -9,6 +9,7 @@ import pytest
 
 import qsdask
 from qsdask.cli import main
+from qsdask.errors import UsageError
 from qsdask.learn import load_model
 from qsdask.study.search import RANGES
 from tests.study.several_glasses import LEARNING
@@ -66,3 +67,8 @@ def test_the_command_prints_what_was_taken(glasses_of_kinds, tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "best of 4 settings" in shown
     assert "taken: " in shown
+
+
+def test_linear_models_have_no_settings_of_trees_to_search_for(glasses_of_kinds, tmp_path, few):
+    with pytest.raises(UsageError, match="search: of the learner 'gbdt', not of 'response'"):
+        qsdask.train(glasses_of_kinds["a1"], model=tmp_path / "it.qs", learner="response", search=3, run=few)

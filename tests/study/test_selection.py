@@ -147,3 +147,9 @@ def test_train_takes_the_file_of_the_command(glasses_of_kinds, tmp_path, few, ca
 def test_limits_that_cannot_be_are_told(glasses_of_kinds, few):
     with pytest.raises(UsageError, match="keep"):
         qsdask.select([glasses_of_kinds["a1"]], keep=0, run=few, **LEARNING)
+
+
+def test_another_learner_is_refused(glasses_of_kinds, few):
+    with pytest.raises(UsageError, match=r"E-SETTING.*trees"):
+        qsdask.select([glasses_of_kinds["a1"]], learner="response", run=few)
+    assert main(["select", "--train", str(glasses_of_kinds["a1"]), "--learner", "response"]) == 64

@@ -25,6 +25,7 @@ __version__ = "0.2.0"
 
 _WHERE = {
     "activation": "qsdask.study.activation",
+    "benchmark": "qsdask.study.benchmark",
     "check": "qsdask.care.check",
     "compare": "qsdask.study.compare",
     "describe": "qsdask.system.describe",
@@ -48,11 +49,13 @@ _WHERE = {
     "respond": "qsdask.stages.respond",
     "respond_pair": "qsdask.system.describe",
     "run": "qsdask.jobs.run",
+    "select": "qsdask.study.selection",
     "shells": "qsdask.stages.shells",
     "simulate": "qsdask.jobs.simulate",
     "softness": "qsdask.system.softness",
     "surface": "qsdask.stages.surface",
     "train": "qsdask.study.train",
+    "transfer": "qsdask.study.transfer",
     "verify": "qsdask.care.verify",
     "AtomQuantity": "qsdask.quantity",
     "Column": "qsdask.quantity",

@@ -9,7 +9,8 @@ import click
 import qsdask
 from qsdask.cli.generated import settings_options
 from qsdask.cli.group import CONTEXT, cli
-from qsdask.cli.options import done, json_text, running, steps_of, which_frames
+from qsdask.cli.options import done, running, steps_of, which_frames
+from qsdask.cli.output import as_json_text
 from qsdask.errors import UsageError
 from qsdask.files.taken import refuse_taken
 from qsdask.settings import ExplainSettings
@@ -62,7 +63,7 @@ def explain(store, model, partial, out, as_json, step, strain, run, **settings) 
     if out:
         draw(found, out, overwrite=run.overwrite)
     if as_json:
-        click.echo(json_text(explanation.plain(found)))
+        click.echo(as_json_text(explanation.plain(found)))
         return
     show(found)
     if out:

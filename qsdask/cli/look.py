@@ -10,11 +10,8 @@ import click
 import qsdask
 from qsdask.cli.generated import settings_options
 from qsdask.cli.group import CONTEXT, cli
-<<<<<<< HEAD
 from qsdask.cli.options import running, steps_of, warn, which_frames
-=======
-from qsdask.cli.options import json_text, running, steps_of, which_frames
->>>>>>> explain
+from qsdask.cli.output import as_json_text
 from qsdask.errors import UsageError
 from qsdask.files.taken import refuse_taken
 from qsdask.names import name_of_model
@@ -71,7 +68,7 @@ def evaluate(store, model, against, frame, block, as_json, run) -> None:
 
     scores = qsdask.evaluate(store, model=model, against=against, frame=frame, block=block, run=run)
     if as_json:
-        click.echo(json_text(scores))
+        click.echo(as_json_text(scores))
         return
     print_scores(scores)
     if against:
@@ -101,7 +98,9 @@ def activation(store, model, threshold, frame, as_json, out, run) -> None:
         found.to_zarr(out, mode="w-", consolidated=False)
     if as_json:
         click.echo(
-            json_text({name: found[name].values.tolist() for name in ("frame", "strain", "branch", *found.data_vars)})
+            as_json_text(
+                {name: found[name].values.tolist() for name in ("frame", "strain", "branch", *found.data_vars)}
+            )
         )
     else:
         print_activation(found)
@@ -154,7 +153,7 @@ def compare(stores, model, out, png, as_json, run) -> None:
     if png:
         written.append(write_picture(found, png, overwrite=run.overwrite))
     if as_json:
-        click.echo(json_text({name: found[name].values.tolist() for name in ("glass", *found.data_vars)}))
+        click.echo(as_json_text({name: found[name].values.tolist() for name in ("glass", *found.data_vars)}))
         return
     print_comparison(found)
     warn(found.attrs["warnings"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
@@ -14,17 +13,7 @@ from qsdask.cli.generated import settings_options
 from qsdask.errors import NoInputError, UsageError
 from qsdask.settings import ReadingSettings
 
-__all__ = [
-    "done",
-    "json_text",
-    "listing_settings",
-    "reading",
-    "running",
-    "source_files",
-    "steps_of",
-    "warn",
-    "which_frames",
-]
+__all__ = ["done", "listing_settings", "reading", "running", "source_files", "steps_of", "warn", "which_frames"]
 
 
 _WHERE = (
@@ -134,9 +123,3 @@ def warn(texts: Iterable[str]) -> None:
     """Say on standard error what was accepted, each once."""
     for text in dict.fromkeys(texts):
         click.echo(f"qsdask: warning {text}", err=True)
-
-
-def json_text(values: dict) -> str:
-    """JSON without NaN: what is not defined is null."""
-    plain = json.loads(json.dumps(values, default=lambda v: v.tolist()), parse_constant=lambda _: None)
-    return json.dumps(plain, indent=1, allow_nan=False)

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
-from distributed import Client
+from distributed import Client, worker_client
 
 from qsdask.engine.cluster import connect
 
-__all__ = ["Run"]
+__all__ = ["Run", "run_of_task"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,21 @@ class Run:
         """
         with ExitStack() as stack:
             yield replace(self, cluster=_Shared(self, stack))
+
+
+@contextmanager
+def run_of_task() -> Iterator[Run]:
+    """Within a task that is itself a stage or a question: its tasks go to the cluster that it runs on.
+
+    Its thread does not count as one of the worker's meanwhile, so that tasks which wait for others cannot take all of them.
+
+    Yields
+    ------
+    Run
+        Without bars, and with one thread for what is not a task.
+    """
+    with worker_client() as client:
+        yield Run(cluster=client, workers=1, progress=False)
 
 
 class _Shared:

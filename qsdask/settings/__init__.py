@@ -12,6 +12,7 @@ from qsdask.settings.explain import ExplainSettings
 from qsdask.settings.label import LabelSettings
 from qsdask.settings.learning import TrainSettings
 from qsdask.settings.recipe import Recipe, SpecimenSettings
+from qsdask.settings.selection import SelectionSettings
 from qsdask.settings.simulation import AlloySettings, DeformSettings, EnsembleSettings, QuenchSettings, SimulateRecipe
 from qsdask.settings.stages import (
     FeatureSettings,
@@ -40,6 +41,7 @@ __all__ = [
     "Recipe",
     "ReportSettings",
     "RespondSettings",
+    "SelectionSettings",
     "Settings",
     "ShellSettings",
     "SimulateRecipe",

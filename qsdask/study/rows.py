@@ -11,7 +11,7 @@ import numpy as np
 from qsdask.errors import UsageError
 from qsdask.learn import plastic, plastic_in_runs, usable
 from qsdask.learn.own_label import Judge
-from qsdask.stages.columns import feature_rows
+from qsdask.stages.columns import columns_there, feature_rows
 from qsdask.stages.predict import softness_group
 from qsdask.store.reader import StoreReader
 from qsdask.study.surface import margin_of, surface_distance, surface_ledgers
@@ -72,9 +72,10 @@ def labelled_rows(
     step : int or Judge
         Frame of the label; of a label of the user's own what it is in this glass, see `qsdask.study.own_label.label_at`.
     label : mapping
-        ``threshold``, ``frequency``, surface margin and ``host`` of a model; ``name`` of a label of the user's own.
+        ``threshold``, ``frequency``, surface margin and ``host`` of a model; ``name`` of a label of the user's own;
+        ``same_atoms``, sets of which an atom must have every column, too.
     gaps : bool
-        Use also atoms that lack some of the columns.
+        Use also atoms that lack some of the columns, but not of those sets.
 
     Returns
     -------
@@ -101,11 +102,18 @@ def labelled_rows(
         species=root["atoms/species"][rows],
         host=None if host is None else names.index(host),
         gaps=gaps,
+        others=_has_all(root, rows, same) if (same := label.get("same_atoms")) else None,
     )
     if not isinstance(step, Judge):
         return LabelledRows(value, y, mask, excluded, d2)
     without = {"label" if rule == "response" else rule: n for rule, n in excluded.items()}
     return LabelledRows(value, y, mask, without, d2, step.target(d2))
+
+
+def _has_all(root: StoreReader, rows: slice, sets: Sequence[str]) -> np.ndarray:
+    """Atoms that have every column of some sets."""
+    columns = columns_there(root, sets) if sets else []
+    return np.isfinite(feature_rows(root, rows, sets, columns)).all(axis=1)
 
 
 def label_values(

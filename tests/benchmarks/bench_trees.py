@@ -20,12 +20,8 @@ import numpy as np
 
 from qsdask.engine.cluster import connect
 from qsdask.engine.where import Run
-<<<<<<< HEAD
-from qsdask.learn import probabilities, train
-from qsdask.learn.forest import by_draw_and_fold
-=======
 from qsdask.learn import contributions, probabilities, train
->>>>>>> explain
+from qsdask.learn.forest import by_draw_and_fold
 from qsdask.settings import TrainSettings
 from tests.benchmarks.bench_learning import table_of
 from tests.benchmarks.glass_input import interleaved, print_table

@@ -28,6 +28,7 @@ _WHERE = {
     "compare": "qsdask.study.compare",
     "describe": "qsdask.system.describe",
     "evaluate": "qsdask.study.evaluate",
+    "explore": "qsdask.explorer.serve",
     "export": "qsdask.views.export",
     "features": "qsdask.stages.features",
     "glasses": "qsdask.views.glasses",

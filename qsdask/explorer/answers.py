@@ -102,7 +102,7 @@ class Answers:
             "domains": made["domains"],
         }
         if words.text("contours", "0") == "1" and glass.moved and len(arrays["row"]):
-            smooth = smooth_d2(made, cut.thickness)
+            smooth = smooth_d2(made, cut.thickness, glass.root.length)
             arrays["map"] = smooth.pop("map")
             head |= {"grid": {**smooth, "shape": arrays["map"].shape}}
         return _BYTES, packed(head, arrays)
@@ -193,7 +193,7 @@ class Words:
 
     def cut(self, glass: Glass) -> Cut:
         """The slice that is meant."""
-        place = self.text("place", "frame")
+        place = self.text("place")
         if place not in ("frame", "undeformed"):
             raise _not_understood("place", place)
         return Cut(
@@ -233,6 +233,7 @@ def _told(glass: Glass) -> dict[str, Any]:
         "length": symbol(glass.root.length),
         "low": low,
         "height": box.height,
+        "normal": normal.T,
         "thickness": usual_thickness(glass.root),
         "model": glass.model,
         "moved": glass.moved,

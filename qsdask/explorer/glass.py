@@ -26,6 +26,9 @@ from qsdask.views.export import columns_stored
 
 __all__ = ["CHANGE", "Glass", "softness_name"]
 
+#: Columns that are told of one atom.
+_MOST_COLUMNS = 6
+
 #: Column of the page that no store has: softness of the frame less that of the undeformed glass.
 CHANGE = "delta_qs"
 
@@ -198,7 +201,8 @@ class Glass:
         -------
         dict
             ``row``, ``id``, ``element``, ``position`` in the frame; as far as they are stored ``qs``, ``qs_std``, ``outside``,
-            ``d2`` at all frames (NaN where unknown), ``voronoi``.
+            ``d2`` at all frames (NaN where unknown), ``voronoi``; ``contributions``, the columns that moved its softness most,
+            with ``meaning`` and what each ``added`` to the logarithm of the odds, empty where nobody explained them.
         """
         domain = self.domain_of(row)
         at = row - self.root.rows(domain).start
@@ -216,10 +220,21 @@ class Glass:
         }
         if self.moved:
             told["d2"] = [float(self.d2(domain, k)[at]) for k in range(self.n_step)]
+        told["contributions"] = self._contributions(row)
         index = [f"sro__voronoi_index_n{edges}__voro" for edges in range(3, 8)]
         if all(name in found for name in index):
             told["voronoi"] = [float(self.rows_of(found[name], domain, step)[at]) for name in index]
         return told
+
+    def _contributions(self, row: int) -> list[dict[str, Any]]:
+        group = f"explanation/{self.model}"
+        record = ledger.read(self.path, group) if self.model else None
+        if record is None or not record.complete:
+            return []
+        added = self.root[f"{group}/contribution"][row]
+        meaning = self.root.names(f"{group}/meaning")
+        most = np.argsort(-np.abs(added), kind="stable")[:_MOST_COLUMNS]
+        return [{"meaning": meaning[k], "added": float(added[k])} for k in most]
 
     def _box(self, step: int) -> Box:
         return read_box(self.root, step)

@@ -154,6 +154,7 @@ function showControls() {
   $("view").options[1].disabled = !glass.model;
   $("above-label").hidden = state.view !== "above";
   $("slice-bar").hidden = state.view === "above";
+  $("kind-label").hidden = state.view === "above";
   $("marks-label").hidden = state.view === "above" || !glass.moved;
   $("curve").disabled = !glass.model || !glass.moved;
   for (const kind of ["soft", "hard"]) [...$("kind").options].find(o => o.value === kind).disabled = !glass.model;
@@ -352,6 +353,7 @@ function draw() {
   drawHistogram();
   drawCurves();
   drawAtomCurve();
+  tellWhere();
   document.body.dataset.drawn = [state.view, ...panels.filter(p => !p.figure.hidden).map(p => p.words.frame)].join(" ");
 }
 
@@ -713,6 +715,7 @@ function showAtom() {
     if ("step_qs" in told) rows.push(["QS of the frame", short(told.step_qs)]);
     if ("outside" in told) rows.push(["outside", `${short(told.outside)}${told.outside > 1 ? ": unlike the training atoms" : ""}`]);
     if (told.voronoi) rows.push(["Voronoi index", `<${told.voronoi.map(short).join(" ")}>`]);
+    if (told.contributions?.length) rows.push(["made soft by", told.contributions.map(c => `${c.added > 0 ? "+" : "−"}${short(Math.abs(c.added))} ${c.meaning}`).join("\n")]);
     if (told.d2) rows.push(["D²min", told.d2[state.frame] === null ? "none" : `${short(told.d2[state.frame])} ${unit}`]);
     $("atom").tBodies[0].replaceChildren(...rows.map(([name, value]) => {
       const line = document.createElement("tr"), head = document.createElement("th"), cell = document.createElement("td");
@@ -725,6 +728,17 @@ function showAtom() {
     say(`Atom ${told.id}, ${told.element}${"qs" in told ? `, QS ${short(told.qs)}` : ""}${told.d2 ? `, D²min ${short(told.d2[state.frame])} ${unit}` : ""}`);
   }
   drawAtomCurve();
+  tellWhere();
+}
+
+function tellWhere() {
+  $("elsewhere").hidden = !atomShown.told || state.view !== "slice" || !panels[0].data || panels[0].data.row.includes(state.row);
+}
+
+// Coordinate along the normal of the slice, moved into the box.
+function heightOf(position) {
+  const glass = shown(), k = AXES[state.axis], at = position.reduce((s, x, i) => s + x * glass.normal[k][i], 0) - glass.low[k];
+  return rounded(glass.low[k] + at - glass.height[k] * Math.floor(at / glass.height[k]));
 }
 
 function drawAtomCurve() {
@@ -870,6 +884,7 @@ function listen() {
   $("centre-number").addEventListener("change", () => change({centre: numberOf($("centre-number"))}));
   $("soft").addEventListener("input", () => handles({soft: Number($("soft").value), hard: Math.min(state.hard, Number($("soft").value))}));
   $("hard").addEventListener("input", () => handles({hard: Number($("hard").value), soft: Math.max(state.soft, Number($("hard").value))}));
+  $("to-atom").addEventListener("click", () => change({centre: heightOf(atomShown.told.position)}));
   $("play").addEventListener("click", () => play(!playing));
   for (const [id, deed] of Object.entries(DEEDS)) $(id).addEventListener("click", () => Promise.resolve().then(deed).catch(error => say(error.message, true)));
   for (const panel of panels) listenTo(panel);

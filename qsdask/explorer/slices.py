@@ -10,6 +10,7 @@ import numpy as np
 from qsdask.analysis.slab import axis_number, cut_slab, face_height, finalise, slab_mask
 from qsdask.errors import UsageError
 from qsdask.explorer.glass import Glass
+from qsdask.study.slice import grain
 
 __all__ = ["KINDS", "MOST_ATOMS", "MOST_IN_SLICE", "Cut", "atoms_above", "kind_mask", "slice_atoms", "smooth_d2"]
 
@@ -108,7 +109,7 @@ def slice_atoms(glass: Glass, cut: Cut, column: str) -> dict[str, Any]:
     return {"found": found, "row": row, "species": species, "value": value, "domains": len(domains)}
 
 
-def smooth_d2(made: dict[str, Any], thickness: float) -> dict[str, Any]:
+def smooth_d2(made: dict[str, Any], thickness: float, length: str) -> dict[str, Any]:
     """Smoothed D2min of a slice, for its contours.
 
     Parameters
@@ -117,6 +118,8 @@ def smooth_d2(made: dict[str, Any], thickness: float) -> dict[str, Any]:
         Of `slice_atoms`.
     thickness : float
         Of the slice. Unit: that of the lengths.
+    length : str
+        That unit.
 
     Returns
     -------
@@ -124,7 +127,7 @@ def smooth_d2(made: dict[str, Any], thickness: float) -> dict[str, Any]:
         ``map``, float32, shape (n_v, n_u), NaN far from all atoms; ``corner``, ``along``, ``across``, where the middle of its first
         pixel is in the plane, and the ways to the next in a row and in a column.
     """
-    pixel, smoothing = (0.5, 1.5) if thickness <= 0.0 else (min(0.5, thickness / 4.0), min(1.5, 0.75 * thickness))
+    pixel, smoothing = grain(length, thickness)
     field = finalise(made["found"], pixel=pixel, smoothing=smoothing, max_pixels=_PIXELS)
     u, v = field["map_u"].values, field["map_v"].values
     place = np.stack([u, v], axis=-1)

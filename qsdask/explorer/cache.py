@@ -10,8 +10,8 @@ import numpy as np
 
 __all__ = ["MOST_BYTES", "Cache"]
 
-#: Bytes that are kept: positions, QS, D2min and one more column of six million atoms.
-MOST_BYTES = 256 * 2**20
+#: Bytes that are kept: positions, QS, D2min and one more column of three million atoms, in one frame.
+MOST_BYTES = 128 * 2**20
 
 
 class Cache:

@@ -313,7 +313,7 @@ function isShown(data, i) {
 class Raster {
   // Discs as bytes of a picture: as fast without a graphics card as with one, and the same on all machines.
   constructor(canvas, paper) {
-    this.context = canvas.getContext("2d");
+    this.context = canvas.getContext("2d", {willReadFrequently: true}); // kept in memory, where it is written
     this.width = canvas.width;
     this.height = canvas.height;
     this.image = this.context.createImageData(this.width, this.height);
@@ -476,9 +476,10 @@ function contour({map: field, grid, periodic}, level, line) {
   const at = (i, j) => [0, 1].map(k => grid.corner[k] + j * grid.along[k] + i * grid.across[k]);
   const lastRow = rows - (periodic[1] ? 0 : 1), lastCol = cols - (periodic[0] ? 0 : 1);
   for (let i = 0; i < lastRow; i++) for (let j = 0; j < lastCol; j++) {
+    const above = (value(i, j) > level) + 2 * (value(i, j + 1) > level) + 4 * (value(i + 1, j + 1) > level) + 8 * (value(i + 1, j) > level);
+    if (above === 0 || above === 15) continue;
     const z = [value(i, j), value(i, j + 1), value(i + 1, j + 1), value(i + 1, j)];
-    const above = (z[0] > level ? 1 : 0) | (z[1] > level ? 2 : 0) | (z[2] > level ? 4 : 0) | (z[3] > level ? 8 : 0);
-    if (above === 0 || above === 15 || z.some(Number.isNaN)) continue;
+    if (z.some(Number.isNaN)) continue;
     const corner = [at(i, j), at(i, j + 1), at(i + 1, j + 1), at(i + 1, j)];
     const cross = k => {
       const l = (k + 1) % 4, part = (level - z[k]) / (z[l] - z[k]);
@@ -600,6 +601,9 @@ function svg(name, attributes, parent, text) {
 
 function drawHistogram() {
   const node = $("bars"), found = counts[state.glass]?.softness;
+  const key = [state.glass, state.soft, state.hard, found?.done, found?.why, node.clientWidth].join();
+  if (node.dataset.key === key) return;
+  node.dataset.key = key;
   node.replaceChildren();
   if (!found || !found.count) {
     $("shares").textContent = found?.why || "Counting…";

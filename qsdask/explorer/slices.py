@@ -21,7 +21,7 @@ MOST_IN_SLICE = 2_000_000
 MOST_ATOMS = 500_000
 
 #: Pixels of the smoothed D2min at most.
-_PIXELS = 160_000
+_PIXELS = 65_536
 
 #: Atoms that may be asked for by name.
 KINDS = ("all", "soft", "hard", "plastic")

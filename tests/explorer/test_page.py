@@ -20,10 +20,7 @@ from tests.explorer.conftest import TOKEN, serving
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs the extra `browser`")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs a chromium of the system"),
-]
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="needs a chromium of the system")]
 
 #: Positions at rest: an atom stays where it is while its colour changes.
 AT_REST = "place=undeformed&axis=y&centre=20&thickness=4"
@@ -64,14 +61,14 @@ def opened(browser, server):
     for context in contexts:
         context.close()
     assert wrong == []
-    assert {place for place in places if place[0] not in ("data", "blob")} <= {
-        ("http", f"127.0.0.1:{server.port}"),
-    }
+    assert {place for place in places if place[0] not in ("data", "blob")} <= {("http", f"127.0.0.1:{server.port}")}
 
 
 def drawn(page, state=None):
     """Wait until the page shows what it was asked for."""
-    page.wait_for_function("state => state ? document.body.dataset.drawn === state : !!document.body.dataset.drawn", arg=state)
+    page.wait_for_function(
+        "state => state ? document.body.dataset.drawn === state : !!document.body.dataset.drawn", arg=state
+    )
 
 
 def pixels(page, which=0):
@@ -193,9 +190,11 @@ def test_everything_is_done_by_keyboard_alone(opened, soft_glass):
     for _ in range(40):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("() => document.activeElement.id || document.activeElement.className"))
-    wanted = {"view", "glass", "beside", "column", "map", "low", "high", "kind", "marked", "lines", "axis", "centre"}
-    wanted |= {"centre-number", "thickness", "place", "png", "extxyz", "python", "play", "frame", "hard", "soft", "curve"}
-    assert wanted <= reached
+    wanted = (
+        "view glass beside column map low high kind marked lines axis centre centre-number thickness place png extxyz"
+    )
+    wanted += " python play frame hard soft curve"
+    assert set(wanted.split()) <= reached
     page.focus("#frame")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
@@ -249,7 +248,9 @@ def test_the_address_holds_what_is_shown(opened):
     address = page.url
     again = opened(urlsplit(address).fragment)
     np.testing.assert_array_equal(pixels(again), before)
-    again.goto(address.partition("#")[0] + "#frame=99&axis=w&column=none&glass=7&centre=-1e9&thickness=-3&kind=no&row=1e12")
+    again.goto(
+        address.partition("#")[0] + "#frame=99&axis=w&column=none&glass=7&centre=-1e9&thickness=-3&kind=no&row=1e12"
+    )
     again.wait_for_function("() => document.getElementById('axis').value === 'y'")
     assert again.input_value("#frame") == "3"
     assert again.input_value("#kind") == "all"

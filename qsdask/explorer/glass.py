@@ -232,6 +232,8 @@ class Glass:
         if record is None or not record.complete:
             return []
         added = self.root[f"{group}/contribution"][row]
+        if not np.isfinite(added).all():
+            return []
         meaning = self.root.names(f"{group}/meaning")
         most = np.argsort(-np.abs(added), kind="stable")[:_MOST_COLUMNS]
         return [{"meaning": meaning[k], "added": float(added[k])} for k in most]

@@ -6,15 +6,17 @@ import asyncio
 import getpass
 import os
 import secrets
+import signal
 import socket
 import stat
 import sys
 import webbrowser
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from qsdask.engine.stop import Stopped
+from qsdask.engine.stop import SIGNALS, Stopped
 from qsdask.errors import NoInputError, UsageError
 from qsdask.explorer.answers import Answers
 from qsdask.explorer.server import LOOPBACK, Server
@@ -64,12 +66,14 @@ def explore(
     Raises
     ------
     UsageError
-        ``E-SERVE``: `serve` without `token_file`, or a token that others can read, or guess; ``E-MODEL-NAME``.
+        ``E-SERVE``: `serve` without `token_file`, a token that others can read, or guess, or a call from a notebook;
+        ``E-MODEL-NAME``.
     CannotCreateError
         ``E-PORT``.
     QSDaskError
         When a store is missing or its stages are incomplete.
     """
+    _refuse_notebook()
     named = [stores] if isinstance(stores, str | Path) else list(stores)
     if serve is not None and token_file is None:
         raise UsageError(
@@ -89,11 +93,34 @@ def explore(
         say(f"On your own machine: ssh -L {server.port}:{LOOPBACK}:{server.port} {_login()}; then open the link there.")
     elif browser:
         webbrowser.open(link)
-    say("Ctrl-C ends it.")
+    with suppress(Stopped, KeyboardInterrupt):
+        say("Ctrl-C ends it.")
+        asyncio.run(_until_stopped(server))
+    say("closed")
+
+
+async def _until_stopped(server: Server) -> None:
+    """Serve until a signal comes. The loop must hear of it: what a handler raises within a callback stops no loop."""
+    closed, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            # Not every system has this, and no thread but the first.
+            with suppress(NotImplementedError, ValueError, RuntimeError):
+                loop.add_signal_handler(number, closed.set)
+    await server.run(closed)
+
+
+def _refuse_notebook() -> None:
+    """Refuse to block a program that has an event loop of its own."""
     try:
-        asyncio.run(server.run())
-    except (Stopped, KeyboardInterrupt):
-        say("closed")
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise UsageError(
+        "an event loop is running here already, as in a notebook, which the page would block",
+        code="E-SERVE",
+        hint="qsdask explore STORE, in a terminal",
+    )
 
 
 def _token_of(file: Path) -> str:

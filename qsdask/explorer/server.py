@@ -84,7 +84,7 @@ class Server:
             ) from None
         self.port = int(self._sockets[0].getsockname()[1])
 
-    async def run(self, closed: asyncio.Event | None = None) -> None:
+    async def run(self, closed: asyncio.Event) -> None:
         """Serve until the event is set, or the task is cancelled."""
         http = HTTPServer(self._application(), max_buffer_size=2**20, max_body_size=0)
         http.add_sockets(self._sockets)
@@ -92,7 +92,7 @@ class Server:
         counting = asyncio.get_running_loop().run_in_executor(self._pool, self._answers.count, self._going, self._stop)
         counting.add_done_callback(_tell_failure)
         try:
-            await (closed or asyncio.Event()).wait()
+            await closed.wait()
         finally:
             self._stop.set()
             self._going.set()

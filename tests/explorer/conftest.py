@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import Queue
 from threading import Thread
 
 import numpy as np
@@ -68,18 +69,16 @@ def serving(*stores: Path, **settings) -> Iterator[Server]:
 
     async def run() -> None:
         closed = asyncio.Event()
-        ready.append((asyncio.get_running_loop(), closed))
+        ready.put((asyncio.get_running_loop(), closed))
         await server.run(closed)
 
-    ready: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+    ready: Queue[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Queue()
     thread = Thread(target=lambda: asyncio.run(run()), daemon=True)
     thread.start()
     try:
         yield server
     finally:
-        while not ready:
-            pass
-        loop, closed = ready[0]
+        loop, closed = ready.get(timeout=30)
         loop.call_soon_threadsafe(closed.set)
         thread.join(30)
         assert not thread.is_alive()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
+import signal
 import socket
 import stat
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -192,3 +196,22 @@ def test_stores_that_cannot_be_shown_are_refused_before_anything_listens(tmp_pat
     assert "E-STAGE-MISSING" in capsys.readouterr().err
     with pytest.raises(QSDaskError):
         qsdask.explore([tiny / "tiny.zarr", tmp_path / "none.zarr"])
+
+
+def test_in_a_notebook_the_command_is_named(tiny):
+    async def cell():
+        qsdask.explore(tiny / "tiny.zarr")
+
+    with pytest.raises(UsageError, match="in a terminal"):
+        asyncio.run(cell())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_without_complaint(tiny, number):
+    command = [sys.executable, "-m", "qsdask", "explore", str(tiny / "tiny.zarr"), "--no-browser"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        lines = [running.stdout.readline() for _ in range(2)]
+        assert "http://127.0.0.1:" in lines[0]
+        running.send_signal(number)
+        out, err = running.communicate(timeout=60)
+    assert (running.returncode, out, err) == (0, "closed\n", "")

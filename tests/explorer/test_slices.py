@@ -176,6 +176,18 @@ def test_an_atom_is_told_as_the_store_has_it(soft_glass):
         np.testing.assert_array_equal(told["position"], tree.frames.position[3, row])
 
 
+@pytest.mark.skipif(not hasattr(qsdask, "explain"), reason="nothing explains softness here")
+def test_an_atom_is_told_with_the_columns_that_made_its_softness(own, few):
+    store = own / "tiny.zarr"
+    assert Glass(store, None, Cache()).atom(5, 0)["contributions"] == []
+    qsdask.explain(store, model=own / "tiny.qs", run=few)
+    told = Glass(store, None, Cache()).atom(5, 0)["contributions"]
+    group = qsdask.open_store(store)["explanation/tiny"]
+    added = dict(zip(group.meaning.values, group.contribution.values[5], strict=True))
+    assert [one["added"] for one in told] == [added[one["meaning"]] for one in told]
+    assert [abs(one["added"]) for one in told] == sorted(np.abs(list(added.values())), reverse=True)[: len(told)]
+
+
 def test_memory_is_bounded_and_says_nothing_to_the_answer(soft_glass):
     small = Cache(200_000)
     tight, roomy = opened(soft_glass, small), opened(soft_glass)

@@ -41,7 +41,7 @@ def server(soft_glass, tilted):
 @pytest.fixture
 def opened(browser, server):
     """Opens the page with a state; afterwards nothing must have gone wrong, nor have left this machine."""
-    contexts, wrong, places = [], [], set()
+    contexts, wrong, places, own = [], [], set(), set()
 
     def open_page(state="", port=None, **settings):
         settings = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"} | settings
@@ -52,16 +52,17 @@ def opened(browser, server):
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("request", lambda request: places.add(urlsplit(request.url)[:2]))
         base = f"http://127.0.0.1:{port or server.port}"
+        own.add(urlsplit(base)[:2])
         page.goto(f"{base}/?token={TOKEN}#{state}")
         drawn(page)
-        places.discard(urlsplit(base)[:2])
         return page
 
+    open_page.wrong = wrong
     yield open_page
     for context in contexts:
         context.close()
     assert wrong == []
-    assert {place for place in places if place[0] not in ("data", "blob")} <= {("http", f"127.0.0.1:{server.port}")}
+    assert {place for place in places if place[0] not in ("data", "blob")} <= own
 
 
 def drawn(page, state=None):
@@ -304,6 +305,9 @@ def test_a_refusal_is_said_and_the_page_goes_on(opened):
     page.locator("#frame").fill("2")
     page.wait_for_function("() => document.querySelector('#status').textContent.includes('E-STAGE-MISSING')")
     assert "qsdask predict" in page.inner_text("#status")
+    # The browser tells of the answer, too.
+    assert [text.rpartition(" of ")[2] for text in opened.wrong] == ["400 (Bad Request)"]
+    opened.wrong.clear()
     page.locator("#frame").fill("0")
     drawn(page, "slice 0")
 

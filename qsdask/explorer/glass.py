@@ -62,7 +62,9 @@ class Glass:
         self.radius = self.root["atoms/radius"][:]
         self.model = softness_name(self.path, model)
         self.group = None if self.model is None else f"softness/{self.model}"
-        self.moved = ledger.read(self.path, "response/d2min") is not None
+        # One that is being computed is not there yet.
+        response = ledger.read(self.path, "response/d2min")
+        self.moved = response is not None and response.complete
         if self.moved:
             ledger.require(self.path, "response/d2min")
         self.threshold = self._threshold()

@@ -31,6 +31,7 @@ _WHERE = {
     "describe": "qsdask.system.describe",
     "evaluate": "qsdask.study.evaluate",
     "explain": "qsdask.stages.explain",
+    "explore": "qsdask.explorer.serve",
     "export": "qsdask.views.export",
     "features": "qsdask.stages.features",
     "glasses": "qsdask.views.glasses",

@@ -221,6 +221,28 @@ def export(store, out, step, strain, columns, model, listed, overwrite) -> None:
 
 
 @cli.command(context_settings=CONTEXT)
+@click.argument("stores", nargs=-1, required=True)
+@click.option("--model", help="Model folder, or the name of its softness; needed where there are several.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on; 0 takes a free one.")
+@click.option("--no-browser", is_flag=True, help="Print the link only.")
+@click.option("--serve", metavar="HOST", help="Listen on this address, for others; needs --token-file. Not encrypted.")
+@click.option("--token-file", help="File, readable by you alone, with the token of the link.")
+def explore(stores, model, port, no_browser, serve, token_file) -> None:
+    """Show glasses in a browser: drag the strain, move the slice, click an atom. Ctrl-C ends it.
+
+    The page listens on this machine alone and needs no network. From a cluster: the command prints the ssh -L line that
+    brings it to your own browser.
+
+    \b
+    qsdask explore glass7.zarr
+    qsdask explore slow.zarr fast.zarr --model cuzr.qs --no-browser
+    """
+    qsdask.explore(
+        stores, model=model, port=port, serve=serve, token_file=token_file, browser=not no_browser, say=click.echo
+    )
+
+
+@cli.command(context_settings=CONTEXT)
 @click.argument("name", required=False)
 def models(name) -> None:
     """List the shipped models, or print the card of one: what it was made from, what it scores, what it is not for.

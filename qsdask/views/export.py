@@ -20,7 +20,7 @@ from qsdask.store.reader import Arrays, StoreReader
 from qsdask.units import SIGMA
 from qsdask.views.columns import Column, alike, columns_in, is_named, named, softness_of
 
-__all__ = ["export", "exportable", "write_frames"]
+__all__ = ["columns_stored", "export", "exportable", "write_frames"]
 
 
 def export(
@@ -129,10 +129,10 @@ def exportable(store: str | Path, *, step: int = 0, model: str | None = None) ->
     """
     path = Path(store)
     [step] = chosen_steps(path, step)
-    return list(_columns(path, StoreReader(path), step, model))
+    return list(columns_stored(path, StoreReader(path), step, model))
 
 
-def _columns(path: Path, root: StoreReader, step: int, model: str | None) -> dict[str, Column]:
+def columns_stored(path: Path, root: StoreReader, step: int, model: str | None) -> dict[str, Column]:
     """Columns of the complete stages by their names."""
     complete = [record for record in ledger.records(path) if record.complete and record.key != "ingest"]
     groups = [group for record in complete for group in record.groups]
@@ -141,7 +141,7 @@ def _columns(path: Path, root: StoreReader, step: int, model: str | None) -> dic
 
 def _chosen(path: Path, root: StoreReader, step: int, columns: Sequence[str], model: str | None) -> dict[str, Column]:
     """The columns asked for, in this order."""
-    found = _columns(path, root, step, model)
+    found = columns_stored(path, root, step, model)
     known, unknown = named(columns, found)
     if unknown:
         raise _unknown(path, step, unknown, found)

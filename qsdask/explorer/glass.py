@@ -123,12 +123,11 @@ class Glass:
 
     def meaning(self, column: Column) -> dict[str, str]:
         """Unit and meaning of a column."""
-        if column.feature is None:
-            marks = self.root[column.array].attrs
-            return {"unit": str(marks["units"]), "meaning": str(marks["long_name"])}
-        group = column.array.rpartition("/")[0]
-        texts = {name: self.root.names(f"{group}/{name}")[column.feature] for name in ("unit", "meaning")}
-        return {"unit": texts["unit"], "meaning": texts["meaning"]}
+        group, _, array = column.array.rpartition("/")
+        if column.place is not None and array == "value":
+            return {name: self.root.names(f"{group}/{name}")[column.place] for name in ("unit", "meaning")}
+        marks = self.root[column.array].attrs
+        return {"unit": str(marks["units"]), "meaning": str(marks["long_name"])}
 
     def value(self, name: str, domain: int, step: int) -> np.ndarray:
         """What the page colours by: a column of `columns`, or `CHANGE`; float64, shape (n,)."""

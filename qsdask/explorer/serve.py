@@ -94,12 +94,11 @@ def explore(
     elif browser:
         webbrowser.open(link)
     with suppress(Stopped, KeyboardInterrupt):
-        say("Ctrl-C ends it.")
-        asyncio.run(_until_stopped(server))
+        asyncio.run(_until_stopped(server, say))
     say("closed")
 
 
-async def _until_stopped(server: Server) -> None:
+async def _until_stopped(server: Server, say: Callable[[str], None]) -> None:
     """Serve until a signal comes. The loop must hear of it: what a handler raises within a callback stops no loop."""
     closed, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in SIGNALS:
@@ -107,6 +106,7 @@ async def _until_stopped(server: Server) -> None:
             # Not every system has this, and no thread but the first.
             with suppress(NotImplementedError, ValueError, RuntimeError):
                 loop.add_signal_handler(number, closed.set)
+    say("Ctrl-C ends it.")
     await server.run(closed)
 
 

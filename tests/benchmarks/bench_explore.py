@@ -41,6 +41,7 @@ def measure(store: str, browser) -> None:
     """Print the figures of one store."""
     command = [sys.executable, "-m", "qsdask", "explore", store, "--no-browser"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
         link = running.stdout.readline().split()[-1]
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.goto(link)

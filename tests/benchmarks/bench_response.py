@@ -19,7 +19,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from qsdask.learn.fitting import added, fit, part_of, scored
+from qsdask.learn.fitting import Scored, added, fit, part_of, scored
 from qsdask.learn.ridge import Products, whole_target
 from qsdask.learn.standard import Moments, Standard
 
@@ -50,8 +50,12 @@ def ours(rows: int, width: int) -> tuple[dict[str, float], np.ndarray]:
 
     Moments.of(np.zeros((1, width), np.float32), np.zeros(1, int), 2)  # compiled before the clock starts
     sums: dict[int, Moments] = {}
+
+    def measured_in(value, species, sums, glass):
+        return added(sums, {glass: Moments.of(value, species, 2)})
+
     for value, species, _, glass in chunks(rows, width):
-        sums = timed("statistics", lambda *part: added(sums, {glass: Moments.of(*part, 2)}), value, species)  # noqa: B023
+        sums = timed("statistics", measured_in, value, species, sums, glass)
     measured = {glass: timed("statistics", total.standard, NAMES, {}) for glass, total in sums.items()}
     products: dict[int, Products] = {}
 
@@ -63,7 +67,7 @@ def ours(rows: int, width: int) -> tuple[dict[str, float], np.ndarray]:
         products = timed("products", multiplied, value, species, target, measured[glass], glass)
     made = timed("solve", fit, products)
     made = fit(products, 0.2)
-    total = None
+    total: Scored | None = None
 
     def counted(value, species, target, standard: Standard, glass):
         whole = standard.whole(value, species, NAMES)
@@ -72,6 +76,7 @@ def ours(rows: int, width: int) -> tuple[dict[str, float], np.ndarray]:
 
     for value, species, target, glass in chunks(rows, width):
         total = timed("scores", counted, value, species, target, measured[glass], glass)
+    assert total is not None
     return seconds, part_of(made, total).coefficient
 
 

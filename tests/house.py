@@ -75,8 +75,8 @@ ONLY_IN = {
     "pyarrow": {"formats/tables.py"},
 }
 
-#: Files that may look for modules by name: where plug-ins are found, and the package's own lazy names.
-FINDERS = {"__init__.py", "moved.py", "quantity.py", "engine/recompute.py", "testing/__init__.py"}
+#: Files that may look for modules by name: where plug-ins and clusters are found, and the package's own lazy names.
+FINDERS = {"__init__.py", "moved.py", "quantity.py", "engine/classes.py", "engine/recompute.py", "testing/__init__.py"}
 
 #: Files of `stages` that may import `learn`: no other needs what is learned.
 LEARNERS = {"stages/predict.py"}

@@ -22,7 +22,8 @@ from distributed.client import FutureCancelledError
 from distributed.comm import CommClosedError
 from distributed.security import Security
 
-from qsdask.engine import cluster as cluster_module
+from qsdask.engine import local as local_module
+from qsdask.engine import standing as standing_module
 from qsdask.engine.cluster import connect
 from qsdask.engine.cost import Size, leaf_edges, mean_ghosts
 from qsdask.engine.tasks import cluster_errors, run_tasks, warm_up
@@ -243,7 +244,7 @@ def test_a_lost_scheduler_is_not_taken_for_a_full_disk(error):
 
 
 def test_a_cluster_whose_workers_do_not_come_back_ends_in_a_message(monkeypatch):
-    monkeypatch.setattr(cluster_module, "NO_WORKERS_SECONDS", 1)
+    monkeypatch.setattr(local_module, "NO_WORKERS_SECONDS", 1)
     with connect("local", 1) as client:
         client.cluster.scale(0)
         with pytest.raises(ResumableError, match="E-WORKER-LOST"):
@@ -254,11 +255,11 @@ def test_a_scheduler_without_workers_is_waited_for_and_told(monkeypatch, caplog)
     with LocalCluster(
         n_workers=0, processes=False, host="127.0.0.1", protocol="tcp://", dashboard_address="127.0.0.1:0"
     ) as cluster:
-        monkeypatch.setattr(cluster_module, "WORKERS_SECONDS", 1)
+        monkeypatch.setattr(standing_module, "WORKERS_SECONDS", 1)
         with pytest.raises(ResumableError, match=r"(?s)E-NO-WORKERS.*dask worker"), connect(cluster.scheduler_address):
             pass
         assert "has no workers yet" in caplog.text
-        monkeypatch.setattr(cluster_module, "WORKERS_SECONDS", 60)
+        monkeypatch.setattr(standing_module, "WORKERS_SECONDS", 60)
         later = threading.Timer(1.0, cluster.scale, args=(1,))
         later.start()
         with connect(cluster.scheduler_address) as client:

@@ -77,6 +77,8 @@ def runner(settings: ClusterSettings) -> Iterator[Client]:
                     **DASK_SETTINGS,
                     "temporary-directory": place,
                     "distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT,
+                    # All of them write to one terminal, which is the user's.
+                    "distributed.worker.preload": ["qsdask.engine.preload"],
                     "distributed.scheduler.no-workers-timeout": START_SECONDS,
                 }
             )

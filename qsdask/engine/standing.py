@@ -60,6 +60,12 @@ def standing(settings: ClusterSettings) -> Iterator[Client]:
             code="E-CLUSTER-CONNECT",
             hint="start one with 'dask scheduler'",
         ) from None
+    except TypeError:  # which is how Dask says that it has no certificates
+        raise NoInputError(
+            f"the scheduler at {name} is reached with its key only",
+            code="E-CLUSTER-CONNECT",
+            hint="name tls_ca_file, tls_client_cert and tls_client_key in [cluster.options], or in Dask's configuration",
+        ) from None
     with client:
         seconds = WORKERS_SECONDS if settings.wait_minutes is None else 60 * settings.wait_minutes
         hint = f"start some with 'dask worker {name}', then run the same command again"

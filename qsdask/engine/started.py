@@ -161,7 +161,7 @@ def _starting(settings: ClusterSettings) -> Iterator[None]:
                 code="E-JOB-REFUSED",
                 hint="'qsdask cluster FILE --dry-run' prints the script of a job",
             ) from None
-        raise UsageError(f"kind = '{settings.kind}': {error}", code="E-CLUSTER-START") from None
+        raise UsageError(f"kind = '{settings.kind}': {_with_cause(error)}", code="E-CLUSTER-START") from None
     except FileNotFoundError as error:
         raise UsageError(
             f"there is no command {error.filename} on this machine",
@@ -170,6 +170,14 @@ def _starting(settings: ClusterSettings) -> Iterator[None]:
         ) from None
     except (OSError, TimeoutError) as error:
         raise NoInputError(f"kind = '{settings.kind}' does not answer: {error}", code="E-CLUSTER-CONNECT") from None
+
+
+def _with_cause(error: BaseException) -> str:
+    """What an error says, and what the first of those says that it was raised from."""
+    first = error
+    while first.__cause__ is not None:
+        first = first.__cause__
+    return str(error) if first is error else f"{error} {type(first).__name__}: {first}"
 
 
 def _said_by_batch_system(text: str) -> str:

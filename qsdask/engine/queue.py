@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from distributed import Client
+from distributed import Client, Status
 
 from qsdask.errors import ResumableError
 
-__all__ = ["Queue", "await_workers", "losses_told"]
+__all__ = ["Queue", "await_workers", "losses_told", "telling"]
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +29,33 @@ AGAIN_SECONDS = 600.0
 _ASKED = {"slurm": ("squeue", "--noheader", "--format=%i %T %r", "--jobs")}
 
 
+def telling(job: Any) -> Any:
+    """A class of jobs of dask-jobqueue that keep what the batch system said when it refused them.
+
+    Dask asks for jobs in its event loop, where nobody would hear that they were refused.
+    """
+
+    class Telling(job):
+        refusal = ""
+
+        async def start(self) -> None:
+            try:
+                await super().start()
+            except (OSError, RuntimeError, ValueError) as error:
+                self.refusal = _refusal(error)
+                self.status = Status.failed
+
+    return Telling
+
+
+def _refusal(error: Exception) -> str:
+    """What a command printed on standard error, out of the message of dask-jobqueue, or any other message."""
+    if isinstance(error, FileNotFoundError):
+        return f"there is no command {error.filename} on this machine"
+    text = str(error)
+    return " ".join((text.partition("stderr:")[2] or text).split()) or text.partition("\n")[0]
+
+
 class Queue:
     """Jobs that a cluster has in a batch system.
 
@@ -37,19 +64,60 @@ class Queue:
     kind : str
         The batch system.
     cluster : dask_jobqueue.core.JobQueueCluster
-        The cluster.
+        The cluster; its jobs are of `telling`.
     logs : Path
         Folder with the output of its jobs.
     """
 
     def __init__(self, kind: str, cluster: Any, logs: Path) -> None:
         self._kind, self._cluster, self._logs = kind, cluster, logs
+        self._gone: set[str] = set()
 
     def told(self) -> str:
         """Jobs, and how they stand."""
         ids = self._ids()
         known = dict(line.removesuffix(" None").partition(" ")[::2] for line in self._lines(ids) or [])
         return ", ".join(f"job {one} {known[one]}" if one in known else f"job {one}" for one in ids) or "no job yet"
+
+    def refuse_refused(self) -> None:
+        """End where the batch system has taken no job.
+
+        Raises
+        ------
+        ResumableError
+            ``E-JOB-REFUSED`` with what it says.
+        """
+        jobs = list(self._cluster.workers.values())
+        refused = [job.refusal for job in jobs if job.refusal]
+        if refused and len(refused) == len(jobs):
+            raise ResumableError(
+                f"the batch system takes no job: {refused[0]}",
+                code="E-JOB-REFUSED",
+                hint="'qsdask cluster FILE --dry-run' prints the script of a job",
+            )
+
+    def forget_lost(self) -> None:
+        """Give up jobs that were refused, or have left the queue before a worker came: one that adapts asks for others.
+
+        Dask does not look into the queue, and would wait for them for ever.
+        """
+        jobs = dict(self._cluster.workers)
+        workers = [str(worker.name) for worker in list(self._cluster.scheduler.workers.values())]
+        silent = {
+            name: str(job.job_id)
+            for name, job in jobs.items()
+            if job.job_id and not any(one == str(job.name) or one.startswith(f"{job.name}-") for one in workers)
+        }
+        lines = self._lines(sorted(silent.values()))
+        queued = set(silent.values()) if lines is None else {line.split()[0] for line in lines}
+        gone = {name for name, one in silent.items() if one not in queued}
+        # Twice, for a worker may be about to come.
+        lost = {name for name, job in jobs.items() if job.refusal} | (gone & self._gone)
+        self._gone = gone
+        for name in lost:
+            said = jobs[name].refusal or f"job {silent[name]} ended before a worker came from it, or after it left"
+            _log.warning("%s", said)
+            self._cluster.loop.add_callback(self._cluster.worker_spec.pop, name, None)
 
     def refuse_gone(self) -> None:
         """End where all jobs have left the queue and no worker has come from them.
@@ -70,7 +138,7 @@ class Queue:
             )
 
     def _ids(self) -> list[str]:
-        return sorted({str(job.job_id) for job in list(self._cluster.workers.values()) if getattr(job, "job_id", None)})
+        return sorted({str(job.job_id) for job in list(self._cluster.workers.values()) if job.job_id})
 
     def _lines(self, ids: list[str]) -> list[str] | None:
         """A line for each job in the queue; None where that is not known."""
@@ -123,6 +191,7 @@ def await_workers(client: Client, who: str, seconds: float, hint: str, *, queue:
             return
         except TimeoutError:
             if queue is not None:
+                queue.refuse_refused()
                 queue.refuse_gone()
         if left <= LOOK_SECONDS:
             raise ResumableError(
@@ -147,6 +216,7 @@ def losses_told(workers: Callable[[], int], queue: Queue) -> Iterator[None]:
         missing = 0
         while not over.wait(LOOK_SECONDS):
             found = workers()
+            queue.forget_lost()
             # Once may be between one job and the next.
             if not found and (missing := missing + 1) == 2:
                 _log.warning("all workers are gone; waiting for the queue: %s", queue.told())

@@ -17,7 +17,7 @@ from distributed import Client, Scheduler
 from distributed.diagnostics.plugin import SchedulerPlugin
 
 from qsdask.engine.classes import class_of, refuse_unknown
-from qsdask.engine.environment import DASK_SETTINGS, WORKER_ENVIRONMENT
+from qsdask.engine.environment import DASK_SETTINGS, WORKER_ENVIRONMENT, as_variable
 from qsdask.engine.keys import KEY_FILES, security_of, write_keys
 from qsdask.engine.local import scratch
 from qsdask.engine.queue import await_workers
@@ -76,9 +76,11 @@ def runner(settings: ClusterSettings) -> Iterator[Client]:
                 {
                     **DASK_SETTINGS,
                     "temporary-directory": place,
-                    "distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT,
                     # All of them write to one terminal, which is the user's.
-                    "distributed.worker.preload": ["qsdask.engine.preload"],
+                    "distributed.nanny.pre-spawn-environ": {
+                        **WORKER_ENVIRONMENT,
+                        as_variable("logging.distributed"): "critical",
+                    },
                     "distributed.scheduler.no-workers-timeout": START_SECONDS,
                 }
             )

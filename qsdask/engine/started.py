@@ -16,8 +16,8 @@ from qsdask.engine.classes import class_of, refuse_unknown
 from qsdask.engine.environment import DASK_SETTINGS, WORKER_ENVIRONMENT
 from qsdask.engine.keys import write_keys
 from qsdask.engine.local import scratch
-from qsdask.engine.queue import Queue, await_workers, losses_told
-from qsdask.errors import NoInputError, QSDaskError, ResumableError, UsageError
+from qsdask.engine.queue import Queue, await_workers, losses_told, telling
+from qsdask.errors import NoInputError, QSDaskError, UsageError
 from qsdask.files.private import private_folder
 from qsdask.settings import ClusterSettings
 
@@ -63,16 +63,17 @@ def batch(settings: ClusterSettings) -> Iterator[Client]:
         _configure(stack, seconds)
         given = completed(settings, made, keys, logs)
         with _starting(settings):
-            cluster = made(**given)
+            cluster = made(**given, job_cls=telling(made.job_cls))  # type: ignore[attr-defined]
         stack.callback(_close, cluster)
         with _starting(settings):
             cluster.scale(jobs=1 if settings.adapts else most)
             cluster.__enter__()  # which waits for the batch system to take them
+        queue = Queue(settings.kind, cluster, logs)
+        queue.refuse_refused()
         if settings.adapts:
             cluster.adapt(minimum_jobs=1, maximum_jobs=most, **_ADAPTING)
         client = stack.enter_context(Client(cluster))
         expect(client, most * given["processes"])
-        queue = Queue(settings.kind, cluster, logs)
         await_workers(
             client, f"the cluster of {settings.kind} jobs", seconds, "run the same command again later", queue=queue
         )
@@ -155,19 +156,7 @@ def _starting(settings: ClusterSettings) -> Iterator[None]:
             f"kind = '{settings.kind}': {error}", code="E-CLUSTER-START", hint="mend [cluster.options]"
         ) from None
     except RuntimeError as error:
-        if said := _said_by_batch_system(str(error)):
-            raise ResumableError(
-                f"the batch system takes no job: {said}",
-                code="E-JOB-REFUSED",
-                hint="'qsdask cluster FILE --dry-run' prints the script of a job",
-            ) from None
         raise UsageError(f"kind = '{settings.kind}': {_with_cause(error)}", code="E-CLUSTER-START") from None
-    except FileNotFoundError as error:
-        raise UsageError(
-            f"there is no command {error.filename} on this machine",
-            code="E-CLUSTER-START",
-            hint="start qsdask where jobs are submitted",
-        ) from None
     except (OSError, TimeoutError) as error:
         raise NoInputError(f"kind = '{settings.kind}' does not answer: {error}", code="E-CLUSTER-CONNECT") from None
 
@@ -178,10 +167,3 @@ def _with_cause(error: BaseException) -> str:
     while first.__cause__ is not None:
         first = first.__cause__
     return str(error) if first is error else f"{error} {type(first).__name__}: {first}"
-
-
-def _said_by_batch_system(text: str) -> str:
-    """What a command printed on standard error, out of the message of dask-jobqueue; empty where it is another one."""
-    if "non-zero exit code" not in text:
-        return ""
-    return " ".join(text.partition("stderr:")[2].split()) or text.splitlines()[1]

@@ -29,6 +29,9 @@ BEFORE_THE_END = 300
 #: Not all at once: each by up to this share of the time above earlier or later.
 STAGGER = 0.4
 
+#: A worker that finds no scheduler gives up after so long; on a busy file system its imports alone take a while. Unit: seconds.
+NO_SCHEDULER_SECONDS = 300
+
 #: Where the output of jobs goes, below the current folder.
 LOGS = "qsdask-jobs"
 
@@ -80,6 +83,7 @@ def completed(settings: ClusterSettings, made: Callable[..., Any], keys: Path, l
     workers = _worker_arguments(settings.kind, value)
     _refuse_any_interface(value("interface"), scheduler, workers)
     given = {
+        "death_timeout": NO_SCHEDULER_SECONDS,
         **settings.options,
         "processes": value("processes") or int(value("cores")),
         "job_name": value("job_name") or "qsdask",

@@ -6,6 +6,7 @@ Every sub-command of ``qsdask`` is a function here::
     qsdask.shells("glass7.zarr")
     qsdask.features("glass7.zarr")
     qsdask.respond("glass7.zarr")
+    qsdask.label("glass7.zarr", values="barriers.csv", name="barrier", unit="eV")
     qsdask.train(["glass1.zarr", "glass2.zarr"], model="cuzr.qs")
     qsdask.predict("glass7.zarr", model="cuzr.qs")
     tree = qsdask.open_store("glass7.zarr")
@@ -33,6 +34,7 @@ _WHERE = {
     "glasses": "qsdask.views.glasses",
     "info": "qsdask.views.info",
     "ingest": "qsdask.stages.ingest",
+    "label": "qsdask.stages.label",
     "migrate": "qsdask.care.migrate",
     "open_store": "qsdask.views.accessor",
     "plan": "qsdask.jobs.plan",

@@ -35,7 +35,7 @@ class Variable:
     Attributes
     ----------
     group : str
-        Path of its group; ``*`` stands for a name chosen by the user (feature set, model).
+        Path of its group; ``*`` stands for a name chosen by the user (feature set, label, model).
     name : str
         Name of the array in the group.
     dims : tuple of str
@@ -108,6 +108,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("features", ("features/*",), "features {store} --set {name}", at_step=True),
     Stage("respond", ("response/d2min",), "respond {store}"),
     Stage("propensity", ("response/propensity",), "respond {store} --runs OTHER.zarr", optional=True),
+    Stage("label", ("labels/*",), "label {store} --from FILE --name {name}", optional=True),
     Stage("predict", ("softness/*",), "predict {store} --model {name}.qs", at_step=True),
 )
 
@@ -194,6 +195,14 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("features/*", "unit", ("feature",), "string", "1", "unit of each column", coordinate=True),
     Variable("features/*", "meaning", ("feature",), "string", "1", "meaning of each column", coordinate=True),
     Variable(
+        "passes/*",
+        "state",
+        ("pass", "atom", "state"),
+        "float64",
+        "1",
+        "numbers of each atom after each pass of a set that takes steps; kept beside the store until the set is complete",
+    ),
+    Variable(
         "response/d2min",
         "d2min",
         ("step", "atom"),
@@ -221,10 +230,28 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable("response/propensity", "strain", ("step",), "float64", "1", _STRAIN, coordinate=True),
     Variable(
-        "softness/*", "qs", ("atom",), "float64", "1", "quench-in softness: mean plastic probability of the fold models"
+        "labels/*",
+        "value",
+        ("atom",),
+        "float64",
+        "1",
+        "value that the user gave the atom, NaN where there is none; its unit and meaning are those given with it",
     ),
     Variable(
-        "softness/*", "qs_std", ("atom",), "float64", "1", "standard deviation of the probability over the fold models"
+        "softness/*",
+        "qs",
+        ("atom",),
+        "float64",
+        "1",
+        "quench-in softness: probability of being plastic, learned from equal classes",
+    ),
+    Variable(
+        "softness/*",
+        "qs_std",
+        ("atom",),
+        "float64",
+        "1",
+        "standard deviation of this probability over models that each lack a part of the training atoms",
     ),
     Variable(
         "softness/*",

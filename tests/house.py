@@ -76,10 +76,17 @@ ONLY_IN = {
 }
 
 #: Files that may look for modules by name: where plug-ins and clusters are found, and the package's own lazy names.
-FINDERS = {"__init__.py", "moved.py", "quantity.py", "engine/classes.py", "engine/recompute.py", "testing/__init__.py"}
+FINDERS = {
+    "__init__.py",
+    "moved.py",
+    "quantity/registry.py",
+    "engine/classes.py",
+    "engine/recompute.py",
+    "testing/__init__.py",
+}
 
 #: Files of `stages` that may import `learn`: no other needs what is learned.
-LEARNERS = {"stages/predict.py"}
+LEARNERS = {"stages/predict.py", "stages/standard.py"}
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -26,7 +26,7 @@ def markdown(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 def _group(pattern: str) -> str:
     """Path of a group as users write it: the part of their choice in angle brackets."""
-    chosen = {"features/*": "features/<set>", "softness/*": "softness/<model>"}
+    chosen = {"features/*": "features/<set>", "labels/*": "labels/<name>", "softness/*": "softness/<model>"}
     return f"`/{chosen.get(pattern, pattern)}`"
 
 

@@ -16,7 +16,8 @@ import pytest
 
 import qsdask
 from qsdask.outside import SOURCE
-from qsdask.quantity import AtomQuantity, Column, _registered
+from qsdask.quantity import AtomQuantity, Column, IteratedQuantity
+from qsdask.quantity.registry import _registered
 from qsdask.stages.features import _refuse_other_source
 from qsdask.store.record import read
 from tests.outside_package import PACKAGE, installed
@@ -82,6 +83,21 @@ def other(title: str, **declared) -> type:
     return dataclass(frozen=True)(type(title, (Whole,), {"__module__": __name__, "__annotations__": {}, **declared}))
 
 
+def still(**declared) -> type:
+    """A set whose atoms take steps."""
+    usual = {
+        **{name: vars(Whole)[name] for name in ("name", "columns", "compute")},
+        "n_step": 3,
+        "n_state": 2,
+        "reach": 4.0,
+        "shells": (),
+        "prepared": lambda self, block, n: None,
+        "step": lambda self, prepared, number, old, new, n: None,
+    }
+    names = {"__module__": __name__, "__annotations__": {}}
+    return dataclass(frozen=True)(type("Steps", (IteratedQuantity,), {**names, **usual, **declared}))
+
+
 def registered(monkeypatch, *kinds) -> dict:
     """Feature sets where packages offer these."""
     monkeypatch.setattr(
@@ -106,6 +122,9 @@ def registered(monkeypatch, *kinds) -> dict:
         (other("Rings", rings=3), "rings"),
         (other("All", name="all"), "'all'.*every one"),
         (other("Comma", name="a,b"), "'a,b'.*commas"),
+        (still(n_step=0), "n_step is 0"),
+        (still(n_state=-1), "n_state is -1"),
+        (still(reach=0.0), "reach is 0"),
         (other("Abstract", compute=AtomQuantity.compute), "TypeError"),
     ],
 )
@@ -116,6 +135,7 @@ def test_an_entry_point_that_is_no_feature_set_is_refused_by_name(wrong, why, mo
 
 def test_sets_of_packages_have_names(monkeypatch):
     assert "whole" in registered(monkeypatch, Whole)
+    assert "whole" in registered(monkeypatch, still())
     assert "näher" in registered(monkeypatch, other("Umlaut", name="näher"))
     for name in ("c", "a/b", "a\\b", "..", "", "a\x07b", "a\udce9"):
         with pytest.raises(qsdask.QSDaskError, match=r"(?s)E-NAMING.*package made_up"):

@@ -21,7 +21,7 @@ from qsdask.engine.tasks import progress_bar
 from qsdask.errors import QSDaskError, StoreIOError
 from qsdask.files.lock import is_lock_file
 from qsdask.store import ledger
-from qsdask.store.beside import BESIDE
+from qsdask.store.beside import BESIDE, SCRATCH
 from qsdask.store.described import array_metadata, chunk_fault, intact, registered
 from qsdask.store.durable import name_word
 from qsdask.store.ledger import Record, Task, receipt_key
@@ -118,11 +118,13 @@ class _Survey:
     def _files(self) -> dict[str, int]:
         """Size of every plain file by its path inside the store."""
         sizes, strange = self.place.files()
-        sizes = {key: size for key, size in sizes.items() if not key.startswith(f"{BESIDE}/")}
+        sizes = {key: size for key, size in sizes.items() if not key.startswith((f"{BESIDE}/", f"{SCRATCH}/"))}
         if self.place.exists(BESIDE):
             self._add(
                 "unfinished", BESIDE, "what an interrupted overwrite has made so far; the same command goes on with it"
             )
+        if self.place.exists(SCRATCH):
+            self._add("unfinished", SCRATCH, "what an interrupted set needs to go on; the same command goes on with it")
         for key in strange:
             self._add("unsafe", key, "a link, pipe or device; qsdask makes none")
         return {key: size for key, size in sizes.items() if not is_lock_file(key)}

@@ -18,6 +18,7 @@ from qsdask.schema import group_at
 from qsdask.settings import (
     FeatureSettings,
     IngestSettings,
+    LabelSettings,
     PredictSettings,
     PropensitySettings,
     RespondSettings,
@@ -122,6 +123,7 @@ def features(store, listed, step, strain, run, facets, **settings) -> None:
     qsdask features glass7.zarr --set all
     qsdask features glass7.zarr --set interstice --strain 0.04
     qsdask features glass7.zarr --set interstice --coarsen 2 --coarsen-radius 5.0,7.0
+    qsdask features glass7.zarr --set elastic_network --stiffness 4,6
     qsdask features --list                       # sets, settings, cost
     qsdask features --list --set interstice      # columns, units, meaning; --set all for those of every set
     """
@@ -165,21 +167,55 @@ def respond(store, runs, threshold, run, **settings) -> None:
 
 
 @cli.command(context_settings=CONTEXT)
+@click.argument("store")
+@click.option(
+    "--from", "values", required=True, help="Table with a line for every atom: CSV, packed or not, or Parquet."
+)
+@settings_options(LabelSettings)
+@running
+def label(store, values, run, **settings) -> None:
+    """Keep a property of every atom that was found by other means, to learn it: an energy barrier, a local yield stress.
+
+    \b
+    qsdask label glass7.zarr --from barriers.csv --name barrier --unit eV
+    qsdask label glass7.zarr --from all.parquet --name p_hop --id-column atom --column hop
+    qsdask train glass1.zarr glass2.zarr --label barrier --bottom 5% --model barrier.qs
+
+    The table has a heading and the ids of the trajectory, in any order; columns are divided by commas, semicolons, tabs or
+    blanks. Empty, NaN and NA are no value. No deformation is needed: a glass of one frame can be learned from, too.
+    """
+    from qsdask.store.ledger import require
+
+    made = qsdask.label(store, values=values, run=run, **{k: v for k, v in settings.items() if v is not None})
+    facts = require(made, f"labels/{settings['name']}").facts
+    click.echo(f"{settings['name']}: {facts['n_value']} atoms have a value, {facts['n_without']} have none")
+    rules = "--top 5% (or --bottom 5%, --threshold X, --below X, --rank high)"
+    click.echo(
+        f"{made}: done. With features, next: qsdask train {made} ... --label {settings['name']} {rules} --model my.qs"
+    )
+
+
+@cli.command(context_settings=CONTEXT)
 @click.argument("stores", nargs=-1, required=True)
 @click.option("--model", required=True, help="Model folder to write, such as cuzr.qs.")
 @settings_options(TrainSettings)
 @running
 def train(stores, model, run, **settings) -> None:
-    """Learn softness from deformed glasses.
+    """Learn softness from deformed glasses, or from a property that 'qsdask label' keeps.
 
     \b
     qsdask train glass1.zarr glass2.zarr --model cuzr.qs --strain 0.04 --threshold 5
     qsdask train glass1.zarr glass2.zarr --model often.qs --label propensity --threshold 0.5
+    qsdask train glass1.zarr glass2.zarr --model far.qs --learner response
+    qsdask train glass1.zarr glass2.zarr --model barrier.qs --label barrier --bottom 5%
     """
+    from qsdask.cli.left_out import print_left_out
     from qsdask.learn import loaded
 
     made = qsdask.train(list(stores), model=model, run=run, **settings)
-    warn(loaded(str(made)).warnings)
+    found = loaded(str(made))
+    warn(found.warnings)
+    print_left_out(found.scores, found.settings)
     click.echo(f"{made}: done. Next: qsdask predict OTHER.zarr --model {made}")
 
 

@@ -28,7 +28,9 @@ def settings_of(name: str) -> list[str]:
     """
     kind = feature_sets()[name]
     known = [short_name(FeatureSettings, f.name) for f in fields(kind) if f.name in FeatureSettings.model_fields]
-    return [s for s in known if surroundings(kind()) or not s.startswith("coarsen")]
+    ways = surroundings(kind())
+    # Without stored shells there are no neighbours over which it could be taken again.
+    return [s for s in known if (ways or not s.startswith("coarsen")) and (kind.shells or s != "coarsen")]
 
 
 def refuse_unused(text: str | None, settings: Mapping[str, object]) -> None:

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from qsdask.settings import Settings
 from qsdask.settings.base import AUTO, is_auto
 from qsdask.settings.describe import choices_of, short_name
+from qsdask.settings.label import is_share
 from qsdask.settings.text import pairs_of, parts_of, species_of_text
 
 __all__ = ["settings_options"]
@@ -62,6 +63,8 @@ def _taken(field: FieldInfo) -> dict[str, Any]:
         return {"is_flag": True, "default": None}
     if is_auto(field):
         return {"type": str, "metavar": f"FLOAT|{AUTO}"}
+    if is_share(field):
+        return {"type": str, "metavar": "SHARE"}
     if kind in (int, float, str):
         return {"type": kind}
     if get_origin(kind) is list:

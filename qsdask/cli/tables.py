@@ -12,12 +12,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from qsdask.cli.feature_options import settings_of
-from qsdask.quantity import medium_range
+from qsdask.quantity import IteratedQuantity, medium_range
 from qsdask.settings import FeatureSettings, first_line, validated
 from qsdask.settings.defaults import HARD_BELOW, SOFT_ABOVE
 from qsdask.stages.features import quantity_of, set_names
 from qsdask.units import symbol
 from qsdask.views.info import state_of, surface_text
+from qsdask.views.own_scores import rows_of_label
 
 if TYPE_CHECKING:
     from qsdask.care.check import Findings
@@ -32,6 +33,7 @@ __all__ = [
     "print_feature_sets",
     "print_findings",
     "print_info",
+    "print_legend",
     "print_plan",
     "print_run",
     "print_scores",
@@ -99,24 +101,24 @@ def print_info(found: Mapping) -> None:
 
 def print_scores(scores: Mapping) -> None:
     """Print what `qsdask.evaluate` found."""
+    from qsdask.views.scores import confidence_of, scores_in_words
+
     rows = [
         ("atoms", f"{scores['atoms']:,} ({scores['usable']:,} usable)"),
-        ("plastic", f"{scores['plastic']:,} ({scores['plastic_fraction']:.2%}) at strain {scores['strain']:g}"),
-        ("frame", f"{scores['frame']} ({scores['branch']})"),
-        (
-            "AUC-ROC",
-            f"{scores['auc_roc']:.3f} (single models {scores['auc_models_mean']:.3f} ± {scores['auc_models_std']:.3f})",
-        ),
-        ("average precision", f"{scores['average_precision']:.3f}"),
-        ("recall at 0.5", f"{scores['recall']:.3f}"),
-        ("precision at 0.5", f"{scores['precision']:.3f}"),
+        *rows_of_label(scores),
+        *scores_in_words(scores).items(),
+        ("AUC-ROC of single models", f"{scores['auc_models_mean']:.3f} ± {scores['auc_models_std']:.3f}"),
         *(
             (f"baseline: {name.replace('_', ' ')}", f"AUC {row['auc']:.3f}, recall {row['recall']:.3f}")
             for name, row in scores["baselines"].items()
         ),
     ]
     print_table(f"{scores['model']} on {scores['store']}", ("", ""), rows)
-    _legend(
+    print_legend(
+        f"In brackets: {confidence_of(scores)}. Chance has an average precision of {scores['plastic_fraction']:.3f}, and a "
+        "lift of 1: how many times more often the softest atoms are plastic than all. AUC does not see how rare plastic atoms are."
+    )
+    print_legend(
         "Baselines do not look at the structure: random calls every second atom plastic, most frequent calls none, "
         "minority calls all."
     )
@@ -133,7 +135,7 @@ def print_activation(found: xr.Dataset) -> None:
     rows = [[None if value != value else value for value in row] for row in zip(*columns, strict=True)]
     mean = float(found["qs_mean_all"])
     print_table(f"activation (mean QS of all atoms {mean:.3f})", heads, rows)
-    _legend(
+    print_legend(
         "plastic: D2min above the threshold at this strain; newly: for the first time; activated: at this or an earlier "
         "strain. QS: mean of these atoms. AUC: how well QS ranks the plastic atoms before the others (0.5 is chance)."
     )
@@ -178,6 +180,7 @@ def print_feature_sets(text: str | None = None, settings: Mapping | None = None)
         short = sum(c.name.startswith("sro") for c in quantity.columns)
         n_column = len(quantity.columns) + len(medium_range(quantity))
         where = ", ".join(quantity.shells) or f"atoms within {quantity.reach:.1f} angstrom"
+        where += f", {quantity.n_step} times" if isinstance(quantity, IteratedQuantity) else ""
         own = ", ".join(s for s in settings_of(name) if not s.startswith("coarsen"))
         rows.append((name, short, n_column - short, where, own, quantity.cost))
     heads = ("set", "short", "medium", "needs", "settings", "µs/atom")
@@ -286,7 +289,7 @@ def print_comparison(found: xr.Dataset) -> None:
         rows.append((Path(name).name, glass["n_usable"].item(), *(f"{x:.3f}" for x in known), *shares, *apart))
     columns = ("glass", "atoms", "mean", "std", "hard", "soft", "distance", "chance")
     print_table(f"softness by {Path(found.attrs['model']).name}", columns, rows)
-    _legend(
+    print_legend(
         f"hard: QS < {found.attrs['hard_below']:g}; soft: QS > {found.attrs['soft_above']:g}. distance: how far QS is shifted on "
         "average from the first glass (1-Wasserstein), with its standard error; chance: 95 % of random divisions are below it."
     )
@@ -323,11 +326,11 @@ def print_soft_spots(found: Mapping) -> None:
     title = f"softness of {found['atoms']:,} atoms, frame {found['frame']}, by {found['model']}"
     print_table(title, ("", "this glass", "training glasses"), rows)
     if found["without"]:
-        _legend(
+        print_legend(
             f"{found['without']:,} atoms have no softness: a feature without a value, or an element the model never saw"
         )
     if "times_likelier" in trained:
-        _legend(
+        print_legend(
             f"In the training glasses soft atoms were {trained['times_likelier']:.3g} times likelier to rearrange than hard ones."
         )
     clusters = [(row["size"], ", ".join(f"{x:.1f}" for x in row["centre"])) for row in found["clusters"]]
@@ -337,9 +340,9 @@ def print_soft_spots(found: Mapping) -> None:
             ("atoms", f"centre, {symbol(found['length'])}"),
             clusters,
         )
-    _legend(f"The model: {found['verdict']}.")
+    print_legend(f"The model: {found['verdict']}.")
     for path in found["written"]:
-        _legend(f"{path}: written.")
+        print_legend(f"{path}: written.")
 
 
 def _digits(name: str, value: float | None) -> str:
@@ -348,8 +351,8 @@ def _digits(name: str, value: float | None) -> str:
     return f"{value:.3f}" if name in ("mean", "std") else f"{value:.1%}"
 
 
-def _legend(text: str) -> None:
-    """What the words of a table mean."""
+def print_legend(text: str) -> None:
+    """Print what the words of a table mean."""
     Console().print(text, markup=False, highlight=False, soft_wrap=True, style="dim")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from qsdask import schema
 from qsdask.engine.reading import read_box
-from qsdask.store.reader import StoreReader
+from qsdask.store.reader import Arrays
 
 __all__ = [
     "BASE_BYTES",
@@ -77,6 +77,8 @@ class StagePlan:
         Expected size on disk.
     bytes_memory : int
         Peak memory of a worker process while it runs one task; measured peaks stay below it.
+    bytes_scratch : int
+        What lies on the disk besides, until the stage is complete.
     """
 
     stage: str
@@ -84,9 +86,10 @@ class StagePlan:
     ghosts: int
     bytes_written: int
     bytes_memory: int
+    bytes_scratch: int = 0
 
 
-def size_of(root: StoreReader) -> Size:
+def size_of(root: Arrays) -> Size:
     """Size of the specimen in a store."""
     n_step, n_atom, _ = root["frames/position"].shape
     a, b, c = read_box(root, 0).height.tolist()
@@ -148,6 +151,7 @@ def plan_stage(
     ghosts: int = 0,
     n_column: int = 0,
     n_slot: int = SLOTS["voronoi"],
+    scratch: float = 0.0,
 ) -> StagePlan:
     """Cost of one stage for one specimen, from what the stage knows of its own tasks.
 
@@ -167,6 +171,8 @@ def plan_stage(
         Columns of features.
     n_slot : int
         Slots of the stored shells.
+    scratch : float
+        What lies on the disk until the stage is complete. Unit: bytes.
 
     Returns
     -------
@@ -175,7 +181,9 @@ def plan_stage(
     sizes = {"step": size.n_step, "atom": size.n_atom, "slot": n_slot, "xyz": 3, "vector": 3, "feature": n_column}
     [groups] = [known.groups for known in schema.STAGES if known.name == stage]
     written = _bytes_written([group.replace("*", "any") for group in groups], sizes)
-    return StagePlan(stage, size.n_domain if tasks is None else tasks, ghosts, written, int(BASE_BYTES + work))
+    return StagePlan(
+        stage, size.n_domain if tasks is None else tasks, ghosts, written, int(BASE_BYTES + work), int(scratch)
+    )
 
 
 def owned_and_ghosts(size: Size, reach: float) -> tuple[int, int]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from distributed import Client
 
 from qsdask.engine.cost import StagePlan
 from qsdask.engine.guard import refuse_again
+from qsdask.engine.passes import Passes
 from qsdask.engine.preflight import check_disk, check_memory
 from qsdask.engine.recompute import recompute
 from qsdask.engine.tasks import cluster_errors, run_tasks, warm_up
@@ -20,6 +22,7 @@ from qsdask.errors import storage_errors
 from qsdask.files.lock import refuse_lost, writing
 from qsdask.schema import stage_of
 from qsdask.store import ledger
+from qsdask.store.beside import clear_scratch
 from qsdask.store.durable import sweep
 from qsdask.store.ledger import Begun, Record, Task
 from qsdask.store.task_writer import StageRun
@@ -42,6 +45,8 @@ class Course:
     unit : callable
         ``unit(work, part, domain, steps)`` computes and commits the tasks (part, step, domain) of these steps for the
         `StageRun`; runs on a worker.
+    passes : Passes, optional
+        What is done before the tasks of the first part; these find its result in the argument ``states`` of the unit.
     given : callable, optional
         ``given(steps)``: further arguments of the unit for these steps, such as where their frames are.
     compile_kernels : callable, optional
@@ -63,6 +68,7 @@ class Course:
     prepare: Callable[[], None] | None = None
     conclude: Callable[[Path], dict] = lambda root: {}
     given: Callable[[list[int]], tuple] = lambda steps: ()
+    passes: Passes | None = None
 
 
 def run_stage(path: Path, course: Course, run: Run, removed: list[Record] | None = None) -> None:
@@ -90,6 +96,8 @@ def run_stage(path: Path, course: Course, run: Run, removed: list[Record] | None
             _run_missing(path, course, begun, run)
             refuse_lost(path)
             removed += ledger.finish(path, begun, course.conclude(begun.root))
+            if course.passes:
+                clear_scratch(path, course.record.key)
         elif begun.root != path:
             removed += ledger.finish(path, begun, {})  # whole, but not yet in its place
     recompute(path, removed, run)
@@ -107,7 +115,11 @@ def _run_missing(path: Path, course: Course, begun: Begun, run: Run) -> None:
         check_memory(client, course.plan)
         if course.compile_kernels:
             warm_up(client, course.compile_kernels)
-        _run_parts(client, course, StageRun.of(path, begun), todo, run.progress)
+        unit = course.unit
+        if course.passes and any(part == 0 for part, _, _ in todo):
+            n_domain = course.record.shape[2]
+            unit = partial(unit, states=course.passes.run(path, begun, n_domain, client, run.progress))
+        _run_parts(client, replace(course, unit=unit), StageRun.of(path, begun), todo, run.progress)
 
 
 def _run_parts(client: Client, course: Course, work: StageRun, todo: list[Task], progress: bool) -> None:

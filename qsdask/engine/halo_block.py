@@ -10,14 +10,15 @@ import numpy as np
 
 from qsdask.engine.reading import read_box, read_rows
 from qsdask.space.block import Block, identity_order
-from qsdask.space.box import FACE_TOLERANCE, Box
-from qsdask.space.halo import halo_domains, in_halo, refuse_copies, widened
+from qsdask.space.box import Box
+from qsdask.space.halo import extent, halo_domains, in_halo, pieces_of, refuse_copies, widened
+from qsdask.space.layers import exact_box, exact_position
 from qsdask.store.reader import Arrays
 
 __all__ = ["halo_block"]
 
 
-def halo_block(root: Arrays, domain: int, reach: float, step: int = 0) -> Block:
+def halo_block(root: Arrays, domain: int, reach: float, step: int = 0, *, exact: bool = False) -> Block:
     """Block of a domain and every atom within reach of it.
 
     Parameters
@@ -30,6 +31,8 @@ def halo_block(root: Arrays, domain: int, reach: float, step: int = 0) -> Block:
         Unit: angstrom.
     step : int
         Frame of the positions.
+    exact : bool
+        Cell and positions on the grid of `qsdask.space.layers`, where bonds are exact differences.
 
     Returns
     -------
@@ -41,11 +44,11 @@ def halo_block(root: Arrays, domain: int, reach: float, step: int = 0) -> Block:
     BadDataError
         ``E-COPIES``; see `qsdask.space.halo.refuse_copies`.
     """
-    box = read_box(root, step)
+    box = exact_box(read_box(root, step)) if exact else read_box(root, step)
     refuse_copies(reach, box)
     bounds = root["domains/bounds"][step]
-    own, own_row = _wrapped(root, step, domain, box)
-    pieces = _pieces(box.reduced(own), bounds[domain], box)
+    own, own_row = _wrapped(root, step, domain, box, exact)
+    pieces = pieces_of(box.reduced(own), bounds[domain], box)
     regions = [widened(piece, reach, box) for piece in pieces]
     held = np.flatnonzero(np.isfinite(bounds).all(axis=(1, 2)))
     near = {
@@ -57,7 +60,7 @@ def halo_block(root: Arrays, domain: int, reach: float, step: int = 0) -> Block:
     # The domain itself comes first: its rows in image 0 are the owned ones.
     row, image, position = [], [], []
     for other in (domain, *sorted(near - {domain})):
-        x, x_row = (own, own_row) if other == domain else _wrapped(root, step, other, box)
+        x, x_row = (own, own_row) if other == domain else _wrapped(root, step, other, box, exact)
         reduced = box.reduced(x)
         for shift in _images(reduced, regions, box):
             keep = np.arange(len(x))
@@ -75,36 +78,13 @@ def halo_block(root: Arrays, domain: int, reach: float, step: int = 0) -> Block:
     return Block(len(row[0]), rows_of, images, np.concatenate(position), order, species, radius, box, reach)
 
 
-def _wrapped(root: Arrays, step: int, domain: int, box: Box) -> tuple[np.ndarray, np.ndarray]:
+def _wrapped(root: Arrays, step: int, domain: int, box: Box, exact: bool) -> tuple[np.ndarray, np.ndarray]:
     """Wrapped positions and rows of the atoms of a domain that the frame holds; lost ones are NaN in the store."""
     rows = root.rows(domain)
     position = root["frames/position"][step, rows]
     at = np.flatnonzero(np.isfinite(position[:, 0]))
-    return box.wrap(position if len(at) == len(position) else position[at]), rows.start + at
-
-
-def _pieces(reduced: np.ndarray, bounds: np.ndarray, box: Box) -> list[np.ndarray]:
-    """Bounds of the wrapped atoms of a domain, apart for those that crossed a face of the cell since the first frame.
-
-    The stored bounds follow the atoms across the faces, so that a domain stays compact; wrapped, it may lie in pieces.
-    """
-    if not len(reduced):
-        return []
-    # A domain that fills most of an axis gains nothing by being cut there.
-    cut = box.periodic & (bounds[1] - bounds[0] < 0.5)
-    crossed = np.where(cut, np.floor(reduced - bounds[0] + FACE_TOLERANCE), 0.0)
-    if not crossed.any():
-        return [_extent(reduced)]
-    # One number for each piece: sorting whole rows would cost more than the search for neighbours.
-    piece = (crossed + 8.0) @ np.array([256.0, 16.0, 1.0])
-    return [_extent(reduced[piece == number]) for number in np.unique(piece)]
-
-
-def _extent(reduced: np.ndarray) -> np.ndarray:
-    """Lowest and highest reduced coordinates, shape (2, 3)."""
-    # NumPy is ten times slower along columns that do not lie in one piece.
-    columns = np.ascontiguousarray(reduced.T)
-    return np.stack([columns.min(axis=1), columns.max(axis=1)])
+    wrapped = box.wrap(position if len(at) == len(position) else position[at])
+    return exact_position(wrapped, box) if exact else wrapped, rows.start + at
 
 
 def _images(reduced: np.ndarray, regions: Sequence[np.ndarray], box: Box) -> list[tuple[int, int, int]]:
@@ -112,7 +92,7 @@ def _images(reduced: np.ndarray, regions: Sequence[np.ndarray], box: Box) -> lis
     found = {(0, 0, 0)}
     if not len(reduced):
         return list(found)
-    low, high = _extent(reduced)
+    low, high = extent(reduced)
     for region in regions:
         first = np.where(box.periodic, np.ceil(region[0] - high), 0).astype(int)
         last = np.where(box.periodic, np.floor(region[1] - low), 0).astype(int)

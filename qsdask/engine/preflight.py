@@ -66,7 +66,7 @@ def check_disk(path: Path, plan: StagePlan, share: float, n_file: int) -> None:
     ResumableError
         ``E-DISK-FULL``: path, need, free.
     """
-    need = share * plan.bytes_written
+    need = share * plan.bytes_written + plan.bytes_scratch
     free = shutil.disk_usage(path).free
     if free < need:
         raise ResumableError(

@@ -7,8 +7,8 @@ small: no row of an atom leaves a worker.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import partial, reduce
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,7 +17,7 @@ from qsdask.engine.where import Run
 from qsdask.store.identity import StoreAt
 from qsdask.store.unchanged import unchanged
 
-__all__ = ["reduced"]
+__all__ = ["reduced", "totals"]
 
 T = TypeVar("T")
 
@@ -61,11 +61,48 @@ def reduced(
         ``E-CHANGED-MEANWHILE`` when one of the stages was computed again in the meantime.
     """
     store = StoreAt.of(path)
-    domains = [(store, domain) for domain in range(store.reader().n_domain)]
+    with unchanged(path, rests_on):
+        found = totals(run, [(store, {})], part, combine, title=label, **fixed)
+    return found[store.path]
+
+
+def totals(
+    run: Run,
+    asked: Sequence[tuple[StoreAt, Mapping[str, object]]],
+    part: Callable[..., T],
+    combine: Callable[[T, T], T],
+    *,
+    title: str,
+    **fixed: object,
+) -> dict[str, T]:
+    """Combine the partial answers of all domains of several stores, each store by itself and all at once.
+
+    Parameters
+    ----------
+    run : Run
+        Cluster, workers, progress.
+    asked : sequence of (StoreAt, mapping)
+        Stores, and the arguments of `part` that are its own.
+    part, combine, **fixed
+        As of `reduced`.
+    title : str
+        Shown beside the progress bar.
+
+    Returns
+    -------
+    dict of str to whatever `part` returns
+        By path of the store.
+    """
+    domains = [(store, domain, own) for store, own in asked for domain in range(store.reader().n_domain)]
     task = partial(_part_of_domain, part=part, fixed=fixed)
-    with unchanged(path, rests_on), run.connected() as client:
-        return reduce(combine, run_tasks(client, task, domains, label=label, progress=run.progress))
+    found: dict[str, T] = {}
+    with run.connected() as client:
+        for path, answer in run_tasks(client, task, domains, label=title, progress=run.progress):
+            found[path] = combine(found[path], answer) if path in found else answer
+    return found
 
 
-def _part_of_domain(store: StoreAt, domain: int, *, part: Callable[..., T], fixed: dict) -> T:
-    return part(store.reader(), domain, **fixed)
+def _part_of_domain(
+    store: StoreAt, domain: int, own: Mapping[str, object], *, part: Callable[..., T], fixed: Mapping[str, object]
+) -> tuple[str, T]:
+    return store.path, part(store.reader(), domain, **fixed, **own)

@@ -102,9 +102,9 @@ def parquet_for(path) -> ModuleType:
         import pyarrow.parquet
     except ImportError as error:
         raise UsageError(
-            f"{os.path.basename(os.fspath(path))} is written through pyarrow, which is not installed",
+            f"{os.path.basename(os.fspath(path))} is Parquet, which needs pyarrow, and that is not installed",
             code="E-EXTRA",
             file=path,
-            hint="pip install 'qsdask[parquet]', or name it .csv.gz",
+            hint="pip install 'qsdask[parquet]', or use .csv.gz",
         ) from error
     return pyarrow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,9 @@ class RowTable:
         self._kept: dict[str, np.ndarray] = {}
 
     @classmethod
-    def write(cls, folder: Path, atom_id: np.ndarray, species: np.ndarray, reduced: np.ndarray) -> RowTable:
+    def write(
+        cls, folder: Path, atom_id: np.ndarray, species: np.ndarray | None = None, reduced: np.ndarray | None = None
+    ) -> RowTable:
         """Write the table.
 
         Parameters
@@ -38,20 +41,20 @@ class RowTable:
             Made anew.
         atom_id : int64 array, shape (n_atom,)
             Ids in row order.
-        species : int array, shape (n_atom,)
-            Species index in row order.
-        reduced : float array, shape (n_atom, 3)
-            Wrapped reduced coordinates of the first frame, in row order.
+        species : int array, shape (n_atom,), optional
+            Species index in row order; where it is not asked for, it need not be there.
+        reduced : float array, shape (n_atom, 3), optional
+            Wrapped reduced coordinates of the first frame, in row order; likewise.
         """
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         row = np.argsort(atom_id, kind="stable")
-        for name, value in (
-            ("id", atom_id[row]),
-            ("row", row),
-            ("species", species),
-            ("reduced", reduced.astype(np.float32)),
-        ):
+        columns = {"id": atom_id[row], "row": row}
+        if species is not None:
+            columns["species"] = species
+        if reduced is not None:
+            columns["reduced"] = reduced.astype(np.float32)
+        for name, value in columns.items():
             np.save(folder / f"{name}.npy", value)
         return cls(folder)
 
@@ -84,6 +87,12 @@ class RowTable:
         row = np.empty(len(atom_id), dtype=np.int64)
         row[rising] = np.where(known[place] == atom_id[rising], rows[place], -1)
         return row
+
+    def in_order(self, count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Ids in rising order and their rows, `count` at a time."""
+        known, rows = self._mapped("id"), self._mapped("row")
+        for start in range(0, len(known), count):
+            yield np.array(known[start : start + count]), np.array(rows[start : start + count])
 
     def species_of(self, row: np.ndarray) -> np.ndarray:
         """Species index of some rows, int array, shape (n,)."""

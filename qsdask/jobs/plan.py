@@ -135,5 +135,5 @@ def _known(job: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path) -
 
 def _facts(job: Recipe, names: list[str], count: np.ndarray, length: str) -> dict[str, object]:
     """What the feature sets will know of the specimen and its shells; see `qsdask.stages.features.facts_of`."""
-    known = named_facts(names, count, radius_of(names, job.ingest.radius_angstrom, length))
+    known = named_facts(names, count, radius_of(names, job.ingest.radius_angstrom, length), length)
     return {**known, **facts_of_shells(job.shells.stored())}

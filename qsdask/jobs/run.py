@@ -20,6 +20,7 @@ from qsdask.jobs.recipe import load_recipe, refuse_no_defaults
 from qsdask.jobs.recipe_sets import sets_of
 from qsdask.jobs.simulate import simulate
 from qsdask.jobs.trajectories import clusters_of, glasses_of, ingest_of, made_by, runs_of, sources
+from qsdask.learn import loaded
 from qsdask.settings import Recipe, SpecimenSettings
 from qsdask.settings.base import AUTO
 from qsdask.stages.cutoffs import first_minimum
@@ -31,7 +32,9 @@ from qsdask.stages.shells import shells
 from qsdask.stages.steps import chosen_steps, label_note, step_near
 from qsdask.stages.surface import surface
 from qsdask.store.reader import StoreReader
+from qsdask.study.columns import with_columns
 from qsdask.study.evaluate import evaluate
+from qsdask.study.own_label import can_be_scored
 from qsdask.study.response import is_deformed
 from qsdask.study.train import train
 from qsdask.views.report import report
@@ -83,6 +86,7 @@ def run(
     plan, base = (recipe, Path.cwd()) if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
     where = (run or Run()).otherwise(*clusters_of(plan))
     plan = applying(plan, base)
+    plan = plan.model_copy(update={"train": with_columns(plan.train, base)})
     sets_of(plan)  # now, not after hours of other stages
     roles = {role: [s for s in plan.specimen if s.role == role] for role in ("train", "test")}
     places = places_of(plan, home_of(folder, plan.folder))
@@ -205,7 +209,7 @@ class _Job:
     def test(self, specimen: SpecimenSettings) -> None:
         """Softness, scores and report of a held-out glass; what rests on the same numbers as before is kept.
 
-        There are no scores of a glass that was not deformed.
+        There are no scores of a glass that was not deformed, or does not have the label that the model learned.
         """
         store, name = self.store(specimen), specimen.name
         frames = [0, *self._deformed(store)]
@@ -216,7 +220,7 @@ class _Job:
         frame = self.plan.report.frame
         basis = [content_of(self.model), numbers_of(store), *([] if frame is None else [frame])]
         scores = None
-        if is_deformed(store):
+        if can_be_scored(store, loaded(str(self.model)).label):
             scores = self.scores[name] = self._scores(name, store, basis)
         settings, given = self.plan.report.arguments(), self.plan.report.arguments(given_only=True)
         self.reports[name] = out = self.places.reports[name]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from qsdask.kernels.jit import kernel
+from qsdask.kernels.jit import inline, kernel
 
-__all__ = ["SINGULAR", "SINGULAR_RATIO", "d2min"]
+__all__ = ["SINGULAR", "SINGULAR_RATIO", "d2min", "d2min_of_entries", "regular"]
 
 #: State bit: the neighbours do not span three dimensions, so that no affine map can be fitted.
 SINGULAR = 1
@@ -16,7 +16,9 @@ SINGULAR = 1
 SINGULAR_RATIO = 1e-8
 
 
-def d2min(reference, current, n_owned, neighbour, count, *, cell_reference, cell_current, periodic, mean=False):
+def d2min(
+    reference, current, n_owned, neighbour, count, *, cell_reference, cell_current, periodic, mean=False, gradient=None
+):
     """Squared displacement of each atom's neighbours that no affine map of its surroundings explains.
 
     Parameters
@@ -36,6 +38,8 @@ def d2min(reference, current, n_owned, neighbour, count, *, cell_reference, cell
         Along which lattice vectors the system repeats itself.
     mean : bool, optional
         Divide by the number of neighbours instead of giving the sum.
+    gradient : float64 array, shape (n_owned, 3, 3), optional
+        Filled with F − 1 of the best map; NaN where `d2` is.
 
     Returns
     -------
@@ -81,8 +85,32 @@ def d2min(reference, current, n_owned, neighbour, count, *, cell_reference, cell
         periodic,
         near,
         mean,
+        np.empty((0, 3, 3)) if gradient is None else gradient,
     )
     return d2, state
+
+
+def d2min_of_entries(reference, current, neighbour, count):
+    """D2min and best map where both frames have the same images as entries: bonds are plain differences.
+
+    Parameters
+    ----------
+    reference, current : float64 array, shape (n_local, 3)
+        Unit: angstrom.
+    neighbour, count : arrays, shapes (n_owned, n_slot) and (n_owned,)
+        As of `d2min`.
+
+    Returns
+    -------
+    d2 : float64 array, shape (n_owned,)
+        As of `d2min`.
+    gradient : float64 array, shape (n_owned, 3, 3)
+        F − 1 of the best map. NaN for a singular fit.
+    """
+    gradient = np.empty((len(count), 3, 3))
+    whole = {"cell_reference": np.eye(3), "cell_current": np.eye(3), "periodic": np.zeros(3, dtype=bool)}
+    d2, _ = d2min(reference, current, len(count), neighbour, count, **whole, gradient=gradient)
+    return d2, gradient
 
 
 def _surely_near(inverse_reference, inverse_current, periodic):
@@ -95,6 +123,13 @@ def _surely_near(inverse_reference, inverse_current, periodic):
         np.linalg.norm(inverse_current[:, periodic], axis=0).max(),
     )
     return (0.249 / steepest) ** 2
+
+
+@inline
+def regular(determinant, minors, trace):
+    """Whether a symmetric matrix without negative eigenvalues, as told by its invariants, has an inverse: see `SINGULAR_RATIO`."""
+    # Written so that NaN counts as singular too. The second test catches a line, where both vanish.
+    return determinant > SINGULAR_RATIO * minors * trace and minors > SINGULAR_RATIO * trace * trace
 
 
 @kernel
@@ -111,8 +146,10 @@ def fill_d2min(
     periodic,
     near,
     mean,
+    gradient,
 ):
-    """Write D2min and the state of every owned atom; squared bonds below `near` need no image search."""
+    """Write D2min, state and, where there is room, gradient of every owned atom; squared bonds below `near` need no image search."""
+    wanted = gradient.shape[0] > 0
     for i in range(d2.shape[0]):
         n = np.uint64(count[i])
         rx, ry, rz = reference[i, 0], reference[i, 1], reference[i, 2]
@@ -168,10 +205,11 @@ def fill_d2min(
         determinant = vxx * axx + vxy * axy + vxz * axz
         trace = vxx + vyy + vzz
         minors = axx + ayy + azz
-        # Written so that NaN counts as singular too. The second test catches a line, where both vanish.
-        if not (determinant > SINGULAR_RATIO * minors * trace and minors > SINGULAR_RATIO * trace * trace and n >= 3):
+        if not (regular(determinant, minors, trace) and n >= 3):
             d2[i] = np.nan
             state[i] = SINGULAR
+            if wanted:
+                gradient[i] = np.nan
             continue
         scale = 1.0 / determinant
         fxx = (wxx * axx + wxy * axy + wxz * axz) * scale
@@ -191,3 +229,7 @@ def fill_d2min(
         if total < 0.0:  # by rounding; NaN, of a lost atom, stays
             total = 0.0
         d2[i] = total / n if mean else total
+        if wanted:
+            gradient[i, 0, 0], gradient[i, 0, 1], gradient[i, 0, 2] = fxx, fxy, fxz
+            gradient[i, 1, 0], gradient[i, 1, 1], gradient[i, 1, 2] = fyx, fyy, fyz
+            gradient[i, 2, 0], gradient[i, 2, 1], gradient[i, 2, 2] = fzx, fzy, fzz

@@ -6,7 +6,7 @@ import numpy as np
 
 from qsdask.kernels.jit import kernel
 
-__all__ = ["cholesky_of_cloud", "squared_distance"]
+__all__ = ["cholesky_of_cloud", "pivoted_cholesky", "solved", "squared_distance"]
 
 
 @kernel
@@ -23,8 +23,23 @@ def _correlation(z):
 
 
 @kernel
-def _pivoted(product, least):
-    """Columns in the order of what they add, and the Cholesky factor of their products; see `cholesky_of_cloud`."""
+def pivoted_cholesky(product, least):
+    """Columns in the order of what they add, and the Cholesky factor of their products.
+
+    Parameters
+    ----------
+    product : float64 array, shape (n_column, n_column)
+        Symmetric, not negative; only the lower triangle is read.
+    least : float
+        Columns that add no more than this are left out.
+
+    Returns
+    -------
+    order : int64 array, shape (rank,)
+        The columns that are kept, in the order of the factor.
+    factor : float64 array, shape (rank, rank)
+        Lower triangular.
+    """
     width = product.shape[0]
     order = np.arange(width)
     factor = np.zeros((width, width))
@@ -77,7 +92,32 @@ def cholesky_of_cloud(z: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarr
     -----
     Sums run row by row in one order, without BLAS: the same bits on every machine. Cost: n * n_column**2 / 2.
     """
-    return _pivoted(_correlation(np.ascontiguousarray(z, dtype=np.float64)), least)
+    return pivoted_cholesky(_correlation(np.ascontiguousarray(z, dtype=np.float64)), least)
+
+
+@kernel
+def solved(order, factor, right):
+    """Solution x of ``product @ x = right``, of shape (n_column,), by the factor of `pivoted_cholesky` with all columns.
+
+    Notes
+    -----
+    Without BLAS: the same bits on every machine, with any number of threads.
+    """
+    rank = order.shape[0]
+    half = np.empty(rank)
+    out = np.zeros(rank)
+    for i in range(rank):
+        x = right[order[i]]
+        for k in range(i):
+            x -= factor[i, k] * half[k]
+        half[i] = x / factor[i, i]
+    for i in range(rank - 1, -1, -1):
+        x = half[i]
+        for k in range(i + 1, rank):
+            x -= factor[k, i] * half[k]
+        half[i] = x / factor[i, i]
+        out[order[i]] = half[i]
+    return out
 
 
 @kernel

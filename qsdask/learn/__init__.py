@@ -2,19 +2,14 @@
 
 from qsdask.learn.definition import definition_digest
 from qsdask.learn.folds import blocks, spatial_block, stratified
+from qsdask.learn.growing import train, with_experience
 from qsdask.learn.label import plastic, plastic_in_runs
 from qsdask.learn.model import Model
 from qsdask.learn.model_folder import load_model, loaded, refuse_other_content, save_model
 from qsdask.learn.score import evaluate, prior_corrected
 from qsdask.learn.select import usable
-from qsdask.learn.softness import (
-    probabilities,
-    quench_in_softness,
-    softness_of_atoms,
-    told_outside,
-    train,
-    with_experience,
-)
+from qsdask.learn.softness import probabilities, quench_in_softness, softness_of_atoms, told_outside
+from qsdask.learn.standard import Standard
 from qsdask.learn.table import Specimen, Table, concatenate, identity_hash, same_glass
 from qsdask.learn.tally import Tally
 from qsdask.learn.undersample import undersample
@@ -22,6 +17,7 @@ from qsdask.learn.undersample import undersample
 __all__ = [
     "Model",
     "Specimen",
+    "Standard",
     "Table",
     "Tally",
     "blocks",

@@ -15,6 +15,8 @@ import numpy as np
 
 from qsdask import __version__
 from qsdask.errors import BadDataError
+from qsdask.learn.linear import LinearPart
+from qsdask.learn.own_label import is_own, rule_fault
 from qsdask.learn.table import Specimen
 from qsdask.learn.validity import clouds_read
 from qsdask.units import ANGSTROM, SIGMA, renamed
@@ -31,8 +33,9 @@ __all__ = [
     "plain",
 ]
 
-#: Version of the model folder; one with a higher version is refused.
-FORMAT_VERSION = 1
+#: Version of the model folder; one with a higher version is refused. The first knows trees from one feature set
+#: that learned a response.
+FORMAT_VERSION = 2
 
 #: Files of a model folder beside its record.
 TREE_NAME = re.compile(r"fold-(0|[1-9][0-9]{0,3})-(0|[1-9][0-9]{0,3})\.txt")
@@ -69,10 +72,10 @@ def features_of_definition(definition: Mapping[str, Any]) -> dict[str, dict[str,
     Returns
     -------
     dict of str to dict
-        In the order in which they were named.
+        In the order of their names.
     """
     if "sets" in definition:
-        return dict(definition["sets"])
+        return dict(sorted(definition["sets"].items()))
     return {definition["features"]["set"]: definition["features"]}
 
 
@@ -144,7 +147,10 @@ def _gap(record: dict[str, Any]) -> str | None:
     if length not in (ANGSTROM, SIGMA):
         return f"its lengths are in {length!r}"
     margin = renamed("surface_margin_angstrom", length)
-    for name in ("strain", "threshold", margin, *(["frequency"] if "frequency" in label else [])):
+    of_response = ("strain", "threshold", *(["frequency"] if "frequency" in label else []))
+    if is_own(label) and (fault := rule_fault(label)):
+        return fault
+    for name in (*(() if is_own(label) else of_response), margin):
         if type(label.get(name)) not in (int, float):
             return f"its label has no {name}"
     try:
@@ -171,7 +177,7 @@ def _fault(record: dict[str, Any]) -> str | None:
     kinds: dict[str, type] = dict.fromkeys(("definition", "label", "settings", "scores", "trees", "versions"), dict)
     kinds |= dict.fromkeys(("columns", "specimens", "warnings"), list)
     kinds |= {"format_version": int, "definition_sha256": str, "sha256": str}
-    if set(record) - {"clouds", "trained"} != set(kinds):
+    if set(record) - {"clouds", "trained", "linear"} != set(kinds):
         return f"keys differ: {sorted(set(record) ^ set(kinds))[:5]}"
     wrong = [name for name, kind in kinds.items() if type(record[name]) is not kind]
     if wrong:
@@ -181,7 +187,12 @@ def _fault(record: dict[str, Any]) -> str | None:
         return "columns must be names"
     if len(set(columns)) != len(columns):
         return "a column stands twice"
-    if not 1 <= len(trees) <= _MOST_FILES:
+    if "linear" in record:
+        try:
+            LinearPart.read(record["linear"], len(columns))
+        except (ValueError, KeyError, TypeError) as error:
+            return f"its linear model: {error}"
+    if not (len(trees) == 0 if "linear" in record else 1 <= len(trees) <= _MOST_FILES):
         return f"{len(trees)} trees"
     for name, checksum in trees.items():
         if not TREE_NAME.fullmatch(name) or not isinstance(checksum, str) or not _SHA256.fullmatch(checksum):

@@ -7,7 +7,7 @@ import numpy as np
 from qsdask.errors import UsageError
 from qsdask.learn.table import identity_hash
 
-__all__ = ["blocks", "spatial_block", "stratified"]
+__all__ = ["blocks", "dealt_blocks", "shape_of_blocks", "spatial_block", "stratified"]
 
 
 def _check(n_folds: int) -> None:
@@ -80,18 +80,40 @@ def blocks(
     UsageError
         ``E-BLOCK``: the edge is not a positive number.
     """
-    if not (np.isfinite(edge) and edge > 0):
-        raise UsageError(f"the edge of a block must be a positive number of angstrom, got {edge!r}", code="E-BLOCK")
-    cell = np.asarray(cell, dtype=np.float64)
-    inverse = np.linalg.inv(cell)
-    height = 1.0 / np.linalg.norm(inverse, axis=0)
-    shape = np.maximum(1, np.floor(height / edge)).astype(np.int64)
+    shape = shape_of_blocks(cell, edge)
+    inverse = np.linalg.inv(np.asarray(cell, dtype=np.float64))
     shifted = np.asarray(position, dtype=np.float64) - (0.0 if origin is None else origin)
     # Axis by axis instead of a matrix product: the sum must not depend on how many rows there are.
     reduced = shifted[:, :1] * inverse[0] + shifted[:, 1:2] * inverse[1] + shifted[:, 2:] * inverse[2]
     reduced = np.where(periodic, reduced - np.floor(reduced), reduced)
     place = np.clip(np.floor(reduced * shape), 0, shape - 1).astype(np.int64)
     return (place[:, 0] * shape[1] + place[:, 1]) * shape[2] + place[:, 2]
+
+
+def shape_of_blocks(cell: np.ndarray, edge: float) -> np.ndarray:
+    """Number of blocks along each cell vector.
+
+    Parameters
+    ----------
+    cell : float64 array, shape (3, 3)
+        Cell vectors as rows. Unit: angstrom.
+    edge : float
+        Least distance between opposite sides of a block. Unit: angstrom.
+
+    Returns
+    -------
+    int64 array, shape (3,)
+        At least 1.
+
+    Raises
+    ------
+    UsageError
+        ``E-BLOCK``: the edge is not a positive number.
+    """
+    if not (np.isfinite(edge) and edge > 0):
+        raise UsageError(f"the edge of a block must be a positive number of angstrom, got {edge!r}", code="E-BLOCK")
+    height = 1.0 / np.linalg.norm(np.linalg.inv(np.asarray(cell, dtype=np.float64)), axis=0)
+    return np.maximum(1, np.floor(height / edge)).astype(np.int64)
 
 
 def spatial_block(
@@ -143,20 +165,49 @@ def spatial_block(
     for k, key in enumerate(keys):
         rows = np.flatnonzero(specimen == k)
         name, member = np.unique(block[rows], return_inverse=True)
-        if 0 < len(name) < n_folds:
-            raise UsageError(
-                f"specimen {key[:16]} has {len(name)} blocks with atoms, fewer than the {n_folds} folds",
-                code="E-BLOCK",
-                hint="a shorter block edge, or fewer folds",
-            )
         plastic = np.bincount(member, weights=y[rows], minlength=len(name)).astype(np.int64)
         size = np.bincount(member, minlength=len(name))
-        order = np.lexsort((identity_hash(seed, "block", draw, key, name), -plastic))
-        load = [(0, 0, j) for j in range(n_folds)]
-        chosen = np.empty(len(name), dtype=np.int64)
-        for b in order:
-            n_plastic, n_rows, j = min(load)
-            chosen[b] = j
-            load[j] = (n_plastic + int(plastic[b]), n_rows + int(size[b]), j)
-        fold[rows] = chosen[member]
+        fold[rows] = dealt_blocks(key, name, plastic, size, seed=seed, draw=draw, n_folds=n_folds)[member]
     return fold
+
+
+def dealt_blocks(
+    key: str, name: np.ndarray, plastic: np.ndarray, size: np.ndarray, *, seed: int = 0, draw: int = 0, n_folds: int = 5
+) -> np.ndarray:
+    """Fold of every block of one specimen; see `spatial_block`.
+
+    Parameters
+    ----------
+    key : str
+        Of the specimen.
+    name : int64 array, shape (n,)
+        Blocks that have atoms, rising.
+    plastic, size : int64 array, shape (n,)
+        Plastic atoms, and all atoms, of each.
+    seed, draw, n_folds
+        As of `spatial_block`.
+
+    Returns
+    -------
+    int64 array, shape (n,)
+
+    Raises
+    ------
+    UsageError
+        ``E-FOLDS``, ``E-BLOCK``.
+    """
+    _check(n_folds)
+    if 0 < len(name) < n_folds:
+        raise UsageError(
+            f"specimen {key[:16]} has {len(name)} blocks with atoms, fewer than the {n_folds} folds",
+            code="E-BLOCK",
+            hint="a shorter block edge, or fewer folds",
+        )
+    order = np.lexsort((identity_hash(seed, "block", draw, key, name), -plastic))
+    load = [(0, 0, j) for j in range(n_folds)]
+    chosen = np.empty(len(name), dtype=np.int64)
+    for b in order:
+        n_plastic, n_rows, j = min(load)
+        chosen[b] = j
+        load[j] = (n_plastic + int(plastic[b]), n_rows + int(size[b]), j)
+    return chosen

@@ -27,6 +27,7 @@ def train_one(
     seed: int = 0,
     threads: int = 1,
     d2_quantiles: Sequence[float] | None = None,
+    target: np.ndarray | None = None,
 ) -> str:
     """Train one model and give its text.
 
@@ -46,6 +47,8 @@ def train_one(
         Threads of LightGBM.
     d2_quantiles : sequence of float, optional
         Quantiles of D2min, shown when there is only one class. Unit: angstrom^2.
+    target : float array, shape (n,), optional
+        Learned instead of the class, between 0 and 1, by the cross-entropy; `y` only tells whether there are two classes.
 
     Returns
     -------
@@ -80,7 +83,7 @@ def train_one(
             f"column names may hold letters, digits and _ . + - only, got {bad[0]!r}", code="E-COLUMN-NAME"
         )
     parameters = {
-        "objective": "binary",
+        "objective": "binary" if target is None else "cross_entropy",
         "boost_from_average": True,
         "num_leaves": 2**settings.depth,
         "max_depth": settings.depth,
@@ -109,7 +112,8 @@ def train_one(
         "verbosity": -1,
     }
     try:
-        data = lightgbm.Dataset(X, np.asarray(y, dtype=np.float32), feature_name=list(columns), params=parameters)
+        learned = np.asarray(y if target is None else target, dtype=np.float32)
+        data = lightgbm.Dataset(X, learned, feature_name=list(columns), params=parameters)
         text = lightgbm.train(parameters, data, settings.trees).model_to_string()
     except lightgbm.basic.LightGBMError as error:
         raise InternalError(f"LightGBM stopped on {n} rows: {error}", code="E-LIGHTGBM") from error

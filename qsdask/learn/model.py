@@ -1,9 +1,8 @@
-"""A model of softness: trees with all that is needed to use them rightly."""
+"""A model of softness: what was learned, with all that is needed to use it rightly."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
@@ -14,7 +13,6 @@ import numpy as np
 
 from qsdask import __version__
 from qsdask.errors import BadDataError
-from qsdask.kernels.trees import Forest, plant
 from qsdask.learn.definition import (
     FORMAT_VERSION,
     canonical,
@@ -23,22 +21,25 @@ from qsdask.learn.definition import (
     features_of_definition,
     plain,
 )
+from qsdask.learn.forest import ForestPart
+from qsdask.learn.linear import LinearPart
+from qsdask.learn.own_label import is_own
+from qsdask.learn.part import Part
 from qsdask.learn.table import Specimen, same_glass
-from qsdask.learn.tree_text import Trees, read_trees
 from qsdask.learn.validity import Cloud
 from qsdask.units import ANGSTROM
 
-__all__ = ["Model", "forest_of"]
+__all__ = ["Model"]
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """Trained trees with all that is needed to use them rightly.
+    """What was learned, with all that is needed to use it rightly.
 
     Attributes
     ----------
     columns : tuple of str
-        Feature columns in the order of the trees.
+        Feature columns in the order of what was learned.
     definition : dict
         How the features were made.
     label : dict
@@ -52,7 +53,7 @@ class Model:
     warnings : tuple of str
         What a reader of the scores should know, each beginning with a code.
     trees : dict of str to str
-        LightGBM text of each model by file name ``fold-<draw>-<k>.txt``.
+        LightGBM text of each model by file name ``fold-<draw>-<k>.txt``; empty where another learner was at work.
     versions : dict of str to str
         Of qsdask, lightgbm and numpy at training.
     clouds : dict of str to Cloud
@@ -61,6 +62,8 @@ class Model:
     trained : dict of str to float
         Of these atoms mean and standard deviation of QS and the shares of hard and soft ones; and how many times likelier
         soft atoms are plastic than hard ones, by models that did not see them. Empty where `clouds` is.
+    linear : LinearPart, optional
+        What the learner ``response`` found.
     """
 
     columns: tuple[str, ...]
@@ -76,6 +79,7 @@ class Model:
     )
     clouds: dict[str, Cloud] = field(default_factory=dict)
     trained: dict[str, float] = field(default_factory=dict)
+    linear: LinearPart | None = None
 
     @property
     def prior(self) -> float:
@@ -94,19 +98,10 @@ class Model:
         """Unit of the lengths of the glasses that it was learned from, ``"angstrom"`` or ``"sigma"``."""
         return str(self.definition.get("length", ANGSTROM))
 
-    def names(self) -> list[str]:
-        """File names of the trees by draw, then fold."""
-        return sorted(self.trees, key=_draw_and_fold)
-
     @cached_property
-    def read(self) -> tuple[Trees, ...]:
-        """What the texts say, by draw, then fold; read and checked on first use."""
-        return tuple(read_trees(self.trees[name], self.columns, file=name) for name in self.names())
-
-    @cached_property
-    def forest(self) -> Forest:
-        """The trees as the kernel follows them, by draw, then fold; laid out on first use."""
-        return forest_of(self.read)
+    def part(self) -> Part:
+        """What makes probabilities from columns; the only place that asks who learned."""
+        return self.linear or ForestPart(self.columns, self.trees)
 
     def __getstate__(self) -> dict[str, Any]:
         """Travel between Dask processes as text, which is read anew there."""
@@ -125,11 +120,6 @@ class Model:
     @cached_property
     def _digest(self) -> str:
         return hashlib.sha256(canonical(self.record())).hexdigest()
-
-    def gain(self) -> np.ndarray:
-        """What each column gained in the training of each model: float64 array, shape (n_model, n_column)."""
-        n = len(self.columns)
-        return np.array([np.bincount(t.feature, np.maximum(t.gain, 0.0), minlength=n) for t in self.read])
 
     @property
     def features(self) -> dict[str, dict[str, Any]]:
@@ -236,7 +226,7 @@ class Model:
         definition = plain(self.definition)
         return plain(
             {
-                "format_version": FORMAT_VERSION,
+                "format_version": self._format_version(),
                 "columns": self.columns,
                 "definition": definition,
                 "definition_sha256": definition_digest(definition),
@@ -245,26 +235,18 @@ class Model:
                 "specimens": [asdict(s) for s in self.specimens],
                 "scores": self.scores,
                 "warnings": self.warnings,
-                "trees": {name: hashlib.sha256(self.trees[name].encode()).hexdigest() for name in self.names()},
+                **self.part.record(),
                 "versions": self.versions,
                 **self._experience(),
             }
         )
 
+    def _format_version(self) -> int:
+        """The oldest format that says all of it: what the first one can say stays as it was."""
+        first = self.linear is None and len(self.sets) == 1 and not is_own(self.label)
+        return 1 if first else FORMAT_VERSION
+
     def _experience(self) -> dict[str, Any]:
         if not self.clouds:
             return {}
         return {"clouds": {name: cloud.record() for name, cloud in self.clouds.items()}, "trained": self.trained}
-
-
-def forest_of(read: Sequence[Trees]) -> Forest:
-    """Lay out the trees of several models for `qsdask.kernels.trees.forest_probabilities`."""
-    joined = {
-        name: np.concatenate([getattr(trees, name) for trees in read])
-        for name in ("n_leaf", "feature", "threshold", "left", "right", "value")
-    }
-    return plant([len(trees.n_leaf) for trees in read], **joined)
-
-
-def _draw_and_fold(name: str) -> tuple[int, ...]:
-    return tuple(int(k) for k in re.findall(r"\d+", name))

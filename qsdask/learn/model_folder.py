@@ -15,6 +15,8 @@ from qsdask.errors import BadDataError, CannotCreateError, NoInputError, StoreIO
 from qsdask.files.durable import sync, write_durable
 from qsdask.files.taken import refuse_in_store
 from qsdask.learn.definition import TREE_NAME, canonical, nan_for_null, parse
+from qsdask.learn.forest import by_draw_and_fold
+from qsdask.learn.linear import LinearPart
 from qsdask.learn.model import Model
 from qsdask.learn.shipped import ALIASES, CARD, folder_of
 from qsdask.learn.table import Specimen
@@ -24,7 +26,8 @@ from qsdask.learn.validity import clouds_read
 __all__ = ["load_model", "loaded", "refuse_other_content", "save_model"]
 
 _JSON = "model.json"
-_LARGEST_JSON = 16 * 2**20
+#: Of a thousand columns the clouds alone take 10 MB a species.
+_LARGEST_JSON = 256 * 2**20
 _LARGEST_TREE = 256 * 2**20
 
 
@@ -54,7 +57,7 @@ def save_model(model: Model, path: str | os.PathLike, *, overwrite: bool = False
         )
     record = model.record()
     record["sha256"] = hashlib.sha256(canonical(record)).hexdigest()
-    content = {name: model.trees[name].encode() for name in model.names()}
+    content = {name: model.trees[name].encode() for name in model.trees}
     content[_JSON] = json.dumps(record, indent=1, allow_nan=False, sort_keys=True).encode() + b"\n"
     fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
     old = path.with_name(f".{path.name}.{os.getpid()}.old")
@@ -175,9 +178,11 @@ def load_model(path: str | os.PathLike) -> Model:
         versions=record["versions"],
         clouds=clouds_read(record.get("clouds", {}), len(record["columns"])),
         trained=record.get("trained", {}),
+        linear=LinearPart.read(record["linear"], len(record["columns"])) if "linear" in record else None,
     )
-    # As `Model.read` would, which takes as long again and does not know the folder.
-    vars(model)["read"] = tuple(read[name] for name in model.names())
+    # As `ForestPart.read` would, which takes as long again and does not know the folder.
+    if trees:
+        vars(model.part)["read"] = tuple(read[name] for name in by_draw_and_fold(read))
     return model
 
 

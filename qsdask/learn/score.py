@@ -7,9 +7,19 @@ from typing import Any
 import numpy as np
 
 from qsdask.errors import UsageError
+from qsdask.learn import measures
 from qsdask.learn.tally import Tally
 
-__all__ = ["auc_roc", "average_precision", "baselines", "calibration", "decisions", "evaluate", "prior_corrected"]
+__all__ = [
+    "auc_roc",
+    "average_precision",
+    "baselines",
+    "calibration",
+    "decisions",
+    "evaluate",
+    "precision_recall",
+    "prior_corrected",
+]
 
 _NAN = float("nan")
 
@@ -27,12 +37,7 @@ def auc_roc(tally: Tally) -> float:
     float
         NaN when all labels are equal: the area is then not defined.
     """
-    n_true, n_false = tally.n_plastic, int(tally.other.sum())
-    if n_true == 0 or n_false == 0:
-        return _NAN
-    # Twice the number of beaten opponents, a tie as one: whole numbers, exact below 4e9 atoms.
-    beaten = 2 * np.cumsum(tally.other) - tally.other
-    return float((tally.plastic * beaten).sum() / 2 / (n_true * n_false))
+    return float(measures.area(tally.plastic, tally.other))
 
 
 def average_precision(tally: Tally) -> float:
@@ -48,15 +53,11 @@ def average_precision(tally: Tally) -> float:
     float
         NaN when all labels are equal.
     """
-    n_true = tally.n_plastic
-    if n_true in (0, tally.n_atom):
-        return _NAN
-    hits, called = np.cumsum(tally.plastic[::-1]), np.cumsum(tally.atoms[::-1])
-    return float(np.sum(np.diff(hits, prepend=0) / n_true * (hits / called)))
+    return float(measures.average_precision(tally.plastic, tally.other))
 
 
 def decisions(tally: Tally, threshold: float = 0.5) -> dict[str, float]:
-    """Recall, precision and F1 of calling ``score >= threshold`` plastic.
+    """Recall, precision, F1 and Matthews' correlation of calling ``score >= threshold`` plastic.
 
     Parameters
     ----------
@@ -68,11 +69,39 @@ def decisions(tally: Tally, threshold: float = 0.5) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        ``recall``, ``precision``, ``f1``, ``called`` (fraction of atoms called plastic). NaN where the
-        denominator is zero: no plastic atoms (recall), none called plastic (precision), neither (F1).
+        ``recall``, ``precision``, ``f1``, ``called`` (fraction of atoms called plastic), ``mcc``. NaN where the
+        denominator is zero: no plastic atoms (recall), none called plastic (precision), neither (F1); all alike, or all
+        called alike (MCC).
     """
     called = tally.score >= threshold
-    return _rates(int(tally.plastic[called].sum()), tally.n_plastic, int(tally.atoms[called].sum()), tally.n_atom)
+    decision = int(tally.plastic[called].sum()), tally.n_plastic, int(tally.atoms[called].sum()), tally.n_atom
+    return {**_rates(*decision), "mcc": float(measures.matthews(*decision))}
+
+
+def precision_recall(tally: Tally, n_point: int = 200) -> dict[str, np.ndarray]:
+    """Precision against recall, thinned to equal rises of recall.
+
+    Parameters
+    ----------
+    tally : Tally
+        Atoms by score and label.
+    n_point : int
+        Points at most.
+
+    Returns
+    -------
+    dict of str to float64 array, shape (n,)
+        ``recall`` (rising), ``precision``, and ``threshold``: the score at and above which atoms are called plastic. Each
+        is the first point at which recall reaches a multiple of 1 / `n_point`. Empty without plastic atoms.
+    """
+    if not tally.n_plastic:
+        return {name: np.empty(0) for name in ("recall", "precision", "threshold")}
+    precision, recall = (rate[::-1] for rate in measures.precision_recall(tally.plastic, tally.other))
+    # Multiples are compared as whole numbers of atoms.
+    found = np.cumsum(tally.plastic[::-1])
+    wanted = np.arange(1, n_point + 1) * tally.n_plastic
+    first = np.unique(np.searchsorted(found * n_point, wanted))
+    return {"recall": recall[first], "precision": precision[first], "threshold": tally.score[::-1][first]}
 
 
 def baselines(n: int, n_true: int) -> dict[str, dict[str, float]]:
@@ -88,7 +117,7 @@ def baselines(n: int, n_true: int) -> dict[str, dict[str, float]]:
     dict of str to dict of str to float
         ``random`` (each atom called plastic with probability 1/2), ``most_frequent`` and ``minority`` (always
         the more frequent and the rarer label; equal counts: not plastic is the more frequent), each with the
-        names of `decisions` and ``auc``, ``average_precision``.
+        names of `qsdask.learn.measures.rates` and ``auc``, ``average_precision``.
 
     Notes
     -----
@@ -206,9 +235,9 @@ def evaluate(
     Returns
     -------
     dict
-        ``n_atoms``, ``n_plastic``, ``auc``, ``average_precision``, the names of `decisions`, ``baselines``,
-        ``calibration``, ``calibration_corrected`` (with `prior`), and ``notes``: sentences that say which scores are
-        not defined and why.
+        ``n_atoms``, ``n_plastic``, ``auc``, ``average_precision``, the names of `decisions` and of
+        `qsdask.learn.measures.LIFTS`, ``precision_recall``, ``baselines``, ``calibration``, ``calibration_corrected``
+        (with `prior`), and ``notes``: sentences that say which scores are not defined and why.
     """
     n, n_true = tally.n_atom, tally.n_plastic
     notes = []
@@ -220,13 +249,15 @@ def evaluate(
         "auc": auc_roc(tally),
         "average_precision": average_precision(tally),
         **decisions(tally),
+        **{name: float(measures.lift(tally.plastic, tally.other, share)) for name, share in measures.LIFTS.items()},
+        "precision_recall": precision_recall(tally),
         "baselines": baselines(n, n_true),
         "calibration": calibration(tally, n_bins),
     }
     n_called = int(tally.atoms[tally.score >= 0.5].sum())
     notes += [
         f"{name} is not defined: {n_true} atoms are plastic, {n_called} called so"
-        for name in ("recall", "precision", "f1")
+        for name in ("recall", "precision", "f1", "mcc")
         if np.isnan(result[name])
     ]
     if prior is not None:
@@ -237,9 +268,4 @@ def evaluate(
 
 
 def _rates(hits: float, n_true: int, n_called: float, n: int) -> dict[str, float]:
-    return {
-        "recall": hits / n_true if n_true else _NAN,
-        "precision": hits / n_called if n_called else _NAN,
-        "f1": 2 * hits / (n_true + n_called) if n_true + n_called else _NAN,
-        "called": n_called / n if n else _NAN,
-    }
+    return {name: float(rate) for name, rate in measures.rates(hits, n_true, n_called, n).items()}

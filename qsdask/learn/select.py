@@ -17,6 +17,7 @@ def usable(
     margin: float = 0.0,
     species: np.ndarray | None = None,
     host: int | None = None,
+    gaps: bool = False,
 ) -> tuple[np.ndarray, dict[str, int]]:
     """Choose the atoms that features, response and place allow to be used.
 
@@ -35,6 +36,8 @@ def usable(
         Species index.
     host : int, optional
         Use atoms of this species only.
+    gaps : bool
+        Keep atoms that lack some features; only those that lack all of them are left out.
 
     Returns
     -------
@@ -63,7 +66,7 @@ def usable(
         "response": np.asarray(d2_valid, dtype=bool),
         "surface": None if surface_distance is None else np.asarray(surface_distance) >= margin,
         "species": None if host is None else np.asarray(species) == host,
-        "features": np.isfinite(value).all(axis=1),
+        "features": (np.any if gaps else np.all)(np.isfinite(value), axis=1),
     }
     for name, passes in rules.items():
         counts[name] = 0 if passes is None else int(np.count_nonzero(mask & ~passes))

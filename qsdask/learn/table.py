@@ -157,6 +157,8 @@ class Table:
         Names of the features.
     block : int64 array, shape (n,), optional
         Spatial block of each atom within its specimen, see `qsdask.learn.blocks`.
+    target : float64 array, shape (n,), optional
+        What is learned instead of the class, between 0 (hard) and 1 (soft); `y` then tells the softer half.
 
     Raises
     ------
@@ -172,6 +174,7 @@ class Table:
     y: np.ndarray
     columns: tuple[str, ...]
     block: np.ndarray | None = None
+    target: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         specimens = tuple(self.specimens)
@@ -182,6 +185,7 @@ class Table:
         ids = np.asarray(self.id, dtype=np.int64)
         X, y = np.asarray(self.X), np.asarray(self.y)
         block = None if self.block is None else np.asarray(self.block, dtype=np.int64)
+        target = None if self.target is None else np.asarray(self.target, dtype=np.float64)
         n = len(ids)
         sane = (
             X.shape == (n, len(self.columns))
@@ -189,6 +193,7 @@ class Table:
             and y.shape == row.shape == ids.shape == (n,)
             and y.dtype == bool
             and (block is None or block.shape == (n,))
+            and (target is None or (target.shape == (n,) and bool(((target >= 0) & (target <= 1)).all())))
             and (n == 0 or (row.min() >= 0 and row.max() < len(specimens)))
             and len(set(self.columns)) == len(self.columns)
         )
@@ -226,7 +231,8 @@ class Table:
             )
             for i, k in enumerate(order)
         )
-        made = (counted, row, ids[place], X[place], y, tuple(self.columns), None if block is None else block[place])
+        more = (None if one is None else one[place] for one in (block, target))
+        made = (counted, row, ids[place], X[place], y, tuple(self.columns), *more)
         for field, content in zip(fields(self), made, strict=True):
             object.__setattr__(self, field.name, content)
 
@@ -268,9 +274,9 @@ class Table:
         -------
         Table
         """
-        block = None if self.block is None else self.block[rows]
+        more = (None if one is None else one[rows] for one in (self.block, self.target))
         return Table(
-            self.specimens, self.specimen[rows], self.id[rows], self.X[rows], self.y[rows], self.columns, block
+            self.specimens, self.specimen[rows], self.id[rows], self.X[rows], self.y[rows], self.columns, *more
         )
 
 
@@ -317,7 +323,11 @@ def concatenate(tables: Sequence[Table]) -> Table:
                 )
     index = {key: k for k, key in enumerate(known)}
     places = [np.array([index[s.key] for s in t.specimens], dtype=np.int64)[t.specimen] for t in tables]
-    blocks = [t.block for t in tables if t.block is not None]
+
+    def joined(parts: list[np.ndarray | None]) -> np.ndarray | None:
+        there = [part for part in parts if part is not None]
+        return np.concatenate(there) if len(there) == len(parts) else None
+
     return Table(
         tuple(known.values()),
         np.concatenate(places),
@@ -325,5 +335,6 @@ def concatenate(tables: Sequence[Table]) -> Table:
         np.concatenate([t.X for t in tables]),
         np.concatenate([t.y for t in tables]),
         first.columns,
-        np.concatenate(blocks) if len(blocks) == len(tables) else None,
+        joined([t.block for t in tables]),
+        joined([t.target for t in tables]),
     )

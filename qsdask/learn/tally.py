@@ -60,6 +60,10 @@ class Tally:
             score = np.floor(score / resolution) * resolution
         return cls._summed(score, y.astype(np.int64), (~y).astype(np.int64))
 
+    def at(self, score: np.ndarray) -> Tally:
+        """The same atoms with other scores, float64 array, shape (n,), in place of `score`."""
+        return self._summed(score, self.plastic, self.other)
+
     def __add__(self, others: Tally) -> Tally:
         """Atoms of both; exact, in any order."""
         pairs = ((self.score, others.score), (self.plastic, others.plastic), (self.other, others.other))

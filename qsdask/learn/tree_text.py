@@ -29,7 +29,8 @@ _HEADER = (
     ("num_tree_per_iteration", "1"),
     ("label_index", "0"),
     ("max_feature_idx", None),
-    ("objective", "binary sigmoid:1"),
+    # Of classes, and of ranks: both give the logarithm of odds.
+    ("objective", "binary sigmoid:1|cross_entropy"),
     ("feature_names", None),
     ("feature_infos", None),
     ("tree_sizes", None),
@@ -184,7 +185,7 @@ class _Reader:
         header = {}
         for name, wanted in _HEADER:
             header[name] = self.entry(name)
-            if wanted is not None and header[name] != wanted:
+            if wanted is not None and header[name] not in wanted.split("|"):
                 self.fail(f"expected {name}={wanted}, got {header[name][:40]!r}")
             if name == "max_feature_idx":
                 self.integer(header[name], n_feature - 1, n_feature - 1)

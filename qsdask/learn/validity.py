@@ -194,7 +194,7 @@ def refuse_outside(
         raise BadDataError(
             told,
             code="E-OUT-OF-DOMAIN",
-            why="their features lie beyond those of 99 % of the training atoms: the trees answer at random there",
+            why="their features lie beyond those of 99 % of the training atoms: the model answers at random there",
             hint="train a model on such glasses, or accept numbers without meaning with --accept-outside",
         )
     return [f"{told}; their softness is doubtful"]

@@ -90,9 +90,16 @@ CAPTIONS = {
     ),
     "roc": Caption(
         title="ROC curve",
-        text="Plastic atoms found against other atoms wrongly called plastic, for every cut of QS.",
+        text="Plastic atoms found against other atoms wrongly called plastic, for every cut of QS; ± is one standard error with "
+        "atoms taken as independent.",
         alt="ROC curve of quench-in softness for plastic atoms, with the diagonal of a random guess",
         published="area 0.771; recall 0.742 at QS > 0.5.",
+    ),
+    "precision-recall": Caption(
+        title="Precision and recall",
+        text="How many of the atoms called plastic are so, against how many of the plastic ones are found, for every cut of "
+        "QS. Where plastic atoms are rare, this tells more than the ROC curve.",
+        alt="Precision-recall curve of quench-in softness for plastic atoms, with the line of a random guess",
     ),
     "calibration": Caption(
         title="Calibration",

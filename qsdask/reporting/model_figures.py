@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from qsdask.reporting.style import BLUE, GREY, ORANGE, SOFTNESS, VERMILLION, clean, interval, panel, styled
 
-__all__ = ["calibration", "importance", "roc"]
+__all__ = ["calibration", "importance", "precision_recall", "roc"]
 
 
 @styled
@@ -30,6 +32,43 @@ def roc(spectrum: xr.Dataset) -> Figure:
     axes.set_xlabel("False positive rate (fraction)")
     axes.set_ylabel("True positive rate (fraction)")
     axes.legend(loc="lower right")
+    return figure
+
+
+@styled
+def precision_recall(curve: Mapping[str, Any]) -> Figure:
+    """Share of plastic atoms among those called so, for every share that is found.
+
+    Parameters
+    ----------
+    curve : mapping
+        ``recall`` (rising), ``precision`` and ``threshold`` of QS, float arrays of shape (n,), and ``plastic_fraction``, the
+        precision of chance.
+
+    Returns
+    -------
+    Figure
+    """
+    figure, axes = panel(5.2, 4.6)
+    recall, precision, cut = (np.asarray(curve[name], dtype=float) for name in ("recall", "precision", "threshold"))
+    chance = float(curve["plastic_fraction"])
+    axes.plot(recall, precision, color=BLUE, label="QS")
+    if not np.isnan(chance):
+        axes.axhline(chance, color=GREY, linestyle="--", linewidth=1.0, label=f"random: {chance:.3f}")
+    if len(recall):
+        half = int(np.argmin(np.abs(cut - 0.5)))
+        axes.plot(
+            recall[half], precision[half], "o", color=VERMILLION, label=f"QS = 0.5: precision {precision[half]:.3f}"
+        )
+    axes.set_xlim(0.0, 1.0)
+    # The few softest atoms are plastic ten times more often than all: without a logarithm nothing else is seen.
+    axes.set_yscale("log")
+    axes.set_ylim(0.8 * min((share for share in (*precision, chance) if share > 0), default=0.1), 1.0)
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("Recall: plastic atoms found (fraction)")
+    axes.set_ylabel("Precision: plastic of those called so (fraction)")
+    axes.legend(loc="upper right")
     return figure
 
 

@@ -57,7 +57,9 @@ class Report:
         Names and values to list. The key ``"importance"``, pairs of feature and importance, is drawn.
     scores : mapping
         ``auc_roc``, ``auc_roc_std``, ``average_precision``, ``recall`` of the held-out glass, each optional;
-        ``"baselines"``, a mapping from name to a mapping with the same keys; anything else is listed below.
+        ``"baselines"``, a mapping from name to a mapping with the same keys; ``"intervals"``, pairs by the same keys;
+        ``"precision_recall"``, drawn as `qsdask.reporting.model_figures.precision_recall` takes it; anything else is listed
+        below.
     stages : sequence of mappings
         One row each; columns are the keys in order of first appearance, e.g. ``stage``, ``seconds``,
         ``tasks``.
@@ -105,7 +107,11 @@ def render(report: Report) -> str:
         template.section("Where plasticity happens", gallery(_response_pictures(report.slice, spectrum))),
         template.section("Spectrum of softness", gallery(_spectrum_pictures(spectrum)), _spectrum_table(spectrum)),
         template.section("Activation with strain", gallery(_activation_pictures(report.activation))),
-        template.section("Model", gallery(_model_pictures(spectrum, importance)), _facts(report.model, "importance")),
+        template.section(
+            "Model",
+            gallery(_model_pictures(spectrum, report.scores, importance, report.model)),
+            _facts(report.model, "importance"),
+        ),
         template.section("Specimen", _columns(_facts(report.specimen, "excluded"), excluded)),
         template.section("How the glass was made", _facts(report.making)),
         template.section("Stages", _stages(report.stages)),
@@ -207,6 +213,8 @@ def _scores(scores) -> str:
         return ""
     rows.append((f"published: {_GLASS}", _PUBLISHED_SCORES))
     cells = [[name, *(_rounded(row.get(key)) for key, _ in columns)] for name, row in rows]
+    if intervals := scores.get("intervals"):
+        cells.insert(1, ["95 % confidence", *(_ends(intervals.get(key)) for key, _ in columns)])
     caption = (
         "On a glass the model has never seen, without undersampling. Baselines do not look at the structure: "
         "random calls every second atom plastic, most frequent calls none, minority calls all."
@@ -218,8 +226,12 @@ def _rounded(value: Any) -> float | None:
     return round(float(value), 4) if _known(value) else None
 
 
+def _ends(interval: Any) -> str:
+    return f"{interval[0]:.3f} to {interval[1]:.3f}" if interval and all(map(_known, interval)) else ""
+
+
 def _other_scores(scores) -> str:
-    shown = {key for key, _ in _SCORES} | {"baselines"}
+    shown = {key for key, _ in _SCORES} | {"baselines", "intervals", "precision_recall"}
     return _facts({k: v for k, v in scores.items() if k not in shown})
 
 
@@ -273,15 +285,17 @@ def _activation_pictures(activation) -> list[str]:
     ]
 
 
-def _model_pictures(spectrum, importance) -> list[str]:
+def _model_pictures(spectrum, scores, importance, model) -> list[str]:
     shown = []
     if spectrum is not None:
-        shown += [
-            captioned("roc", model_figures.roc(spectrum)),
-            captioned("calibration", model_figures.calibration(spectrum)),
-        ]
+        shown.append(captioned("roc", model_figures.roc(spectrum)))
+    if curve := scores.get("precision_recall"):
+        shown.append(captioned("precision-recall", model_figures.precision_recall(curve)))
+    if spectrum is not None:
+        shown.append(captioned("calibration", model_figures.calibration(spectrum)))
     if importance:
-        shown.append(captioned("importance", model_figures.importance(importance)))
+        unit = str(model.get("importance is the", "share"))
+        shown.append(captioned("importance", model_figures.importance(importance, unit=unit)))
     return shown
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from qsdask.settings.base import Settings, refuse_defaults, validated
 from qsdask.settings.cluster import ClusterSettings
 from qsdask.settings.describe import as_toml, first_line
+from qsdask.settings.label import LabelSettings
+from qsdask.settings.learning import TrainSettings
 from qsdask.settings.recipe import Recipe, SpecimenSettings
 from qsdask.settings.simulation import AlloySettings, DeformSettings, EnsembleSettings, QuenchSettings, SimulateRecipe
 from qsdask.settings.stages import (
@@ -21,7 +23,6 @@ from qsdask.settings.stages import (
     RespondSettings,
     ShellSettings,
     SurfaceSettings,
-    TrainSettings,
 )
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "EnsembleSettings",
     "FeatureSettings",
     "IngestSettings",
+    "LabelSettings",
     "PredictSettings",
     "PropensitySettings",
     "QuenchSettings",

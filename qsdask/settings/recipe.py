@@ -10,6 +10,7 @@ from qsdask.names import checked_name
 from qsdask.settings.base import Settings
 from qsdask.settings.cluster import ClusterSettings
 from qsdask.settings.defaults import PLASTIC_ABOVE
+from qsdask.settings.learning import TrainSettings
 from qsdask.settings.simulation import SimulateRecipe
 from qsdask.settings.stages import (
     FeatureSettings,
@@ -20,7 +21,6 @@ from qsdask.settings.stages import (
     RespondSettings,
     ShellSettings,
     SurfaceSettings,
-    TrainSettings,
 )
 
 __all__ = ["Recipe", "SpecimenSettings"]

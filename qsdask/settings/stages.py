@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from qsdask.settings.base import Axis, Cutoff, Settings
-from qsdask.settings.defaults import DEEPEST_TREE, LABEL_STRAIN, PLASTIC_ABOVE
+from qsdask.settings.defaults import PLASTIC_ABOVE
 
 __all__ = [
     "FeatureSettings",
@@ -19,7 +19,6 @@ __all__ = [
     "RespondSettings",
     "ShellSettings",
     "SurfaceSettings",
-    "TrainSettings",
 ]
 
 Convention = Literal["paper", "amlearn"]
@@ -189,20 +188,57 @@ class FeatureSettings(Settings):
     coarsen_radius_angstrom: list[Annotated[float, Field(gt=0, le=30)]] = Field(
         default=[], description="distances within which the medium range is taken too, over all atoms"
     )
-    axis: Axis = Field(default="z", description="loading axis of the direction-resolved interstices")
+    coarsen_exponential_angstrom: list[Annotated[float, Field(ge=0.1, le=30)]] | None = Field(
+        default=None,
+        description="lengths of exponentially weighted averages over all atoms within 12 angstrom, a further medium range; the "
+        "responses have 1,2 if none are given, the other sets none",
+    )
+    stiffness: list[Annotated[float, Field(gt=0, le=50)]] = Field(
+        default=[6.0],
+        description="how fast the springs of the elastic network weaken with their length, 1/angstrom; its columns for each "
+        "(default 6)",
+    )
+    network_steps: int = Field(default=8, ge=1, le=64, description="Chebyshev steps of the elastic network")
+    relax_steps: int = Field(default=20, ge=1, le=1000, description="steps of the soft spheres without strain")
+    strain_steps: int = Field(
+        default=12, ge=1, le=1000, description="steps of the soft spheres after each of two increments of strain"
+    )
+    axis: Axis = Field(
+        default="z", description="loading axis of the direction-resolved interstices and of the responses"
+    )
     reference: str | None = Field(
         default=None,
         description="element whose diameter is the unit of length of the symmetry functions; the most frequent by default",
     )
-    added: ClassVar[tuple[str, ...]] = ("facets", "coarsen", "coarsen_radius_angstrom", "axis", "reference")
+    added: ClassVar[tuple[str, ...]] = (
+        "facets",
+        "coarsen",
+        "coarsen_radius_angstrom",
+        "coarsen_exponential_angstrom",
+        "stiffness",
+        "network_steps",
+        "relax_steps",
+        "strain_steps",
+        "axis",
+        "reference",
+    )
 
-    @field_validator("coarsen_radius_angstrom")
+    @field_validator("coarsen_radius_angstrom", "coarsen_exponential_angstrom", "stiffness")
     @classmethod
-    def _radii_differ(cls, value: list[float]) -> list[float]:
-        # Two decimals: the radius is a part of column names.
-        if len({round(radius, 2) for radius in value} & set(value)) != len(value):
-            raise ValueError("expected different distances with two decimals at most")
+    def _numbers_differ(cls, value: list[float] | None) -> list[float] | None:
+        # Two decimals: the number is a part of column names.
+        if value is None:
+            return None
+        if len({round(number, 2) for number in value} & set(value)) != len(value):
+            raise ValueError("expected different numbers with two decimals at most")
         return sorted(value)
+
+    @field_validator("stiffness")
+    @classmethod
+    def _any_stiffness(cls, value: list[float]) -> list[float]:
+        if not value:
+            raise ValueError("expected at least one number")
+        return value
 
 
 class RespondSettings(Settings):
@@ -226,74 +262,6 @@ class PropensitySettings(Settings):
     runs: list[str] = Field(
         min_length=1, description="stores of the other isoconfigurational runs, relative to the folder of the store"
     )
-
-
-class TrainSettings(Settings):
-    """How a model of softness is learned."""
-
-    set: str = Field(default="interstice", description="feature sets to learn from, joined by commas")
-    columns: str | list[str] = Field(
-        default="all",
-        description="columns of the sets to learn from: all, short_range (without the medium range), or a text file of "
-        "their names, one a line",
-    )
-    label: Literal["d2min", "propensity"] = Field(
-        default="d2min",
-        description="learn which atoms are plastic, or which ones are so in many isoconfigurational runs",
-    )
-    strain: float = Field(
-        default=LABEL_STRAIN,
-        description="strain of the label, a fraction, negative against the first loading; the frame in which it is first "
-        "passed, to within 0.0025",
-    )
-    frame: int | None = Field(
-        default=None, description="frame of the label instead, where its strain is passed more than once"
-    )
-    threshold: float = Field(
-        default=PLASTIC_ABOVE,
-        gt=0,
-        description="plastic above this D2min, angstrom^2; of propensity, above this fraction of the runs (default 0.5)",
-        json_schema_extra={"length": 2},
-    )
-    folds: int = Field(default=5, ge=2, le=50, description="models of the cross-validation")
-    fold_kind: Literal["stratified", "spatial_block"] = Field(
-        default="stratified", description="how atoms are held out: at random, or by blocks of space"
-    )
-    block_angstrom: float = Field(default=15.0, gt=0, description="edge of a block of spatial_block folds")
-    draws: int = Field(default=3, ge=1, le=50, description="undersamplings, each with its own folds")
-    ratio: float = Field(default=1.0, ge=1, description="other atoms per plastic atom")
-    surface_margin_angstrom: float = Field(
-        default=10.0, ge=0, description="atoms nearer to a free surface are left out"
-    )
-    host: str | None = Field(default=None, description="learn from this species only")
-    trees: int = Field(default=300, ge=1, description="boosting rounds")
-    depth: int = Field(default=2, ge=1, le=DEEPEST_TREE, description="depth of a tree")
-    learning_rate: float = Field(default=0.1, gt=0, le=1, description="shrinkage of each tree")
-    feature_fraction: float | None = Field(
-        default=None, gt=0, le=1, description="columns tried at each split; the square root of their number by default"
-    )
-    leaf_fraction: float = Field(
-        default=0.001, ge=0, lt=0.5, description="fewest rows of a leaf, as a share of all rows"
-    )
-    max_bin: int = Field(default=255, ge=2, le=65535, description="bins of a column")
-    seed: int = Field(default=0, ge=0, description="seed of undersampling, folds and boosting")
-    added: ClassVar[tuple[str, ...]] = ("frame",)
-
-    def left_lengths(self) -> list[str]:
-        """As of all settings; blocks matter only where folds are made of them."""
-        unused = {"block"} if self.fold_kind != "spatial_block" else set()
-        return [name for name in super().left_lengths() if name not in unused]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _half_of_the_runs(cls, values: dict) -> dict:
-        return {"threshold": 0.5, **values} if values.get("label") == "propensity" else values
-
-    @model_validator(mode="after")
-    def _a_fraction(self) -> TrainSettings:
-        if self.label == "propensity" and self.threshold >= 1:
-            raise ValueError("the threshold of label 'propensity' is a fraction of the runs, below 1")
-        return self
 
 
 class PredictSettings(Settings):

@@ -73,6 +73,8 @@ class Block:
         Positions of the same entries in the deformed frame. Unit: angstrom.
     current_box : Box, optional
         Cell of the deformed frame.
+    state : float64 array, shape (n_local, n_state), optional
+        Where the steps of a `qsdask.quantity.IteratedQuantity` have led, of all entries within its reach.
     """
 
     n_owned: int
@@ -87,6 +89,7 @@ class Block:
     shells: Mapping[str, Shell] = field(default_factory=dict)
     current: np.ndarray | None = None
     current_box: Box | None = None
+    state: np.ndarray | None = None
 
 
 def read_only(block: Block) -> Block:

@@ -39,7 +39,7 @@ def joined(definitions: Sequence[dict]) -> dict:
         return first
     # A set that finds its neighbours itself has no shells; all others have those of the frame.
     shells: dict = next((one["shells"] for one in definitions if one["shells"]), {})
-    sets = {one["features"]["set"]: one["features"] for one in definitions}
+    sets = {one["features"]["set"]: one["features"] for one in sorted(definitions, key=lambda d: d["features"]["set"])}
     return {"sets": sets, **{name: part for name, part in first.items() if name != "features"}, "shells": shells}
 
 

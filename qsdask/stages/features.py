@@ -7,30 +7,31 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import partial
-from math import gcd
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from qsdask.engine.cost import SLOTS, Size, StagePlan, owned_and_ghosts, plan_stage, size_of, slot_bytes
+from qsdask.engine.cost import Size, size_of
 from qsdask.engine.course import Course, run_stage
 from qsdask.engine.halo_block import halo_block
-from qsdask.engine.neighbourhood import Neighbourhood, neighbourhood, shell_block
-from qsdask.engine.reading import held_rows, placed, read_rows
+from qsdask.engine.neighbourhood import shell_block
+from qsdask.engine.passes import Passes, create_states, cuts_of, pass_of_domain, stepped_block
+from qsdask.engine.reading import held_rows, placed
 from qsdask.engine.where import Run
 from qsdask.errors import UsageError
-from qsdask.kernels.cells import neighbour_shell
 from qsdask.outside import SOURCE
-from qsdask.quantity import Around, AtomQuantity, coarsened, feature_sets, medium_range, source_of_set, surroundings
+from qsdask.quantity import AtomQuantity, IteratedQuantity, feature_sets, medium_range, source_of_set, surroundings
 from qsdask.schema import frame_of, group_at
 from qsdask.settings import FeatureSettings, ShellSettings, validated
-from qsdask.space.block import Block, Shell
+from qsdask.space.block import Block
 from qsdask.stages.cutoffs import half_box_warning
+from qsdask.stages.feature_plan import plan_of
+from qsdask.stages.medium_range import chunk_of, columns_of, taken_around
 from qsdask.stages.shells import facts_of_shells
 from qsdask.stages.steps import chosen_steps
 from qsdask.stages.surface import surface_when_missing
-from qsdask.stages.toy import toy_block
+from qsdask.stages.toy import compile_set
 from qsdask.store import ledger
 from qsdask.store.reader import Arrays, StoreReader
 from qsdask.store.record import Record, read
@@ -43,6 +44,7 @@ __all__ = [
     "features",
     "features_of_domain",
     "named_facts",
+    "plan_of",
     "quantity_of",
     "set_names",
     "settings_of_set",
@@ -50,9 +52,6 @@ __all__ = [
 ]
 
 _log = logging.getLogger(__name__)
-
-#: Distance within which stored Voronoi shells name neighbours. Unit: angstrom.
-SHELL_REACH = 5.0
 
 #: Part of a stage that makes the set's own columns; part n then takes its n-th surrounding.
 SHORT = 0
@@ -104,7 +103,10 @@ def features(
     steps = chosen_steps(path, step)
     facts = facts_of(StoreReader(path))
     stored = {frame: read(path, group_at(frame, "shells")) for frame in steps}
-    known = {frame: facts_of_shells(shells.settings if shells else None) for frame, shells in stored.items()}
+    known = {
+        frame: {"length": facts["length"], **facts_of_shells(shells.settings if shells else None)}
+        for frame, shells in stored.items()
+    }
     # What `all` leaves out is told once for all frames that are alike.
     alike = {tuple(of_shells.items()): of_shells for of_shells in known.values()}
     chosen_sets = {key: set_names(chosen.set, of_shells) for key, of_shells in alike.items()}
@@ -137,23 +139,39 @@ def _compute_set(path: Path, frame: int, name: str, chosen: FeatureSettings, fac
         settings_of_set(quantity, chosen, root.length),
         inputs,
         (1 + len(surroundings(quantity)), 1, root.n_domain),
-        max(8, -(-max(len(quantity.columns), _width(quantity)) // _chunk(quantity))),
+        max(8, *(-(-(part.stop - part.start) // chunk_of(quantity)) for part in columns_of(quantity))),
     )
+    size, passes = size_of(root), None
+    fixed: dict[str, Any] = {"settings": {**given, "set": quantity.name}, "facts": facts, "frame": frame}
+    if isinstance(quantity, IteratedQuantity):
+        fixed["cuts"] = cuts_of(size, quantity)
+        passes = _passes(quantity, size, record, fixed)
     course = Course(
         record,
-        plan_of(size_of(root), quantity, cutoff, root.length),
+        plan_of(size, quantity, cutoff, root.length),
         partial(_template, path, quantity, group),
-        partial(
-            features_of_domain,
-            frame=frame,
-            settings={**given, "set": quantity.name},
-            facts=facts,
-            source=source_of_set(name),
-        ),
-        partial(_compile, quantity),
+        partial(features_of_domain, **fixed, source=source_of_set(name)),
+        partial(compile_set, quantity),
         conclude=partial(_conclude, path, quantity, frame),
+        passes=passes,
     )
     run_stage(path, course, run)
+
+
+def _passes(quantity: IteratedQuantity, size: Size, record: Record, fixed: Mapping[str, Any]) -> Passes:
+    """The passes of an iterated set, with the arguments that the tasks of its columns have too."""
+    template = partial(
+        create_states, name=quantity.name, n_state=quantity.n_state, n_atom=size.n_atom, chunk=size.chunk
+    )
+    return Passes(quantity.name, record.settings, fixed["cuts"], partial(_pass_of_domain, **fixed), template)
+
+
+def _pass_of_domain(
+    work: Work, part: int, domain: int, *, settings: dict, facts: dict, frame: int, cuts: tuple
+) -> None:
+    quantity = quantity_of(settings["set"], FeatureSettings(**settings), facts)
+    assert isinstance(quantity, IteratedQuantity)
+    pass_of_domain(work, part, domain, quantity=quantity, cuts=cuts, frame=frame)
 
 
 def settings_of_set(quantity: AtomQuantity, chosen: FeatureSettings, length: str = ANGSTROM) -> dict[str, Any]:
@@ -162,6 +180,12 @@ def settings_of_set(quantity: AtomQuantity, chosen: FeatureSettings, length: str
     known = {name: given[name] for name in _fields(type(quantity)) if name in given}
     if not surroundings(quantity):
         known = {name: value for name, value in known.items() if not name.startswith("coarsen")}
+    if not quantity.shells:
+        known.pop("coarsen", None)
+    lengths = quantity.coarsen_exponential_angstrom
+    if lengths or type(quantity).coarsen_exponential_angstrom:
+        # What a set does by default is said too.
+        known["coarsen_exponential_angstrom"] = list(lengths)
     kept = {renamed(name, length): value for name, value in known.items()}
     return {"set": quantity.name, **kept, **source_of_set(quantity.name)}
 
@@ -169,33 +193,10 @@ def settings_of_set(quantity: AtomQuantity, chosen: FeatureSettings, length: str
 def _conclude(path: Path, quantity: AtomQuantity, frame: int, target: Path) -> dict:
     """A word where the set, or its medium range, sees an atom and its own image: cut-offs have theirs from the shells."""
     own = 0.0 if quantity.shells else quantity.reach
-    reach = max([own, *(way.radius for way in surroundings(quantity))])
+    reach = max([own, *(way.reach for way in surroundings(quantity))])
     root = StoreReader(path)
     found = half_box_warning(root, reach, f"the reach of {quantity.name}, {reach:.3g} {root.length},", frame)
     return {"warnings": found} if found else {}
-
-
-def plan_of(size: Size, quantity: AtomQuantity, cutoff: float = 0.0, length: str = ANGSTROM) -> StagePlan:
-    """What one feature set will cost, on a cut-off shell of this radius."""
-    n_own, n_medium = len(quantity.columns), len(medium_range(quantity))
-    shell_reach = max(SHELL_REACH, cutoff) if length == ANGSTROM else 1.25 * cutoff
-    owned, ghosts = owned_and_ghosts(size, quantity.reach or shell_reach * quantity.rings)
-    # The shells of the ghosts are read apart and put behind those of the owned atoms: for a while they are there twice.
-    shelled = owned if quantity.rings == 1 else 1.6 * sum(owned_and_ghosts(size, shell_reach))
-    ways = surroundings(quantity)
-    width = n_medium // max(len(ways), 1)
-    repeated = 4 * width if any(way.times > 1 for way in ways) else 0
-    work: float = (owned + ghosts) * (110 + 8 * n_own + repeated) + owned * 16 * (n_own + width)
-    work += shelled * slot_bytes(SLOTS) if quantity.shells else ghosts * 60
-    density = size.n_atom / float(np.prod(size.height))
-    for radius in quantity.coarsen_radius_angstrom if ways else ():
-        within = owned_and_ghosts(size, radius)[1]
-        # The most crowded atom has some more neighbours than the mean.
-        slots = 1.5 * density * 4.0 / 3.0 * np.pi * radius**3
-        taken = (owned + within) * (170 + 8 * n_own) + owned * (4 * slots + 16 * (n_own + width))
-        work, ghosts = max(work, taken), max(ghosts, within)
-    tasks = (1 + len(ways)) * size.n_domain
-    return plan_stage("features", size, work=work, tasks=tasks, ghosts=ghosts, n_column=n_own + n_medium)
 
 
 def again(path: Path, record: Record, run: Run, source: object = None) -> bool:
@@ -249,30 +250,48 @@ def _allowed(name: str, facts: Mapping[str, object] | None) -> bool:
     return True
 
 
-def facts_of(root: Arrays) -> dict[str, tuple]:
-    """What a feature set may want to know of the specimen: species, composition, radius of each."""
+def facts_of(root: Arrays) -> dict[str, Any]:
+    """What a feature set may want to know of the specimen: species, composition, radius of each; and the unit of length."""
     names = root.names("atoms/species_name")
     species = root["atoms/species"]
     count = np.zeros(len(names), dtype=np.int64)
     for domain in range(root.n_domain):
         # Counts add up chunk by chunk: the driver never holds all atoms.
         count += np.bincount(species[root.rows(domain)], minlength=len(names))
-    return named_facts(names, count, root["atoms/radius"][:].tolist())
+    return named_facts(names, count, root["atoms/radius"][:].tolist(), root.length)
 
 
-def named_facts(names: Sequence[str], count: np.ndarray, radius: Sequence[float]) -> dict[str, tuple]:
-    """Symbols, numbers of atoms and radii of the species, under the names by which feature sets ask for them."""
-    return {"species": tuple(names), "composition": tuple((count / count.sum()).tolist()), "radius": tuple(radius)}
+def named_facts(
+    names: Sequence[str], count: np.ndarray, radius: Sequence[float], length: str = ANGSTROM
+) -> dict[str, Any]:
+    """Symbols, shares and radii of the species, under the names by which feature sets ask for them, and the unit of length."""
+    share = tuple((count / count.sum()).tolist())
+    return {"species": tuple(names), "composition": share, "radius": tuple(radius), "length": length}
 
 
 def quantity_of(name: str, settings: FeatureSettings, facts: Mapping[str, object] | None = None) -> AtomQuantity:
     """A feature set with those settings, and those facts of the specimen, that it knows."""
     [name] = set_names(name)  # on a worker it may not be installed
     kind = feature_sets()[name]
+    if (length := (facts or {}).get("length", ANGSTROM)) != ANGSTROM:
+        _refuse_angstrom(kind, settings, str(length))
     stored = {key: tuple(v) if isinstance(v, list) else v for key, v in settings.stored().items()}
     values = {**stored, **(facts or {})}
     chosen: dict[str, Any] = {field: values[field] for field in _fields(kind) if field in values}
     return kind(**chosen)
+
+
+def _refuse_angstrom(kind: type[AtomQuantity], settings: FeatureSettings, length: str) -> None:
+    """Refuse numbers of angstrom that belong to a definition, in a store of another unit."""
+    averaged = settings.coarsen_exponential_angstrom and "coarsen_exponential_angstrom" in _fields(kind)
+    if kind.in_angstrom or averaged:
+        what = f"the feature set {kind.name!r}" if kind.in_angstrom else "an exponentially weighted average"
+        raise UsageError(
+            f"lengths are in {length} here, and {what} is defined by lengths in angstrom",
+            code="E-NO-DEFAULT",
+            why="it was measured on metallic glasses, and no length of it follows the size of the atoms",
+            hint="choose another set, or --coarsen-radius" if averaged else "choose another set",
+        )
 
 
 def _fields(kind: type[AtomQuantity]) -> list[str]:
@@ -289,27 +308,34 @@ def features_of_domain(
     settings: dict,
     facts: dict,
     source: dict[str, str],
+    cuts: tuple[int, ...] = (),
+    states: Work | None = None,
 ) -> None:
     root = work.reader()
     quantity = quantity_of(settings["set"], FeatureSettings(**settings), facts)
     _refuse_other_source(quantity.name, source)
     group = group_at(frame, f"features/{quantity.name}")
     held = held_rows(root, domain, frame)
-    n_own = len(quantity.columns)
     if part == SHORT:
-        if quantity.shells:
-            block = shell_block(root, domain, quantity.shells, quantity.rings, frame)
-        else:
-            block = halo_block(root, domain, quantity.reach, frame)
-        value, columns = quantity(block), slice(0, n_own)
+        value = quantity(_block_of(root, domain, quantity, frame, cuts, states))
     else:
-        around, width = surroundings(quantity)[part - 1], _width(quantity)
-        value = _taken_around(root, work.own(), domain, quantity, around, frame)
-        columns = slice(n_own + (part - 1) * width, n_own + part * width)
+        value = taken_around(root, work.own(), domain, quantity, part, frame)
     value = placed(value, held, np.nan)
     value = np.where(held[:, None], value, np.nan).astype(np.float32)
     with work.committing(part, steps[0], domain) as writer:
-        writer.write(group, "value", (root.rows(domain), columns), value)
+        writer.write(group, "value", (root.rows(domain), columns_of(quantity)[part]), value)
+
+
+def _block_of(
+    root: Arrays, domain: int, quantity: AtomQuantity, frame: int, cuts: tuple[int, ...], states: Work | None
+) -> Block:
+    """What a set asks for of a domain."""
+    if isinstance(quantity, IteratedQuantity):
+        made = states.own() if states else None
+        return stepped_block(root, made, domain, quantity, cuts, len(cuts) - 2, frame)
+    if quantity.shells:
+        return shell_block(root, domain, quantity.shells, quantity.rings, frame)
+    return halo_block(root, domain, quantity.reach, frame)
 
 
 def _refuse_other_source(name: str, source: dict[str, str]) -> None:
@@ -323,47 +349,11 @@ def _refuse_other_source(name: str, source: dict[str, str]) -> None:
         )
 
 
-def _taken_around(
-    root: Arrays, made: Arrays, domain: int, quantity: AtomQuantity, around: Around, frame: int
-) -> np.ndarray:
-    """Statistics over a surrounding of the atoms of a domain, from stored columns."""
-    near: Block | Neighbourhood
-    shells: Mapping[str, Shell]
-    if around.radius:
-        near = block = halo_block(root, domain, around.radius, frame)
-        pairs = neighbour_shell(block.position, block.order, block.n_owned, around.radius, measured=False)
-        shells = dict.fromkeys(quantity.shells, Shell(pairs.neighbour, pairs.count))
-    else:
-        near = neighbourhood(root, domain, quantity.shells, step=frame)
-        shells = near.shells
-    stored = made[f"{group_at(frame, f'features/{quantity.name}')}/value"]
-    n_own, width = len(quantity.columns), _width(quantity)
-    if around.times == 1:
-        own = read_rows(stored, near.row, columns=slice(0, n_own))
-        value = own[:, [i for i, column in enumerate(quantity.columns) if column.medium]]
-    else:
-        start = n_own + (around.times - 2) * width
-        before = read_rows(stored, near.row, columns=slice(start, start + width))
-        value = before[:, quantity.statistics.index("mean") :: len(quantity.statistics)]
-    return coarsened(quantity, value.astype(np.float64), near.n_owned, shells)
-
-
-def _width(quantity: AtomQuantity) -> int:
-    """Columns of each surrounding."""
-    return sum(column.medium for column in quantity.columns) * len(quantity.statistics)
-
-
-def _chunk(quantity: AtomQuantity) -> int:
-    """Columns of a chunk: every part of the stage then writes whole ones."""
-    further = len(surroundings(quantity)) > 1
-    return gcd(len(quantity.columns), _width(quantity) if further else 0)
-
-
 def _template(path: Path, quantity: AtomQuantity, group: str, target: Path) -> None:
     root = StoreReader(path)
     atoms, told = root["atoms/id"], told_of_columns(quantity, root.length)
     sizes = {"atom": atoms.shape[0], "feature": len(told["feature"])}
-    chunks = {"atom": atoms.chunks[0], "feature": _chunk(quantity)}
+    chunks = {"atom": atoms.chunks[0], "feature": chunk_of(quantity)}
     create_group(target, group, sizes, chunks, {}, root.length)
     write_whole(target, group, told)
 
@@ -376,12 +366,3 @@ def told_of_columns(quantity: AtomQuantity, length: str = ANGSTROM) -> dict[str,
         "unit": [told_in(c.unit, length) for c in columns],
         "meaning": [told_in(c.meaning, length) for c in columns],
     }
-
-
-def _compile(quantity: AtomQuantity) -> None:
-    block = toy_block(max(6.0, quantity.reach), shells=quantity.shells, rings=quantity.rings)
-    value = np.zeros((len(block.row), len(quantity.columns)))
-    value[: block.n_owned] = quantity(block)
-    if surroundings(quantity):
-        medium = value[:, [column.medium for column in quantity.columns]]
-        coarsened(quantity, medium, block.n_owned, block.shells)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from qsdask.engine.cost import Size, StagePlan, owned_and_ghosts, plan_stage, si
 from qsdask.engine.course import Course, run_stage
 from qsdask.engine.where import Run
 from qsdask.errors import QSDaskError
-from qsdask.learn import Model, loaded, softness_of_atoms, told_outside
+from qsdask.learn import Model, Standard, loaded, softness_of_atoms, told_outside
 from qsdask.learn.shipped import folder_of
 from qsdask.learn.validity import count_outside
 from qsdask.names import checked_name, name_of_model
@@ -20,15 +20,24 @@ from qsdask.schema import frame_of, group_at
 from qsdask.settings import PredictSettings, validated
 from qsdask.stages.columns import columns_there, feature_rows
 from qsdask.stages.definition import definition_of
+from qsdask.stages.standard import frame_of_standard, standards
 from qsdask.stages.steps import chosen_steps
 from qsdask.store import ledger
+from qsdask.store.identity import StoreAt
 from qsdask.store.ledger import Record
 from qsdask.store.place import Place
 from qsdask.store.reader import Arrays, StoreReader
 from qsdask.store.task_writer import StageRun
 from qsdask.store.template import create_group
+from qsdask.store.unchanged import unchanged
 
-__all__ = ["counts_outside", "has_outside", "plan_of", "predict"]
+__all__ = ["counts_outside", "has_outside", "plan_of", "predict", "standard_of"]
+
+#: What is said of a strained frame that is compared with itself.
+OWN_STANDARD = (
+    "frame {frame} is compared with itself, so that in the mean it is about as soft as any other: the store has no such features of "
+    "the undeformed glass to compare with; 'qsdask features {store}' computes them"
+)
 
 
 def predict(
@@ -58,9 +67,10 @@ def predict(
     Returns
     -------
     Path
-        The store, now with ``softness/<model>``: the mean plastic probability of the fold models and its spread. NaN
-        for atoms without a complete set of features, and for species the model was not made for. ``outside`` says how
-        far each atom is from those that the model knows. That of step 32 is ``steps/32/softness/<model>``.
+        The store, now with ``softness/<model>``: QS and the spread of the fold models. NaN for atoms without a complete
+        set of features (of the learner ``response``: without any), and for species the model was not made for.
+        ``outside`` says how far each atom is from those that the model knows. That of step 32 is
+        ``steps/32/softness/<model>``.
 
     Raises
     ------
@@ -88,6 +98,7 @@ def _predict_frame(path: Path, frame: int, found: Model, model: Path, chosen: Pr
     found.check_features(columns, definition_of(path, found.sets, frame))
     name = name_of_model(model)
     group = group_at(frame, f"softness/{name}")
+    measure = _Measure(path, found, frame, run) if found.part.standardises else None
     before = ledger.read(path, group)
     if before is None or not before.complete:  # a softness that is there keeps its name, and can be computed again
         checked_name(name, "model", key=True)
@@ -96,13 +107,15 @@ def _predict_frame(path: Path, frame: int, found: Model, model: Path, chosen: Pr
         "model_digest": found.digest(),
         "set": ",".join(found.sets),
         "label": found.label,
+        **({"standard_frame": measure.frame} if measure else {}),
         **chosen.stored(),
     }
+    inputs = [*features, *(measure.features if measure and measure.frame != frame else [])]
     record = Record(
         group,
         (group,),
         settings,
-        {**{one.key: one.digest for one in features}, "ingest": features[0].inputs["ingest"]},
+        {**{one.key: one.digest for one in inputs}, "ingest": features[0].inputs["ingest"]},
         (1, 1, root.n_domain),
         3,
     )
@@ -110,7 +123,12 @@ def _predict_frame(path: Path, frame: int, found: Model, model: Path, chosen: Pr
     def conclude(target: Path) -> dict:
         counts, species = counts_outside(StoreReader(target), group), root.names("atoms/species_name")
         told = told_outside(found, name, species, *counts, accepted=chosen.accept_outside)
-        return {"warnings": [{"code": "W-OUT-OF-DOMAIN", "text": text} for text in told]}
+        warnings = [{"code": "W-OUT-OF-DOMAIN", "text": text} for text in told]
+        if measure is None:
+            return {"warnings": warnings}
+        if measure.frame > 0:
+            warnings.append({"code": "W-OWN-STANDARD", "text": OWN_STANDARD.format(frame=frame, store=path)})
+        return {"warnings": warnings, "standard": measure.standard.record()}
 
     course = Course(
         record,
@@ -126,8 +144,39 @@ def _predict_frame(path: Path, frame: int, found: Model, model: Path, chosen: Pr
         ),
         partial(_load_here, str(folder_of(model).resolve())),
         conclude=conclude,
+        given=lambda steps: (measure.standard if measure else None,),
     )
     run_stage(path, course, run)
+
+
+class _Measure:
+    """What a model that compares atoms with the whole glass measures the columns of a frame by; found when it is needed.
+
+    Attributes
+    ----------
+    frame : int
+        See `qsdask.stages.standard.frame_of_standard`.
+    features : list of Record
+        Ledgers of the features of that frame.
+    """
+
+    def __init__(self, path: Path, model: Model, frame: int, run: Run) -> None:
+        self.frame = frame_of_standard(StoreReader(path), model.sets, frame)
+        self.features = [ledger.require(path, group_at(self.frame, f"features/{one}")) for one in model.sets]
+        self._path, self._model, self._run = path, model, run
+
+    @cached_property
+    def standard(self) -> Standard:
+        """From all atoms of the frame."""
+        store, model = StoreAt.of(self._path), self._model
+        with unchanged(self._path, [one.key for one in self.features]):
+            return standards(self._run, [store], model.sets, model.columns, self.frame)[store.path]
+
+
+def standard_of(path: Path, group: str) -> Standard | None:
+    """What the columns were measured by when a softness was predicted; None for models that do not measure them."""
+    facts = ledger.require(path, group).facts
+    return Standard.read(facts["standard"]) if "standard" in facts else None
 
 
 def plan_of(size: Size, n_column: int) -> StagePlan:
@@ -167,6 +216,7 @@ def _predict_domain(
     part: int,
     domain: int,
     steps: list[int],
+    standard: Standard | None,
     *,
     group: str,
     frame: int,
@@ -179,7 +229,7 @@ def _predict_domain(
     rows = root.rows(domain)
     value = feature_rows(root, rows, found.sets, found.columns, frame)
     names, species = root.names("atoms/species_name"), root["atoms/species"][rows]
-    qs, spread, distance = softness_of_atoms(found, value, species, names, accept=accept)
+    qs, spread, distance = softness_of_atoms(found, value, species, names, standard=standard, accept=accept)
     with work.committing(part, steps[0], domain) as writer:
         writer.write(group, "qs", (rows,), qs)
         writer.write(group, "qs_std", (rows,), spread)

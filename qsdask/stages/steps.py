@@ -87,7 +87,14 @@ def label_step(path: Path, label: Mapping, frame: int | None = None) -> int:
     UsageError
         ``E-STEP`` when there is no such frame.
     """
-    strain, wanted = _strain(path), label["strain"]
+    if frame is None and "strain" not in label:
+        raise UsageError(
+            f"the label {label['name']!r} of the model is that of no frame",
+            code="E-STEP",
+            file=path,
+            hint="name one: --frame",
+        )
+    strain, wanted = _strain(path), float(label.get("strain", 0.0))
     if frame is not None:
         [step] = chosen_steps(path, frame)
         wanted = strain[step]
@@ -113,6 +120,8 @@ def label_step(path: Path, label: Mapping, frame: int | None = None) -> int:
 
 def label_note(path: Path, label: Mapping, frame: int | None = None) -> list[str]:
     """``W-STRAIN-AGAIN`` where the strain of a label is passed again, and no frame was named; see `label_step`."""
+    if "strain" not in label:  # it is none of a frame
+        return []
     named = frame is not None or "frame" in label
     told = "" if named else passed_again(_strain(path), label["strain"])
     return [f"W-STRAIN-AGAIN: {told}"] if told else []

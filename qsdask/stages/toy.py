@@ -9,10 +9,13 @@ import numpy as np
 
 from qsdask.kernels.cells import neighbour_shell
 from qsdask.kernels.tessellate import keep_facets, voronoi_shell
+from qsdask.kernels.weighted import exponential_average
+from qsdask.quantity import AtomQuantity, IteratedQuantity, advanced, coarsened, surroundings
 from qsdask.space.block import Block, Shell
 from qsdask.space.box import Box
+from qsdask.space.layers import layered
 
-__all__ = ["toy_block"]
+__all__ = ["compile_set", "toy_block"]
 
 
 def toy_block(reach: float, shells: Sequence[str] = (), rings: int = 1) -> Block:
@@ -61,3 +64,23 @@ def toy_block(reach: float, shells: Sequence[str] = (), rings: int = 1) -> Block
         cell = keep_facets(voronoi_shell(position, row, shelled, reach))
         made["voronoi"] = Shell(cell.neighbour, cell.count, cell.distance, cell.area, cell.edges, cell.volume)
     return replace(block, shells=made)
+
+
+def compile_set(quantity: AtomQuantity) -> None:
+    """Run the kernels of a feature set and of its medium range once."""
+    block = toy_block(max(6.0, quantity.reach), shells=quantity.shells, rings=quantity.rings)
+    if isinstance(quantity, IteratedQuantity):
+        block, layers = layered(block, (np.arange(len(block.row)) >= block.n_owned).astype(np.int64))
+        state = np.zeros((len(block.row), quantity.n_state))
+        for number in (0, quantity.n_step - 1):
+            state = advanced(quantity, block, layers, state, range(number, number + 1), 0)
+        block = replace(block, state=state)
+    value = np.zeros((len(block.row), len(quantity.columns)))
+    value[: block.n_owned] = quantity(block)
+    medium = value[:, [column.medium for column in quantity.columns]]
+    ways = surroundings(quantity)
+    if any(not way.reach for way in ways):
+        coarsened(quantity, medium, block.n_owned, block.shells)
+    if any(way.exponential for way in ways):
+        near = neighbour_shell(block.position, block.order, block.n_owned, 4.0, measured=False)
+        exponential_average(medium, block.position, near.neighbour, near.count, 1.0)

@@ -13,10 +13,23 @@ from qsdask.store.manifest import folders_of, put_folders
 from qsdask.store.place import Place
 from qsdask.store.record import Record, keys, publish, read_record, records
 
-__all__ = ["BESIDE", "discard", "remove_with_dependents", "take_place", "target_of", "tidy"]
+__all__ = [
+    "BESIDE",
+    "SCRATCH",
+    "clear_scratch",
+    "discard",
+    "remove_with_dependents",
+    "scratch_of",
+    "take_place",
+    "target_of",
+    "tidy",
+]
 
 #: Folder of the store in which numbers are made that will take the place of others.
 BESIDE = ".beside"
+
+#: Folder of the store for what stages need until they are complete, each below its ledger's name.
+SCRATCH = ".passes"
 
 
 def target_of(path: Path, record: Record) -> Path:
@@ -24,6 +37,21 @@ def target_of(path: Path, record: Record) -> Path:
     begun = read_record(path / BESIDE, record.key)
     same = begun is not None and (begun.digest, begun.shape) == (record.digest, record.shape)
     return path / BESIDE if same else path
+
+
+def scratch_of(path: Path, key: str) -> Path:
+    """Root below which a stage keeps what it needs until it is complete."""
+    return path / SCRATCH / key
+
+
+def clear_scratch(path: Path, key: str, below: str = "") -> None:
+    """Remove what a stage keeps there, or a part of it; folders above that are empty then, too."""
+    Place(scratch_of(path, key)).remove_all(below)
+    if not below:
+        for folder in scratch_of(path, key).parents:
+            if folder == path or not folder.is_dir() or any(folder.iterdir()):
+                break
+            Place(folder).remove_all()
 
 
 def take_place(path: Path, record: Record) -> list[Record]:
@@ -77,6 +105,7 @@ def discard(path: Path, record: Record) -> None:
     place = Place(path)
     place.remove_all(f"ledger/{record.key}")
     publish(path)
+    clear_scratch(path, record.key)
     for group in record.groups:
         place.remove_all(group)
     # Groups above that hold nothing but their own metadata go too.

@@ -75,6 +75,11 @@ class StoreInMemory:
             array = np.full(shape, variable.fill_value, dtype)
             self._held[f"{group}/{variable.name}"] = HeldArray(array, chunks, variable.fill_value, marks)
 
+    def drop(self, group: str) -> None:
+        """Forget the arrays of a group, if they are there."""
+        for variable in schema.variables_of(group):
+            self._held.pop(f"{group}/{variable.name}", None)
+
     def put(self, group: str, values: Mapping[str, Any]) -> None:
         """Fill whole arrays of a group."""
         for name, value in values.items():

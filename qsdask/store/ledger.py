@@ -52,6 +52,7 @@ __all__ = [
     "records",
     "reopen",
     "require",
+    "same",
     "seal",
     "tokens",
 ]
@@ -230,6 +231,12 @@ def begin(path: Path, record: Record, template: Callable[[Path], None], *, overw
     stored = read_record(root, record.key)
     assert stored is not None
     return Begun(root, stored, removed)
+
+
+def same(path: Path, record: Record) -> bool:
+    """Whether a stage with these settings, inputs and tasks has been begun at a path."""
+    old = read_record(path, record.key)
+    return old is not None and (old.digest, old.shape) == (record.digest, record.shape)
 
 
 def finish(path: Path, begun: Begun, provenance: dict) -> list[Record]:

@@ -10,11 +10,16 @@ from qsdask.settings.text import parts_of
 from qsdask.stages.columns import columns_there
 from qsdask.store.reader import StoreReader
 
-__all__ = ["columns_of", "with_columns"]
+__all__ = ["columns_of", "sets_of", "with_columns"]
 
 
-def with_columns(chosen: TrainSettings) -> TrainSettings:
-    """Settings that name their columns one by one where a file did.
+def sets_of(chosen: TrainSettings) -> list[str]:
+    """Feature sets to learn from, each once; the order in which they were typed makes no difference."""
+    return sorted(set(parts_of(chosen.set)))
+
+
+def with_columns(chosen: TrainSettings, base: Path = Path()) -> TrainSettings:
+    """Settings that name their columns one by one where a file, its name starting from a folder, did.
 
     Raises
     ------
@@ -25,7 +30,7 @@ def with_columns(chosen: TrainSettings) -> TrainSettings:
     """
     if chosen.columns in ("all", "short_range") or not isinstance(chosen.columns, str):
         return chosen
-    file = Path(chosen.columns)
+    file = base / chosen.columns
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -52,7 +57,7 @@ def columns_of(root: StoreReader, chosen: TrainSettings) -> tuple[str, ...]:
     UsageError
         ``E-COLUMN`` for names that no column of the sets has.
     """
-    there = columns_there(root, parts_of(chosen.set))
+    there = columns_there(root, sets_of(chosen))
     if isinstance(chosen.columns, str):
         return tuple(name for name in there if chosen.columns == "all" or name.startswith("sro__"))
     wanted = set(chosen.columns)

@@ -18,6 +18,7 @@ from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, UsageError
 from qsdask.settings.defaults import SOFT_ABOVE
 from qsdask.space.box import FACE_TOLERANCE
+from qsdask.stages.predict import standard_of
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 from qsdask.study.change import change_of_softness, same_atoms
@@ -50,7 +51,7 @@ def compare(stores: Sequence[str | Path], *, model: str | Path, run: Run | None 
         ``distance_chance`` (see `qsdask.analysis.distance.Distance`). ``n_common`` atoms are those of the first glass, by id and
         place, and have a softness in both; of their changes ``delta_mean``, ``delta_std``, ``delta_size`` (mean absolute
         change), ``n_softened`` and ``n_hardened`` (soft in one glass only), and the histogram ``delta_count``. NaN and 0 where
-        the atoms are others.
+        the atoms are others. The attribute ``warnings`` lists what should be known of the model.
 
     Raises
     ------
@@ -86,7 +87,16 @@ def compare(stores: Sequence[str | Path], *, model: str | Path, run: Run | None 
         "delta_upper": described(edge[1:], "change", "upper edge of the bin of the change of QS"),
     }
     whole = xr.concat(rows, dim="glass", data_vars="all", coords="minimal", compat="override")
-    return whole.assign_coords(edges).assign_attrs(model=str(model))
+    return whole.assign_coords(edges).assign_attrs(model=str(model), warnings=_warnings(paths, groups))
+
+
+def _warnings(paths: list[Path], groups: list[str]) -> list[str]:
+    if all(standard_of(path, group) is None for path, group in zip(paths, groups, strict=True)):
+        return []
+    return [
+        "W-OWN-STANDARD: this model compares the atoms of a glass with one another, so that its glasses are about equally soft in "
+        "the mean; a model of the learner gbdt tells which is softer"
+    ]
 
 
 class _Counts(NamedTuple):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from qsdask.errors import BadDataError
+from qsdask.errors import BadDataError, UsageError
+from qsdask.learn.own_label import is_own
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 
@@ -92,8 +93,20 @@ def check_response(path: Path, label: Mapping, *, averaged: bool = False) -> Non
 
 
 def plastic_above(path: Path, label: Mapping, threshold: float | None) -> float:
-    """D2min above which an atom is plastic: what is asked for, or the model's, if it was measured in the same way here."""
+    """D2min above which an atom is plastic: what is asked for, or the model's, if it was measured in the same way here.
+
+    Raises
+    ------
+    UsageError
+        ``E-THRESHOLD`` where the model learned a label of the user's own.
+    """
     if threshold is not None:
         return float(threshold)
+    if is_own(label):
+        raise UsageError(
+            f"the model learned {label['name']}: it does not say above which D2min an atom is plastic",
+            code="E-THRESHOLD",
+            hint="name the threshold, such as --threshold 5",
+        )
     check_response(path, label)
     return float(label["threshold"])

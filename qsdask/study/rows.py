@@ -10,6 +10,7 @@ import numpy as np
 
 from qsdask.errors import BadDataError, NoInputError, UsageError
 from qsdask.learn import loaded, plastic, plastic_in_runs, usable
+from qsdask.learn.own_label import Judge
 from qsdask.learn.shipped import folder_of
 from qsdask.names import name_of_model
 from qsdask.schema import group_at
@@ -18,7 +19,7 @@ from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 from qsdask.study.surface import margin_of, surface_distance, surface_ledgers
 
-__all__ = ["LabelledRows", "labelled_rows", "softness_group", "softness_ledgers", "usable_softness"]
+__all__ = ["LabelledRows", "label_values", "labelled_rows", "softness_group", "softness_ledgers", "usable_softness"]
 
 
 class LabelledRows(NamedTuple):
@@ -35,7 +36,10 @@ class LabelledRows(NamedTuple):
     excluded : dict of str to int
         Rows left out, by rule.
     d2 : float64 array, shape (n,)
-        D2min at the label's strain, or its mean over isoconfigurational runs. Unit: angstrom^2.
+        D2min at the label's strain, or its mean over isoconfigurational runs, unit angstrom^2; the value of a label of the
+        user's own, in its unit.
+    target : float64 array, shape (n,), or None
+        Learned instead of `y` where a label is learned by rank: the share of atoms that are less soft.
     """
 
     value: np.ndarray
@@ -43,10 +47,18 @@ class LabelledRows(NamedTuple):
     mask: np.ndarray
     excluded: dict[str, int]
     d2: np.ndarray
+    target: np.ndarray | None = None
 
 
 def labelled_rows(
-    root: StoreReader, domain: int, sets: Sequence[str], columns: Sequence[str], step: int, label: Mapping
+    root: StoreReader,
+    domain: int,
+    sets: Sequence[str],
+    columns: Sequence[str],
+    step: int | Judge,
+    label: Mapping,
+    *,
+    gaps: bool = False,
 ) -> LabelledRows:
     """Features, labels and usability of the rows of a domain.
 
@@ -60,10 +72,12 @@ def labelled_rows(
         Names of the feature sets.
     columns : sequence of str
         Their columns that are wanted; only these decide whether an atom has all features.
-    step : int
-        Frame of the label.
+    step : int or Judge
+        Frame of the label; of a label of the user's own what it is in this glass, see `qsdask.study.own_label.label_at`.
     label : mapping
-        ``threshold``, ``frequency``, surface margin and ``host`` of a model.
+        ``threshold``, ``frequency``, surface margin and ``host`` of a model; ``name`` of a label of the user's own.
+    gaps : bool
+        Use also atoms that lack some of the columns.
 
     Returns
     -------
@@ -75,7 +89,7 @@ def labelled_rows(
         ``E-HOST`` when the host is not a species of the store.
     """
     rows = root.rows(domain)
-    d2, y, known = _labels(root, rows, step, label)
+    d2, y, known = label_values(root, rows, step, label)
     value = feature_rows(root, rows, sets, columns)
     margin = margin_of(label)
     names = root.names("atoms/species_name")
@@ -89,12 +103,41 @@ def labelled_rows(
         margin=margin,
         species=root["atoms/species"][rows],
         host=None if host is None else names.index(host),
+        gaps=gaps,
     )
-    return LabelledRows(value, y, mask, excluded, d2)
+    if not isinstance(step, Judge):
+        return LabelledRows(value, y, mask, excluded, d2)
+    without = {"label" if rule == "response" else rule: n for rule, n in excluded.items()}
+    return LabelledRows(value, y, mask, without, d2, step.target(d2))
 
 
-def _labels(root: StoreReader, rows: slice, step: int, label: Mapping) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """D2min, label, and where there is one: of this run, or of all isoconfigurational runs for a model of those."""
+def label_values(
+    root: StoreReader, rows: slice, step: int | Judge, label: Mapping
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What a label says of some atoms, whichever it is.
+
+    Parameters
+    ----------
+    root : StoreReader
+        Store.
+    rows : slice
+        Rows of one domain, or others.
+    step, label
+        As of `labelled_rows`.
+
+    Returns
+    -------
+    value : float64 array, shape (n,)
+        D2min of this run, its mean over all isoconfigurational runs for a label of those, or the value of a label of the
+        user's own; see `qsdask.learn.own_label.softward` for which end of these is soft.
+    y : bool array, shape (n,)
+        Plastic, or soft.
+    known : bool array, shape (n,)
+        Where there is a label.
+    """
+    if isinstance(step, Judge):
+        value = root[f"labels/{label['name']}/value"][rows]
+        return value, step.soft(value), np.isfinite(value)
     if "frequency" in label:
         runs = "response/propensity"
         return root[f"{runs}/d2min_mean"][step, rows], *plastic_in_runs(

@@ -8,10 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from qsdask.engine.cost import SLOTS
+from qsdask.engine.cost import SLOTS, size_of
+from qsdask.engine.passes import cuts_of, pass_of_domain, state_group
 from qsdask.errors import UsageError
 from qsdask.learn import Model, softness_of_atoms
-from qsdask.quantity import source_of_set, surroundings
+from qsdask.quantity import IteratedQuantity, source_of_set, surroundings
 from qsdask.settings import FeatureSettings, RespondSettings, ShellSettings, refuse_defaults
 from qsdask.settings.base import AUTO
 from qsdask.stages.columns import columns_there, feature_rows
@@ -19,6 +20,7 @@ from qsdask.stages.definition import definition, joined
 from qsdask.stages.features import facts_of, features_of_domain, quantity_of, settings_of_set, told_of_columns
 from qsdask.stages.respond import respond_of_domain
 from qsdask.stages.shells import SlotOverflow, enough_slots, facts_of_shells, shells_of_domain
+from qsdask.stages.standard import standard_in_memory
 from qsdask.store.in_memory import StoreInMemory
 
 __all__ = ["add_features", "add_response", "add_shells", "add_softness"]
@@ -66,12 +68,26 @@ def add_features(store: StoreInMemory, chosen: FeatureSettings, shells: ShellSet
     store.create(group, {"atom": store.n_atom, "feature": len(told["feature"])})
     store.put(group, told)
     settings = {**chosen.stored(), "set": quantity.name}
+    fixed: dict[str, Any] = {"frame": 0, "settings": settings, "facts": facts}
+    if isinstance(quantity, IteratedQuantity):
+        fixed["cuts"] = _add_states(store, quantity)
+        fixed["states"] = store
     for part in range(1 + len(surroundings(quantity))):
-        of_part = partial(features_of_domain, store, part, steps=[0], frame=0, settings=settings)
-        _each(store, partial(of_part, facts=facts, source=source_of_set(quantity.name)))
+        _each(store, partial(features_of_domain, store, part, steps=[0], **fixed, source=source_of_set(quantity.name)))
+    store.drop(state_group(quantity.name))
     return definition(
         store, settings_of_set(quantity, chosen, store.length), shells.stored(store.length) if quantity.shells else {}
     )
+
+
+def _add_states(store: StoreInMemory, quantity: IteratedQuantity) -> tuple[int, ...]:
+    """Do the passes of a set whose atoms take steps; the step at which each begins, and their number."""
+    cuts = cuts_of(size_of(store), quantity)
+    n_pass = len(cuts) - 2
+    store.create(state_group(quantity.name), {"pass": n_pass, "atom": store.n_atom, "state": quantity.n_state})
+    for part in range(n_pass):
+        _each(store, partial(pass_of_domain, store, part, quantity=quantity, cuts=cuts, frame=0))
+    return cuts
 
 
 def _refuse_unsaid(settings: ShellSettings | RespondSettings, store: StoreInMemory) -> None:
@@ -109,8 +125,9 @@ def add_softness(store: StoreInMemory, model: Model, name: str, *, accept: bool 
     defined = joined([add_features(store, FeatureSettings(**one), shells) for one in asked])
     model.check_features(columns_there(store, sets), defined)
     value = feature_rows(store, slice(0, store.n_atom), sets, model.columns)
-    names = store.names("atoms/species_name")
-    qs, spread, distance = softness_of_atoms(model, value, store["atoms/species"][:], names, accept=accept)
+    names, species = store.names("atoms/species_name"), store["atoms/species"][:]
+    standard = standard_in_memory(value, species, names) if model.part.standardises else None
+    qs, spread, distance = softness_of_atoms(model, value, species, names, standard=standard, accept=accept)
     store.create(f"softness/{name}", {"atom": store.n_atom})
     store.put(f"softness/{name}", {"qs": qs, "qs_std": spread, "outside": distance})
     return list(sets)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from qsdask.kernels.cells import neighbour_shell
 from qsdask.kernels.tessellate import UNCERTIFIED, keep_facets, voronoi_shell
+from qsdask.quantity import AtomQuantity, IteratedQuantity, advanced
 from qsdask.space.block import Block, Shell
 from qsdask.space.box import Box
+from qsdask.space.layers import exact_box, exact_position, layered
 from qsdask.testing.lattices import bcc, fcc, hcp, icosahedron, open_block, sc
 
-__all__ = ["FACTS", "LATTICES", "Specimen", "block_of", "gas", "lattice", "specimen"]
+__all__ = ["FACTS", "LATTICES", "Specimen", "block_for", "block_of", "gas", "lattice", "specimen", "states_of"]
 
 #: Facts of the specimens, as the engine gives them to sets that have fields of these names.
 FACTS: dict[str, tuple] = {"species": ("Cu", "Zr"), "composition": (0.65, 0.35), "radius": (1.26, 1.58)}
@@ -212,6 +216,86 @@ def block_of(
     row = entry >> 24
     image = ((entry[:, None] >> np.array([16, 8, 0]) & 255) - 128).astype(np.int8)
     return _block(specimen, len(owned), row, image, position[row] + box.shift(image), None, 0.0, made)
+
+
+def block_for(specimen: Specimen, quantity: AtomQuantity, states: np.ndarray | None = None, **changes: Any) -> Block:
+    """Block with what a quantity declares; of one whose atoms take steps, with the states that these lead to.
+
+    Parameters
+    ----------
+    specimen : Specimen
+        Atoms.
+    quantity : AtomQuantity
+        Of which the block is.
+    states : float64 array, shape (n_atom, n_state), optional
+        Those of all atoms; those of `states_of` by default.
+    **changes
+        As of `block_of`.
+
+    Returns
+    -------
+    Block
+    """
+    asked = {"rings": quantity.rings, "reach": quantity.reach, **changes}
+    if not isinstance(quantity, IteratedQuantity):
+        return block_of(specimen, quantity.shells, **asked)
+    states = states_of(specimen, quantity) if states is None else states
+    block = block_of(_exact(specimen), (), **asked)
+    return replace(block, state=states[block.row])
+
+
+def states_of(
+    specimen: Specimen, quantity: IteratedQuantity, parts: Sequence[np.ndarray] = (), at_once: int = 0
+) -> np.ndarray:
+    """States of all atoms after all steps.
+
+    Parameters
+    ----------
+    specimen : Specimen
+        Atoms.
+    quantity : IteratedQuantity
+        Whose steps.
+    parts : sequence of int64 array
+        Rows that are owned together, as domains; all by default.
+    at_once : int
+        Steps between two exchanges of states between the parts; all by default, where there is one part.
+
+    Returns
+    -------
+    float64 array, shape (n_atom, n_state)
+    """
+    found, n = _exact(specimen), len(specimen.id)
+    state = np.zeros((n, quantity.n_state))
+    for first in range(0, quantity.n_step, at_once or quantity.n_step):
+        steps = range(first, min(first + (at_once or quantity.n_step), quantity.n_step))
+        after = np.empty_like(state)
+        for owned in parts or [np.arange(n)]:
+            # Layers beyond the first by distance, as a sphere: a store takes boxes.
+            out = len(steps) if len(owned) < n else 1
+            block = block_of(found, reach=out * quantity.reach, owned=owned)
+            away = _distance(block.position, block.position[: len(owned)])
+            layer = np.ceil(np.maximum(away - 1e-9, 0.0) / quantity.reach).astype(np.int64)
+            layer = np.clip(layer, 1, out)
+            layer[: len(owned)] = 0
+            block, layers = layered(block, layer)
+            made = advanced(quantity, block, layers, state[block.row], steps, 0)
+            after[owned] = made[: len(owned)]
+        state = after
+    return state
+
+
+def _distance(position: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Distance of each position from the nearest of others."""
+    square = np.full(len(position), np.inf)
+    for other in others:
+        square = np.minimum(square, ((position - other) ** 2).sum(axis=1))
+    return np.sqrt(square)
+
+
+def _exact(specimen: Specimen) -> Specimen:
+    """The specimen on the grid on which steps are computed."""
+    box = exact_box(specimen.box)
+    return specimen._replace(position=exact_position(box.wrap(specimen.position), box), box=box)
 
 
 def _block(specimen, n_owned, row, image, position, order, reach, shells) -> Block:

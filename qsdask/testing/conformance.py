@@ -22,10 +22,18 @@ from unittest import SkipTest
 import numpy as np
 
 from qsdask.errors import InternalError
-from qsdask.quantity import KNOWN_STATISTICS, AtomQuantity, coarsened, medium_range, parse_column, surroundings
+from qsdask.quantity import (
+    KNOWN_STATISTICS,
+    AtomQuantity,
+    IteratedQuantity,
+    coarsened,
+    medium_range,
+    parse_column,
+    surroundings,
+)
 from qsdask.space.block import Block
 from qsdask.space.box import Box
-from qsdask.testing.blocks import Specimen, block_of, gas, lattice, specimen
+from qsdask.testing.blocks import Specimen, block_for, gas, lattice, specimen, states_of
 from qsdask.testing.lattices import random_rotation
 
 __all__ = ["FeatureSetTests"]
@@ -110,14 +118,16 @@ class FeatureSetTests:
 
     def test_medium_range_columns_follow_the_grammar(self) -> None:
         """They differ from one another and from the set's own."""
-        further = replace(self.quantity, coarsen=3, coarsen_radius_angstrom=(5.0, 6.5))
+        lengths: dict[str, Any] = {"coarsen_radius_angstrom": (5.0, 6.5), "coarsen_exponential_angstrom": (1.0, 2.5)}
+        further = replace(self.quantity, coarsen=3, **lengths)
         made = medium_range(further)
         own = {column.name for column in self.quantity.columns}
         assert len({column.name for column in made} | own) == len(made) + len(own)
         assert len(surroundings(further)) >= len(surroundings(self.quantity))
         for column in made:
             assert parse_column(column.name)[0].startswith("mro"), column.name
-            assert column.shell in self.quantity.shells, f"{column.name}: the set asks for no {column.shell} shell"
+            if self.quantity.shells:
+                assert column.shell in self.quantity.shells, f"{column.name}: the set asks for no {column.shell} shell"
 
     def test_columns_follow_the_number_of_species(self) -> None:
         """One, two or three kinds of atoms."""
@@ -223,8 +233,13 @@ class FeatureSetTests:
         for name in ("tilted", "thin"):
             found = specimen(name)
             expected = self._values(found)
-            for part in np.array_split(np.argsort(found.position[:, 0]), 3):
-                self._equal(self._values(found, owned=part), expected[part], self._cut, "in a smaller domain")
+            parts = np.array_split(np.argsort(found.position[:, 0]), 3)
+            changes = {}
+            if isinstance(self.quantity, IteratedQuantity):
+                changes["states"] = states_of(found, self.quantity, parts, at_once=2)
+            for part in parts:
+                value = self._compute(self._block(found, self.quantity, owned=part, **changes), self.quantity)
+                self._equal(value, expected[part], self._cut, "in a smaller domain")
 
     def test_a_larger_halo_changes_nothing(self) -> None:
         """More ghosts than are needed."""
@@ -238,6 +253,8 @@ class FeatureSetTests:
         found, quantity = specimen("glass"), self.quantity
         whole = self._block(found, quantity, owned=SOME)
         less = [replace(whole, shells={k: s for k, s in whole.shells.items() if k != name}) for name in quantity.shells]
+        if isinstance(quantity, IteratedQuantity):
+            less.append(replace(whole, state=None))
         if quantity.rings == 2:
             less.append(self._block(found, quantity, owned=SOME, rings=1))
         if quantity.reach:
@@ -254,8 +271,8 @@ class FeatureSetTests:
         """Against NumPy, one atom and one column at a time."""
         quantity = self.quantity
         medium = [i for i, column in enumerate(quantity.columns) if column.medium]
-        if not medium:
-            raise SkipTest("the set has no medium range")
+        if not (medium and quantity.shells):
+            raise SkipTest("the set has no medium range over neighbours")
         found = specimen("thin")
         value = self._values(found)[:, medium]
         block = self._block(found, quantity, owned=SOME)
@@ -312,8 +329,7 @@ class FeatureSetTests:
         return max(40.0, 2.0 * self.quantity.reach)
 
     def _block(self, found: Specimen, quantity: AtomQuantity, **changes: Any) -> Block:
-        asked = {"rings": quantity.rings, "reach": quantity.reach, "cutoff": self.cutoff}
-        return block_of(found, quantity.shells, **{**asked, **changes})
+        return block_for(found, quantity, **{"cutoff": self.cutoff, **changes})
 
     def _compute(self, block: Block, quantity: AtomQuantity) -> np.ndarray:
         value = quantity.compute(block)

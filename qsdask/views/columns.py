@@ -67,7 +67,10 @@ def columns_in(
         for variable in variables_of(group):
             place = f"{group}/{variable.name}"
             if variable.dims in (("atom",), ("step", "atom")) and present(place):
-                found[own + variable.name] = Column(place, variable.dims)
+                top, _, given = kind.partition("/")
+                # What users named has its own name, unless a feature of some package is called so.
+                name = variable.name if top != "labels" else f"label_{given}" if given in found else given
+                found[own + name] = Column(place, variable.dims)
             elif variable.dims == ("atom", "feature") and present(place):
                 for i, name in enumerate(features(group)):
                     found[own + name] = Column(place, variable.dims, i)

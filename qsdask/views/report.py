@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from qsdask.engine.where import Run
-from qsdask.errors import BadDataError
+from qsdask.errors import BadDataError, UsageError
 from qsdask.learn import Model, loaded
+from qsdask.learn.own_label import is_own, told_rule
 from qsdask.names import name_of_model
 from qsdask.reporting.page import Report, refuse_other_page, render, write_page
 from qsdask.reporting.undeformed import Softness
@@ -20,6 +21,7 @@ from qsdask.store.reader import StoreReader
 from qsdask.study.activation import activation
 from qsdask.study.distribution import softness_distribution
 from qsdask.study.evaluate import evaluate
+from qsdask.study.own_label import can_be_scored
 from qsdask.study.response import is_deformed
 from qsdask.study.rows import softness_group
 from qsdask.study.slice import slice_through
@@ -27,6 +29,8 @@ from qsdask.study.spectrum import spectrum
 from qsdask.study.surface import margin_of
 from qsdask.units import ANGSTROM, symbol
 from qsdask.views.info import specimen_of, surface_text
+from qsdask.views.own_scores import own_scores_told
+from qsdask.views.scores import confidence_of, scores_in_words
 from qsdask.views.soft_spots import share_outside, slice_of, soft_spots, verdict
 
 __all__ = ["next_commands", "report", "softness_report"]
@@ -56,7 +60,8 @@ def report(
 ) -> Path:
     """Write a self-contained HTML report of a held-out specimen, or of one that was not deformed.
 
-    Where the store holds the undeformed glass alone, or no response, the page shows its softness; see `softness_report`.
+    Where the store holds the undeformed glass alone, or no response, the page shows its softness; see `softness_report`. So it
+    does for a model of a label of your own, with the scores where the store has this label.
 
     Parameters
     ----------
@@ -93,9 +98,18 @@ def report(
         When a stage is missing or incomplete, or the specimen was trained on.
     """
     path, run = Path(store), run or Run()
-    if frame is None and not _has_response(path):
+    if is_own(loaded(str(model)).label) or (frame is None and not _has_response(path)):
+        if frame is not None:
+            raise UsageError("the label of the model is that of no frame", code="E-STEP", hint="leave --frame out")
         return softness_report(
-            path, model=model, out=out, slice_axis=slice_axis, slice_thickness=slice_thickness, stages=stages, run=run
+            path,
+            model=model,
+            out=out,
+            slice_axis=slice_axis,
+            slice_thickness=slice_thickness,
+            stages=stages,
+            scores=scores,
+            run=run,
         )
     refuse_other_page(out, overwrite=run.overwrite)
     ledger.require(path, "ingest")
@@ -130,6 +144,7 @@ def softness_report(
     slice_axis: str = "y",
     slice_thickness: float | None = None,
     stages: Sequence[Mapping] = (),
+    scores: Mapping | None = None,
     run: Run | None = None,
 ) -> Path:
     """Write a page about the softness of a frame: its distribution, a slice, clusters of soft atoms, and whether they are valid.
@@ -138,8 +153,8 @@ def softness_report(
     ----------
     store : str or Path
         A specimen's store, after `qsdask.predict`; nothing is asked of its response.
-    model, out, slice_axis, slice_thickness, stages, run
-        As of `report`.
+    model, out, slice_axis, slice_thickness, stages, scores, run
+        As of `report`; there are scores only of labels of your own.
     step : int
         Frame.
 
@@ -164,8 +179,12 @@ def softness_report(
     distribution = softness_distribution(path, model=model, step=step, run=run)
     about = specimen_of(path)
     cut = slice_of(root, name, step, axis=slice_axis, thickness=chosen.slice_thickness_angstrom)
+    seen = _learned_from(path, found)
+    if scores is None and is_own(found.label) and can_be_scored(path, found.label) and not (seen or step):
+        scores = evaluate(path, model=model, run=run)
     shown = Report(
         **_about(path, about, found, model),
+        scores=own_scores_told(scores) if scores else {},
         specimen={
             **_specimen(about, found),
             **({"frame": str(step)} if about["steps"] > 1 else {}),
@@ -175,7 +194,7 @@ def softness_report(
         softness=Softness(
             distribution=distribution, slice=cut, spots=soft_spots(root, found, name, step), unit=symbol(root.length)
         ),
-        warnings=[*_warnings(path), *found.warnings, *_learned_from(path, found)],
+        warnings=[*_warnings(path), *found.warnings, *seen],
         next_commands=_next_of_softness(path, model, step),
     )
     return write_page(out, render(shown))
@@ -271,21 +290,30 @@ def _surfaces(known: Mapping, margin: float, length: str) -> str:
 
 def _model(found: Model, name: str) -> dict[str, object]:
     """What the report tells of the model."""
-    label = found.label
-    text = f"D2min > {label['threshold']:g} {symbol(found.length)}² at strain {label['strain']:g}"
-    text += f", of frame {label['frame']}" if "frame" in label else ""
-    if "frequency" in label:
-        text += f", in more than {label['frequency']:g} of the isoconfigurational runs"
     trained = (f"{s.name} ({s.n_atoms:,} atoms, {s.n_plastic:,} plastic)" for s in found.specimens)
     return {
         "name": name,
         "trained on": ", ".join(trained),
-        "models": len(found.trees),
-        "features": f"{found.definition['features']['set']}, {len(found.columns)} columns",
-        "label": text,
+        "models": len(found.scores["folds"]),
+        "learner": found.part.name,
+        "features": f"{', '.join(found.sets)}, {len(found.columns)} columns",
+        "label": _label(found),
         "cross-validated AUC": f"{found.scores['mean']['auc']:.3f} ± {found.scores['mean']['auc_std']:.3f}",
         "importance": _importance(found),
+        "importance is the": found.part.measure,
     }
+
+
+def _label(found: Model) -> str:
+    """Which atoms the model learned, in words."""
+    label = found.label
+    if is_own(label):
+        return told_rule(label)
+    text = f"D2min > {label['threshold']:g} {symbol(found.length)}² at strain {label['strain']:g}"
+    text += f", of frame {label['frame']}" if "frame" in label else ""
+    if "frequency" in label:
+        text += f", in more than {label['frequency']:g} of the isoconfigurational runs"
+    return text
 
 
 def _scores(scores: Mapping) -> dict[str, object]:
@@ -295,11 +323,14 @@ def _scores(scores: Mapping) -> dict[str, object]:
         "auc_roc_std": scores["auc_models_std"],
         "average_precision": scores["average_precision"],
         "recall": scores["recall"],
+        "intervals": scores["intervals"],
+        "precision_recall": {**scores["precision_recall"], "plastic_fraction": scores["plastic_fraction"]},
         "baselines": {
             name.replace("_", " "): {**row, "auc_roc": row["auc"]} for name, row in scores["baselines"].items()
         },
+        **scores_in_words(scores, without=("auc_roc", "average_precision", "recall")),
+        "intervals are": confidence_of(scores),
         "mean AUC of the single models": scores["auc_models_mean"],
-        "precision at QS = 0.5": scores["precision"],
         "usable atoms": scores["usable"],
         "plastic atoms": scores["plastic"],
         "frame": f"{scores['frame']}, {scores['branch']}",
@@ -332,8 +363,8 @@ def _making(simulated: Mapping) -> dict[str, object]:
 
 
 def _importance(model: Model) -> list[tuple[str, float]]:
-    """Share of the total gain that every column has, averaged over the fold models, largest first."""
-    gain = np.mean([g / g.sum() for g in model.gain()], axis=0)
+    """Share that every column has of what all are worth, averaged over the fold models, largest first."""
+    gain = np.mean([g / g.sum() for g in model.part.gain()], axis=0)
     return [(model.columns[i], float(gain[i])) for i in np.argsort(-gain, kind="stable")]
 
 

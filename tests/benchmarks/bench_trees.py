@@ -19,6 +19,7 @@ import numpy as np
 from qsdask.engine.cluster import connect
 from qsdask.engine.where import Run
 from qsdask.learn import probabilities, train
+from qsdask.learn.forest import by_draw_and_fold
 from qsdask.settings import TrainSettings
 from tests.benchmarks.bench_learning import table_of
 from tests.benchmarks.glass_input import interleaved, print_table
@@ -40,7 +41,7 @@ def main() -> None:
     few = test.X[np.isfinite(test.X).all(axis=1)]
     row = few[np.arange(options.atoms) % len(few)]
     row *= np.random.default_rng(0).normal(1.0, 0.01, row.shape).astype(np.float32)
-    boosters = [lightgbm.Booster(model_str=model.trees[name]) for name in model.names()]
+    boosters = [lightgbm.Booster(model_str=model.trees[name]) for name in by_draw_and_fold(model.trees)]
 
     def theirs(threads: int) -> np.ndarray:
         return np.array([b.predict(row, num_threads=threads) for b in boosters])

@@ -37,6 +37,9 @@ def computed(dump, store, chunk: int, run: Run) -> dict[str, np.ndarray]:
     qsdask.ingest(dump, store, species=SPECIES, chunk=chunk, run=run)
     qsdask.shells(store, run=run)
     qsdask.features(store, run=run)
+    # Few steps of soft spheres: all of them, cut in every way, stand in tests/engine/test_passes.py.
+    steps = {"network_steps": 4, "relax_steps": 2, "strain_steps": 1}
+    qsdask.features(store, set="elastic_network,soft_sphere_response", run=run, **steps)
     qsdask.respond(store, run=run)
     tree = qsdask.open_store(store)
     ids = tree["atoms"].ds["id"].values
@@ -51,6 +54,8 @@ def computed(dump, store, chunk: int, run: Run) -> dict[str, np.ndarray]:
         "volume": shells["cell_volume"].values,
         "edges": shells["edges"].values,
         "features": tree["features/interstice"].ds["value"].values[order],
+        "network": tree["features/elastic_network"].ds["value"].values[order],
+        "spheres": tree["features/soft_sphere_response"].ds["value"].values[order],
         "d2min": tree["response/d2min"].ds["d2min"].values[:, order],
     }
 
@@ -78,7 +83,7 @@ def test_same_numbers(plain, frames, tmp_path, chunk, workers, cluster, shuffle,
     texts = [frames[0], frames[3]]
     dump.write_text("".join(rewritten(t, i, unwrap) if shuffle else t for i, t in enumerate(texts)))
     other = computed(dump, tmp_path / "b.zarr", chunk, Run(cluster, workers, False, False))
-    for name in ("neighbour", "distance", "pair_distance", "edges", "d2min"):
+    for name in ("neighbour", "distance", "pair_distance", "edges", "d2min", "network", "spheres"):
         np.testing.assert_array_equal(other[name], plain[name], err_msg=name)
     for name in ("area", "volume"):
         np.testing.assert_allclose(other[name], plain[name], rtol=TESSELLATION, atol=TESSELLATION, err_msg=name)

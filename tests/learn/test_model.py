@@ -26,8 +26,8 @@ from qsdask.learn import (
     train,
 )
 from qsdask.learn.definition import canonical
+from qsdask.learn.forest import forest_of
 from qsdask.learn.gbdt import train_one
-from qsdask.learn.model import forest_of
 from qsdask.learn.score import auc_roc
 from qsdask.learn.tally import Tally
 from qsdask.learn.tree_text import read_trees
@@ -229,7 +229,7 @@ def test_the_folder_returns_the_same_model(model, folder, tables):
     assert loaded.specimens == model.specimens
     assert loaded.columns == model.columns
     np.testing.assert_array_equal(quench_in_softness(loaded, tables[0].X), quench_in_softness(model, tables[0].X))
-    assert sorted(os.listdir(folder)) == sorted(["model.json", *model.names()])
+    assert sorted(os.listdir(folder)) == sorted(["model.json", *model.trees])
     assert os.listdir(folder.parent) == ["m.qs"]
     travelled = pickle.loads(pickle.dumps(loaded))
     np.testing.assert_array_equal(quench_in_softness(travelled, tables[0].X), quench_in_softness(model, tables[0].X))
@@ -399,7 +399,7 @@ def test_damaged_records_are_refused(folder):
         (b"[" * 200_000, "E-MODEL-JSON"),
         (good.replace(b'"label": {', b'"label": NaN, "x": {'), "E-MODEL-JSON"),
         (good.replace(b'"columns": [', b'"columns": [], "columns": ['), "E-MODEL-JSON"),
-        (good.replace(b'"format_version": 1', b'"format_version": 2'), "E-MODEL-VERSION"),
+        (good.replace(b'"format_version": 1', b'"format_version": 99'), "E-MODEL-VERSION"),
         (good.replace(b'"format_version": 1', b'"format_version": true'), "E-MODEL-JSON"),
         (good.replace(b'"threshold": 5', b'"threshold": 4'), "E-MODEL-CHECKSUM"),
         (good.replace(b'"threshold": 5', b'"threshold": 1e999'), "E-MODEL-CHECKSUM"),
@@ -489,7 +489,7 @@ import random
 import numpy as np
 from qsdask.errors import BadDataError
 from qsdask.kernels.trees import forest_probabilities
-from qsdask.learn.model import forest_of
+from qsdask.learn.forest import forest_of
 from qsdask.learn.tree_text import read_trees
 good = open({path!r}).read()
 columns = {columns!r}

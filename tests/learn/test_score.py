@@ -151,4 +151,4 @@ def test_rounded_scores_are_as_good_as_stated():
     difference = calibration(exact)["predicted"] - calibration(rounded)["predicted"]
     assert 0 <= difference.min() <= difference.max() < RESOLUTION
     half = Tally.of([True, False], [0.5, np.nextafter(0.5, 0)], resolution=RESOLUTION)
-    assert decisions(half) == {"recall": 1.0, "precision": 1.0, "f1": 1.0, "called": 0.5}
+    assert decisions(half) == {"recall": 1.0, "precision": 1.0, "f1": 1.0, "called": 0.5, "mcc": 1.0}

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from qsdask.kernels.trees import forest_probabilities
 from qsdask.learn import Specimen, Table, probabilities, quench_in_softness, save_model, train
+from qsdask.learn.forest import by_draw_and_fold, forest_of
 from qsdask.learn.gbdt import train_one
-from qsdask.learn.model import forest_of
 from qsdask.learn.tree_text import read_trees
 from qsdask.settings import TrainSettings
 from qsdask.settings.defaults import DEEPEST_TREE
@@ -112,7 +112,7 @@ def model():
 
 def test_softness_is_the_mean_of_what_lightgbm_predicts_with_the_fold_models(model):
     row = np.random.default_rng(4).normal(size=(700, 6)).astype(np.float32)
-    each = [theirs(model.trees[name], row) for name in model.names()]
+    each = [theirs(model.trees[name], row) for name in by_draw_and_fold(model.trees)]
     np.testing.assert_array_equal(probabilities(model, row), each)
     mean = sum(each[1:], start=each[0]) / len(each)
     np.testing.assert_array_equal(quench_in_softness(model, row)[0], mean)
@@ -124,8 +124,10 @@ def test_softness_is_the_mean_of_what_lightgbm_predicts_with_the_fold_models(mod
 
 
 def test_gains_are_those_of_lightgbm(model):
-    expected = [lightgbm.Booster(model_str=model.trees[n]).feature_importance("gain") for n in model.names()]
-    np.testing.assert_allclose(model.gain(), expected, rtol=1e-6)  # it keeps them in single precision
+    expected = [
+        lightgbm.Booster(model_str=model.trees[n]).feature_importance("gain") for n in by_draw_and_fold(model.trees)
+    ]
+    np.testing.assert_allclose(model.part.gain(), expected, rtol=1e-6)  # it keeps them in single precision
 
 
 def test_softness_needs_no_lightgbm(model, tmp_path):

@@ -17,7 +17,24 @@ from qsdask.reporting.picture import encode
 from qsdask.space.strain import branch_name
 
 HOSTILE = "sro__$x^{2}$<script>\x1b[31m"
+
+
+def curve(spectrum) -> dict:
+    """Precision and recall of a glass, as its scores hold them."""
+    true, false = (spectrum[f"roc_{kind}"].values[1:] for kind in ("true", "false"))
+    chance = spectrum["p_plastic_all"].item()
+    with np.errstate(invalid="ignore"):
+        precision = true * chance / (true * chance + false * (1 - chance))
+    return {
+        "recall": true,
+        "precision": precision,
+        "threshold": spectrum["cut_qs"].values[1:],
+        "plastic_fraction": chance,
+    }
+
+
 DRAWINGS = {
+    "precision_recall": lambda data: model_figures.precision_recall(curve(data["spectrum"])),
     "slice_map": lambda data: figures.slice_map(data["slice"]),
     "predicted_given_d2": lambda data: figures.predicted_given_d2(data["spectrum"]),
     "softness_distribution": lambda data: figures.softness_distribution(data["spectrum"]),
@@ -68,6 +85,17 @@ def test_the_same_data_gives_the_same_bytes(glass, name):
 @pytest.mark.filterwarnings("error")
 def test_little_or_nothing_to_show_is_drawn_without_complaint(odd_glass, name):
     encode(DRAWINGS[name](odd_glass), name)
+
+
+def test_the_precision_recall_curve_shows_its_points_chance_and_the_decision():
+    points = {"recall": [0.2, 0.6, 1.0], "precision": [0.4, 0.2, 0.06], "threshold": [0.9, 0.45, 0.0]}
+    axes = model_figures.precision_recall({**points, "plastic_fraction": 0.05}).axes[0]
+    drawn, chance, half = axes.get_lines()
+    np.testing.assert_array_equal(drawn.get_xydata(), np.transpose([points["recall"], points["precision"]]))
+    assert set(chance.get_ydata()) == {0.05}
+    assert half.get_xydata().tolist() == [[0.6, 0.2]]
+    nothing = model_figures.precision_recall({**{key: [] for key in points}, "plastic_fraction": float("nan")})
+    encode(nothing, "precision-recall")
 
 
 def test_small_drawings_are_vector_and_large_ones_raster(glass):

@@ -114,6 +114,25 @@ def test_page_says_what_it_must(tmp_path, glass):
         assert words in text, words
 
 
+def test_scores_stand_with_their_intervals(tmp_path, glass):
+    scores = {
+        **PAGE["scores"],
+        "intervals": {"auc_roc": (0.68, 0.7454), "average_precision": [np.nan, np.nan], "mcc": (0.1, 0.2)},
+        "precision_recall": {
+            "recall": [0.5, 1.0],
+            "precision": [0.2, 0.1],
+            "threshold": [0.6, 0.1],
+            "plastic_fraction": 0.1,
+        },
+    }
+    reader = written(tmp_path / "report.html", glass, scores=scores)
+    assert reader.tags.count("img") == 11
+    assert "0.680 to 0.745" in reader.text
+    assert "nan to" not in reader.text
+    assert "Precision and recall" in reader.text
+    assert "0.100 to 0.200" not in reader.text  # a column that the table does not have
+
+
 def test_hostile_names_stay_text(tmp_path, glass):
     reader = written(
         tmp_path / "report.html",

@@ -101,6 +101,29 @@ def test_all_numbers_without_a_dimension_are_the_same(angstrom, sigma):
     np.testing.assert_allclose(two, one, rtol=1e-6, equal_nan=True)
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [{"set": "elastic_network"}, {"set": "soft_sphere_response"}, {"set": "interstice", "coarsen_exponential": [1.0]}],
+)
+def test_what_is_defined_in_angstrom_is_refused(sigma, few, asked):
+    """In a store and in memory; nothing is begun."""
+    store = sigma[0][0]
+    with pytest.raises(UsageError, match=r"(?s)E-NO-DEFAULT.*in sigma here.*defined by lengths in angstrom"):
+        qsdask.features(store, **asked, run=few)
+    dump = store.with_suffix(".dump")
+    radius = scaled(SIGMA)["radius"]
+    with pytest.raises(UsageError, match=r"(?s)E-NO-DEFAULT.*in sigma here"):
+        qsdask.describe(dump, **asked, species=["Cu", "Zr"], radius=radius, cutoff=2.0, open_radius=4.0)
+
+
+def test_all_sets_are_those_that_need_no_angstrom(sigma, few, caplog):
+    qsdask.features(sigma[0][1], set="all", run=few)
+    made = qsdask.open_store(sigma[0][1])["features"].children
+    assert "coordination" in made
+    assert not {"elastic_network", "soft_sphere_response"} & set(made)
+    assert "all is without elastic_network" in caplog.text
+
+
 def test_scores_and_questions_are_the_same(angstrom, sigma, few):
     scores = [qsdask.evaluate(stores[1], model=model, run=few) for stores, model in (angstrom, sigma)]
     assert scores[0]["auc_roc"] == pytest.approx(scores[1]["auc_roc"], abs=1e-9)

@@ -67,7 +67,7 @@ def test_symmetry_functions_with_another_reference_element_are_defined_otherwise
     for name, species in (("cu", SPECIES), ("zr", {1: "Zr", 2: "Cu"})):
         store = qsdask.ingest(dump, tmp_path / f"{name}.zarr", species=species, strain_step=0.01, chunk=24, run=few)
         qsdask.features(store, set="symmetry_function", run=few)
-        told.append(definition_of(store, "symmetry_function")["features"]["reference"])
+        told.append(definition_of(store, ["symmetry_function"])["features"]["reference"])
     assert told == ["Cu", "Zr"]
 
 

@@ -1,0 +1,87 @@
+"""Boosted trees as a part of a model."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from qsdask.kernels.trees import Forest, forest_probabilities, plant
+from qsdask.learn.part import mean_and_spread
+from qsdask.learn.standard import Standard
+from qsdask.learn.tree_text import Trees, read_trees
+
+__all__ = ["ForestPart", "by_draw_and_fold", "forest_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class ForestPart:
+    """One model of trees for each draw and fold; see `qsdask.learn.part.Part`.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        Feature columns in the order of the trees.
+    texts : dict of str to str
+        LightGBM text of each model by file name ``fold-<draw>-<k>.txt``.
+    """
+
+    columns: tuple[str, ...]
+    texts: Mapping[str, str]
+    gaps: ClassVar[bool] = False
+    standardises: ClassVar[bool] = False
+    name: ClassVar[str] = "gbdt, boosted trees"
+    measure: ClassVar[str] = "share of total gain"
+
+    @cached_property
+    def read(self) -> tuple[Trees, ...]:
+        """What the texts say, by draw, then fold; read and checked on first use."""
+        return tuple(read_trees(self.texts[name], self.columns, file=name) for name in by_draw_and_fold(self.texts))
+
+    @cached_property
+    def forest(self) -> Forest:
+        """The trees as the kernel follows them, by draw, then fold; laid out on first use."""
+        return forest_of(self.read)
+
+    def seen(
+        self, value: np.ndarray, species: np.ndarray, names: Sequence[str], standard: Standard | None
+    ) -> np.ndarray:
+        """The columns themselves."""
+        return value
+
+    def probabilities(self, seen: np.ndarray) -> np.ndarray:
+        """To the last bit what LightGBM itself predicts. NaN for rows with a feature that is not finite."""
+        return forest_probabilities(self.forest, seen)
+
+    def softness(self, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and spread of the models."""
+        return mean_and_spread(self.probabilities(seen))
+
+    def gain(self) -> np.ndarray:
+        """What each column gained in the training of each model."""
+        n = len(self.columns)
+        return np.array([np.bincount(t.feature, np.maximum(t.gain, 0.0), minlength=n) for t in self.read])
+
+    def record(self) -> dict[str, Any]:
+        """SHA-256 of each text."""
+        checksums = {name: hashlib.sha256(self.texts[name].encode()) for name in by_draw_and_fold(self.texts)}
+        return {"trees": {name: checksum.hexdigest() for name, checksum in checksums.items()}}
+
+
+def by_draw_and_fold(names: Mapping[str, Any]) -> list[str]:
+    """File names of trees by draw, then fold."""
+    return sorted(names, key=lambda name: tuple(int(k) for k in re.findall(r"\d+", name)))
+
+
+def forest_of(read: Sequence[Trees]) -> Forest:
+    """Lay out the trees of several models for `qsdask.kernels.trees.forest_probabilities`."""
+    joined = {
+        name: np.concatenate([getattr(trees, name) for trees in read])
+        for name in ("n_leaf", "feature", "threshold", "left", "right", "value")
+    }
+    return plant([len(trees.n_leaf) for trees in read], **joined)

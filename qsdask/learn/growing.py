@@ -1,0 +1,188 @@
+"""From labelled tables to the fold models of trees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from qsdask.errors import UsageError
+from qsdask.kernels.trees import forest_probabilities
+from qsdask.learn import gbdt
+from qsdask.learn.folds import spatial_block, stratified
+from qsdask.learn.forest import forest_of
+from qsdask.learn.held_out import check_counts, fold_scores, mean_scores, times_likelier
+from qsdask.learn.model import Model
+from qsdask.learn.own_label import is_own
+from qsdask.learn.softness import quench_in_softness
+from qsdask.learn.table import Table, concatenate, identity_hash
+from qsdask.learn.tally import Tally
+from qsdask.learn.tree_text import read_trees
+from qsdask.learn.undersample import undersample
+from qsdask.learn.validity import clouds_of
+from qsdask.settings import TrainSettings
+from qsdask.settings.defaults import HARD_BELOW, SOFT_ABOVE
+
+__all__ = ["train", "with_experience"]
+
+
+def train(
+    tables: Table | Sequence[Table],
+    *,
+    definition: Mapping[str, Any],
+    label: Mapping[str, Any],
+    settings: TrainSettings | None = None,
+    threads: int = 1,
+    d2_quantiles: Sequence[float] | None = None,
+    progress: Any = None,
+) -> Model:
+    """Undersample, fold and train: one model for each draw and fold.
+
+    Parameters
+    ----------
+    tables : Table or sequence of Table
+        Usable atoms of the training specimens, in any order and in any parts.
+    definition : mapping
+        How the features were made: set, convention, cut-off, radii, … JSON values. Kept with the model.
+    label : mapping
+        How atoms were labelled: strain, threshold, normalisation, cut-off. JSON values. Kept with the model.
+    settings : TrainSettings, optional
+        Trees, draws, folds, ratio and seed; the label and the set are the tables' own. Those of the paper's authors by
+        default. ``spatial_block`` folds need tables with `block`.
+    threads : int
+        Models trained at once; no result depends on it.
+    d2_quantiles : sequence of float, optional
+        Quantiles of D2min for the message when there is only one class. Unit: angstrom^2.
+    progress : callable, optional
+        Called as ``progress(done, total)`` after each model.
+
+    Returns
+    -------
+    Model
+        Not yet saved. Its ``scores`` hold, for each draw and fold, the scores on the rows of the draw
+        left out, and their means; its ``warnings`` what a reader of the scores should know.
+
+    Raises
+    ------
+    BadDataError
+        ``E-ONE-CLASS``: one label only, overall or in a fold. ``E-FEW-PLASTIC``: fewer rows of a label than
+        two for each fold. Those of `concatenate`.
+    UsageError
+        ``E-FOLDS``: blocks missing.
+
+    Notes
+    -----
+    Memory: the tables and one undersampled copy. Time grows with draws × n_folds × rows of the minority.
+
+    References
+    ----------
+    .. [1] Q. Wang, A. Jain, Nat. Commun. 10, 5537 (2019), doi:10.1038/s41467-019-13511-9.
+    """
+    table = tables if isinstance(tables, Table) else concatenate(tables)
+    settings = settings or TrainSettings()
+    n_folds, seed = settings.folds, settings.seed
+    if settings.fold_kind == "spatial_block" and table.block is None:
+        raise UsageError("spatial_block folds need tables with the block of every atom", code="E-FOLDS")
+    # A table may hold only those rows of the majority that a draw can choose.
+    plastic = np.bincount(table.specimen[table.y], minlength=len(table.specimens)).tolist()
+    warnings = check_counts(
+        table.specimens, n_folds, d2_quantiles, label.get("name"), rows=(len(table), sum(plastic)), plastic=plastic
+    )
+    trees: dict[str, str] = {}
+    scores: list[dict[str, Any]] = []
+    judged: list[Tally] = []
+    for draw in range(settings.draws):
+        rank = table.hashes(seed, "undersample", draw)
+        chosen = table.take(undersample(table.y, rank, ratio=settings.ratio, tie=table.specimen))
+        if settings.fold_kind == "stratified":
+            fold = stratified(chosen.y, chosen.specimen, chosen.hashes(seed, "fold", draw), n_folds)
+        else:
+            assert chosen.block is not None
+            keys = tuple(s.key for s in chosen.specimens)
+            fold = spatial_block(chosen.y, chosen.specimen, keys, chosen.block, seed=seed, draw=draw, n_folds=n_folds)
+        tree_seeds = identity_hash(seed, "trees", draw, "", np.arange(n_folds)) >> np.uint64(33)
+
+        def one(
+            k: int, chosen: Table = chosen, fold: np.ndarray = fold, seeds: np.ndarray = tree_seeds
+        ) -> tuple[str, np.ndarray]:
+            inside = fold != k
+            text = gbdt.train_one(
+                chosen.X[inside],
+                chosen.y[inside],
+                chosen.columns,
+                settings,
+                seed=int(seeds[k]),
+                d2_quantiles=None if is_own(label) else d2_quantiles,
+                target=None if chosen.target is None else chosen.target[inside],
+            )
+            forest = forest_of([read_trees(text, chosen.columns)])
+            return text, forest_probabilities(forest, chosen.X[~inside])[0]
+
+        # One thread for each model and several models at once: on some thousand rows LightGBM's own threads spend
+        # their time waiting for each other.
+        with ThreadPoolExecutor(threads) as pool:
+            for k, (text, q) in enumerate(pool.map(one, range(n_folds))):
+                trees[f"fold-{draw}-{k}.txt"] = text
+                left_out = chosen.y[fold == k]
+                judged.append(Tally.of(left_out, q))
+                scores.append({"draw": draw, "fold": k, "n": len(left_out), **fold_scores(judged[-1])})
+                if progress is not None:
+                    progress(len(trees), settings.draws * n_folds)
+    undefined = sum(np.isnan(s["auc"]) for s in scores)
+    if undefined:
+        warnings.append(f"W-ONE-CLASS-FOLD: {undefined} of {len(scores)} folds left out hold one label only")
+    return Model(
+        columns=table.columns,
+        definition=dict(definition),
+        label=dict(label),
+        settings=_kept(settings),
+        specimens=table.specimens,
+        scores={"folds": scores, "mean": mean_scores(scores)},
+        warnings=tuple(warnings),
+        trees=trees,
+        trained={"times_likelier": times_likelier(sum(judged[1:], start=judged[0]), table.prior)},
+    )
+
+
+def with_experience(model: Model, sample: Mapping[str, np.ndarray]) -> Model:
+    """A model that knows what its training atoms look like, and how soft it finds them.
+
+    Parameters
+    ----------
+    model : Model
+        As `train` gave it.
+    sample : mapping of str to float32 array, shape (n, n_feature)
+        For every species features of training atoms in canonical order.
+
+    Returns
+    -------
+    Model
+        As it was where there are too few atoms; see `qsdask.learn.validity.clouds_of`.
+    """
+    clouds = clouds_of(sample)
+    if not clouds:
+        return replace(model, trained={})
+    qs, _ = quench_in_softness(model, np.concatenate([sample[name] for name in clouds]))
+    told = {"mean": qs.mean(), "std": qs.std(), "hard": (qs < HARD_BELOW).mean(), "soft": (qs > SOFT_ABOVE).mean()}
+    return replace(
+        model, clouds=clouds, trained={**model.trained, **{name: float(f"{x:.6g}") for name, x in told.items()}}
+    )
+
+
+def _kept(settings: TrainSettings) -> dict[str, Any]:
+    """Settings of the learning, as models keep them."""
+    names = {
+        "n_trees": "trees",
+        **{n: n for n in ("depth", "learning_rate", "feature_fraction", "leaf_fraction", "max_bin")},
+    }
+    return {
+        "gbdt": {name: getattr(settings, ours) for name, ours in names.items()},
+        "draws": settings.draws,
+        "n_folds": settings.folds,
+        "folds": settings.fold_kind,
+        "ratio": float(settings.ratio),
+        "seed": settings.seed,
+    }

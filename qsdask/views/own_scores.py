@@ -1,0 +1,45 @@
+"""Scores in words: what was predicted, and for labels of the user's own how softness ranks the values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+__all__ = ["own_scores_told", "rows_of_label"]
+
+#: What is shown of a class, under these names.
+_OF_CLASS = {
+    "auc_roc": "AUC-ROC of the soft class",
+    "average_precision": "average precision of the soft class",
+    "recall": "recall at QS = 0.5",
+    "precision": "precision at QS = 0.5",
+}
+
+
+def rows_of_label(scores: Mapping) -> list[tuple[str, str]]:
+    """What was predicted, of scores of `qsdask.evaluate`; names and texts."""
+    share = f"{scores['plastic']:,} ({scores['plastic_fraction']:.2%})"
+    if "label" not in scores:
+        return [
+            ("plastic", f"{share} at strain {scores['strain']:g}"),
+            ("frame", f"{scores['frame']} ({scores['branch']})"),
+        ]
+    return [("soft", f"{share}: {scores['rule']}"), *_ranking(scores)]
+
+
+def _ranking(scores: Mapping) -> list[tuple[str, str]]:
+    name = scores["label"]
+    return [
+        (f"AUC-ROC of the largest 5 % of {name}", f"{scores['auc_top']:.3f}"),
+        (f"AUC-ROC of the smallest 5 % of {name}", f"{scores['auc_bottom']:.3f}"),
+        (f"Spearman of QS and {name}", f"{scores['spearman']:.3f}"),
+        (f"R² of QS and {name} (squared Pearson)", f"{scores['r2']:.3f}"),
+    ]
+
+
+def own_scores_told(scores: Mapping) -> dict[str, str]:
+    """Scores for a label of the user's own as a page lists them."""
+    return {
+        **dict(rows_of_label(scores)),
+        **{text: f"{scores[name]:.3f}" for name, text in _OF_CLASS.items()},
+        "usable atoms": f"{scores['usable']:,}",
+    }

@@ -69,7 +69,6 @@ class Host:
     """The running SLURM."""
 
     folder: Path
-    daemons: tuple[int, ...]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -139,7 +138,7 @@ def slurm_host(folder: Path) -> Iterator[Host]:
                     )
                 )
             time.sleep(0.5)
-        host = Host(folder, tuple(one.pid for one in started))
+        host = Host(folder)
         deadline = time.monotonic() + 120
         while "idle" not in host.ask("sinfo", "--noheader", "--format=%T"):
             assert time.monotonic() < deadline, (folder / "slurmctld.log").read_text()[-2000:]

@@ -54,12 +54,15 @@ def start(host: Host, folder: Path, *words: str, before: tuple[str, ...] = ()) -
     )
 
 
-def listening(roots: list[int]) -> set[str]:
-    """Addresses on which processes below some listen, as ``ss -ltn`` shows them."""
-    ours = {child.pid for root in roots for child in psutil.Process(root).children(recursive=True)} | set(roots)
+def listening(host: Host) -> set[tuple[bool, str]]:
+    """Addresses on which this SLURM, its jobs and commands that use it listen, as ``ss -ltn`` shows them; whether a job does."""
+    # SLURM's own parent of a job is a child of nobody: the environment tells what belongs together.
+    conf = host.environment["SLURM_CONF"]
+    found = {one.pid: one.info["environ"] or {} for one in psutil.process_iter(["environ"])}
+    ours = {pid: "SLURM_JOB_ID" in environ for pid, environ in found.items() if environ.get("SLURM_CONF") == conf}
     lines = subprocess.run(["ss", "-ltnpH"], capture_output=True, text=True, check=True).stdout.splitlines()
-    shown = [line.split() for line in lines if ours & {int(pid) for pid in re.findall(r"pid=(\d+)", line)}]
-    return {words[3].rpartition(":")[0].strip("[]") for words in shown}
+    shown = [(int(pid), line.split()[3]) for line in lines for pid in re.findall(r"pid=(\d+)", line)]
+    return {(ours[pid], place.rpartition(":")[0].strip("[]")) for pid, place in shown if pid in ours}
 
 
 def test_quickstart_on_slurm_with_a_job_cancelled_gives_the_same_bytes(host, tmp_path, few):
@@ -67,10 +70,7 @@ def test_quickstart_on_slurm_with_a_job_cancelled_gives_the_same_bytes(host, tmp
     job = start(host, tmp_path, "quickstart", "--folder", "there", "--cluster", "hpc.toml", "--quiet")
     cancelled, seen, begun = "", set(), tmp_path / "there" / "cu65_a.zarr" / "ledger" / "shells"
     while job.poll() is None:
-        try:
-            seen |= listening([job.pid, *host.daemons])
-        except psutil.NoSuchProcess:
-            continue  # one ended meanwhile
+        seen |= listening(host)
         if not cancelled and begun.exists() and (running := host.running()):
             cancelled = running[0]
             host.ask("scancel", cancelled)
@@ -79,8 +79,8 @@ def test_quickstart_on_slurm_with_a_job_cancelled_gives_the_same_bytes(host, tmp
     assert job.returncode == 0, said
     assert cancelled
     assert "waiting for the queue: job" in said
-    assert seen
-    assert all(ipaddress.ip_address(address).is_loopback for address in seen), seen
+    assert {of_job for of_job, _ in seen} == {True, False}, "sockets of workers and of scheduler"
+    assert all(ipaddress.ip_address(address).is_loopback for _, address in seen), seen
     time.sleep(2)
     assert host.ended()[cancelled] == "CANCELLED"
     assert max(map(int, host.ended())) > int(cancelled), "no other job took its place"

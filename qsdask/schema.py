@@ -110,6 +110,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("propensity", ("response/propensity",), "respond {store} --runs OTHER.zarr", optional=True),
     Stage("label", ("labels/*",), "label {store} --from FILE --name {name}", optional=True),
     Stage("predict", ("softness/*",), "predict {store} --model {name}.qs", at_step=True),
+    Stage("explain", ("explanation/*",), "explain {store} --model {name}.qs", at_step=True, optional=True),
 )
 
 #: Groups and ledgers of a deformed frame: the same names as for the undeformed one, below its step.
@@ -260,6 +261,44 @@ VARIABLES: tuple[Variable, ...] = (
         "float32",
         "1",
         "distance of the features from those of the training atoms of the species; 1: farther out than 99 % of these",
+    ),
+    Variable(
+        "explanation/*",
+        "score",
+        ("atom",),
+        "float64",
+        "1",
+        "logarithm of the odds of being soft, as of QS; of trees its mean over the fold models",
+    ),
+    Variable(
+        "explanation/*",
+        "contribution",
+        ("atom", "feature"),
+        "float32",
+        "1",
+        "what each column adds to the score (Shapley value), rounded to single precision; sums of them are good to 1e-5",
+    ),
+    Variable(
+        "explanation/*",
+        "summed",
+        ("atom", "part"),
+        "float64",
+        "1",
+        "what the columns of each part add to the score; with the mean of expected they add up to it, to 1e-9",
+    ),
+    Variable("explanation/*", "feature", ("feature",), "string", "1", "column name", coordinate=True),
+    Variable("explanation/*", "meaning", ("feature",), "string", "1", "meaning of each column", coordinate=True),
+    Variable(
+        "explanation/*", "part", ("part",), "string", "1", "range and quantity that columns share", coordinate=True
+    ),
+    Variable(
+        "explanation/*",
+        "expected",
+        ("fold",),
+        "float64",
+        "1",
+        "score of an atom of which nothing is known: by each fold model of trees, or by the linear model",
+        whole=True,
     ),
 )
 

@@ -50,6 +50,10 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
         ENGINE | {"formats", "learn", "analysis", "simulation", "reporting", "stages", "study", "views"},
         {"numpy", "xarray", "matplotlib", "pandas"},
     ),
+    "explorer": (
+        ENGINE | {"formats", "analysis", "study", "views", "explorer"},
+        {"numpy", "xarray", "matplotlib", "tornado"},
+    ),
     "jobs": (
         ENGINE
         | {"formats", "intake", "learn", "simulation", "reporting", "stages", "study", "system", "views", "jobs"},
@@ -86,7 +90,7 @@ FINDERS = {
 }
 
 #: Files of `stages` that may import `learn`: no other needs what is learned.
-LEARNERS = {"stages/predict.py", "stages/standard.py"}
+LEARNERS = {"stages/predict.py", "stages/explain.py", "stages/standard.py"}
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -26,8 +26,9 @@ def markdown(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 def _group(pattern: str) -> str:
     """Path of a group as users write it: the part of their choice in angle brackets."""
-    chosen = {"features/*": "features/<set>", "labels/*": "labels/<name>", "softness/*": "softness/<model>"}
-    return f"`/{chosen.get(pattern, pattern)}`"
+    kind = pattern.removesuffix("/*")
+    chosen = {"features": "set", "labels": "name", "softness": "model", "explanation": "model"}
+    return f"`/{kind}/<{chosen[kind]}>`" if kind in chosen else f"`/{pattern}`"
 
 
 def arrays() -> str:

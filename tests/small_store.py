@@ -11,15 +11,15 @@ import pytest
 SPECIES = {1: "Cu", 2: "Zr"}
 
 
-def small_dump(golden: Path, file: Path, shift: float = 0.3) -> Path:
-    """48 atoms of the golden glass, at rest and displaced."""
+def small_dump(golden: Path, file: Path, shift: float = 0.3, first: int = 0) -> Path:
+    """48 atoms of the golden glass from the `first` on, at rest and displaced."""
     lines = (golden / "cuzr256.dump").read_text().splitlines()
     text = []
     for step in range(2):
         head = [*lines[:9]]
         head[1], head[3] = str(100 * step), "48"
         text += head
-        for line in lines[9:57]:
+        for line in lines[9 + first : 57 + first]:
             number, kind, *position = line.split()
             moved = np.array(position, dtype=float) + shift * step * np.sin(int(number) * np.arange(1, 4))
             text.append(f"{number} {kind} " + " ".join(f"{x:.3f}" for x in moved))

@@ -344,6 +344,6 @@ def _other_input(root: Path) -> BadDataError:
 
 
 def _advice(root: Path, item: Damage) -> str:
-    if item.stage and schema.frame_of(item.stage)[1].startswith("softness/"):
+    if item.stage and schema.frame_of(item.stage)[1].startswith(("softness/", "explanation/")):
         return schema.command_of(root, item.stage)
     return f"compute the stage again with --overwrite, or ingest into a new store; 'qsdask verify {root}' lists all"

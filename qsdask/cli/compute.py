@@ -206,14 +206,18 @@ def train(stores, model, run, **settings) -> None:
     \b
     qsdask train glass1.zarr glass2.zarr --model cuzr.qs --strain 0.04 --threshold 5
     qsdask train glass1.zarr glass2.zarr --model often.qs --label propensity --threshold 0.5
+    qsdask train glass1.zarr glass2.zarr --model tuned.qs --search 40
     qsdask train glass1.zarr glass2.zarr --model far.qs --learner response
     qsdask train glass1.zarr glass2.zarr --model barrier.qs --label barrier --bottom 5%
     """
+    from qsdask.cli.learning_tables import print_search
     from qsdask.cli.left_out import print_left_out
     from qsdask.learn import loaded
 
     made = qsdask.train(list(stores), model=model, run=run, **settings)
     found = loaded(str(made))
+    if tried := found.scores.get("search"):
+        print_search(tried)
     warn(found.warnings)
     print_left_out(found.scores, found.settings)
     click.echo(f"{made}: done. Next: qsdask predict OTHER.zarr --model {made}")

@@ -33,15 +33,15 @@ def following(store: str | Path, steps: Sequence[int] = (0,), model: str | None 
     path, deformed = Path(store), any(steps)
     alone = not is_deformed(path)
     there = {(frame_of(r.key)[0], stage_of(r.key).name) for r in ledger.records(path) if r.complete}
-    wanted = [stage for stage in STAGES if (stage.at_step if deformed else not stage.optional)]
+    wanted = [stage for stage in STAGES if not stage.optional and (stage.at_step or not deformed)]
     if alone:
         # Nothing moved: no response leads on, and no plastic atom can be learned.
         wanted = [stage for stage in wanted if stage.name != "respond"]
     stage = next((s for s in wanted if any((step, s.name) not in there for step in steps)), None)
-    if stage is None or (stage is STAGES[-1] and model is not None):
+    if stage is None or (stage.name == "predict" and model is not None):
         look = "report" if alone else "evaluate"
         return f"qsdask info {path}" if deformed else f"qsdask {look} {path} --model {model or 'MODEL'}"
-    if stage is STAGES[-1]:
+    if stage.name == "predict":
         typed = f"predict {path} --model MODEL"
         typed = typed if deformed or alone else f"train {path} ... --model my.qs, or qsdask {typed}"
     else:

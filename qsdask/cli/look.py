@@ -11,6 +11,7 @@ import qsdask
 from qsdask.cli.generated import settings_options
 from qsdask.cli.group import CONTEXT, cli
 from qsdask.cli.options import running, steps_of, warn, which_frames
+from qsdask.cli.output import as_json_text
 from qsdask.errors import UsageError
 from qsdask.files.taken import refuse_taken
 from qsdask.names import name_of_model
@@ -67,7 +68,7 @@ def evaluate(store, model, against, frame, block, as_json, run) -> None:
 
     scores = qsdask.evaluate(store, model=model, against=against, frame=frame, block=block, run=run)
     if as_json:
-        click.echo(_json(scores))
+        click.echo(as_json_text(scores))
         return
     print_scores(scores)
     if against:
@@ -97,7 +98,9 @@ def activation(store, model, threshold, frame, as_json, out, run) -> None:
         found.to_zarr(out, mode="w-", consolidated=False)
     if as_json:
         click.echo(
-            _json({name: found[name].values.tolist() for name in ("frame", "strain", "branch", *found.data_vars)})
+            as_json_text(
+                {name: found[name].values.tolist() for name in ("frame", "strain", "branch", *found.data_vars)}
+            )
         )
     else:
         print_activation(found)
@@ -150,7 +153,7 @@ def compare(stores, model, out, png, as_json, run) -> None:
     if png:
         written.append(write_picture(found, png, overwrite=run.overwrite))
     if as_json:
-        click.echo(_json({name: found[name].values.tolist() for name in ("glass", *found.data_vars)}))
+        click.echo(as_json_text({name: found[name].values.tolist() for name in ("glass", *found.data_vars)}))
         return
     print_comparison(found)
     warn(found.attrs["warnings"])
@@ -218,6 +221,28 @@ def export(store, out, step, strain, columns, model, listed, overwrite) -> None:
 
 
 @cli.command(context_settings=CONTEXT)
+@click.argument("stores", nargs=-1, required=True)
+@click.option("--model", help="Model folder, or the name of its softness; needed where there are several.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on; 0 takes a free one.")
+@click.option("--no-browser", is_flag=True, help="Print the link only.")
+@click.option("--serve", metavar="HOST", help="Listen on this address, for others; needs --token-file. Not encrypted.")
+@click.option("--token-file", help="File, readable by you alone, with the token of the link.")
+def explore(stores, model, port, no_browser, serve, token_file) -> None:
+    """Show glasses in a browser: drag the strain, move the slice, click an atom. Ctrl-C ends it.
+
+    The page listens on this machine alone and needs no network. From a cluster: the command prints the ssh -L line that
+    brings it to your own browser.
+
+    \b
+    qsdask explore glass7.zarr
+    qsdask explore slow.zarr fast.zarr --model cuzr.qs --no-browser
+    """
+    qsdask.explore(
+        stores, model=model, port=port, serve=serve, token_file=token_file, browser=not no_browser, say=click.echo
+    )
+
+
+@cli.command(context_settings=CONTEXT)
 @click.argument("name", required=False)
 def models(name) -> None:
     """List the shipped models, or print the card of one: what it was made from, what it scores, what it is not for.
@@ -244,9 +269,3 @@ def models(name) -> None:
         ("short", "name", "elements", "glasses", "columns"),
         rows,
     )
-
-
-def _json(values: dict) -> str:
-    """JSON without NaN: what is not defined is null."""
-    plain = json.loads(json.dumps(values, default=lambda v: v.tolist()), parse_constant=lambda _: None)
-    return json.dumps(plain, indent=1, allow_nan=False)

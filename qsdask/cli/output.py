@@ -1,8 +1,9 @@
-"""Standard output that cannot be written is told as such: the system names no file, and a store is never meant."""
+"""Standard output: values as JSON; and when it cannot be written that is told, for the system names no file."""
 
 from __future__ import annotations
 
 import errno
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,13 @@ from typing import Any, TextIO, cast
 
 from qsdask.errors import StoreIOError
 
-__all__ = ["output_told"]
+__all__ = ["as_json_text", "output_told"]
+
+
+def as_json_text(values: dict) -> str:
+    """JSON without NaN: what is not defined is null."""
+    plain = json.loads(json.dumps(values, default=lambda v: v.tolist()), parse_constant=lambda _: None)
+    return json.dumps(plain, indent=1, allow_nan=False)
 
 
 @contextmanager

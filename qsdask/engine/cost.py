@@ -150,6 +150,7 @@ def plan_stage(
     tasks: int | None = None,
     ghosts: int = 0,
     n_column: int = 0,
+    n_part: int = 0,
     n_slot: int = SLOTS["voronoi"],
     scratch: float = 0.0,
 ) -> StagePlan:
@@ -169,6 +170,8 @@ def plan_stage(
         Atoms of the halo of one domain, on average.
     n_column : int
         Columns of features.
+    n_part : int
+        Parts that they are summed to.
     n_slot : int
         Slots of the stored shells.
     scratch : float
@@ -178,7 +181,8 @@ def plan_stage(
     -------
     StagePlan
     """
-    sizes = {"step": size.n_step, "atom": size.n_atom, "slot": n_slot, "xyz": 3, "vector": 3, "feature": n_column}
+    sizes = {"step": size.n_step, "atom": size.n_atom, "slot": n_slot, "xyz": 3, "vector": 3}
+    sizes |= {"feature": n_column, "part": n_part}
     [groups] = [known.groups for known in schema.STAGES if known.name == stage]
     written = _bytes_written([group.replace("*", "any") for group in groups], sizes)
     return StagePlan(

@@ -71,6 +71,7 @@ def totals(
     asked: Sequence[tuple[StoreAt, Mapping[str, object]]],
     part: Callable[..., T],
     combine: Callable[[T, T], T],
+    /,
     *,
     title: str,
     **fixed: object,

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["Stopped", "stopping_cleanly"]
+__all__ = ["SIGNALS", "Stopped", "stopping_cleanly"]
 
 
 class Stopped(BaseException):

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from distributed import Client
+from distributed import Client, worker_client
 
 from qsdask.engine.batch import processes_of
 from qsdask.engine.capacity import threads_of
@@ -17,7 +17,7 @@ from qsdask.engine.named import cluster_of
 from qsdask.settings import ClusterSettings
 from qsdask.settings.cluster import BATCH, OWN, STANDING
 
-__all__ = ["Run"]
+__all__ = ["Run", "run_of_task"]
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,21 @@ class Run:
     def begins_at_once(self) -> bool:
         """Whether the cluster is begun before anything else: all tasks of an ``srun`` are in this place, and only one goes on."""
         return not isinstance(self.cluster, Client | _Shared) and cluster_of(self.cluster).kind == "runner"
+
+
+@contextmanager
+def run_of_task() -> Iterator[Run]:
+    """Within a task that is itself a stage or a question: its tasks go to the cluster that it runs on.
+
+    Its thread does not count as one of the worker's meanwhile, so that tasks which wait for others cannot take all of them.
+
+    Yields
+    ------
+    Run
+        Without bars, and with one thread for what is not a task.
+    """
+    with worker_client() as client:
+        yield Run(cluster=client, workers=1, progress=False)
 
 
 class _Shared:

@@ -121,10 +121,24 @@ def plant(model, n_leaf, feature, threshold, left, right, value):
         np.asarray(value, dtype=np.float64),
         forest,
     )
-    with np.errstate(over="ignore"):  # beyond the range of single precision is the last number, or none, of it
-        near = forest.threshold.astype(np.float32)
-        forest.rounded[:] = np.where(near > forest.threshold, np.nextafter(near, np.float32(-np.inf)), near)
+    forest.rounded[:] = rounded_down(forest.threshold)
     return forest
+
+
+def rounded_down(threshold):
+    """Largest numbers of single precision that are not above thresholds, float32: none of it lies between."""
+    with np.errstate(over="ignore"):  # beyond the range of single precision is the last number, or none, of it
+        near = threshold.astype(np.float32)
+        return np.where(near > threshold, np.nextafter(near, np.float32(-np.inf)), near)
+
+
+def as_rows(row, feature):
+    """Rows as kernels follow them, in single or double precision; ValueError when trees look at a column beyond."""
+    row = np.asarray(row)
+    row = np.ascontiguousarray(row, dtype=np.float32 if row.dtype == np.float32 else np.float64)
+    if feature.max(initial=0) >= row.shape[1]:
+        raise ValueError(f"trees look at column {feature.max()}, rows have {row.shape[1]}")
+    return row
 
 
 def _edges(count):
@@ -237,10 +251,7 @@ def forest_probabilities(forest, row):
     ValueError
         If a tree looks at a column that the rows do not have.
     """
-    row = np.asarray(row)
-    row = np.ascontiguousarray(row, dtype=np.float32 if row.dtype == np.float32 else np.float64)
-    if forest.feature.max(initial=0) >= row.shape[1]:
-        raise ValueError(f"trees look at column {forest.feature.max()}, rows have {row.shape[1]}")
+    row = as_rows(row, forest.feature)
     result = np.empty((len(forest.model) - 1, len(row)))
     threshold = forest.rounded if row.dtype == np.float32 else forest.threshold
     fill_probabilities(row, forest, threshold, result)

@@ -1,11 +1,13 @@
 """From labels and features to quench-in softness: choose, balance, fold, train, keep, predict, score."""
 
+from qsdask.learn.contributions import contributions
 from qsdask.learn.definition import definition_digest
 from qsdask.learn.folds import blocks, spatial_block, stratified
 from qsdask.learn.growing import train, with_experience
 from qsdask.learn.label import plastic, plastic_in_runs
 from qsdask.learn.model import Model
 from qsdask.learn.model_folder import load_model, loaded, refuse_other_content, save_model
+from qsdask.learn.part import Contributions
 from qsdask.learn.score import evaluate, prior_corrected
 from qsdask.learn.select import usable
 from qsdask.learn.softness import probabilities, quench_in_softness, softness_of_atoms, told_outside
@@ -15,6 +17,7 @@ from qsdask.learn.tally import Tally
 from qsdask.learn.undersample import undersample
 
 __all__ = [
+    "Contributions",
     "Model",
     "Specimen",
     "Standard",
@@ -22,6 +25,7 @@ __all__ = [
     "Tally",
     "blocks",
     "concatenate",
+    "contributions",
     "definition_digest",
     "evaluate",
     "identity_hash",

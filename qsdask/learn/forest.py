@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from qsdask.kernels.shapley import Paths, lay_paths, path_contributions
 from qsdask.kernels.trees import Forest, forest_probabilities, plant
-from qsdask.learn.part import mean_and_spread
+from qsdask.learn.part import Contributions, mean_and_spread
 from qsdask.learn.standard import Standard
 from qsdask.learn.tree_text import Trees, read_trees
 
@@ -62,6 +63,20 @@ class ForestPart:
         """Mean and spread of the models."""
         return mean_and_spread(self.probabilities(seen))
 
+    @cached_property
+    def paths(self) -> tuple[Paths, np.ndarray]:
+        """Paths to all leaves, and the mean of each model over its training atoms; laid out on first use."""
+        names = ("n_leaf", "feature", "threshold", "left", "right", "value", "n_row")
+        paths, expected = lay_paths(**_joined(self.read, names))
+        ends = np.cumsum([len(trees.n_leaf) for trees in self.read])[:-1]
+        return paths, np.array([part.sum() for part in np.split(expected, ends)])
+
+    def contributions(self, seen: np.ndarray) -> Contributions:
+        """Shapley values, weighted along the paths by training atoms, as LightGBM's ``pred_contrib``."""
+        paths, expected = self.paths
+        value, score = path_contributions(paths, seen, len(self.read))
+        return Contributions(value, score, expected)
+
     def gain(self) -> np.ndarray:
         """What each column gained in the training of each model."""
         n = len(self.columns)
@@ -80,8 +95,10 @@ def by_draw_and_fold(names: Mapping[str, Any]) -> list[str]:
 
 def forest_of(read: Sequence[Trees]) -> Forest:
     """Lay out the trees of several models for `qsdask.kernels.trees.forest_probabilities`."""
-    joined = {
-        name: np.concatenate([getattr(trees, name) for trees in read])
-        for name in ("n_leaf", "feature", "threshold", "left", "right", "value")
-    }
-    return plant([len(trees.n_leaf) for trees in read], **joined)
+    parts = _joined(read, ("n_leaf", "feature", "threshold", "left", "right", "value"))
+    return plant([len(trees.n_leaf) for trees in read], **parts)
+
+
+def _joined(read: Sequence[Trees], names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Arrays of `Trees` of several models, those of one behind those of the other."""
+    return {name: np.concatenate([getattr(trees, name) for trees in read]) for name in names}

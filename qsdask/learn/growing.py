@@ -5,23 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from qsdask.errors import UsageError
-from qsdask.kernels.trees import forest_probabilities
-from qsdask.learn import gbdt
-from qsdask.learn.folds import spatial_block, stratified
-from qsdask.learn.forest import forest_of
+from qsdask.learn.draws import drawn, fold_model
 from qsdask.learn.held_out import check_counts, fold_scores, mean_scores, times_likelier
 from qsdask.learn.model import Model
 from qsdask.learn.own_label import is_own
 from qsdask.learn.softness import quench_in_softness
-from qsdask.learn.table import Table, concatenate, identity_hash
+from qsdask.learn.table import Table, concatenate
 from qsdask.learn.tally import Tally
-from qsdask.learn.tree_text import read_trees
-from qsdask.learn.undersample import undersample
 from qsdask.learn.validity import clouds_of
 from qsdask.settings import TrainSettings
 from qsdask.settings.defaults import HARD_BELOW, SOFT_ABOVE
@@ -83,7 +79,7 @@ def train(
     """
     table = tables if isinstance(tables, Table) else concatenate(tables)
     settings = settings or TrainSettings()
-    n_folds, seed = settings.folds, settings.seed
+    n_folds = settings.folds
     if settings.fold_kind == "spatial_block" and table.block is None:
         raise UsageError("spatial_block folds need tables with the block of every atom", code="E-FOLDS")
     # A table may hold only those rows of the majority that a draw can choose.
@@ -95,38 +91,14 @@ def train(
     scores: list[dict[str, Any]] = []
     judged: list[Tally] = []
     for draw in range(settings.draws):
-        rank = table.hashes(seed, "undersample", draw)
-        chosen = table.take(undersample(table.y, rank, ratio=settings.ratio, tie=table.specimen))
-        if settings.fold_kind == "stratified":
-            fold = stratified(chosen.y, chosen.specimen, chosen.hashes(seed, "fold", draw), n_folds)
-        else:
-            assert chosen.block is not None
-            keys = tuple(s.key for s in chosen.specimens)
-            fold = spatial_block(chosen.y, chosen.specimen, keys, chosen.block, seed=seed, draw=draw, n_folds=n_folds)
-        tree_seeds = identity_hash(seed, "trees", draw, "", np.arange(n_folds)) >> np.uint64(33)
-
-        def one(
-            k: int, chosen: Table = chosen, fold: np.ndarray = fold, seeds: np.ndarray = tree_seeds
-        ) -> tuple[str, np.ndarray]:
-            inside = fold != k
-            text = gbdt.train_one(
-                chosen.X[inside],
-                chosen.y[inside],
-                chosen.columns,
-                settings,
-                seed=int(seeds[k]),
-                d2_quantiles=None if is_own(label) else d2_quantiles,
-                target=None if chosen.target is None else chosen.target[inside],
-            )
-            forest = forest_of([read_trees(text, chosen.columns)])
-            return text, forest_probabilities(forest, chosen.X[~inside])[0]
-
+        # Quantiles stand in a message about D2min.
+        spread = None if is_own(label) else d2_quantiles
+        one = partial(fold_model, drawn(table, settings, draw), settings=settings, d2_quantiles=spread)
         # One thread for each model and several models at once: on some thousand rows LightGBM's own threads spend
         # their time waiting for each other.
         with ThreadPoolExecutor(threads) as pool:
-            for k, (text, q) in enumerate(pool.map(one, range(n_folds))):
+            for k, (text, left_out, q) in enumerate(pool.map(one, range(n_folds))):
                 trees[f"fold-{draw}-{k}.txt"] = text
-                left_out = chosen.y[fold == k]
                 judged.append(Tally.of(left_out, q))
                 scores.append({"draw": draw, "fold": k, "n": len(left_out), **fold_scores(judged[-1])})
                 if progress is not None:

@@ -10,10 +10,10 @@ import numpy as np
 
 from qsdask.errors import InternalError
 from qsdask.kernels.linear import CLIPPED, LARGEST, linear_scores, logistic
-from qsdask.learn.part import mean_and_spread
+from qsdask.learn.part import Contributions, mean_and_spread
 from qsdask.learn.standard import Standard
 
-__all__ = ["LinearPart", "contributions"]
+__all__ = ["LinearPart"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +66,11 @@ class LinearPart:
         """QS of the model of all training atoms, and the spread of the others."""
         return self.curve(self.scores(seen)), mean_and_spread(self.probabilities(seen))[1]
 
+    def contributions(self, seen: np.ndarray) -> Contributions:
+        """Slope times coefficient times standard deviations, against an atom that is average for its glass and species."""
+        value = _whole(seen) * (self.slope * (CLIPPED / LARGEST) * self.coefficient)
+        return Contributions(value, self.offset + self.slope * self.scores(seen), np.array([self.offset]))
+
     def gain(self) -> np.ndarray:
         """Absolute coefficients of the models that did not see a part."""
         return np.abs(self.without)
@@ -99,23 +104,3 @@ def _whole(seen: np.ndarray) -> np.ndarray:
     if not np.array_equal(seen, np.rint(seen), equal_nan=True):
         raise InternalError("a linear model was given columns that are not in standard deviations", code="E-STANDARD")
     return seen
-
-
-def contributions(part: LinearPart, seen: np.ndarray) -> tuple[np.ndarray, float]:
-    """What every column adds to the logarithm of the odds, QS / (1 - QS), of every atom.
-
-    Parameters
-    ----------
-    part : LinearPart
-    seen : float32 array, shape (n, n_column)
-        From ``part.seen``.
-
-    Returns
-    -------
-    contribution : float64 array, shape (n, n_column)
-        Against an atom that is average for its glass and species. NaN for rows without any value.
-    base : float
-        The logarithm of the odds of such an atom; it and the contributions add up to the logarithm of the odds.
-    """
-    each = _whole(seen).astype(np.float64) * (CLIPPED / LARGEST) * part.coefficient
-    return part.slope * each, part.offset

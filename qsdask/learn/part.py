@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from qsdask.learn.standard import Standard
 
-__all__ = ["Part", "mean_and_spread"]
+__all__ = ["Contributions", "Part", "mean_and_spread"]
+
+
+class Contributions(NamedTuple):
+    """What the columns add, atom by atom: ``expected.mean() + value.sum(axis=1)`` is `score`, to 1e-9.
+
+    Attributes
+    ----------
+    value : float64 array, shape (n, n_column)
+        Contribution of each column of the model; NaN for rows that cannot be judged. Logarithm of the odds.
+    score : float64 array, shape (n,)
+        Logarithm of the odds: of trees the mean over the fold models, of a linear model that of QS itself.
+    expected : float64 array, shape (n_model,)
+        What is said of an atom of which nothing is known: by each fold model of trees the mean over its training atoms; by a
+        linear model, one for all atoms, that of an atom that is average for its glass and species.
+    """
+
+    value: np.ndarray
+    score: np.ndarray
+    expected: np.ndarray
 
 
 class Part(Protocol):
@@ -51,6 +70,9 @@ class Part(Protocol):
 
     def softness(self, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """QS, and the spread of these models: float64 arrays, shape (n,)."""
+
+    def contributions(self, seen: np.ndarray) -> Contributions:
+        """What each column adds to the logarithm of the odds."""
 
     def gain(self) -> np.ndarray:
         """What each column is worth to each model: float64 array, shape (n_model, n_column)."""

@@ -18,6 +18,7 @@ def usable(
     species: np.ndarray | None = None,
     host: int | None = None,
     gaps: bool = False,
+    others: np.ndarray | None = None,
 ) -> tuple[np.ndarray, dict[str, int]]:
     """Choose the atoms that features, response and place allow to be used.
 
@@ -38,6 +39,8 @@ def usable(
         Use atoms of this species only.
     gaps : bool
         Keep atoms that lack some features; only those that lack all of them are left out.
+    others : bool array, shape (n,), optional
+        Whether an atom has the other features that it must have, gaps or not.
 
     Returns
     -------
@@ -60,13 +63,14 @@ def usable(
         )
     if host is not None and species is None:
         raise UsageError("training on the host species needs the species of every atom", code="E-HOST")
+    features = (np.any if gaps else np.all)(np.isfinite(value), axis=1)
     mask = np.ones(len(value), dtype=bool)
     counts = {}
     rules = {
         "response": np.asarray(d2_valid, dtype=bool),
         "surface": None if surface_distance is None else np.asarray(surface_distance) >= margin,
         "species": None if host is None else np.asarray(species) == host,
-        "features": (np.any if gaps else np.all)(np.isfinite(value), axis=1),
+        "features": features if others is None else features & others,
     }
     for name, passes in rules.items():
         counts[name] = 0 if passes is None else int(np.count_nonzero(mask & ~passes))

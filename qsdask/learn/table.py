@@ -279,6 +279,21 @@ class Table:
             self.specimens, self.specimen[rows], self.id[rows], self.X[rows], self.y[rows], self.columns, *more
         )
 
+    def of_columns(self, columns: Sequence[str]) -> Table:
+        """Table of the same rows with some of the columns.
+
+        Parameters
+        ----------
+        columns : sequence of str
+            Their names, in the order wanted.
+
+        Returns
+        -------
+        Table
+        """
+        places = [self.columns.index(name) for name in columns]
+        return replace(self, X=self.X[:, places], columns=tuple(columns))
+
 
 def concatenate(tables: Sequence[Table]) -> Table:
     """Join tables of chunks or of specimens; their order does not matter.

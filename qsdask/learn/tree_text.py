@@ -49,8 +49,8 @@ _INNER = ("internal_value", "internal_weight", "internal_count")
 _TREE = ("num_leaves", "num_cat", *_PER_SPLIT, *_PER_LEAF, *_INNER, "is_linear", "shrinkage")
 
 
-#: What predictions and importances are made from, in the order of `Trees`.
-_KEPT = ("split_feature", "threshold", "left_child", "right_child", "split_gain", "leaf_value")
+#: What predictions, importances and explanations are made from, in the order of `Trees`.
+_KEPT = ("split_feature", "threshold", "left_child", "right_child", "split_gain", "leaf_value", "leaf_count")
 
 
 _INTEGERS = {"split_feature", "decision_type", "left_child", "right_child", "leaf_count", "internal_count"}
@@ -82,6 +82,8 @@ class Trees(NamedTuple):
         What a split gained in training.
     value : float64 array, shape (n_leaf,)
         What a leaf adds to the logarithm of the odds.
+    n_row : int64 array, shape (n_leaf,)
+        Training atoms of a leaf, at least 1.
     """
 
     n_leaf: np.ndarray
@@ -91,6 +93,7 @@ class Trees(NamedTuple):
     right: np.ndarray
     gain: np.ndarray
     value: np.ndarray
+    n_row: np.ndarray
 
 
 def read_trees(text: str, columns: Sequence[str], *, file: object = None) -> Trees:
@@ -231,6 +234,8 @@ class _Reader:
                 self.number(content)
             else:
                 lists[name] = self.values(name, content, n_leaf, n_feature)
+        if n_leaf == 1:
+            lists["leaf_count"] = [1]  # which it leaves out, or writes as 0
         self.nodes(lists, n_leaf)
         self.exactly("", "")
         return lists
@@ -247,6 +252,8 @@ class _Reader:
             "split_feature": (0, n_feature - 1),
             "left_child": (-n_leaf, n_leaf - 2),
             "right_child": (-n_leaf, n_leaf - 2),
+            # A leaf is made of training rows; shares of them are what explanations weigh by.
+            "leaf_count": (int(n_leaf > 1), 999_999_999),
         }.get(name, (0, 999_999_999))
         values = [self.integer(p, low, high) for p in parts]
         # Bit 0: categorical, 1: default left, 2 and 3: kind of missing value. Only bit 1 is ever set here.

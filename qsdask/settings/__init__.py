@@ -9,9 +9,11 @@ from __future__ import annotations
 from qsdask.settings.base import Settings, refuse_defaults, validated
 from qsdask.settings.cluster import ClusterSettings
 from qsdask.settings.describe import as_toml, first_line
+from qsdask.settings.explain import ExplainSettings
 from qsdask.settings.label import LabelSettings
 from qsdask.settings.learning import TrainSettings
 from qsdask.settings.recipe import Recipe, SpecimenSettings
+from qsdask.settings.selection import SelectionSettings
 from qsdask.settings.simulation import AlloySettings, DeformSettings, EnsembleSettings, QuenchSettings, SimulateRecipe
 from qsdask.settings.stages import (
     FeatureSettings,
@@ -30,6 +32,7 @@ __all__ = [
     "ClusterSettings",
     "DeformSettings",
     "EnsembleSettings",
+    "ExplainSettings",
     "FeatureSettings",
     "IngestSettings",
     "LabelSettings",
@@ -40,6 +43,7 @@ __all__ = [
     "Recipe",
     "ReportSettings",
     "RespondSettings",
+    "SelectionSettings",
     "Settings",
     "ShellSettings",
     "SimulateRecipe",

@@ -13,7 +13,17 @@ from qsdask.settings.label import OF_RESPONSE, Share, label_name
 __all__ = ["TrainSettings"]
 
 #: Settings of training that only trees have.
-_OF_TREES = ("draws", "ratio", "trees", "depth", "learning_rate", "feature_fraction", "leaf_fraction", "max_bin")
+_OF_TREES = (
+    "draws",
+    "ratio",
+    "trees",
+    "depth",
+    "learning_rate",
+    "feature_fraction",
+    "leaf_fraction",
+    "max_bin",
+    "search",
+)
 
 
 class TrainSettings(Settings):
@@ -79,6 +89,11 @@ class TrainSettings(Settings):
         default=10.0, ge=0, description="atoms nearer to a free surface are left out"
     )
     host: str | None = Field(default=None, description="learn from this species only")
+    same_atoms: str | None = Field(
+        default=None,
+        description="feature sets of which an atom must have every column too, joined by commas, so that models of "
+        "different sets learn from, and are scored on, the same atoms",
+    )
     trees: int = Field(default=300, ge=1, description="boosting rounds")
     depth: int = Field(default=2, ge=1, le=DEEPEST_TREE, description="depth of a tree")
     learning_rate: float = Field(default=0.1, gt=0, le=1, description="shrinkage of each tree")
@@ -97,7 +112,24 @@ class TrainSettings(Settings):
         "glasses left out, 0.4 of a single glass",
     )
     seed: int = Field(default=0, ge=0, description="seed of undersampling, folds and boosting")
-    added: ClassVar[tuple[str, ...]] = ("frame", "learner", "below", "top", "bottom", "rank", "penalty")
+    search: int = Field(
+        default=0,
+        ge=0,
+        le=10_000,
+        description="try so many random choices of the tree settings that are not given, by spatial_block folds of the "
+        "training glasses, and take the best",
+    )
+    added: ClassVar[tuple[str, ...]] = (
+        "frame",
+        "learner",
+        "below",
+        "top",
+        "bottom",
+        "rank",
+        "penalty",
+        "same_atoms",
+        "search",
+    )
 
     @property
     def own_rule(self) -> tuple[str, float | None] | None:

@@ -9,12 +9,23 @@ import numpy as np
 from qsdask.schema import group_at
 from qsdask.store.reader import Arrays
 
-__all__ = ["columns_there", "feature_rows"]
+__all__ = ["columns_there", "feature_rows", "meaning_of", "set_of"]
 
 
 def columns_there(root: Arrays, sets: Sequence[str], frame: int = 0) -> tuple[str, ...]:
     """Names of the columns of feature sets of a frame, set by set; no two sets share a name."""
     return tuple(name for one in sets for name in root.names(f"{group_at(frame, f'features/{one}')}/feature"))
+
+
+def meaning_of(root: Arrays, sets: Sequence[str], frame: int = 0) -> dict[str, str]:
+    """What the columns of feature sets mean, by their names."""
+    meanings = [name for one in sets for name in root.names(f"{group_at(frame, f'features/{one}')}/meaning")]
+    return dict(zip(columns_there(root, sets, frame), meanings, strict=True))
+
+
+def set_of(root: Arrays, sets: Sequence[str], frame: int = 0) -> dict[str, str]:
+    """Which of the feature sets has a column, by the names of the columns."""
+    return {name: one for one in sets for name in columns_there(root, (one,), frame)}
 
 
 def feature_rows(root: Arrays, rows: slice, sets: Sequence[str], columns: Sequence[str], frame: int = 0) -> np.ndarray:

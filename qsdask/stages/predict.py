@@ -11,7 +11,7 @@ import numpy as np
 from qsdask.engine.cost import Size, StagePlan, owned_and_ghosts, plan_stage, size_of
 from qsdask.engine.course import Course, run_stage
 from qsdask.engine.where import Run
-from qsdask.errors import QSDaskError
+from qsdask.errors import BadDataError, NoInputError, QSDaskError
 from qsdask.learn import Model, Standard, loaded, softness_of_atoms, told_outside
 from qsdask.learn.shipped import folder_of
 from qsdask.learn.validity import count_outside
@@ -31,7 +31,7 @@ from qsdask.store.task_writer import StageRun
 from qsdask.store.template import create_group
 from qsdask.store.unchanged import unchanged
 
-__all__ = ["counts_outside", "has_outside", "plan_of", "predict", "standard_of"]
+__all__ = ["counts_outside", "has_outside", "model_of_record", "plan_of", "predict", "softness_group", "standard_of"]
 
 #: What is said of a strained frame that is compared with itself.
 OWN_STANDARD = (
@@ -186,7 +186,7 @@ def plan_of(size: Size, n_column: int) -> StagePlan:
 
 def again(path: Path, record: Record, run: Run, source: object = None) -> bool:
     """Predict with the model of a record, when it lies beside the store or where we are; else False."""
-    model = _model_of(path, record)
+    model = model_of_record(path, record)
     if model is None:
         return False
     kept = {name: value for name, value in record.settings.items() if name in PredictSettings.model_fields}
@@ -194,8 +194,40 @@ def again(path: Path, record: Record, run: Run, source: object = None) -> bool:
     return True
 
 
-def _model_of(path: Path, record: Record) -> Path | None:
-    """Folder of the model that a softness was computed with."""
+def softness_group(path: Path, model: str | Path, step: int = 0) -> str:
+    """Group of a model's softness of a frame in a store, which must be complete.
+
+    Raises
+    ------
+    NoInputError
+        ``E-STAGE-MISSING`` when this model was not applied to the store.
+    BadDataError
+        ``E-MODEL-CHANGED`` when another model of this name was.
+    """
+    name = name_of_model(model)
+    group, of_frame = group_at(step, f"softness/{name}"), f" --frame {step}" * (step > 0)
+    if ledger.read(path, group) is None:
+        raise NoInputError(
+            f"the model {name} has not been applied to this store",
+            code="E-STAGE-MISSING",
+            file=path,
+            hint=f"qsdask predict {path} --model {model}{of_frame}",
+        )
+    applied = ledger.require(path, group).settings["model_digest"]
+    # A name is enough to look at what was predicted; the model itself must be the one that predicted it.
+    if folder_of(model).is_dir() and loaded(str(model)).digest() != applied:
+        raise BadDataError(
+            f"the softness in this store is that of another model named {name}",
+            code="E-MODEL-CHANGED",
+            file=path,
+            why="the model was trained again",
+            hint=f"qsdask predict {path} --model {model}{of_frame} --overwrite",
+        )
+    return group
+
+
+def model_of_record(path: Path, record: Record) -> Path | None:
+    """Folder of the model that a softness, or its explanation, was computed with; None where it is not to be found."""
     name = record.settings["model"]
     beside = (folder / kind for folder in (path.resolve().parent, Path.cwd()) for kind in (f"{name}.qs", name))
     for model in (*beside, folder_of(name)):

@@ -33,8 +33,9 @@ def open_store(path: str | Path, *, partial: bool = False) -> xr.DataTree:
     -------
     xarray.DataTree
         Groups ``/atoms``, ``/frames``, ``/domains``, ``/shells/*``, ``/features/*``, ``/response/*``,
-        ``/softness/*``, and of deformed frames ``/steps/<step>/shells/*``, ``/steps/<step>/features/*``,
-        ``/steps/<step>/softness/*``, as far as they are complete, chunked as stored (Dask arrays). Closing the tree closes the files.
+        ``/softness/*``, ``/explanation/*``, and of deformed frames ``/steps/<step>/shells/*``, ``/steps/<step>/features/*``,
+        ``/steps/<step>/softness/*``, ``/steps/<step>/explanation/*``, as far as they are complete, chunked as stored (Dask arrays).
+        Closing the tree closes the files.
         Whatever has the dimension ``atom`` has the coordinates ``id`` and ``element``; ``set_xindex("id")`` makes ``sel(id=9)`` work.
         ``tree.qs`` answers what people ask first (`qsdask.views.accessor`). ``to_netcdf``, ``to_zarr``, ``isel``,
         ``xarray.concat`` and pickling work: texts have one length, and attributes are numbers, texts or lists; ``qsdask``, how a

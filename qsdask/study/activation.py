@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -19,7 +20,7 @@ from qsdask.store.reader import StoreReader
 from qsdask.study.response import plastic_above, refuse_undeformed
 from qsdask.study.rows import softness_group, softness_ledgers, usable_softness
 
-__all__ = ["activation"]
+__all__ = ["activation", "activation_asked", "activation_counted", "activation_told"]
 
 
 def activation(
@@ -63,26 +64,27 @@ def activation(
         When the response or the softness is missing or incomplete.
     """
     path, run = Path(store), run or Run()
+    ledgers, fixed = activation_asked(path, model, threshold)
+    found = activation_told(
+        path, reduced(path, ledgers, activation_counted, by_strain.combine, run, "activation", **fixed)
+    )
+    return found if frame is None else found.isel(step=chosen_steps(path, frame))
+
+
+def activation_asked(
+    path: Path, model: str | Path, threshold: float | None = None
+) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Ledgers that the question rests on, and the arguments of `activation_counted`; raises as `activation`."""
     refuse_undeformed(path)
     group = softness_group(path, model)
     label = ledger.require(path, group).settings["label"]
     ledger.require(path, "response/d2min")
     fixed = {"group": group, "label": label, "threshold": plastic_above(path, label, threshold)}
-    found = by_strain.finalise(
-        reduced(path, softness_ledgers(path, group, label), _part, by_strain.combine, run, "activation", **fixed)
-    )
-    branch = described(branches(found["strain"].values), "step", "branch of the loading")
-    known = range(int(branch.max()) + 1)
-    branch.attrs |= {"flag_values": [*known], "flag_meanings": " ".join(branch_name(k) for k in known)}
-    number = described(np.arange(found.sizes["step"]), "step", "frame, counted from the undeformed one, 0")
-    times = described(StoreReader(path)["frames/timestep"][:], "step", "timestep number in the trajectory")
-    found = found.assign_coords(frame=number, branch=branch, timestep=times)
-    found = in_length(found, StoreReader(path).length)
-    found.attrs["along"] = "strain" if tells_frames(found["strain"].values) else "frame"
-    return found if frame is None else found.isel(step=chosen_steps(path, frame))
+    return softness_ledgers(path, group, label), fixed
 
 
-def _part(root: StoreReader, domain: int, *, group: str, label: dict, threshold: float) -> xr.Dataset:
+def activation_counted(root: StoreReader, domain: int, *, group: str, label: dict, threshold: float) -> xr.Dataset:
+    """Counts of one domain; see `qsdask.analysis.activation.partial`."""
     rows = root.rows(domain)
     return by_strain.partial(
         usable_softness(root, domain, group, label),
@@ -91,3 +93,17 @@ def _part(root: StoreReader, domain: int, *, group: str, label: dict, threshold:
         root["frames/strain"][:],
         threshold,
     )
+
+
+def activation_told(path: Path, total: xr.Dataset, **shape: int) -> xr.Dataset:
+    """The answer of `activation` from the counts of all domains; `shape` as of `qsdask.analysis.activation.finalise`."""
+    found = by_strain.finalise(total, **shape)
+    branch = described(branches(found["strain"].values), "step", "branch of the loading")
+    known = range(int(branch.max()) + 1)
+    branch.attrs |= {"flag_values": [*known], "flag_meanings": " ".join(branch_name(k) for k in known)}
+    number = described(np.arange(found.sizes["step"]), "step", "frame, counted from the undeformed one, 0")
+    times = described(StoreReader(path)["frames/timestep"][:], "step", "timestep number in the trajectory")
+    found = found.assign_coords(frame=number, branch=branch, timestep=times)
+    found = in_length(found, StoreReader(path).length)
+    found.attrs["along"] = "strain" if tells_frames(found["strain"].values) else "frame"
+    return found

@@ -10,12 +10,17 @@ from qsdask.settings.text import parts_of
 from qsdask.stages.columns import columns_there
 from qsdask.store.reader import StoreReader
 
-__all__ = ["columns_of", "sets_of", "with_columns"]
+__all__ = ["columns_of", "same_atoms_of", "sets_of", "with_columns"]
 
 
 def sets_of(chosen: TrainSettings) -> list[str]:
     """Feature sets to learn from, each once; the order in which they were typed makes no difference."""
     return sorted(set(parts_of(chosen.set)))
+
+
+def same_atoms_of(chosen: TrainSettings) -> list[str]:
+    """Feature sets of which an atom must have every column, beside those that are learned from."""
+    return sorted(set(parts_of(chosen.same_atoms))) if chosen.same_atoms else []
 
 
 def with_columns(chosen: TrainSettings, base: Path = Path()) -> TrainSettings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -18,9 +19,10 @@ from qsdask.store.reader import StoreReader
 from qsdask.study.blocks import block_of
 from qsdask.study.columns import columns_of, sets_of
 from qsdask.study.rows import LabelledRows, labelled_rows
+from qsdask.study.search import searched
 from qsdask.study.training_rows import Lesson, joined_samples, sample_of, table_of
 
-__all__ = ["grown", "rows_with_all_columns"]
+__all__ = ["gathered", "grown", "rows_with_all_columns"]
 
 
 def rows_with_all_columns(
@@ -43,15 +45,11 @@ def grown(lesson: Lesson, specimens: Mapping[str, Specimen], d2_quantiles: Seque
         Quantiles of D2min, for messages. Unit: angstrom^2.
     """
     chosen, run = lesson.chosen, lesson.run
-    gather = partial(
-        _gather, chosen=chosen, label=lesson.label, share=_share(specimens.values(), chosen), specimens=specimens
-    )
-    tasks = [(s, domain, lesson.steps[s.path]) for s in lesson.stores for domain in range(s.reader().n_domain)]
-    with run.connected() as client:
-        parts = list(run_tasks(client, gather, tasks, label="gather", progress=run.progress))
+    table, samples = gathered(lesson, specimens)
+    chosen, tried = searched(table, chosen, run) if chosen.search else (chosen, None)
     with progress_bar("train", chosen.draws * chosen.folds, show=run.progress) as advance:
         made = learn.train(
-            learn.concatenate([table for table, _ in parts]),
+            table,
             definition=lesson.definition,
             label=lesson.label,
             settings=chosen,
@@ -59,7 +57,20 @@ def grown(lesson: Lesson, specimens: Mapping[str, Specimen], d2_quantiles: Seque
             d2_quantiles=d2_quantiles,
             progress=lambda done, total: advance(1),
         )
-    return learn.with_experience(made, joined_samples(sampled for _, sampled in parts))
+    made = learn.with_experience(made, samples)
+    return made if tried is None else replace(made, scores={**made.scores, "search": tried})
+
+
+def gathered(lesson: Lesson, specimens: Mapping[str, Specimen]) -> tuple[Table, dict[str, np.ndarray]]:
+    """Rows that some draw can choose, and columns of a sample of all usable atoms by species; arguments as of `grown`."""
+    chosen, run = lesson.chosen, lesson.run
+    gather = partial(
+        _gather, chosen=chosen, label=lesson.label, share=_share(specimens.values(), chosen), specimens=specimens
+    )
+    tasks = [(s, domain, lesson.steps[s.path]) for s in lesson.stores for domain in range(s.reader().n_domain)]
+    with run.connected() as client:
+        parts = list(run_tasks(client, gather, tasks, label="gather", progress=run.progress))
+    return learn.concatenate([table for table, _ in parts]), joined_samples(sampled for _, sampled in parts)
 
 
 def _share(specimens: Collection[Specimen], chosen: TrainSettings) -> float:
@@ -100,7 +111,7 @@ def _gather(
     )
     keep = found.mask & (minority | (share >= 1.0) | (lowest.astype(np.float64) < share * 2.0**64))
     block = None
-    if chosen.fold_kind == "spatial_block":
+    if chosen.search or chosen.fold_kind == "spatial_block":
         block = block_of(root, rows, chosen.block_angstrom)[keep]
     sampled = sample_of(root, domain, found, columns, me, specimens.values(), chosen.seed)
     return table_of(found, ids, columns, me, keep, block), sampled

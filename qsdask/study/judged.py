@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from qsdask.engine.where import Run
 from qsdask.learn import Model, loaded
-from qsdask.learn.own_label import is_own
+from qsdask.learn.own_label import Judge, is_own
 from qsdask.learn.shipped import folder_of
 from qsdask.stages.steps import label_step
 from qsdask.store import ledger
-from qsdask.study.own_label import check_label, ledger_of_label
+from qsdask.study.own_label import check_label, extremes_of, ledger_of_label
 from qsdask.study.response import refuse_undeformed
 from qsdask.study.rows import softness_group
 from qsdask.study.surface import margin_of, surface_ledgers
@@ -41,6 +42,12 @@ class Judged(NamedTuple):
     def softness(self) -> dict[str, str]:
         """Where workers find the softness, and the very model that gave it."""
         return {"group": self.group, "model": str(folder_of(self.model).resolve()), "digest": self.found.digest()}
+
+    def label_in(self, path: Path, run: Run) -> int | Judge:
+        """Where the label is in a store, as `qsdask.study.rows.labelled_rows` takes it."""
+        if self.step is not None:
+            return self.step
+        return Judge.of(self.found.label, extremes_of(path, self.group, self.found.label, run).value)
 
     def rests_on(self, path: Path) -> tuple[str, ...]:
         """Ledgers of what is read in the store."""

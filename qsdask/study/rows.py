@@ -8,14 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from qsdask.errors import BadDataError, NoInputError, UsageError
-from qsdask.learn import loaded, plastic, plastic_in_runs, usable
+from qsdask.errors import UsageError
+from qsdask.learn import plastic, plastic_in_runs, usable
 from qsdask.learn.own_label import Judge
-from qsdask.learn.shipped import folder_of
-from qsdask.names import name_of_model
-from qsdask.schema import group_at
-from qsdask.stages.columns import feature_rows
-from qsdask.store import ledger
+from qsdask.stages.columns import columns_there, feature_rows
+from qsdask.stages.predict import softness_group
 from qsdask.store.reader import StoreReader
 from qsdask.study.surface import margin_of, surface_distance, surface_ledgers
 
@@ -75,9 +72,10 @@ def labelled_rows(
     step : int or Judge
         Frame of the label; of a label of the user's own what it is in this glass, see `qsdask.study.own_label.label_at`.
     label : mapping
-        ``threshold``, ``frequency``, surface margin and ``host`` of a model; ``name`` of a label of the user's own.
+        ``threshold``, ``frequency``, surface margin and ``host`` of a model; ``name`` of a label of the user's own;
+        ``same_atoms``, sets of which an atom must have every column, too.
     gaps : bool
-        Use also atoms that lack some of the columns.
+        Use also atoms that lack some of the columns, but not of those sets.
 
     Returns
     -------
@@ -104,11 +102,18 @@ def labelled_rows(
         species=root["atoms/species"][rows],
         host=None if host is None else names.index(host),
         gaps=gaps,
+        others=_has_all(root, rows, same) if (same := label.get("same_atoms")) else None,
     )
     if not isinstance(step, Judge):
         return LabelledRows(value, y, mask, excluded, d2)
     without = {"label" if rule == "response" else rule: n for rule, n in excluded.items()}
     return LabelledRows(value, y, mask, without, d2, step.target(d2))
+
+
+def _has_all(root: StoreReader, rows: slice, sets: Sequence[str]) -> np.ndarray:
+    """Atoms that have every column of some sets."""
+    columns = columns_there(root, sets) if sets else []
+    return np.isfinite(feature_rows(root, rows, sets, columns)).all(axis=1)
 
 
 def label_values(
@@ -169,38 +174,6 @@ def usable_softness(root: StoreReader, domain: int, group: str, label: Mapping) 
     rows = root.rows(domain)
     near = surface_distance(root, rows) < margin_of(label)
     return np.where(near, np.nan, root[f"{group}/qs"][rows])
-
-
-def softness_group(path: Path, model: str | Path, step: int = 0) -> str:
-    """Group of a model's softness of a frame in a store, which must be complete.
-
-    Raises
-    ------
-    NoInputError
-        ``E-STAGE-MISSING`` when this model was not applied to the store.
-    BadDataError
-        ``E-MODEL-CHANGED`` when another model of this name was.
-    """
-    name = name_of_model(model)
-    group, of_frame = group_at(step, f"softness/{name}"), f" --frame {step}" * (step > 0)
-    if ledger.read(path, group) is None:
-        raise NoInputError(
-            f"the model {name} has not been applied to this store",
-            code="E-STAGE-MISSING",
-            file=path,
-            hint=f"qsdask predict {path} --model {model}{of_frame}",
-        )
-    applied = ledger.require(path, group).settings["model_digest"]
-    # A name is enough to look at what was predicted; the model itself must be the one that predicted it.
-    if folder_of(model).is_dir() and loaded(str(model)).digest() != applied:
-        raise BadDataError(
-            f"the softness in this store is that of another model named {name}",
-            code="E-MODEL-CHANGED",
-            file=path,
-            why="the model was trained again",
-            hint=f"qsdask predict {path} --model {model}{of_frame} --overwrite",
-        )
-    return group
 
 
 def softness_ledgers(path: Path, group: str, label: Mapping) -> tuple[str, ...]:

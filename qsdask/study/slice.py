@@ -19,7 +19,7 @@ from qsdask.store.reader import StoreReader
 from qsdask.study.rows import softness_group, softness_ledgers, usable_softness
 from qsdask.units import ANGSTROM
 
-__all__ = ["slice_through"]
+__all__ = ["grain", "slice_through"]
 
 
 def slice_through(
@@ -75,10 +75,14 @@ def slice_through(
         "thickness": thickness,
     }
     parts = reduced(path, softness_ledgers(path, group, label), _part, dict.__or__, run or Run(), "slice", **fixed)
-    # Pixels and smoothing of a slice of 2 angstrom are 0.5 and 1.5; of other units only the thickness is known.
-    pixel, smoothing = (0.5, 1.5) if length == ANGSTROM else (0.25 * thickness, 0.75 * thickness)
+    pixel, smoothing = grain(length, thickness)
     whole = slab.join([parts[domain] for domain in sorted(parts)])
     return in_length(slab.finalise(whole, pixel=pixel, smoothing=smoothing), length)
+
+
+def grain(length: str, thickness: float) -> tuple[float, float]:
+    """Pixels and smoothing of the map of a slice: 0.5 and 1.5 angstrom, as suits a slice of 2; else only its thickness is known."""
+    return (0.5, 1.5) if length == ANGSTROM else (0.25 * thickness, 0.75 * thickness)
 
 
 def _part(

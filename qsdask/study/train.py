@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import combinations
@@ -15,6 +15,7 @@ import numpy as np
 from qsdask import learn
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, CannotCreateError
+from qsdask.learn import Specimen
 from qsdask.learn.own_label import is_own
 from qsdask.names import checked_name, name_of_model
 from qsdask.settings import TrainSettings, refuse_defaults, validated
@@ -24,9 +25,9 @@ from qsdask.store import ledger
 from qsdask.store.identity import StoreAt
 from qsdask.store.reader import StoreReader
 from qsdask.store.unchanged import unchanged
-from qsdask.study.columns import sets_of, with_columns
+from qsdask.study.columns import same_atoms_of, sets_of, with_columns
 from qsdask.study.fitted import fitted, rows_with_target
-from qsdask.study.grown import grown, rows_with_all_columns
+from qsdask.study.grown import gathered, grown, rows_with_all_columns
 from qsdask.study.own_label import label_at, ledger_of_label, own_label_of
 from qsdask.study.response import refuse_undeformed, response_of
 from qsdask.study.rows import LabelledRows
@@ -34,7 +35,7 @@ from qsdask.study.surface import margin_of, surface_ledgers, surface_note
 from qsdask.study.training_rows import Lesson, counted, refuse_unusable, specimens_of
 from qsdask.units import renamed
 
-__all__ = ["LEARNERS", "learned", "train"]
+__all__ = ["LEARNERS", "learned", "rows_of_trees", "train"]
 
 
 class Learner(NamedTuple):
@@ -72,7 +73,8 @@ def train(
     **settings
         Fields of `qsdask.settings.TrainSettings`: ``learner``, ``penalty``, ``label``, ``strain``, ``frame``, ``threshold``,
         ``below``, ``top``, ``bottom``, ``rank``, ``set``, ``columns``, ``folds``, ``fold_kind``, ``block`` (angstrom),
-        ``draws``, ``ratio``, ``surface_margin`` (angstrom), ``host``, ``trees``, ``depth``, ``learning_rate``, ``seed``.
+        ``draws``, ``ratio``, ``surface_margin`` (angstrom), ``host``, ``same_atoms``, ``trees``, ``depth``,
+        ``learning_rate``, ``seed``, ``search``.
 
     Returns
     -------
@@ -142,6 +144,22 @@ def learned(paths: Sequence[Path], chosen: TrainSettings, run: Run) -> learn.Mod
     QSDaskError
         Those of `train`.
     """
+    with _lesson(paths, chosen, run) as (lesson, specimens, d2_quantiles):
+        made = LEARNERS[chosen.learner].learn(lesson, specimens, d2_quantiles)
+    return replace(made, warnings=(*made.warnings, *_notes(paths, lesson.label)))
+
+
+def rows_of_trees(paths: Sequence[Path], chosen: TrainSettings, run: Run) -> learn.Table:
+    """Rows that trees learn from, with the blocks of space of each for a search; arguments and errors as of `learned`."""
+    with _lesson(paths, chosen, run) as (lesson, specimens, _):
+        return gathered(lesson, specimens)[0]
+
+
+@contextmanager
+def _lesson(
+    paths: Sequence[Path], chosen: TrainSettings, run: Run
+) -> Iterator[tuple[Lesson, Mapping[str, Specimen], list[float]]]:
+    """What is learned from, its glasses by path, and quantiles of D2min; within the ``with`` nothing of it may change."""
     _refuse_twice(paths)
     chosen = with_columns(chosen)
     for path in paths if chosen.own_rule is None else ():
@@ -149,13 +167,12 @@ def learned(paths: Sequence[Path], chosen: TrainSettings, run: Run) -> learn.Mod
     with ExitStack() as stack:
         for path in paths:
             surfaces = surface_ledgers(path, chosen.surface_margin_angstrom)
-            features = (f"features/{one}" for one in sets_of(chosen))
+            features = (f"features/{one}" for one in {*sets_of(chosen), *same_atoms_of(chosen)})
             stack.enter_context(unchanged(path, (*features, ledger_of_label(chosen.label), *surfaces)))
         label, definition = _agreed(paths, chosen)
         stores = [StoreAt.of(path) for path in paths]
         together = stack.enter_context(run.shared())
-        learner = LEARNERS[chosen.learner]
-        rows = partial(learner.rows, chosen=chosen, label=label)
+        rows = partial(LEARNERS[chosen.learner].rows, chosen=chosen, label=label)
         ranked = chosen.learner == "response"
         steps = {store.path: label_at(store, label, rows, together, ranked=ranked) for store in stores}
         lesson = Lesson(tuple(stores), steps, chosen, definition, label, together)
@@ -164,8 +181,7 @@ def learned(paths: Sequence[Path], chosen: TrainSettings, run: Run) -> learn.Mod
             refuse_unusable(Path(store.path), there[store.path], chosen)
         spread = np.concatenate([quantiles for one in there.values() for quantiles in one.d2_quantiles])
         quantiles = np.quantile(spread, [0, 0.25, 0.5, 0.75, 1]).tolist()
-        made = learner.learn(lesson, specimens_of(there), quantiles)
-    return replace(made, warnings=(*made.warnings, *_notes(paths, label)))
+        yield lesson, specimens_of(there), quantiles
 
 
 def _agreed(paths: Sequence[Path], chosen: TrainSettings) -> tuple[dict, dict]:
@@ -195,6 +211,7 @@ def _agreed(paths: Sequence[Path], chosen: TrainSettings) -> tuple[dict, dict]:
         **of_response,
         **responses[0],
         **({"frequency": chosen.threshold} if chosen.label == "propensity" else {}),
+        **({"same_atoms": same_atoms_of(chosen)} if chosen.same_atoms else {}),
     }
     return label, {**definitions[0], "radii": radii}
 

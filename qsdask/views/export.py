@@ -18,9 +18,9 @@ from qsdask.store import ledger
 from qsdask.store.place import Place
 from qsdask.store.reader import Arrays, StoreReader
 from qsdask.units import SIGMA
-from qsdask.views.columns import Column, alike, columns_in, named, softness_of
+from qsdask.views.columns import Column, alike, columns_in, is_named, named, softness_of
 
-__all__ = ["export", "exportable", "write_frames"]
+__all__ = ["columns_stored", "export", "exportable", "write_frames"]
 
 
 def export(
@@ -44,8 +44,9 @@ def export(
     step : int, sequence of int, or "all"
         Frames; negative numbers count from the end. Several make a trajectory of one file; tables then have a column ``frame``.
     columns : sequence of str
-        In any case. Of ``qs``, ``qs_std``, ``cell_volume``, ``flag``, any feature column of the undeformed glass, and ``d2min``,
-        ``valid``, ``frequency``, ``d2min_mean`` of the frame. With ``step_`` before it, a column is that of the frame itself
+        In any case. Of ``qs``, ``qs_std``, ``cell_volume``, ``flag``, any feature column of the undeformed glass, ``score``,
+        ``contribution__COLUMN`` and ``summed__PART`` after `qsdask.explain`, and ``d2min``, ``valid``, ``frequency``,
+        ``d2min_mean`` of the frame. With ``step_`` before it, a column is that of the frame itself
         where it was computed for it: ``step_qs`` after ``qsdask predict --frame``. Id, element and position are always written.
     model : str, optional
         Name of the softness, when there are several.
@@ -128,25 +129,19 @@ def exportable(store: str | Path, *, step: int = 0, model: str | None = None) ->
     """
     path = Path(store)
     [step] = chosen_steps(path, step)
-    return list(_columns(path, StoreReader(path), step, model))
+    return list(columns_stored(path, StoreReader(path), step, model))
 
 
-def _columns(path: Path, root: StoreReader, step: int, model: str | None) -> dict[str, Column]:
+def columns_stored(path: Path, root: StoreReader, step: int, model: str | None) -> dict[str, Column]:
     """Columns of the complete stages by their names."""
     complete = [record for record in ledger.records(path) if record.complete and record.key != "ingest"]
     groups = [group for record in complete for group in record.groups]
-    return columns_in(
-        groups,
-        step,
-        softness_of(groups, step, model),
-        present=Place(path).exists,
-        features=lambda group: root.names(f"{group}/feature"),
-    )
+    return columns_in(groups, step, softness_of(groups, step, model), present=Place(path).exists, names=root.names)
 
 
 def _chosen(path: Path, root: StoreReader, step: int, columns: Sequence[str], model: str | None) -> dict[str, Column]:
     """The columns asked for, in this order."""
-    found = _columns(path, root, step, model)
+    found = columns_stored(path, root, step, model)
     known, unknown = named(columns, found)
     if unknown:
         raise _unknown(path, step, unknown, found)
@@ -161,7 +156,7 @@ def _unknown(path: Path, step: int, wanted: Sequence[str], found: Collection[str
         commands = {
             command_of(path, group_at(step if name.casefold() != plain else 0, variable.group.replace("*", "MODEL")))
             for variable in VARIABLES
-            if variable.name == plain and variable.dims in (("atom",), ("step", "atom"))
+            if is_named(plain, variable)
         }
         if commands:
             told.append(f"for {name}, {' and '.join(f'{c!r}' for c in sorted(commands))} must come first")

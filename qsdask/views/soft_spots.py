@@ -23,7 +23,7 @@ from qsdask.units import ANGSTROM
 from qsdask.views.columns import Column
 from qsdask.views.export import write_frames
 
-__all__ = ["share_outside", "slice_of", "soft_spots", "verdict", "write_softness"]
+__all__ = ["share_outside", "slice_of", "soft_spots", "usual_thickness", "verdict", "write_softness"]
 
 #: Columns of a file with softness.
 COLUMNS = ("qs", "qs_std", "outside")
@@ -134,8 +134,7 @@ def slice_of(root: Arrays, name: str, step: int = 0, *, axis: str = "y", thickne
         Of `qsdask.analysis.slab.join`, without D2min.
     """
     box, radius = read_box(root, step), root["atoms/radius"][:]
-    if thickness is None:
-        thickness = 4.0 if root.length == ANGSTROM else 2.5 * float(radius.max())
+    thickness = usual_thickness(root) if thickness is None else thickness
     group = group_at(step, f"softness/{name}")
     parts = []
     for rows in _chunks(root):
@@ -143,6 +142,11 @@ def slice_of(root: Arrays, name: str, step: int = 0, *, axis: str = "y", thickne
         place = (root["frames/position"][step, rows], box.cell, box.origin, box.periodic)
         parts.append(cut_slab(*place, qs, np.full_like(qs, np.nan), of, axis=axis, thickness=thickness))
     return in_length(join(parts), root.length)
+
+
+def usual_thickness(root: Arrays) -> float:
+    """Thickness of a slice that shows atoms once: 4 angstrom; in sigma as thick for these atoms. Unit: that of the lengths."""
+    return 4.0 if root.length == ANGSTROM else 2.5 * float(root["atoms/radius"][:].max())
 
 
 def write_softness(root: Arrays, name: str, out: str | Path, step: int = 0, *, overwrite: bool = False) -> Path:

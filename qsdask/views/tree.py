@@ -92,7 +92,7 @@ class GlassTree:
             step,
             softness_of(groups, step, model),
             present=lambda place: place.rpartition("/")[2] in tree[place.rpartition("/")[0]].variables,
-            features=lambda group: np.asarray(tree[f"{group}/feature"]).tolist(),
+            names=lambda place: np.asarray(tree[place]).tolist(),
         )
         known, unknown = named(columns, found)
         if unknown:

@@ -61,6 +61,14 @@ def test_usable_without_optional_rules():
     assert counts == {"response": 0, "surface": 0, "species": 0, "features": 0}
 
 
+@pytest.mark.parametrize(("gaps", "told"), [(False, [True, False, False, False]), (True, [True, True, False, False])])
+def test_other_features_count_gaps_or_not(gaps, told):
+    value = np.array([[0, 0], [np.nan, 0], [np.nan, np.nan], [0, 0]])
+    mask, counts = usable(value, np.ones(4, bool), gaps=gaps, others=np.array([True, True, True, False]))
+    assert mask.tolist() == told
+    assert counts["features"] == 4 - sum(told)
+
+
 def test_usable_refuses_rules_without_their_data():
     with pytest.raises(UsageError, match="E-MARGIN"):
         usable(np.zeros((1, 1)), np.ones(1, bool), margin=1.0)

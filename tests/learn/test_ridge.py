@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from qsdask.errors import BadDataError, InternalError
 from qsdask.learn.curve import fitted_curve
 from qsdask.learn.fitting import experience, fit, part_of, scored, scores_of
-from qsdask.learn.linear import LinearPart, contributions
+from qsdask.learn.linear import LinearPart
 from qsdask.learn.ridge import GRID, TARGET_STEP, Products, coefficients, judged, left_out, whole_target
 from qsdask.learn.standard import Moments, Standard, high_words, low_words, medians, words_of_medians
 from qsdask.learn.tally import Tally
@@ -218,17 +218,19 @@ def test_contributions_add_up_to_the_logarithm_of_the_odds():
     whole, _target, _y, _group = table()
     whole[5] = np.nan
     part = LinearPart(np.linspace(-0.3, 0.4, 12), np.ones((3, 12)), -0.4, 2.5)
-    each, base = contributions(part, whole)
+    each, score, (base,) = part.contributions(whole)
     qs, _ = part.softness(whole)
-    np.testing.assert_allclose(each.sum(axis=1) + base, np.log(qs / (1 - qs)), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(score, np.log(qs / (1 - qs)), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(each.sum(axis=1) + base, score, rtol=0, atol=1e-9)
     assert np.isnan(qs[5])
+    assert np.isnan(score[5])
     assert np.isnan(each[5]).all()
 
 
 def test_columns_as_they_were_computed_are_refused():
     part = LinearPart(np.arange(3.0), np.ones((2, 3)), -0.4, 2.5)
     value = np.array([[0.5, 1.0, 2.0]], dtype=np.float32)
-    for ask in (part.softness, part.probabilities, lambda rows: contributions(part, rows)):
+    for ask in (part.softness, part.probabilities, part.contributions):
         with pytest.raises(InternalError, match="E-STANDARD"):
             ask(value)
 

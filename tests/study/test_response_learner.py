@@ -16,7 +16,6 @@ from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, UsageError
 from qsdask.learn import load_model
 from qsdask.learn.fitting import fit
-from qsdask.learn.linear import contributions
 from qsdask.learn.ridge import PENALTY_OF_ONE, TARGET_STEP, Products, whole_target
 from qsdask.stages.predict import standard_of
 from qsdask.stages.standard import standard_in_memory
@@ -160,7 +159,7 @@ def test_softness_is_the_curve_of_the_score_and_its_spread_that_of_the_others(ho
     np.testing.assert_allclose(read(home / "c.zarr", "softness/ab/qs"), expected, rtol=1e-6)
     each = 1 / (1 + np.exp(-(part.offset + part.slope * (z @ part.without.T))))
     np.testing.assert_allclose(read(home / "c.zarr", "softness/ab/qs_std"), each.std(axis=1), rtol=1e-4, atol=1e-6)
-    added, base = contributions(part, whole)
+    added, _, (base,) = part.contributions(whole)
     np.testing.assert_allclose(added.sum(axis=1) + base, np.log(expected / (1 - expected)), rtol=1e-9, atol=1e-12)
 
 

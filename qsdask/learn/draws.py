@@ -1,0 +1,126 @@
+"""Rows of one undersampling, and the folds that they are dealt into."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from qsdask.kernels.trees import forest_probabilities
+from qsdask.learn import gbdt
+from qsdask.learn.folds import spatial_block, stratified
+from qsdask.learn.forest import forest_of
+from qsdask.learn.table import Table, identity_hash
+from qsdask.learn.tree_text import read_trees
+from qsdask.learn.undersample import undersample
+from qsdask.settings import TrainSettings
+
+__all__ = ["Draw", "FoldModel", "drawn", "fold_model"]
+
+
+class Draw(NamedTuple):
+    """One undersampling.
+
+    Attributes
+    ----------
+    table : Table
+        Its rows.
+    fold : int64 array, shape (n,)
+        Fold that leaves each row out.
+    seeds : tuple of int
+        Seed of the trees of every fold.
+    """
+
+    table: Table
+    fold: np.ndarray
+    seeds: tuple[int, ...]
+
+
+class FoldModel(NamedTuple):
+    """A model of one fold.
+
+    Attributes
+    ----------
+    text : str
+        Trees, as LightGBM writes them.
+    y : bool array, shape (n,)
+        Labels of the rows left out.
+    q : float64 array, shape (n,)
+        Their probability of being plastic.
+    """
+
+    text: str
+    y: np.ndarray
+    q: np.ndarray
+
+
+def drawn(table: Table, settings: TrainSettings, draw: int) -> Draw:
+    """Undersample and deal into folds, by the identity of the rows.
+
+    Parameters
+    ----------
+    table : Table
+        Usable atoms; with `block` for ``spatial_block`` folds.
+    settings : TrainSettings
+        Ratio, folds and seed.
+    draw : int
+        Which one.
+
+    Returns
+    -------
+    Draw
+
+    Raises
+    ------
+    BadDataError
+        ``E-ONE-CLASS``: all rows have one label.
+    """
+    seed, n_folds = settings.seed, settings.folds
+    rank = table.hashes(seed, "undersample", draw)
+    chosen = table.take(undersample(table.y, rank, ratio=settings.ratio, tie=table.specimen))
+    if settings.fold_kind == "stratified":
+        fold = stratified(chosen.y, chosen.specimen, chosen.hashes(seed, "fold", draw), n_folds)
+    else:
+        assert chosen.block is not None
+        keys = tuple(s.key for s in chosen.specimens)
+        fold = spatial_block(chosen.y, chosen.specimen, keys, chosen.block, seed=seed, draw=draw, n_folds=n_folds)
+    seeds = identity_hash(seed, "trees", draw, "", np.arange(n_folds)) >> np.uint64(33)
+    return Draw(chosen, fold, tuple(int(s) for s in seeds))
+
+
+def fold_model(draw: Draw, k: int, settings: TrainSettings, d2_quantiles: Sequence[float] | None = None) -> FoldModel:
+    """Learn from all rows of a draw but those of a fold, and say what comes out for these.
+
+    Parameters
+    ----------
+    draw : Draw
+        See `drawn`.
+    k : int
+        Fold that is left out.
+    settings : TrainSettings
+        Of the trees.
+    d2_quantiles : sequence of float, optional
+        For the message when there is only one class. Unit: angstrom^2.
+
+    Returns
+    -------
+    FoldModel
+
+    Raises
+    ------
+    BadDataError
+        ``E-ONE-CLASS``.
+    """
+    table, inside = draw.table, draw.fold != k
+    text = gbdt.train_one(
+        table.X[inside],
+        table.y[inside],
+        table.columns,
+        settings,
+        seed=draw.seeds[k],
+        d2_quantiles=d2_quantiles,
+        target=None if table.target is None else table.target[inside],
+    )
+    forest = forest_of([read_trees(text, table.columns)])
+    return FoldModel(text, table.y[~inside], forest_probabilities(forest, table.X[~inside])[0])

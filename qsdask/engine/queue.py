@@ -117,7 +117,8 @@ class Queue:
         for name in lost:
             said = jobs[name].refusal or f"job {silent[name]} ended before a worker came from it, or after it left"
             _log.warning("%s", said)
-            self._cluster.loop.add_callback(self._cluster.worker_spec.pop, name, None)
+        if lost:
+            self._cluster.loop.add_callback(self._cluster.scale_down, list(lost))
 
     def refuse_gone(self) -> None:
         """End where all jobs have left the queue and no worker has come from them.

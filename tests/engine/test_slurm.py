@@ -142,14 +142,42 @@ def test_a_cluster_is_tried_and_shown(host, tmp_path):
     assert host.running() == []
 
 
-def test_python_names_a_run_on_slurm_too(host, tmp_path, monkeypatch):
-    (tmp_path / "hpc.toml").write_text(TABLE.replace("workers = 2", "workers = 2\nadapt = false"))
+@pytest.fixture
+def here(host, tmp_path, monkeypatch):
+    """This process in the folder of the test, as a user of the SLURM."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SLURM_CONF", host.environment["SLURM_CONF"])
     monkeypatch.setenv("PYTHONPATH", str(Path(qsdask.__file__).parents[1]))
+    return tmp_path
+
+
+def test_python_names_a_run_on_slurm_too(here):
+    (here / "hpc.toml").write_text(TABLE.replace("workers = 2", "workers = 2\nadapt = false"))
     run = Run("hpc.toml", progress=False)
     assert run.threads() == 2
     with run.connected() as client:
         client.wait_for_workers(2, timeout=200)
         assert client.submit(sum, [1, 2]).result() == 3
         assert client.scheduler.address.startswith("tls://127.0.0.1")
+
+
+def test_a_job_that_ends_before_its_worker_comes_is_replaced(host, here, caplog):
+    (here / "hpc.toml").write_text(TABLE)
+    with Run("hpc.toml", progress=False).connected() as client:
+        known = set(host.running())
+        work = client.map(time.sleep, [1.5] * 200, pure=False)
+        lost = next_job(host, known)
+        host.ask("scancel", lost)
+        assert int(next_job(host, known | {lost})) > int(lost)
+        client.wait_for_workers(2, timeout=100)
+        client.cancel(work)
+    assert caplog.text.count(f"job {lost} ended before a worker came from it") == 1
+
+
+def next_job(host: Host, known: set[str]) -> str:
+    """Number of a job that runs and was not known."""
+    deadline = time.monotonic() + 120
+    while not (found := set(host.running()) - known):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    return found.pop()

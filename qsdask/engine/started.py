@@ -142,6 +142,9 @@ def _close(cluster: Any) -> None:
     # What is gone already, or does not answer any more, cannot be closed; its jobs end by themselves.
     with suppress(OSError, RuntimeError, TimeoutError):
         cluster.close()
+    # dask-gateway closes its connection once more when it is forgotten, and prints a traceback because it is closed.
+    if gateway := getattr(cluster, "gateway", None):
+        vars(gateway).pop("_loop_runner", None)
 
 
 @contextmanager

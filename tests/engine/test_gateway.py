@@ -98,6 +98,22 @@ def test_stages_on_a_gateway_give_the_same_bytes(gateway, tmp_path, few):
     assert content_of(tmp_path / "there.zarr") == content_of(tmp_path / "here.zarr")
 
 
+def test_a_gateway_is_tried_and_shown(gateway, tmp_path):
+    (tmp_path / "there.toml").write_text(table(gateway))
+    done = subprocess.run(
+        [sys.executable, "-m", "qsdask", "cluster", "there.toml"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(qsdask.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "gateway: scheduler tls://127.0.0.1:" in done.stdout
+    assert "2.1 GB" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
 def test_what_the_server_does_not_know_is_told_in_one_message(gateway, tmp_path):
     (tmp_path / "there.toml").write_text(table(gateway, "imgae = 'x'"))
     with pytest.raises(QSDaskError) as refusal, Run(tmp_path / "there.toml").connected():

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from distributed import Client, Future, KilledWorker, as_completed
 from distributed.client import FutureCancelledError
 from distributed.comm import CommClosedError
-from distributed.scheduler import NoWorkerError
+from distributed.scheduler import NoValidWorkerError, NoWorkerError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -179,7 +179,7 @@ def _outcome(future: Future, label: str, describe: Callable[[], str]) -> Any:
             why="it needs more memory than a worker may take, or something in it crashes the process; all other tasks are kept",
             hint="give the workers more memory or use a smaller --chunk, then run the same command again to resume",
         ) from None
-    except NoWorkerError:
+    except (NoWorkerError, NoValidWorkerError):  # none has a restriction: both mean that there were none
         raise ResumableError(
             f"all worker processes died and did not come back: {label}: {describe()}",
             code="E-WORKER-LOST",

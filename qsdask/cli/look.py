@@ -137,8 +137,8 @@ def compare(stores, model, out, png, as_json, run) -> None:
     All are held against the first. Where a glass has the same atoms, by id and place, the change of each is told, too.
 
     \b
-    qsdask compare slow.zarr fast.zarr faster.zarr --model cuzr --png rates.png
-    qsdask compare glass7.zarr vacancy.zarr --model cuzr --out change.extxyz
+    qsdask compare slow.zarr fast.zarr faster.zarr --model cuzr-fast --png rates.png
+    qsdask compare glass7.zarr vacancy.zarr --model cuzr-fast --out change.extxyz
     """
     from qsdask.cli.tables import print_comparison
     from qsdask.views.compare import write_change, write_picture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from qsdask.errors import UsageError
 from qsdask.learn import Model, loaded
 from qsdask.learn.shipped import folder_of
 from qsdask.settings import FeatureSettings, Recipe, RespondSettings, Settings, ShellSettings
+from qsdask.stages.features import quantity_of, settings_of_set
 
 __all__ = ["applying", "features_of", "shells_of"]
 
@@ -49,7 +51,7 @@ def applying(job: Recipe, base: Path) -> Recipe:
     found = loaded(str(folder))
     learned = {
         "shells": shells_of(found),
-        "features": features_of(found),
+        "features": _together(features_of(found)),
         "respond": RespondSettings(**RespondSettings.among(found.label)),
     }
     known: dict[str, Settings] = {"train": job.train.model_copy(update={"set": ",".join(found.sets)})}
@@ -64,21 +66,39 @@ def shells_of(model: Model) -> ShellSettings:
     return ShellSettings(**model.definition["shells"])
 
 
-def features_of(model: Model) -> FeatureSettings:
-    """Settings of the features that a model was learned from, of all its sets together.
+def features_of(model: Model) -> list[FeatureSettings]:
+    """Settings of every feature set that a model was learned from; one may have what another does not."""
+    known = FeatureSettings.model_fields
+    return [
+        FeatureSettings(**{name: value for name, value in of_set.items() if name in known})
+        for of_set in model.features.values()
+    ]
+
+
+def _together(sets: Sequence[FeatureSettings]) -> FeatureSettings:
+    """One table of settings by which every set comes out as it does by its own.
 
     Raises
     ------
     UsageError
-        ``E-SETTING`` when two sets have one setting with different values: they are computed one by one then.
+        ``E-SETTING`` when there is none: two sets have one setting with different values.
     """
+    if len(sets) == 1:
+        return sets[0]
     known: dict[str, Any] = {}
-    for of_set in model.features.values():
-        for name in set(of_set) & set(FeatureSettings.model_fields) - {"set"}:
-            if known.setdefault(name, of_set[name]) != of_set[name]:
-                raise UsageError(
-                    f"the feature sets {', '.join(model.sets)} of the model have different values of {name}",
-                    code="E-SETTING",
-                    hint="compute them one by one with 'qsdask features', then 'qsdask predict'",
-                )
-    return FeatureSettings(**known, set=",".join(model.sets))
+    for one in sets:
+        usual = _known(one.set, FeatureSettings(set=one.set))
+        known |= {name: value for name, value in _known(one.set, one).items() if usual.get(name) != value}
+    found = FeatureSettings(**known, set=",".join(one.set for one in sets))
+    if any(_known(one.set, found) != _known(one.set, one) for one in sets):
+        raise UsageError(
+            f"the feature sets {found.set} of the model have different values of one of {', '.join(known)}",
+            code="E-SETTING",
+            hint="compute them one by one with 'qsdask features', then 'qsdask predict'",
+        )
+    return found
+
+
+def _known(name: str, chosen: FeatureSettings) -> dict[str, Any]:
+    """What a set takes of some settings."""
+    return settings_of_set(quantity_of(name, chosen), chosen) | {"set": name}

@@ -190,6 +190,7 @@ def _in_store(
     with run.shared() as together:
         ingest(files, place, **ingesting.arguments(given_only=True), **reading.arguments(given_only=True), run=together)
         shells(place, step=asked.step, **shells_of(asked.model).arguments(given_only=True), run=together)
-        features(place, step=asked.step, **features_of(asked.model).arguments(given_only=True), run=together)
+        for of_set in features_of(asked.model):
+            features(place, step=asked.step, **of_set.arguments(given_only=True), run=together)
         predict(place, model=asked.folder, step=asked.step, accept_outside=asked.accept_outside or None, run=together)
     return StoreReader(place)

@@ -13,7 +13,7 @@ __all__ = ["ALIASES", "card_of", "folder_of", "shipped_models"]
 PLACE = Path(__file__).resolve().parents[1] / "models"
 
 #: Short names, and the model that each stands for now.
-ALIASES = {"cuzr": "CuZr-MM2007-interstice-2026-12"}
+ALIASES = {"cuzr": "CuZr-MM2007-response-2026-12", "cuzr-fast": "CuZr-MM2007-fast-2026-12"}
 
 #: What every folder of a shipped model has besides the model.
 CARD = "CARD.md"

@@ -64,7 +64,7 @@ def compare(stores: Sequence[str | Path], *, model: str | Path, run: Run | None 
     """
     paths, run = [Path(store) for store in stores], run or Run()
     if len(paths) < 2:
-        hint = "qsdask compare A.zarr B.zarr --model cuzr"
+        hint = "qsdask compare A.zarr B.zarr --model cuzr-fast"
         raise UsageError("name two glasses or more to compare", code="E-COMPARE", hint=hint)
     groups = [softness_group(path, model) for path in paths]
     _refuse_other_models(paths, groups)

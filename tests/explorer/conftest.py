@@ -29,7 +29,7 @@ def soft_glass(tmp_path_factory, glass, few) -> Path:
     qsdask.features(store, step=3, run=few)
     qsdask.features(store, set="voronoi_index", run=few)
     for step in (0, 3):
-        qsdask.predict(store, model="cuzr", step=step, run=few)
+        qsdask.predict(store, model="cuzr-fast", step=step, run=few)
     return store
 
 

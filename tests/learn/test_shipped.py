@@ -35,7 +35,8 @@ def test_every_model_has_a_card_and_fits_into_the_wheel():
         trained = sum(s.n_usable for s in found.specimens)
         plastic = sum(s.n_plastic for s in found.specimens)
         assert f"{len(found.specimens)} glasses, {trained:,} atoms, {plastic:,} of them plastic" in card
-        assert f"{len(found.trees)} gradient-boosted models" in card
+        told = f"{len(found.trees)} gradient-boosted models" if found.trees else "`--learner response`"
+        assert told in card
         assert f"{found.trained['times_likelier']:.0f} times likelier" in card
         assert {s.name for s in found.specimens}.isdisjoint(scores_of(card))
         assert sum(file.stat().st_size for file in folder.iterdir()) < 4e6
@@ -55,9 +56,13 @@ def test_names_lead_to_models(tmp_path, monkeypatch):
 
 
 def glass_of(name: str, shipped: Path) -> Path:
-    return shipped / f"{name}.dump.gz" if name == "cu65_b" else GLASSES / name / "compression.dump.zst"
+    if name == "cu65_b":
+        return shipped / f"{name}.dump.gz"
+    folder = GLASSES.with_name("glasses-cu65zr35-slow") if "5e12" in name else GLASSES
+    return folder / name / "compression.dump.zst"
 
 
+@pytest.mark.parametrize("model", ALIASES)
 @pytest.mark.parametrize(
     "name",
     [
@@ -65,14 +70,15 @@ def glass_of(name: str, shipped: Path) -> Path:
         *(pytest.param(name, marks=pytest.mark.slow) for name in scores_of(card_of("cuzr")) if name != "cu65_b"),
     ],
 )
-def test_the_scores_of_the_card_are_found_again(name, shipped, tmp_path, few):
+def test_the_scores_of_the_card_are_found_again(name, model, shipped, tmp_path, few):
     store = tmp_path / "glass.zarr"
     qsdask.ingest(glass_of(name, shipped), store, species=SPECIES, run=few)
-    for stage in (qsdask.shells, qsdask.features, qsdask.respond):
-        stage(store, run=few)
-    qsdask.predict(store, model="cuzr", run=few)
-    found = qsdask.evaluate(store, model="cuzr", run=few)
-    atoms, plastic, auc, precision, recall = scores_of(card_of("cuzr"))[name]
+    qsdask.shells(store, run=few)
+    qsdask.features(store, set=",".join(loaded(model).sets), run=few)
+    qsdask.respond(store, run=few)
+    qsdask.predict(store, model=model, run=few)
+    found = qsdask.evaluate(store, model=model, run=few)
+    atoms, plastic, auc, precision, recall = scores_of(card_of(model))[name]
     assert found["usable"] == atoms
     assert 100 * found["plastic"] / atoms == pytest.approx(plastic, abs=0.006)
     assert found["auc_roc"] == pytest.approx(auc, abs=0.0006)
@@ -106,7 +112,7 @@ def test_a_little_of_a_stranger_is_warned_of(held_out):
     odd[np.random.default_rng(0).choice(len(odd), len(odd) * 8 // 100, replace=False)] = "Al"
     with pytest.warns(UserWarning, match="never saw Al"), pytest.warns(UserWarning, match="unlike"):
         found = qsdask.softness((cell, position, odd), "cuzr")
-    assert 0.08 < float((found.outside > 1).mean()) < 0.2
+    assert 0.08 < float((found.outside > 1).mean()) < 0.3
     assert np.isnan(found.qs.values[odd == "Al"]).all()
     assert np.isfinite(found.qs.values[odd != "Al"]).all()
 
@@ -135,7 +141,7 @@ def test_a_gas_is_refused_on_every_way(held_out, tmp_path, few):
     store = tmp_path / "gas.zarr"
     qsdask.ingest(tmp_path / "gas.extxyz", store, run=few)
     qsdask.shells(store, run=few)
-    qsdask.features(store, run=few)
+    qsdask.features(store, set=",".join(loaded("cuzr").sets), run=few)
     with pytest.raises(BadDataError, match="E-OUT-OF-DOMAIN"):
         qsdask.predict(store, model="cuzr", run=few)
     qsdask.predict(store, model="cuzr", accept_outside=True, run=few)

@@ -30,7 +30,7 @@ from qsdask.engine.tasks import cluster_errors, run_tasks, warm_up
 from qsdask.errors import BadDataError, ResumableError, UsageError
 from qsdask.quantity import feature_sets
 from qsdask.schema import STAGES
-from qsdask.stages import features, ingest, label, predict, propensity, respond, shells, surface
+from qsdask.stages import explain, features, ingest, label, predict, propensity, respond, shells, surface
 
 
 def listening() -> set[str]:
@@ -201,9 +201,10 @@ def test_plan_names_every_stage():
         propensity.plan_of(size, 3),
         label.plan_of(size),
         predict.plan_of(size, 80),
+        explain.plan_of(size, ["sro__interstice_area__voro__std", "mro__interstice_area__voro__std__mean"]),
     ]
     assert [s.stage for s in made] == [stage.name for stage in STAGES]
-    assert [s.tasks for s in made] == [33, 12, 6, 12, 198, 198, 6, 6]
+    assert [s.tasks for s in made] == [33, 12, 6, 12, 198, 198, 6, 6, 6]
     assert all(s.bytes_memory > 1e8 for s in made)
 
 

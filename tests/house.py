@@ -79,8 +79,15 @@ ONLY_IN = {
     "pyarrow": {"formats/tables.py"},
 }
 
-#: Files that may look for modules by name: where plug-ins are found, and the package's own lazy names.
-FINDERS = {"__init__.py", "moved.py", "quantity/registry.py", "engine/recompute.py", "testing/__init__.py"}
+#: Files that may look for modules by name: where plug-ins and clusters are found, and the package's own lazy names.
+FINDERS = {
+    "__init__.py",
+    "moved.py",
+    "quantity/registry.py",
+    "engine/classes.py",
+    "engine/recompute.py",
+    "testing/__init__.py",
+}
 
 #: Files of `stages` that may import `learn`: no other needs what is learned.
 LEARNERS = {"stages/predict.py", "stages/explain.py", "stages/standard.py"}

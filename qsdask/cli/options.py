@@ -17,8 +17,16 @@ __all__ = ["done", "listing_settings", "reading", "running", "source_files", "st
 
 
 _WHERE = (
-    click.option("--cluster", default="local", help="local, threads, tcp://HOST:PORT, or a scheduler file."),
-    click.option("--workers", type=click.IntRange(1), help="Processes or threads to start; all cores by default."),
+    click.option(
+        "--cluster",
+        help="local, threads, tcp://HOST:PORT, a scheduler file, FILE.toml with a table [cluster], or its kind, such as "
+        "runner (default: as the recipe says, else local).",
+    ),
+    click.option(
+        "--workers",
+        type=click.IntRange(1),
+        help="Processes, threads or jobs to start; all cores, or one job, by default.",
+    ),
     click.option("--memory-limit", help="Memory of each worker process, such as 1.5GB."),
     click.option("--overwrite", is_flag=True, help="Compute again what is there, and what depends on it."),
     click.option("--quiet", is_flag=True, help="No progress bars."),
@@ -34,7 +42,10 @@ def running(command: Callable) -> Callable:
     @wraps(command)
     def with_run(*arguments, cluster, workers, memory_limit, overwrite, quiet, **others):
         run = qsdask.Run(cluster, workers, overwrite, not quiet, memory_limit)
-        return command(*arguments, run=run, **others)
+        if not run.begins_at_once():
+            return command(*arguments, run=run, **others)
+        with run.shared() as shared:
+            return command(*arguments, run=shared, **others)
 
     for option in reversed(_WHERE):
         with_run = option(with_run)

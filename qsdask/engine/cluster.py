@@ -1,51 +1,31 @@
-"""Where tasks run: worker processes here, threads here, or a cluster that stands already."""
+"""Where tasks run: worker processes here, threads here, a cluster that stands already, or one that is started elsewhere."""
 
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
-from typing import Any
 
-import dask
-import psutil
-from distributed import Client, LocalCluster, Scheduler, SpecCluster, Worker
-from distributed.security import Security
+from distributed import Client
 
-from qsdask.engine.guard import guard_told, refuse_again
+from qsdask.engine.guard import refuse_again
+from qsdask.engine.local import cores, local
+from qsdask.engine.named import cluster_of
+from qsdask.engine.runner import runner
+from qsdask.engine.standing import standing
+from qsdask.engine.started import batch, service
 from qsdask.engine.versions import check_versions
-from qsdask.errors import NoInputError, ResumableError, UsageError
+from qsdask.settings import ClusterSettings
+from qsdask.settings.cluster import BATCH, OWN, STANDING
 
 __all__ = ["connect"]
-
-_log = logging.getLogger(__name__)
-
-#: Tasks fail when all workers of a cluster started here have been gone for so long: on a busy machine a process that
-#: died may not come back, and they would wait for ever.
-NO_WORKERS_SECONDS = 40
-
-#: So long is waited for the first worker of a scheduler that stands already. Unit: seconds.
-WORKERS_SECONDS = 600
-
-#: A worker keeps the memory of one task for the next. Dask's own setting gives it back at once, and touching it anew
-#: costs more than the kernels; the peak of a process stays that of its largest task.
-KEPT_MEMORY = {"MALLOC_TRIM_THRESHOLD_": 1 << 30, "MALLOC_MMAP_THRESHOLD_": 1 << 30, "MALLOC_TOP_PAD_": 64 << 20}
-
-#: One task per process is the parallelism; libraries start no threads of their own.
-_ONE_THREAD = {"OMP_NUM_THREADS": 1, "MKL_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1, "ZARR_THREADING__MAX_WORKERS": 1}
-
-#: Results stay on disk, never in a worker, so there is nothing to spill; and a worker that keeps its memory for the
-#: next task would be paused for good. The limit itself is kept: beyond 95 % the worker is stopped.
-_NO_SPILLING = {f"distributed.worker.memory.{mark}": False for mark in ("target", "spill", "pause")}
 
 
 @contextmanager
 def connect(
-    cluster: str | Client = "local",
+    cluster: str | Path | ClusterSettings | Client | None = "local",
     workers: int | None = None,
     *,
     memory_limit: str | None = None,
@@ -55,13 +35,15 @@ def connect(
 
     Parameters
     ----------
-    cluster : str or distributed.Client
+    cluster : str, Path, ClusterSettings or distributed.Client, optional
         ``"local"``: one worker process per core of this machine, on loopback only, encrypted with a key that lives as
         long as the cluster: nobody else on this machine can give it work. ``"threads"``: threads of this process, which
         listens nowhere. ``"tcp://..."`` or ``"tls://..."``: address of a scheduler; certificates for the latter come from
-        Dask's own configuration, ``distributed.comm.tls``. A path: a scheduler file. A client is used as it is.
+        Dask's own configuration, ``distributed.comm.tls``. A path: a scheduler file, or ``FILE.toml`` with a table
+        ``[cluster]``. ``"slurm"`` and other kinds of `qsdask.settings.ClusterSettings` need no file where Dask's
+        configuration says the rest. A client is used as it is.
     workers : int, optional
-        Worker processes, or threads; all cores by default. Only for ``"local"`` and ``"threads"``.
+        Worker processes, threads or jobs; all cores of this machine, or one job, by default. Not for a scheduler that stands.
     memory_limit : str, optional
         Memory that each worker process may take, such as ``"1.5GB"``; an equal share of this machine's by default.
         Only for ``"local"``.
@@ -76,61 +58,40 @@ def connect(
     Raises
     ------
     UsageError
-        ``E-CLUSTER`` when the name is none of these; ``E-VERSIONS`` when the cluster runs other packages;
-        ``E-MAIN-GUARD`` when a script without a main guard asks for ``"local"``.
+        ``E-CLUSTER`` when the name is none of these, ``E-SETTING`` when a setting does not fit, ``E-CLUSTER-OPTIONS``,
+        ``E-CLUSTER-CLASS``, ``E-CLUSTER-START`` and ``E-CLUSTER-RUNNER`` when the class does not take it; ``E-EXTRA`` when
+        its package is missing; ``E-VERSIONS`` when the cluster runs other packages; ``E-MAIN-GUARD`` when a script without a
+        main guard asks for ``"local"``.
     NoInputError
-        ``E-CLUSTER-FILE`` when the scheduler file is not there; ``E-CLUSTER-CONNECT`` when nobody answers.
+        ``E-CLUSTER-FILE`` when the file is not there; ``E-CLUSTER-CONNECT`` when nobody answers.
     ResumableError
-        ``E-NO-WORKERS`` when the scheduler has none, and none comes.
+        ``E-NO-WORKERS`` when there is none, and none comes; ``E-JOB-REFUSED`` and ``E-JOB-ENDED`` of a batch system.
     """
     refuse_again()
     if isinstance(cluster, Client):
         yield cluster
         return
-    if cluster in ("local", "threads"):
-        with _local(cluster == "local", workers or len(psutil.Process().cpu_affinity()), memory_limit) as client:
-            if announce and cluster == "local" and sys.stderr.isatty():
-                print(f"dashboard {client.dashboard_link}", file=sys.stderr)
-            yield client
-        return
-    if cluster.startswith(("tcp://", "tls://")):
-        target = {"address": cluster}
-    elif cluster.endswith(".json") or Path(cluster).exists():
-        if not Path(cluster).is_file():
-            raise NoInputError("no scheduler file here", code="E-CLUSTER-FILE", file=cluster)
-        target = {"scheduler_file": cluster}
-    else:
-        raise UsageError(
-            f"cluster is {cluster!r}, expected local, threads, tcp://HOST:PORT or a scheduler file", code="E-CLUSTER"
-        )
-    try:
-        client = Client(**target, timeout="20s")
-    except (OSError, TimeoutError) as error:
-        raise NoInputError(
-            f"no Dask scheduler answers at {cluster}: {error}",
-            code="E-CLUSTER-CONNECT",
-            hint="start one with 'dask scheduler'",
-        ) from None
-    # Quiet until the client is closed: closing finds the lost connection too.
-    with _quiet(), client:
-        _await_workers(client, cluster)
-        check_versions(client)
+    settings = cluster_of(cluster, workers, memory_limit)
+    with ExitStack() as stack:
+        if settings.kind in OWN:
+            processes = settings.kind == "local"
+            client = stack.enter_context(local(processes, settings.workers or cores(), settings.memory_limit))
+        else:
+            # Until the client is closed: closing finds a lost connection too.
+            stack.enter_context(_quiet())
+            client = stack.enter_context(_elsewhere(settings))
+            check_versions(client)
+        if announce and settings.kind not in ("threads", *STANDING) and sys.stderr.isatty():
+            print(f"dashboard {client.dashboard_link}", file=sys.stderr)
         yield client
 
 
-def _await_workers(client: Client, cluster: str) -> None:
-    """Wait for the first worker, and say so: batch systems start them when there is room."""
-    if client.scheduler_info(n_workers=1)["workers"]:
-        return
-    _log.warning("the scheduler at %s has no workers yet; waiting up to %g s for one", cluster, WORKERS_SECONDS)
-    try:
-        client.wait_for_workers(1, timeout=WORKERS_SECONDS)
-    except TimeoutError:
-        raise ResumableError(
-            f"no worker has come to the scheduler at {cluster} in {WORKERS_SECONDS:g} s",
-            code="E-NO-WORKERS",
-            hint=f"start some with 'dask worker {cluster}', then run the same command again",
-        ) from None
+def _elsewhere(settings: ClusterSettings) -> AbstractContextManager[Client]:
+    if settings.kind in STANDING:
+        return standing(settings)
+    if settings.kind in BATCH:
+        return batch(settings)
+    return runner(settings) if settings.kind == "runner" else service(settings)
 
 
 @contextmanager
@@ -146,74 +107,3 @@ def _quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
-
-@contextmanager
-def _local(processes: bool, workers: int, memory_limit: str | None) -> Iterator[Client]:
-    settings: dict[str, Any] = {"distributed.nanny.pre-spawn-environ": {**KEPT_MEMORY, **_ONE_THREAD}, **_NO_SPILLING}
-    # Dask looks at the stack of every worker 100 times a second, and at the delay of every event loop 50 times; with
-    # one task a core that is taken from the kernels.
-    settings["distributed.worker.profile.enabled"] = False
-    settings["distributed.admin.tick.interval"] = "500ms"
-    settings["distributed.scheduler.no-workers-timeout"] = NO_WORKERS_SECONDS
-    if processes:
-        settings["distributed.worker.preload"] = ["qsdask.engine.preload"]
-    with _scratch() as scratch, dask.config.set({**settings, "temporary-directory": scratch}):
-        with guard_told():
-            cluster = _processes(workers, memory_limit) if processes else _threads(workers)
-        with cluster, Client(cluster) as client:
-            yield client
-
-
-@contextmanager
-def _scratch() -> Iterator[str]:
-    """A new folder that is ours alone, removed afterwards.
-
-    Scheduler and workers import first from what they make in it. Dask's own has one name for all users of a machine:
-    who made it first could exchange what lies there.
-    """
-    parent = os.environ.get("DASK_TEMPORARY_DIRECTORY") or dask.config.get("temporary-directory") or gettempdir()
-    os.makedirs(parent, exist_ok=True)
-    # A worker that was killed may still be writing.
-    with TemporaryDirectory(prefix="qsdask-", dir=parent, ignore_cleanup_errors=True) as scratch:
-        yield scratch
-
-
-def _processes(workers: int, memory_limit: str | None) -> SpecCluster:
-    # A scheduler runs any code that it is sent: whoever has not the key of this run must not reach it. One task per
-    # process: the kernels are serial, and memory is counted per process. Dask listens on all interfaces with its
-    # dashboard unless it is told otherwise.
-    return LocalCluster(
-        n_workers=workers,
-        threads_per_worker=1,
-        memory_limit=memory_limit or "auto",
-        processes=True,
-        host="127.0.0.1",
-        protocol="tls://",
-        security=Security.temporary(),
-        dashboard_address="127.0.0.1:0",
-        worker_dashboard_address="127.0.0.1:0",
-        silence_logs=logging.CRITICAL,
-    )
-
-
-class _Unserved:
-    """Without the web server that Dask starts also where nobody asked for a dashboard."""
-
-    def start_http_server(self, *_: object, **__: object) -> None:
-        """Open no port."""
-
-
-class _UnservedScheduler(_Unserved, Scheduler):
-    """A scheduler that listens nowhere, of threads."""
-
-
-class _UnservedWorker(_Unserved, Worker):
-    """A worker that listens nowhere, of threads."""
-
-
-def _threads(workers: int) -> SpecCluster:
-    place = {"protocol": "inproc://"}
-    scheduler = {"cls": _UnservedScheduler, "options": {**place, "dashboard": False}}
-    worker = {"cls": _UnservedWorker, "options": {**place, "nthreads": workers, "memory_limit": 0}}
-    return SpecCluster({0: worker}, scheduler, worker, silence_logs=logging.CRITICAL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -11,10 +12,11 @@ from typing import Any, TypeVar
 from distributed import Client, Future, KilledWorker, as_completed
 from distributed.client import FutureCancelledError
 from distributed.comm import CommClosedError
-from distributed.scheduler import NoWorkerError
+from distributed.scheduler import NoValidWorkerError, NoWorkerError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from qsdask.engine.capacity import threads_of
 from qsdask.errors import QSDaskError, ResumableError, of_os_error
 
 __all__ = ["cluster_errors", "progress_bar", "run_tasks", "warm_up"]
@@ -26,6 +28,9 @@ RETRIES = 2
 
 #: Tasks per thread that wait on the cluster; enough to keep it busy, few enough to stop at once.
 IN_FLIGHT = 4
+
+#: How often it is looked whether there are more workers. Unit: seconds.
+LOOK_SECONDS = 10.0
 
 
 def warm_up(client: Client, compile_kernels: Callable[[], None]) -> None:
@@ -47,7 +52,11 @@ def warm_up(client: Client, compile_kernels: Callable[[], None]) -> None:
     others = [address for addresses in by_host.values() for address in addresses[1:]]
     for group in (first, others):
         if group:
-            client.run(compile_kernels, workers=group)
+            # A worker that is lost meanwhile needs no kernels.
+            found = client.run(compile_kernels, workers=group, on_error="return")
+            for error in found.values():
+                if isinstance(error, Exception) and not isinstance(error, OSError):
+                    raise error
 
 
 def run_tasks(
@@ -110,18 +119,21 @@ def run_tasks(
     running: dict[Future, int] = {}
     queue = as_completed()
 
-    def submit() -> None:
+    def submit() -> bool:
         index = next(waiting, None)
-        if index is not None:
-            future = client.submit(
-                _guarded, function, *arguments[index], key=f"{label}-{id(queue):x}-{index}", pure=False, retries=RETRIES
-            )
-            running[future] = index
-            queue.add(future)
+        if index is None:
+            return False
+        future = client.submit(
+            _guarded, function, *arguments[index], key=f"{label}-{id(queue):x}-{index}", pure=False, retries=RETRIES
+        )
+        running[future] = index
+        queue.add(future)
+        return True
 
     with cluster_errors(), progress_bar(label, sum(share), show=progress) as advance:
-        for _ in range(at_once or max(IN_FLIGHT * sum(client.nthreads().values()), IN_FLIGHT)):
-            submit()
+        room = _Room(client, at_once)
+        while len(running) < room.now() and submit():
+            pass
         try:
             for future in queue:
                 index = running.pop(future)
@@ -131,12 +143,29 @@ def run_tasks(
                     if instead is None or not isinstance(future.exception(), KilledWorker | MemoryError):
                         raise
                     result = instead(*arguments[index], error)
-                submit()
+                while len(running) < room.now() and submit():
+                    pass
                 advance(share[index])
                 yield result
         finally:
             if running:
                 client.cancel(list(running), force=True)
+
+
+class _Room:
+    """Tasks that the cluster may have at a time; it grows with workers that come later."""
+
+    def __init__(self, client: Client, at_once: int | None) -> None:
+        self._client, self._fixed = client, at_once
+        self._looked, self._found = -LOOK_SECONDS, 0
+
+    def now(self) -> int:
+        if self._fixed:
+            return self._fixed
+        if time.monotonic() - self._looked >= LOOK_SECONDS:
+            self._found = IN_FLIGHT * max(threads_of(self._client), 1)
+            self._looked = time.monotonic()
+        return self._found
 
 
 def _outcome(future: Future, label: str, describe: Callable[[], str]) -> Any:
@@ -150,7 +179,7 @@ def _outcome(future: Future, label: str, describe: Callable[[], str]) -> Any:
             why="it needs more memory than a worker may take, or something in it crashes the process; all other tasks are kept",
             hint="give the workers more memory or use a smaller --chunk, then run the same command again to resume",
         ) from None
-    except NoWorkerError:
+    except (NoWorkerError, NoValidWorkerError):  # none has a restriction: both mean that there were none
         raise ResumableError(
             f"all worker processes died and did not come back: {label}: {describe()}",
             code="E-WORKER-LOST",

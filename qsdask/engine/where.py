@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from distributed import Client, worker_client
 
+from qsdask.engine.batch import processes_of
+from qsdask.engine.capacity import threads_of
 from qsdask.engine.cluster import connect
+from qsdask.engine.local import cores
+from qsdask.engine.named import cluster_of
+from qsdask.settings import ClusterSettings
+from qsdask.settings.cluster import BATCH, OWN, STANDING
 
 __all__ = ["Run", "run_of_task"]
 
@@ -19,10 +26,10 @@ class Run:
 
     Attributes
     ----------
-    cluster : str or distributed.Client
-        See `qsdask.engine.cluster.connect`.
+    cluster : str, Path, ClusterSettings or distributed.Client, optional
+        See `qsdask.engine.cluster.connect`. Left out: as the recipe says, else ``"local"``.
     workers : int, optional
-        Processes or threads of a cluster started here.
+        Processes, threads or jobs of a cluster started for this run.
     overwrite : bool
         Compute again what is there.
     progress : bool
@@ -31,7 +38,7 @@ class Run:
         Memory of each worker process of a cluster started here, such as ``"1.5GB"``.
     """
 
-    cluster: str | Client | _Shared = "local"
+    cluster: str | Path | ClusterSettings | Client | _Shared | None = None
     workers: int | None = None
     overwrite: bool = False
     progress: bool = True
@@ -46,6 +53,24 @@ class Run:
         with connect(self.cluster, self.workers, memory_limit=self.memory_limit, announce=self.progress) as client:
             yield client
 
+    def otherwise(self, *tables: ClusterSettings | None) -> Run:
+        """The same run, on the first cluster of some tables that says anything, unless the run names one itself."""
+        said = [table for table in tables if table is not None and table.model_fields_set]
+        return self if self.cluster is not None or not said else replace(self, cluster=said[0])
+
+    def threads(self) -> int:
+        """Threads that there will be; nothing is started, but a scheduler that stands is asked."""
+        if isinstance(self.cluster, Client | _Shared):
+            with self.connected() as client:
+                return threads_of(client)
+        settings = cluster_of(self.cluster, self.workers, self.memory_limit)
+        if settings.kind in STANDING:
+            with self.connected() as client:
+                return threads_of(client)
+        if settings.kind in OWN:
+            return settings.workers or cores()
+        return (settings.workers or 1) * (processes_of(settings) if settings.kind in BATCH else 1)
+
     @contextmanager
     def shared(self) -> Iterator[Run]:
         """The same run for several stages: one cluster for all of them, started when the first has something to do.
@@ -56,7 +81,14 @@ class Run:
             The cluster is closed afterwards.
         """
         with ExitStack() as stack:
-            yield replace(self, cluster=_Shared(self, stack))
+            shared = _Shared(self, stack)
+            if self.begins_at_once():
+                shared.client()
+            yield replace(self, cluster=shared)
+
+    def begins_at_once(self) -> bool:
+        """Whether the cluster is begun before anything else: all tasks of an ``srun`` are in this place, and only one goes on."""
+        return not isinstance(self.cluster, Client | _Shared) and cluster_of(self.cluster).kind == "runner"
 
 
 @contextmanager

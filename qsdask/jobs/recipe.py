@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar, overload
 
-from qsdask.errors import BadDataError, NoInputError, UsageError
+from qsdask.errors import NoInputError, UsageError
 from qsdask.settings import Recipe, Settings, SimulateRecipe, as_toml, refuse_defaults, validated
+from qsdask.settings.toml import read_toml
 
 __all__ = ["SHIPPED", "load_recipe", "settings_text", "shipped_recipe"]
 
@@ -105,17 +106,7 @@ def _table(file: Path) -> dict:
     if not file.is_file():
         shipped = f"{SHIPPED}{file.name} comes with qsdask" if shipped_recipe(file.name).is_file() else None
         raise NoInputError("no recipe here", code="E-NO-FILE", file=file, hint=shipped)
-    try:
-        return tomllib.loads(file.read_bytes().decode())
-    except tomllib.TOMLDecodeError as error:
-        raise BadDataError(f"the recipe is not TOML: {error}", code="E-RECIPE", file=file) from None
-    except UnicodeDecodeError:
-        raise BadDataError(
-            "a recipe is a text file in TOML, and this is binary",
-            code="E-RECIPE",
-            file=file,
-            hint="'qsdask run --settings' prints what stands in a recipe; 'qsdask ingest' takes a trajectory",
-        ) from None
+    return read_toml(file)
 
 
 def _glasses(file: Path) -> dict:

@@ -19,7 +19,7 @@ from qsdask.jobs.places import Places, home_of, places_of
 from qsdask.jobs.recipe import load_recipe, refuse_no_defaults
 from qsdask.jobs.recipe_sets import sets_of
 from qsdask.jobs.simulate import simulate
-from qsdask.jobs.trajectories import glasses_of, ingest_of, made_by, runs_of, sources
+from qsdask.jobs.trajectories import clusters_of, glasses_of, ingest_of, made_by, runs_of, sources
 from qsdask.learn import loaded
 from qsdask.settings import Recipe, SpecimenSettings
 from qsdask.settings.base import AUTO
@@ -83,16 +83,16 @@ def run(
     QSDaskError
         Whatever stops a stage; finished stages are kept.
     """
-    where = run or Run()
     plan, base = (recipe, Path.cwd()) if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
+    where = (run or Run()).otherwise(*clusters_of(plan))
     plan = applying(plan, base)
     plan = plan.model_copy(update={"train": with_columns(plan.train, base)})
     sets_of(plan)  # now, not after hours of other stages
     roles = {role: [s for s in plan.specimen if s.role == role] for role in ("train", "test")}
     places = places_of(plan, home_of(folder, plan.folder))
-    refuse_taken(places.answers, overwrite=where.overwrite, ours=is_answers)
-    places.home.mkdir(parents=True, exist_ok=True)
     with where.shared() as here:
+        refuse_taken(places.answers, overwrite=where.overwrite, ours=is_answers)
+        places.home.mkdir(parents=True, exist_ok=True)
         job = _Job(plan, base, places, here)
         job.simulate()
         for specimen in plan.specimen:

@@ -18,6 +18,7 @@ from distributed import get_worker
 from distributed.worker import thread_state
 from rich.console import Console
 
+from qsdask.engine.capacity import threads_of
 from qsdask.engine.tasks import run_tasks
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, QSDaskError, UsageError, storage_errors
@@ -84,12 +85,12 @@ def simulate(
     ResumableError
         ``E-LOCKED`` when another process makes specimens in this folder.
     """
-    where = run or Run()
     job, beside = _loaded(recipe, base, changes)
+    where = (run or Run()).otherwise(job.cluster)
     home = home_of(folder, job.folder)
     every = planned(job, beside)
     chosen = _chosen(every, only)
-    with storage_errors(home), writing(home):
+    with where.shared() as here, storage_errors(home), writing(home):
         for plan in chosen:
             if where.overwrite and (home / plan.name / "plan.json").is_file():
                 shutil.rmtree(home / plan.name)
@@ -97,7 +98,7 @@ def simulate(
         write_tables(job, every, home, {})
         failed: dict[str, QSDaskError] = {}
         try:
-            fresh = _make(job, chosen, home, where, failed)
+            fresh = _make(job, chosen, home, here, failed)
         finally:
             rows = write_tables(job, every, home, {name: error.code for name, error in failed.items()})
         if fresh or not _checked(home):
@@ -161,8 +162,8 @@ def estimate(
     QSDaskError
         As `simulate`. Nothing is written.
     """
-    where = run or Run()
     job, beside = _loaded(recipe, base, changes)
+    where = (run or Run()).otherwise(job.cluster)
     home = home_of(folder, job.folder)
     seconds: dict[tuple, float] = {}
     rows: list[dict[str, Any]] = []
@@ -186,7 +187,7 @@ def estimate(
                 "status": "; ".join(filter(None, (begun, guess))) if steps else "done",
             }
         )
-    at_once = _at_once(job, _threads(where))
+    at_once = _at_once(job, where.threads())
     busy = [0.0] * at_once
     for row in sorted(rows, key=lambda row: -row["core_hours"]):
         heapq.heapreplace(busy, busy[0] + row["core_hours"] / job.threads)
@@ -221,14 +222,6 @@ def _chosen(plans: list[SpecimenPlan], only: Sequence[str]) -> list[SpecimenPlan
     return [plan for plan in plans if any(fnmatch.fnmatchcase(plan.name, pattern) for pattern in only)]
 
 
-def _threads(where: Run) -> int:
-    """Threads of the cluster, counted without starting one."""
-    if where.cluster in ("local", "threads"):
-        return where.workers or len(psutil.Process().cpu_affinity())
-    with where.connected() as client:
-        return sum(client.nthreads().values())
-
-
 def _at_once(job: SimulateRecipe, threads: int) -> int:
     return max(1, threads // job.threads)
 
@@ -253,7 +246,7 @@ def _make(
             label="simulate",
             progress=False,
             describe=lambda place: Path(place).name,
-            at_once=_at_once(job, sum(client.nthreads().values())),
+            at_once=_at_once(job, threads_of(client)),
             instead=_lost,
         )
         for name, error in results:

@@ -11,7 +11,7 @@ from qsdask.errors import UsageError
 from qsdask.jobs.places import below, home_of
 from qsdask.jobs.recipe import SHIPPED, load_recipe
 from qsdask.jobs.simulate import estimate, planned
-from qsdask.settings import Recipe, SimulateRecipe, SpecimenSettings
+from qsdask.settings import ClusterSettings, Recipe, SimulateRecipe, SpecimenSettings
 from qsdask.simulation.schedule import track_name
 from qsdask.simulation.specimen import SpecimenPlan
 
@@ -42,7 +42,13 @@ def simulation(
     """
     plan, base = (recipe, Path.cwd()) if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
     names, glasses = glasses_of(plan, base, home_of(folder, plan.folder))
-    return estimate(made_by(plan), base=base, folder=glasses, only=names, run=run) if names else None
+    where = (run or Run()).otherwise(*clusters_of(plan))
+    return estimate(made_by(plan), base=base, folder=glasses, only=names, run=where) if names else None
+
+
+def clusters_of(plan: Recipe) -> list[ClusterSettings]:
+    """Tables ``[cluster]`` of a recipe, its own first, then that of the glasses that it makes."""
+    return [plan.cluster, *([plan.simulate.cluster] if plan.simulate else [])]
 
 
 def glasses_of(plan: Recipe, base: Path, home: Path) -> tuple[list[str], Path]:

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from qsdask.names import checked_name
 from qsdask.settings.base import Settings
+from qsdask.settings.cluster import ClusterSettings
 from qsdask.settings.defaults import PLASTIC_ABOVE
 from qsdask.settings.learning import TrainSettings
 from qsdask.settings.simulation import SimulateRecipe
@@ -92,6 +93,7 @@ class Recipe(Settings):
     train: TrainSettings = TrainSettings()
     predict: PredictSettings = PredictSettings()
     report: ReportSettings = ReportSettings()
+    cluster: ClusterSettings = ClusterSettings()
 
     @field_validator("specimen")
     @classmethod

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from qsdask.settings.base import Axis, Settings
+from qsdask.settings.cluster import ClusterSettings
 
 __all__ = ["AlloySettings", "DeformSettings", "EnsembleSettings", "QuenchSettings", "SimulateRecipe"]
 
@@ -149,6 +150,9 @@ class SimulateRecipe(Settings):
     threads: int = Field(
         default=1, ge=1, le=256, description="OpenMP threads of one specimen; changes numbers by rounding"
     )
+
+    # Where glasses are made is none of their matter: it is not written down with them.
+    cluster: ClusterSettings = Field(default=ClusterSettings(), exclude=True)
 
     @model_validator(mode="after")
     def _known_elements(self) -> SimulateRecipe:

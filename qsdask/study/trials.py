@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from qsdask.engine.capacity import threads_of
 from qsdask.engine.tasks import run_tasks
 from qsdask.engine.where import Run, run_of_task
 from qsdask.errors import UsageError
@@ -63,7 +64,7 @@ def learned_all(trials: Mapping[str, Trial], run: Run) -> dict[str, Model]:
             asked,
             label="models",
             progress=run.progress,
-            at_once=sum(client.nthreads().values()),
+            at_once=threads_of(client),
             describe=lambda name, trial: f"{name}, from {', '.join(map(str, trial.paths))}",
         )
         known = dict(found)

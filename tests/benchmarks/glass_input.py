@@ -21,7 +21,7 @@ os.environ.update(dict.fromkeys(THREADS, "1"))
 import numpy as np  # noqa: E402
 
 import qsdask  # noqa: E402
-from qsdask.engine.cluster import KEPT_MEMORY  # noqa: E402
+from qsdask.engine.environment import KEPT_MEMORY  # noqa: E402
 from qsdask.testing.lattices import open_block, tile  # noqa: E402
 
 FRAME = Path(qsdask.__file__).parent / "data" / "cu65_a.dump.gz"

@@ -22,14 +22,15 @@ from distributed.client import FutureCancelledError
 from distributed.comm import CommClosedError
 from distributed.security import Security
 
-from qsdask.engine import cluster as cluster_module
+from qsdask.engine import local as local_module
+from qsdask.engine import standing as standing_module
 from qsdask.engine.cluster import connect
 from qsdask.engine.cost import Size, leaf_edges, mean_ghosts
 from qsdask.engine.tasks import cluster_errors, run_tasks, warm_up
 from qsdask.errors import BadDataError, ResumableError, UsageError
 from qsdask.quantity import feature_sets
 from qsdask.schema import STAGES
-from qsdask.stages import features, ingest, label, predict, propensity, respond, shells, surface
+from qsdask.stages import explain, features, ingest, label, predict, propensity, respond, shells, surface
 
 
 def listening() -> set[str]:
@@ -200,9 +201,10 @@ def test_plan_names_every_stage():
         propensity.plan_of(size, 3),
         label.plan_of(size),
         predict.plan_of(size, 80),
+        explain.plan_of(size, ["sro__interstice_area__voro__std", "mro__interstice_area__voro__std__mean"]),
     ]
     assert [s.stage for s in made] == [stage.name for stage in STAGES]
-    assert [s.tasks for s in made] == [33, 12, 6, 12, 198, 198, 6, 6]
+    assert [s.tasks for s in made] == [33, 12, 6, 12, 198, 198, 6, 6, 6]
     assert all(s.bytes_memory > 1e8 for s in made)
 
 
@@ -244,7 +246,7 @@ def test_a_lost_scheduler_is_not_taken_for_a_full_disk(error):
 
 
 def test_a_cluster_whose_workers_do_not_come_back_ends_in_a_message(monkeypatch):
-    monkeypatch.setattr(cluster_module, "NO_WORKERS_SECONDS", 1)
+    monkeypatch.setattr(local_module, "NO_WORKERS_SECONDS", 1)
     with connect("local", 1) as client:
         client.cluster.scale(0)
         with pytest.raises(ResumableError, match="E-WORKER-LOST"):
@@ -255,11 +257,11 @@ def test_a_scheduler_without_workers_is_waited_for_and_told(monkeypatch, caplog)
     with LocalCluster(
         n_workers=0, processes=False, host="127.0.0.1", protocol="tcp://", dashboard_address="127.0.0.1:0"
     ) as cluster:
-        monkeypatch.setattr(cluster_module, "WORKERS_SECONDS", 1)
+        monkeypatch.setattr(standing_module, "WORKERS_SECONDS", 1)
         with pytest.raises(ResumableError, match=r"(?s)E-NO-WORKERS.*dask worker"), connect(cluster.scheduler_address):
             pass
         assert "has no workers yet" in caplog.text
-        monkeypatch.setattr(cluster_module, "WORKERS_SECONDS", 60)
+        monkeypatch.setattr(standing_module, "WORKERS_SECONDS", 60)
         later = threading.Timer(1.0, cluster.scale, args=(1,))
         later.start()
         with connect(cluster.scheduler_address) as client:

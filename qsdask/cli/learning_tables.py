@@ -59,11 +59,13 @@ def print_transfer(found: Mapping) -> None:
         if (part := found["summary"].get(name, {}).get(kind))
     ]
     print_table(
-        "loss of AUC against the target's own model", ("", "set", "pairs", "mean ± std", "least", "most"), summary
+        "loss of AUC against the target's own model",
+        ("", "set", "pairs", "mean ± spread of pairs", "least", "most"),
+        summary,
     )
     print_legend(
-        "± in the matrices: standard error over the glasses of the column. Same composition, same rate: AUC on the folds left "
-        "out less AUC on the glass left out."
+        "± in the matrices: standard error over the glasses of the column. Spread of pairs: their standard deviation; how sure a "
+        "pair is, its bar in the picture says. Same composition, same rate: AUC on the folds left out less AUC on the glass left out."
     )
     for note in found["notes"]:
         print_legend(note)

@@ -86,7 +86,10 @@ def _ranking(found: xr.Dataset) -> str:
         return ""
     k = int(np.argmax(fall))
     name = _part(str(found["part"].values[k]))
-    head = f"On this glass, which the model has not seen, QS finds {found.attrs['sought']} with an AUC-ROC of {found.attrs['auc']:.3f}"
+    head = (
+        f"On {found.attrs['n_permuted']:,} atoms of this glass, which the model has not seen, QS finds {found.attrs['sought']} "
+        f"with an AUC-ROC of {found.attrs['auc']:.3f}"
+    )
     if fall[k] <= 2.0 * spread[k]:
         return f"{head}; permuting no kind of column lowers it by more than twice the spread of permutations."
     return f"{head}; permuting {name} lowers it most, by {fall[k]:.3f} ± {spread[k]:.3f}."

@@ -45,17 +45,18 @@ def label_name(name: str) -> str:
 
 def _share(value: object) -> object:
     """A share of something: 0.05, or as text '5%'."""
-    text = value.strip() if isinstance(value, str) else ""
-    if not text.endswith("%"):
-        return value
+    text = value.strip() if isinstance(value, str) else str(value)
     try:
-        return float(text[:-1]) / 100.0
+        share = float(text[:-1]) / 100.0 if text.endswith("%") else float(text)
     except ValueError:
         raise ValueError("expected a share such as 5% or 0.05") from None
+    if not 0.0 < share <= 0.5:
+        raise ValueError("expected a share above 0 and not above one half, such as 5% or 0.05")
+    return share
 
 
 #: A share of atoms, at most the half of them.
-Share = Annotated[float, Field(gt=0, le=0.5), BeforeValidator(_share)]
+Share = Annotated[float, BeforeValidator(_share)]
 
 
 def is_share(field: FieldInfo) -> bool:

@@ -11,7 +11,7 @@ from qsdask.engine.reduce import reduced
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError
 from qsdask.learn import Tally, bootstrap, loaded, measures
-from qsdask.learn.own_label import Judge, is_own
+from qsdask.learn.own_label import Judge, is_own, told_rule
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 from qsdask.study.blocks import Scored, block_of
@@ -112,15 +112,23 @@ def _refuse_other_label(path: Path, first: Judged, second: Judged) -> None:
     one, two = ({"frame": of.step, **_rule(of)} for of in (first, second))
     if one == two:
         return
-    names = [name for name in {**one, **two} if one.get(name) != two.get(name)]
-    rows = "; ".join(f"{name}: {one.get(name, 'none')} and {two.get(name, 'none')}" for name in names)
     raise BadDataError(
-        f"{first.model} and {second.model} learned to find different atoms: {rows}",
+        f"{first.model} and {second.model} learned to find different atoms: {_in_words(first)}; and {_in_words(second)}",
         code="E-LABEL-DIFFERS",
         file=path,
         why="scores of different plastic atoms cannot be compared",
         hint="models of one label; where only the frame differs, --frame judges both by the same one",
     )
+
+
+def _in_words(of: Judged) -> str:
+    """Which atoms a model learned to find."""
+    label = of.found.label
+    if is_own(label):
+        return told_rule(label)
+    share = f" in more than {label['frequency']:g} of the runs" if "frequency" in label else ""
+    above = "" if share else f" with D2min above {label['threshold']:g}"
+    return f"plastic atoms{above}{share} in frame {of.step}"
 
 
 def _rule(of: Judged) -> dict[str, object]:

@@ -20,6 +20,7 @@ from qsdask.learn.own_label import is_own
 from qsdask.names import checked_name, name_of_model
 from qsdask.settings import TrainSettings, refuse_defaults, validated
 from qsdask.stages.definition import definition_of
+from qsdask.stages.features import set_names
 from qsdask.stages.steps import label_note, label_step
 from qsdask.store import ledger
 from qsdask.store.identity import StoreAt
@@ -161,6 +162,7 @@ def _lesson(
 ) -> Iterator[tuple[Lesson, Mapping[str, Specimen], list[float]]]:
     """What is learned from, its glasses by path, and quantiles of D2min; within the ``with`` nothing of it may change."""
     _refuse_twice(paths)
+    _refuse_unknown_sets(paths, chosen)
     chosen = with_columns(chosen)
     for path in paths if chosen.own_rule is None else ():
         refuse_undeformed(path)
@@ -253,6 +255,13 @@ def _notes(paths: Sequence[Path], label: dict) -> list[str]:
         notes = [*label_note(path, label), *surface_note(path, margin), *(f"{w['code']}: {w['text']}" for w in found)]
         told += [f"{note} ({name})" for note in notes]
     return sorted(set(told))
+
+
+def _refuse_unknown_sets(paths: Sequence[Path], chosen: TrainSettings) -> None:
+    """Refuse a name that no feature set has; features of a package that is gone may still be in the stores."""
+    for name in sets_of(chosen):
+        if any(ledger.read(path, f"features/{name}") is None for path in paths):
+            set_names(name)
 
 
 def _refuse_twice(paths: Sequence[Path]) -> None:

@@ -108,3 +108,15 @@ def test_a_file_of_columns_that_cannot_be_used(glass, tmp_path, few, text, kind:
         qsdask.train(glass, model=tmp_path / "m.qs", columns=str(file), run=few, **LEARNING)
     assert caught.value.code == code
     assert not (tmp_path / "m.qs").exists()
+
+
+def test_a_set_that_nobody_knows_is_told_by_name(glass, tmp_path, few):
+    with pytest.raises(UsageError, match=r"(?s)'interstices'.*choose among .*interstice") as caught:
+        qsdask.train(glass, model=tmp_path / "m.qs", set="interstices", run=few, **LEARNING)
+    assert caught.value.code == "E-FEATURE-SET"
+
+
+@pytest.mark.parametrize("share", ["5", "0", "0%", "60%", "x"])
+def test_a_share_is_at_most_one_half(glass, tmp_path, few, share):
+    with pytest.raises(UsageError, match="such as 5% or 0.05"):
+        qsdask.train(glass, model=tmp_path / "m.qs", label="barrier", bottom=share, run=few)

@@ -8,11 +8,11 @@ import pytest
 import qsdask
 from qsdask.kernels.cells import neighbour_shell
 from qsdask.kernels.tessellate import keep_facets, voronoi_shell
-from qsdask.quantity import feature_sets, medium_range, parse_column
+from qsdask.quantity import coarsened, feature_sets, medium_range, parse_column
 from qsdask.settings import FeatureSettings
 from qsdask.space.block import Block, Shell
 from qsdask.space.box import Box
-from qsdask.stages.features import coarsened, quantity_of
+from qsdask.stages.features import quantity_of
 from qsdask.testing.lattices import open_block
 from tests.conftest import SPECIES
 

@@ -118,5 +118,5 @@ def test_a_set_that_nobody_knows_is_told_by_name(glass, tmp_path, few):
 
 @pytest.mark.parametrize("share", ["5", "0", "0%", "60%", "x"])
 def test_a_share_is_at_most_one_half(glass, tmp_path, few, share):
-    with pytest.raises(UsageError, match="such as 5% or 0.05"):
+    with pytest.raises(UsageError, match=r"such as 5% or 0\.05"):
         qsdask.train(glass, model=tmp_path / "m.qs", label="barrier", bottom=share, run=few)

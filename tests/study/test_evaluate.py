@@ -127,7 +127,9 @@ def test_models_that_cannot_be_compared_are_refused(held_out, glass, few):
     with pytest.raises(NoInputError, match=r"E-STAGE-MISSING(.|\n)*qsdask predict .*b.zarr --model .*other.qs"):
         qsdask.evaluate(store, model=model, against=other, run=few)
     qsdask.predict(store, model=other, run=few)
-    with pytest.raises(BadDataError, match=r"E-LABEL-DIFFERS(.|\n)*above 5 in frame 1; and plastic atoms with D2min above 4"):
+    with pytest.raises(
+        BadDataError, match=r"E-LABEL-DIFFERS(.|\n)*above 5 in frame 1; and plastic atoms with D2min above 4"
+    ):
         qsdask.evaluate(store, model=model, against=other, run=few)
     with pytest.raises(BadDataError, match="E-SPECIMEN-BOTH-SIDES"):
         qsdask.evaluate(glass, model=model, against=other, run=few)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import click
@@ -45,13 +46,8 @@ def benchmark(learn_from, judge_on, sets, beside, out, as_json, run, **settings)
     found = qsdask.benchmark(
         learn_from, judge_on, sets=sets, beside=None if beside == "none" else beside, run=run, **settings
     )
-    written = write_benchmark(found, out, overwrite=run.overwrite) if out else None
-    if as_json:
-        click.echo(as_json_text(found))
-        return
-    print_benchmark(found)
-    if written:
-        click.echo(f"{written}: written.")
+    written = [write_benchmark(found, out, overwrite=run.overwrite)] if out else []
+    _answer(found, print_benchmark, written, as_json)
 
 
 @cli.command(context_settings=CONTEXT)
@@ -79,13 +75,8 @@ def transfer(stores, sets, conditions, out, as_json, run, **settings) -> None:
     if out:
         refuse_taken(Path(out), overwrite=run.overwrite)
     found = qsdask.transfer(stores, sets=sets, conditions=conditions, run=run, **settings)
-    written = write_transfer(found, out, overwrite=run.overwrite) if out else None
-    if as_json:
-        click.echo(as_json_text(found))
-        return
-    print_transfer(found)
-    if written:
-        click.echo(f"{written}: written.")
+    written = [write_transfer(found, out, overwrite=run.overwrite)] if out else []
+    _answer(found, print_transfer, written, as_json)
 
 
 @cli.command(context_settings=CONTEXT, cls=SeveralWords)
@@ -117,9 +108,14 @@ def select(learn_from, judge_on, out, png, as_json, run, **settings) -> None:
     found = qsdask.select(learn_from, test=judge_on, run=run, **given)
     written = [write_columns(found, out, overwrite=run.overwrite)] if out else []
     written += [write_selection(found, png, overwrite=run.overwrite)] if png else []
+    _answer(found, print_selection, written, as_json)
+
+
+def _answer(found: dict, show: Callable[[dict], None], written: Iterable[Path], as_json: bool) -> None:
+    """Print what was found, as JSON or as tables with the files that were written."""
     if as_json:
         click.echo(as_json_text(found))
         return
-    print_selection(found)
+    show(found)
     for path in written:
         click.echo(f"{path}: written.")

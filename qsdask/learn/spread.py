@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from qsdask.files.durable import write_durable
 from qsdask.learn.bins import coded
-from qsdask.learn.draws import Draw, FoldModel, drawn, judged_by
+from qsdask.learn.blocks_of_trees import Grown
+from qsdask.learn.draws import Draw, drawn, judged_by
 from qsdask.learn.files import Rows, Selection, read_array, write_array, write_arrays
 from qsdask.learn.gbdt import train_one
-from qsdask.learn.table import Specimen, Table, concatenate
+from qsdask.learn.growing import Made
+from qsdask.learn.table import Specimen, Table
 from qsdask.settings import TrainSettings
 
 __all__ = ["Part", "Spread"]
@@ -84,20 +88,20 @@ class Spread:
         """One of its parts."""
         return Part(self.folder, number)
 
-    def deal(self, tables: Sequence[Table], settings: TrainSettings) -> tuple[Table, list[Draw]]:
+    def deal(self, tables: Sequence[Table], table: Table, settings: TrainSettings) -> list[Draw]:
         """Undersample and deal into folds, and write which rows each draw has.
 
         Parameters
         ----------
         tables : sequence of Table
             Rows of all parts without their columns, see `Part.read`.
+        table : Table
+            All of them together.
         settings : TrainSettings
             Draws, folds, ratio and seed.
 
         Returns
         -------
-        Table
-            All rows, without columns.
         list of Draw
             One for each undersampling.
 
@@ -106,7 +110,6 @@ class Spread:
         BadDataError
             ``E-ONE-CLASS``.
         """
-        table = concatenate(tables)
         key = {specimen.key: k for k, specimen in enumerate(table.specimens)}
         specimen = np.concatenate([np.full(len(one), key[one.specimens[0].key]) for one in tables])
         # Where each row lies, in the order of identities, which is that of the table.
@@ -121,7 +124,7 @@ class Spread:
         target[order] = table.y if table.target is None else table.target
         for name, array in (("order", order), ("fold", fold), ("plastic", plastic), ("target", target)):
             write_array(self.folder / f"{name}.npy", array)
-        return table, draws
+        return draws
 
     def _array(self, name: str) -> np.ndarray:
         return read_array(self.folder / f"{name}.npy")
@@ -136,13 +139,17 @@ class Spread:
 
     def places(self, draw: int, fold: int, *, of_fold: bool) -> np.ndarray:
         """Where the rows of a fold of a draw lie, or those of its other folds; in the order of identities."""
-        order, found = self._array("order"), self._array("fold")[draw]
+        order, found = self.places_of_all(), self._array("fold")[draw]
         mine = found[order]
         return order[mine == fold] if of_fold else order[(mine >= 0) & (mine != fold)]
 
+    def places_of_all(self) -> np.ndarray:
+        """Where all rows lie, in the order of identities."""
+        return self._array("order")
+
     def drawn_places(self) -> np.ndarray:
         """Where the rows lie that any draw has, in the order of identities."""
-        order = self._array("order")
+        order = self.places_of_all()
         return order[(self._array("fold")[:, order] >= 0).any(axis=0)]
 
     def values(self, place: np.ndarray) -> Selection:
@@ -153,35 +160,55 @@ class Spread:
         """The same as whole numbers."""
         return Selection(Rows([self.part(k).code for k in range(self.n_part)]), place)
 
-    def text(self, draw: int, fold: int) -> Path:
-        """Text of a fold model, whose receipt it is."""
-        return self.folder / f"fold-{draw}-{fold}.txt"
+    def text(self, draw: int, fold: int) -> str | None:
+        """Text of a fold model that was learned before; None if there is none."""
+        file = self._file(draw, fold, "txt")
+        return file.read_text() if file.is_file() else None
 
-    def judged(self, text: str, columns: tuple[str, ...], draw: int, fold: int) -> FoldModel:
-        """A fold model, and what comes out for the rows left out."""
+    def keep_text(self, draw: int, fold: int, text: str) -> None:
+        """Keep the text of a fold model: it is its receipt."""
+        write_durable(self._file(draw, fold, "txt"), text.encode())
+
+    def grown(self, draw: int, fold: int) -> list[list[Grown]]:
+        """Blocks of trees that were grown before."""
+        file = self._file(draw, fold, "json")
+        return json.loads(file.read_text()) if file.is_file() else []
+
+    def keep_grown(self, draw: int, fold: int, blocks: list[list[Grown]]) -> None:
+        """Keep the blocks of trees that there are."""
+        write_durable(self._file(draw, fold, "json"), json.dumps(blocks).encode())
+
+    def _file(self, draw: int, fold: int, kind: str) -> Path:
+        return self.folder / f"fold-{draw}-{fold}.{kind}"
+
+    def made(self, text: str, columns: tuple[str, ...], draw: int, fold: int) -> Made:
+        """A fold model, judged on the rows left out."""
         place = self.places(draw, fold, of_fold=True)
-        return judged_by(text, columns, self.plastic()[place], self.values(place))
+        return Made.of(judged_by(text, columns, self.plastic()[place], self.values(place)))
 
-    def grown(
+    def learned(
         self,
         draw: int,
         fold: int,
+        seed: int,
         *,
         columns: tuple[str, ...],
         settings: TrainSettings,
-        seed: int,
         ranked: bool,
-        **told: object,
-    ) -> str:
-        """Text of a model that one process learns of all rows of a draw but those of a fold."""
-        place = self.places(draw, fold, of_fold=False)
-        target = self.target()[place]
-        return train_one(
-            self.values(place),
-            self.plastic()[place],
-            columns,
-            settings,
-            seed=seed,
-            target=target if ranked else None,
-            **told,
-        )
+        d2_quantiles: Sequence[float] | None,
+    ) -> Made:
+        """A fold model, learned by one process unless it was before; for others see `qsdask.learn.draws.fold_model`."""
+        text = self.text(draw, fold)
+        if text is None:
+            place = self.places(draw, fold, of_fold=False)
+            text = train_one(
+                self.values(place),
+                self.plastic()[place],
+                columns,
+                settings,
+                seed=seed,
+                target=self.target()[place] if ranked else None,
+                d2_quantiles=d2_quantiles,
+            )
+            self.keep_text(draw, fold, text)
+        return self.made(text, columns, draw, fold)

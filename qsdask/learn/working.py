@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from qsdask.errors import NoInputError
+from qsdask.errors import BadDataError, NoInputError, UsageError
 from qsdask.files.lock import refuse_lost, writing
 from qsdask.learn.definition import canonical, plain
 
@@ -29,8 +29,9 @@ class Working:
 
     Notes
     -----
-    Nothing is made before a folder is asked for. Left by an error it stays, and whoever learns the same again goes on where
-    the receipts end; what belongs to another learning is removed. Left without one it is removed.
+    Nothing is made before a folder is asked for. It stays when the work was interrupted, or when another model is in the way:
+    whoever learns the same again goes on where the receipts end; what belongs to another learning is removed then. It is
+    removed when the model is saved, and when nothing can be learned.
     """
 
     def __init__(self, model: Path) -> None:
@@ -72,12 +73,12 @@ class Working:
         refuse_lost(self._home)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._begun and kind is None:
-            for folder in self._home.iterdir():
-                if folder.is_dir():
-                    shutil.rmtree(folder)
+        done = self._begun and (kind is None or issubclass(kind, BadDataError | UsageError))
+        for folder in self._home.iterdir() if done else ():
+            if folder.is_dir():
+                shutil.rmtree(folder)
         self._held.close()
-        if self._begun and kind is None:
+        if done:
             with contextlib.suppress(OSError):
                 self._home.rmdir()
 

@@ -14,8 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import qsdask
-
 __all__ = ["begin", "follow", "stop"]
 
 #: Processes of each try, by its token.
@@ -41,7 +39,7 @@ def begin(token: str, n: int, host: str, keys: Sequence[str]) -> list[tuple[str,
     list of (str, int)
         Where each of them is found.
     """
-    known = [str(Path(qsdask.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    known = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, known))}
     started = _RUNNING[token] = []
     for _ in range(n):

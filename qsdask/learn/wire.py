@@ -132,10 +132,14 @@ class Wire:
         OSError
             When one of them is gone.
         """
-        sent = self._sender.submit(lambda: [self._out[other].sendall(data) for other, data in outgoing.items()])
+        sent = self._sender.submit(self._send, outgoing)
         found = {other: _received(self._in[other], length[other]) for other in sorted(length)}
         sent.result()
         return found
+
+    def _send(self, outgoing: Mapping[int, bytes]) -> None:
+        for other, data in outgoing.items():
+            self._out[other].sendall(data)
 
 
 def _family(host: str) -> int:

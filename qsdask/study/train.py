@@ -171,7 +171,7 @@ def _lesson(
     for path in paths if chosen.own_rule is None else ():
         refuse_undeformed(path)
     with ExitStack() as stack:
-        rests_on = {}
+        rests_on: dict[str, str] = {}
         for path in paths:
             surfaces = surface_ledgers(path, chosen.surface_margin_angstrom)
             features = (f"features/{one}" for one in sorted({*sets_of(chosen), *same_atoms_of(chosen)}))

@@ -104,7 +104,7 @@ class Model:
     @cached_property
     def part(self) -> Part:
         """What makes probabilities from columns; the only place that asks who learned."""
-        return self.linear or ForestPart(self.columns, self.trees)
+        return self.linear or ForestPart(self.columns, self.trees, self.settings.get("parallel") == "data")
 
     def __getstate__(self) -> dict[str, Any]:
         """Travel between Dask processes as text, which is read anew there."""

@@ -114,9 +114,7 @@ def test_rows_in_files_give_the_text_that_rows_in_memory_give(tmp_path, n):
     rows = lesson.spread.values(place)
     assert isinstance(rows, Selection)
     y, fast = lesson.spread.plastic()[place], TrainSettings(trees=5)
-    assert train_one(rows, y, COLUMNS, fast, seed=3) == train_one(
-        rows[:].astype(np.float32), y, COLUMNS, fast, seed=3
-    )
+    assert train_one(rows, y, COLUMNS, fast, seed=3) == train_one(rows[:].astype(np.float32), y, COLUMNS, fast, seed=3)
 
 
 def test_connections_are_of_those_who_have_the_key():

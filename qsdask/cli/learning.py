@@ -16,7 +16,7 @@ from qsdask.cli.several import SeveralWords
 from qsdask.files.taken import refuse_taken
 from qsdask.settings import SelectionSettings, TrainSettings
 
-_WITHOUT = ("set", "columns")
+_WITHOUT = ("set", "columns", "parallel")
 
 
 @cli.command(context_settings=CONTEXT, cls=SeveralWords)
@@ -83,7 +83,7 @@ def transfer(stores, sets, conditions, out, as_json, run, **settings) -> None:
 @click.option("--train", "learn_from", multiple=True, required=True, help="Stores to learn from, one or several.")
 @click.option("--test", "judge_on", multiple=True, help="Stores of held-out glasses, to judge the choice on.")
 @settings_options(SelectionSettings)
-@settings_options(TrainSettings, without=("learner", "penalty"))
+@settings_options(TrainSettings, without=("learner", "penalty", "parallel"))
 @click.option("--out", help="Text file of the columns chosen, for train --columns.")
 @click.option("--png", help="Picture: score against number of columns, and the columns chosen.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

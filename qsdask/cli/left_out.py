@@ -17,6 +17,10 @@ def print_left_out(scores: Mapping, settings: Mapping) -> None:
     mean = scores["mean"]
     told = f"AUC {mean['auc']:.3f} ± {mean['auc_std']:.3f} (standard deviation)"
     if not parts:
+        if settings.get("parallel") == "data":
+            click.echo(
+                "learned data-parallel, by all workers together: other trees than one process grows (--parallel)"
+            )
         click.echo(
             f"{told} on the folds left out; they share neighbours, so only a held-out glass tells what it is worth"
         )

@@ -8,10 +8,16 @@ from distributed.security import Security
 
 from qsdask.files.durable import write_durable
 
-__all__ = ["KEY_FILES", "security_of", "write_keys"]
+__all__ = ["KEY_FILES", "new_keys", "security_of", "write_keys"]
 
 #: Names of the files, the last to be written last.
 KEY_FILES = ("ca.pem", "cert.pem", "key.pem")
+
+
+def new_keys() -> tuple[str, str, str]:
+    """A new authority, certificate and key, as PEM texts, good for one run alone."""
+    made = Security.temporary()
+    return str(made.tls_ca_file), str(made.tls_scheduler_cert), str(made.tls_scheduler_key)
 
 
 def write_keys(folder: Path) -> None:
@@ -22,9 +28,7 @@ def write_keys(folder: Path) -> None:
     folder : Path
         See `qsdask.files.private.private_folder`.
     """
-    made = Security.temporary()
-    texts = (made.tls_ca_file, made.tls_scheduler_cert, made.tls_scheduler_key)
-    for name, text in zip(KEY_FILES, texts, strict=True):
+    for name, text in zip(KEY_FILES, new_keys(), strict=True):
         write_durable(folder / name, text.encode())
 
 

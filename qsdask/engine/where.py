@@ -71,6 +71,14 @@ class Run:
             return settings.workers or cores()
         return (settings.workers or 1) * (processes_of(settings) if settings.kind in BATCH else 1)
 
+    def spreads(self) -> bool:
+        """Whether tasks leave this process for more than one other, or for another machine; the cluster is started to tell."""
+        with self.connected() as client:
+            place = client.scheduler.address if client.scheduler else ""
+            if place.startswith("inproc:"):
+                return False
+            return threads_of(client) > 1 or "://127.0.0.1:" not in place
+
     @contextmanager
     def shared(self) -> Iterator[Run]:
         """The same run for several stages: one cluster for all of them, started when the first has something to do.

@@ -19,7 +19,7 @@ import numpy as np
 from qsdask.kernels.jit import kernel
 from qsdask.kernels.sorting import U
 
-__all__ = ["Forest", "forest_probabilities", "plant"]
+__all__ = ["Forest", "forest_probabilities", "forest_scores", "plant"]
 
 #: Rows that are followed together: with 80 columns of single precision they take 80 kB.
 ROWS = 256
@@ -217,8 +217,8 @@ def add_trees(first, last, forest, threshold, column, node, total):
 
 
 @kernel
-def fill_probabilities(row, forest, threshold, result):
-    """Probability of every row by every model, shape (n_model, n_row)."""
+def fill_scores(row, forest, threshold, result):
+    """Sum of the leaves that every row comes to in each model, shape (n_model, n_row); NaN for rows without a value."""
     column = np.zeros((row.shape[1], ROWS), dtype=row.dtype)
     complete = np.empty(ROWS, dtype=np.bool_)
     node, total = np.empty(ROWS, dtype=np.uint32), np.empty(ROWS)
@@ -228,7 +228,39 @@ def fill_probabilities(row, forest, threshold, result):
             total[:] = 0.0
             add_trees(forest.model[m], forest.model[m + 1], forest, threshold, column, node, total)
             for i in range(min(ROWS, len(row) - start)):
-                result[m, start + i] = 1.0 / (1.0 + math.exp(-total[i])) if complete[i] else np.nan
+                result[m, start + i] = total[i] if complete[i] else np.nan
+
+
+@kernel
+def turn_to_probabilities(result):
+    """Put the probability in the place of each score; NaN stays."""
+    for m in range(result.shape[0]):
+        for i in range(result.shape[1]):
+            result[m, i] = 1.0 / (1.0 + math.exp(-result[m, i]))
+
+
+def forest_scores(forest, row):
+    """Sum of the leaves of each model of a forest: the logarithm of the odds.
+
+    Parameters
+    ----------
+    forest, row
+        As of `forest_probabilities`.
+
+    Returns
+    -------
+    float64 array, shape (n_model, n)
+        NaN for rows with a value that is not finite. The same for a row whatever stands in the others. Unit: 1.
+
+    Raises
+    ------
+    ValueError
+        If a tree looks at a column that the rows do not have.
+    """
+    row = as_rows(row, forest.feature)
+    result = np.empty((len(forest.model) - 1, len(row)))
+    fill_scores(row, forest, forest.rounded if row.dtype == np.float32 else forest.threshold, result)
+    return result
 
 
 def forest_probabilities(forest, row):
@@ -251,8 +283,6 @@ def forest_probabilities(forest, row):
     ValueError
         If a tree looks at a column that the rows do not have.
     """
-    row = as_rows(row, forest.feature)
-    result = np.empty((len(forest.model) - 1, len(row)))
-    threshold = forest.rounded if row.dtype == np.float32 else forest.threshold
-    fill_probabilities(row, forest, threshold, result)
+    result = forest_scores(forest, row)
+    turn_to_probabilities(result)
     return result

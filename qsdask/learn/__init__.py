@@ -3,9 +3,9 @@
 from qsdask.learn.contributions import contributions
 from qsdask.learn.definition import definition_digest
 from qsdask.learn.folds import blocks, spatial_block, stratified
-from qsdask.learn.growing import train, with_experience
+from qsdask.learn.growing import model_of, train, with_experience
 from qsdask.learn.label import plastic, plastic_in_runs
-from qsdask.learn.model import Model
+from qsdask.learn.model import Model, versions
 from qsdask.learn.model_folder import load_model, loaded, refuse_other_content, save_model
 from qsdask.learn.part import Contributions
 from qsdask.learn.score import evaluate, prior_corrected
@@ -31,6 +31,7 @@ __all__ = [
     "identity_hash",
     "load_model",
     "loaded",
+    "model_of",
     "plastic",
     "plastic_in_runs",
     "prior_corrected",
@@ -46,5 +47,6 @@ __all__ = [
     "train",
     "undersample",
     "usable",
+    "versions",
     "with_experience",
 ]

@@ -9,14 +9,15 @@ import numpy as np
 
 from qsdask.kernels.trees import forest_probabilities
 from qsdask.learn import gbdt
+from qsdask.learn.files import Selection
 from qsdask.learn.folds import spatial_block, stratified
 from qsdask.learn.forest import forest_of
 from qsdask.learn.table import Table, identity_hash
-from qsdask.learn.tree_text import read_trees
+from qsdask.learn.tree_text import Trees, read_trees
 from qsdask.learn.undersample import undersample
 from qsdask.settings import TrainSettings
 
-__all__ = ["Draw", "FoldModel", "drawn", "fold_model"]
+__all__ = ["Draw", "FoldModel", "drawn", "fold_model", "judged_by"]
 
 
 class Draw(NamedTuple):
@@ -30,11 +31,14 @@ class Draw(NamedTuple):
         Fold that leaves each row out.
     seeds : tuple of int
         Seed of the trees of every fold.
+    rows : int64 array, shape (n,)
+        Which rows of the whole table they are.
     """
 
     table: Table
     fold: np.ndarray
     seeds: tuple[int, ...]
+    rows: np.ndarray
 
 
 class FoldModel(NamedTuple):
@@ -48,11 +52,14 @@ class FoldModel(NamedTuple):
         Labels of the rows left out.
     q : float64 array, shape (n,)
         Their probability of being plastic.
+    trees : Trees
+        What the text says.
     """
 
     text: str
     y: np.ndarray
     q: np.ndarray
+    trees: Trees
 
 
 def drawn(table: Table, settings: TrainSettings, draw: int) -> Draw:
@@ -78,7 +85,8 @@ def drawn(table: Table, settings: TrainSettings, draw: int) -> Draw:
     """
     seed, n_folds = settings.seed, settings.folds
     rank = table.hashes(seed, "undersample", draw)
-    chosen = table.take(undersample(table.y, rank, ratio=settings.ratio, tie=table.specimen))
+    rows = undersample(table.y, rank, ratio=settings.ratio, tie=table.specimen)
+    chosen = table.take(rows)
     if settings.fold_kind == "stratified":
         fold = stratified(chosen.y, chosen.specimen, chosen.hashes(seed, "fold", draw), n_folds)
     else:
@@ -86,7 +94,7 @@ def drawn(table: Table, settings: TrainSettings, draw: int) -> Draw:
         keys = tuple(s.key for s in chosen.specimens)
         fold = spatial_block(chosen.y, chosen.specimen, keys, chosen.block, seed=seed, draw=draw, n_folds=n_folds)
     seeds = identity_hash(seed, "trees", draw, "", np.arange(n_folds)) >> np.uint64(33)
-    return Draw(chosen, fold, tuple(int(s) for s in seeds))
+    return Draw(chosen, fold, tuple(int(s) for s in seeds), rows)
 
 
 def fold_model(draw: Draw, k: int, settings: TrainSettings, d2_quantiles: Sequence[float] | None = None) -> FoldModel:
@@ -122,5 +130,24 @@ def fold_model(draw: Draw, k: int, settings: TrainSettings, d2_quantiles: Sequen
         d2_quantiles=d2_quantiles,
         target=None if table.target is None else table.target[inside],
     )
-    forest = forest_of([read_trees(text, table.columns)])
-    return FoldModel(text, table.y[~inside], forest_probabilities(forest, table.X[~inside])[0])
+    return judged_by(text, table.columns, table.y[~inside], table.X[~inside])
+
+
+def judged_by(text: str, columns: tuple[str, ...], y: np.ndarray, rows: np.ndarray | Selection) -> FoldModel:
+    """A fold model, and what comes out for the rows left out.
+
+    Parameters
+    ----------
+    text : str
+        Trees, as LightGBM writes them.
+    columns : tuple of str
+        Names of the features.
+    y : bool array, shape (n,)
+        Labels of the rows left out.
+    rows : float32 array, shape (n, n_feature), or Selection
+        Their features.
+    """
+    trees = read_trees(text, columns)
+    forest = forest_of([trees])
+    parts = [rows[part] for part in rows.batches()] if isinstance(rows, Selection) else [rows]
+    return FoldModel(text, y, np.concatenate([forest_probabilities(forest, part)[0] for part in parts]), trees)

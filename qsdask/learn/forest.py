@@ -30,14 +30,21 @@ class ForestPart:
         Feature columns in the order of the trees.
     texts : dict of str to str
         LightGBM text of each model by file name ``fold-<draw>-<k>.txt``.
+    together : bool
+        Whether several processes grew each of them together.
     """
 
     columns: tuple[str, ...]
     texts: Mapping[str, str]
+    together: bool = False
     gaps: ClassVar[bool] = False
     standardises: ClassVar[bool] = False
-    name: ClassVar[str] = "gbdt, boosted trees"
     measure: ClassVar[str] = "share of total gain"
+
+    @property
+    def name(self) -> str:
+        """What learned, for people."""
+        return "gbdt, boosted trees" + (", data-parallel" if self.together else "")
 
     @cached_property
     def read(self) -> tuple[Trees, ...]:

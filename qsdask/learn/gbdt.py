@@ -5,21 +5,33 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from math import ceil, sqrt
+from typing import Any
 
 import numpy as np
 
 from qsdask.errors import BadDataError, InternalError, UsageError
+from qsdask.learn.files import BATCH, Selection
 from qsdask.learn.tree_text import MOST_TREES
 from qsdask.settings import TrainSettings
 
-__all__ = ["train_one"]
+__all__ = ["OF_DATA", "as_sequence", "parameters_of", "train_one"]
 
+
+#: How columns become intervals, beside their number.
+OF_DATA = {
+    "min_data_in_bin": 1,
+    "feature_pre_filter": False,
+    "enable_bundle": False,
+    "is_enable_sparse": False,
+    "use_missing": False,
+    "verbosity": -1,
+}
 
 _COLUMN = re.compile(r"[A-Za-z0-9_.+-]{1,200}")
 
 
 def train_one(
-    X: np.ndarray,
+    X: np.ndarray | Selection,
     y: np.ndarray,
     columns: Sequence[str],
     settings: TrainSettings | None = None,
@@ -33,8 +45,8 @@ def train_one(
 
     Parameters
     ----------
-    X : float32 or float64 array, shape (n, n_feature)
-        Features, finite.
+    X : float32 or float64 array, shape (n, n_feature), or Selection
+        Features, finite; or rows in files, which are read a batch at a time. The text is the same.
     y : bool array, shape (n,)
         Plastic.
     columns : sequence of str
@@ -85,37 +97,56 @@ def train_one(
     parameters = {
         "objective": "binary" if target is None else "cross_entropy",
         "boost_from_average": True,
+        **parameters_of(settings, len(columns), seed, threads),
+        "min_data_in_leaf": max(1, ceil(settings.leaf_fraction * n)),
+        "max_bin": settings.max_bin,
+        **OF_DATA,
+    }
+    try:
+        learned = np.asarray(y if target is None else target, dtype=np.float32)
+        rows = as_sequence(X) if isinstance(X, Selection) else X
+        data = lightgbm.Dataset(rows, learned, feature_name=list(columns), params=parameters)
+        text = lightgbm.train(parameters, data, settings.trees).model_to_string()
+    except lightgbm.basic.LightGBMError as error:
+        raise InternalError(f"LightGBM stopped on {n} rows: {error}", code="E-LIGHTGBM") from error
+    # The parameters name the number of threads; the trees do not depend on it.
+    return text[: text.index("\nparameters:\n")] + "\n"
+
+
+def parameters_of(settings: TrainSettings, n_column: int, seed: int, threads: int) -> dict[str, Any]:
+    """What LightGBM is told of trees and boosting, however it learns."""
+    return {
         "num_leaves": 2**settings.depth,
         "max_depth": settings.depth,
         "learning_rate": settings.learning_rate,
         # As scikit-learn's "sqrt": rounded down, at least one.
-        "feature_fraction_bynode": settings.feature_fraction or max(1, int(sqrt(len(columns)))) / len(columns),
-        "min_data_in_leaf": max(1, ceil(settings.leaf_fraction * n)),
-        "min_data_in_bin": 1,
-        "max_bin": settings.max_bin,
+        "feature_fraction_bynode": settings.feature_fraction or max(1, int(sqrt(n_column))) / n_column,
         # LightGBM derives the rows of a leaf from its hessian: with a penalty on leaves, or without this
         # floor, leaves of saturated rows round to a wrong count and training stops with an internal check.
         "min_sum_hessian_in_leaf": 1e-3,
         "lambda_l1": 0.0,
         "lambda_l2": 0.0,
         "min_gain_to_split": 0.0,
-        "feature_pre_filter": False,
-        "enable_bundle": False,
-        "is_enable_sparse": False,
-        "use_missing": False,
         "bagging_freq": 0,
         "deterministic": True,
         # One thread sums a feature, in row order: no sum depends on the threads, and it is faster here.
         "force_col_wise": True,
         "seed": seed,
         "num_threads": threads,
-        "verbosity": -1,
     }
-    try:
-        learned = np.asarray(y if target is None else target, dtype=np.float32)
-        data = lightgbm.Dataset(X, learned, feature_name=list(columns), params=parameters)
-        text = lightgbm.train(parameters, data, settings.trees).model_to_string()
-    except lightgbm.basic.LightGBMError as error:
-        raise InternalError(f"LightGBM stopped on {n} rows: {error}", code="E-LIGHTGBM") from error
-    # The parameters name the number of threads; the trees do not depend on it.
-    return text[: text.index("\nparameters:\n")] + "\n"
+
+
+def as_sequence(rows: Selection) -> Any:
+    """Rows in files, as LightGBM takes them."""
+    import lightgbm
+
+    class Batches(lightgbm.Sequence):
+        batch_size = BATCH
+
+        def __len__(self) -> int:
+            return len(rows)
+
+        def __getitem__(self, at: int | slice) -> np.ndarray:  # type: ignore[override]
+            return rows[at]
+
+    return Batches()

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from itertools import product
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from qsdask.errors import UsageError
-from qsdask.learn.draws import drawn, fold_model
-from qsdask.learn.held_out import check_counts, fold_scores, mean_scores, times_likelier
+from qsdask.learn.draws import FoldModel, drawn, fold_model
+from qsdask.learn.held_out import Judged, check_counts, mean_scores, times_likelier
 from qsdask.learn.model import Model
 from qsdask.learn.own_label import is_own
 from qsdask.learn.softness import quench_in_softness
 from qsdask.learn.table import Table, concatenate
 from qsdask.learn.tally import Tally
+from qsdask.learn.tree_text import Trees
 from qsdask.learn.validity import clouds_of
 from qsdask.settings import TrainSettings
 from qsdask.settings.defaults import HARD_BELOW, SOFT_ABOVE
 
-__all__ = ["train", "with_experience"]
+__all__ = ["Made", "model_of", "train", "with_experience"]
 
 
 def train(
@@ -79,6 +81,84 @@ def train(
     """
     table = tables if isinstance(tables, Table) else concatenate(tables)
     settings = settings or TrainSettings()
+    # Quantiles stand in a message about D2min.
+    spread = None if is_own(label) else d2_quantiles
+
+    def grown() -> Iterator[Made]:
+        for draw in range(settings.draws):
+            one = partial(fold_model, drawn(table, settings, draw), settings=settings, d2_quantiles=spread)
+            # One thread for each model and several models at once: on some thousand rows LightGBM's own threads spend
+            # their time waiting for each other.
+            with ThreadPoolExecutor(threads) as pool:
+                yield from (Made.of(model) for model in pool.map(one, range(settings.folds)))
+
+    return model_of(
+        table,
+        grown,
+        definition=definition,
+        label=label,
+        settings=settings,
+        d2_quantiles=d2_quantiles,
+        progress=progress,
+    )
+
+
+class Made(NamedTuple):
+    """A fold model, without the rows that it was judged on.
+
+    Attributes
+    ----------
+    text : str
+        Trees, as LightGBM writes them.
+    trees : Trees
+        What the text says.
+    judged : Judged
+        What it says of the atoms left out.
+    """
+
+    text: str
+    trees: Trees
+    judged: Judged
+
+    @classmethod
+    def of(cls, model: FoldModel) -> Made:
+        """From a fold model."""
+        return cls(model.text, model.trees, Judged.of(model.y, model.q))
+
+
+def model_of(
+    table: Table,
+    grown: Callable[[], Iterable[Made]],
+    *,
+    definition: Mapping[str, Any],
+    label: Mapping[str, Any],
+    settings: TrainSettings,
+    columns: tuple[str, ...] | None = None,
+    d2_quantiles: Sequence[float] | None = None,
+    progress: Any = None,
+) -> Model:
+    """Put a model together from its fold models, wherever these are learned.
+
+    Parameters
+    ----------
+    table : Table
+        Rows that are learned from; their columns do not matter.
+    grown : callable
+        Gives the fold models by draw, then fold; it is called when there is enough to learn from.
+    columns : tuple of str, optional
+        Names of the features, where the table has none.
+    definition, label, settings, d2_quantiles, progress
+        As of `train`.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    QSDaskError
+        Those of `train`.
+    """
     n_folds = settings.folds
     if settings.fold_kind == "spatial_block" and table.block is None:
         raise UsageError("spatial_block folds need tables with the block of every atom", code="E-FOLDS")
@@ -88,26 +168,22 @@ def train(
         table.specimens, n_folds, d2_quantiles, label.get("name"), rows=(len(table), sum(plastic)), plastic=plastic
     )
     trees: dict[str, str] = {}
+    read: list[Trees] = []
     scores: list[dict[str, Any]] = []
-    judged: list[Tally] = []
-    for draw in range(settings.draws):
-        # Quantiles stand in a message about D2min.
-        spread = None if is_own(label) else d2_quantiles
-        one = partial(fold_model, drawn(table, settings, draw), settings=settings, d2_quantiles=spread)
-        # One thread for each model and several models at once: on some thousand rows LightGBM's own threads spend
-        # their time waiting for each other.
-        with ThreadPoolExecutor(threads) as pool:
-            for k, (text, left_out, q) in enumerate(pool.map(one, range(n_folds))):
-                trees[f"fold-{draw}-{k}.txt"] = text
-                judged.append(Tally.of(left_out, q))
-                scores.append({"draw": draw, "fold": k, "n": len(left_out), **fold_scores(judged[-1])})
-                if progress is not None:
-                    progress(len(trees), settings.draws * n_folds)
+    counts: list[Tally] = []
+    which = product(range(settings.draws), range(n_folds))
+    for (draw, k), (text, known, judged) in zip(which, grown(), strict=True):
+        trees[f"fold-{draw}-{k}.txt"] = text
+        read.append(known)
+        counts.append(judged.counts)
+        scores.append({"draw": draw, "fold": k, **judged.scores})
+        if progress is not None:
+            progress(len(trees), settings.draws * n_folds)
     undefined = sum(np.isnan(s["auc"]) for s in scores)
     if undefined:
         warnings.append(f"W-ONE-CLASS-FOLD: {undefined} of {len(scores)} folds left out hold one label only")
-    return Model(
-        columns=table.columns,
+    made = Model(
+        columns=table.columns if columns is None else columns,
         definition=dict(definition),
         label=dict(label),
         settings=_kept(settings),
@@ -115,8 +191,11 @@ def train(
         scores={"folds": scores, "mean": mean_scores(scores)},
         warnings=tuple(warnings),
         trees=trees,
-        trained={"times_likelier": times_likelier(sum(judged[1:], start=judged[0]), table.prior)},
+        trained={"times_likelier": times_likelier(sum(counts[1:], start=counts[0]), table.prior)},
     )
+    # Reading a text takes longer than using it.
+    vars(made.part)["read"] = tuple(read)
+    return made
 
 
 def with_experience(model: Model, sample: Mapping[str, np.ndarray]) -> Model:
@@ -157,4 +236,6 @@ def _kept(settings: TrainSettings) -> dict[str, Any]:
         "folds": settings.fold_kind,
         "ratio": float(settings.ratio),
         "seed": settings.seed,
+        # As many workers as there may be give the same; but it is another learner.
+        **({"parallel": settings.parallel} if settings.parallel == "data" else {}),
     }

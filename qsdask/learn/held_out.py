@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from qsdask.learn.table import Specimen
 from qsdask.learn.tally import Tally
 from qsdask.settings.defaults import HARD_BELOW, SOFT_ABOVE
 
-__all__ = ["check_counts", "fold_scores", "mean_scores", "times_likelier"]
+__all__ = ["Judged", "check_counts", "fold_scores", "mean_scores", "times_likelier"]
 
 _ENOUGH_PLASTIC = 50
 
@@ -96,6 +96,27 @@ def fold_scores(tally: Tally) -> dict[str, float]:
         "average_precision": score.average_precision(tally),
         **{name: rates[name] for name in ("recall", "precision", "f1")},
     }
+
+
+class Judged(NamedTuple):
+    """What a fold model says of the atoms left out.
+
+    Attributes
+    ----------
+    scores : dict of str to float
+        See `fold_scores`; and ``n``, how many atoms they are.
+    counts : Tally
+        The atoms counted as hard, soft and neither.
+    """
+
+    scores: dict[str, float]
+    counts: Tally
+
+    @classmethod
+    def of(cls, y: np.ndarray, q: np.ndarray) -> Judged:
+        """From labels, bool array of shape (n,), and probabilities."""
+        kind = np.where(q > SOFT_ABOVE, 1.0, np.where(q < HARD_BELOW, 0.0, 0.5))
+        return cls({"n": len(y), **fold_scores(Tally.of(y, q))}, Tally.of(y, kind))
 
 
 def mean_scores(scores: Sequence[Mapping[str, Any]]) -> dict[str, float]:

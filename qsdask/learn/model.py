@@ -29,7 +29,12 @@ from qsdask.learn.table import Specimen, same_glass
 from qsdask.learn.validity import Cloud
 from qsdask.units import ANGSTROM
 
-__all__ = ["Model"]
+__all__ = ["Model", "versions"]
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages on which what is learned depends."""
+    return {"qsdask": __version__, "lightgbm": version("lightgbm"), "numpy": version("numpy")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,9 +79,7 @@ class Model:
     scores: dict[str, Any]
     warnings: tuple[str, ...]
     trees: dict[str, str]
-    versions: dict[str, str] = field(
-        default_factory=lambda: {"qsdask": __version__, "lightgbm": version("lightgbm"), "numpy": version("numpy")}
-    )
+    versions: dict[str, str] = field(default_factory=versions)
     clouds: dict[str, Cloud] = field(default_factory=dict)
     trained: dict[str, float] = field(default_factory=dict)
     linear: LinearPart | None = None
@@ -101,7 +104,7 @@ class Model:
     @cached_property
     def part(self) -> Part:
         """What makes probabilities from columns; the only place that asks who learned."""
-        return self.linear or ForestPart(self.columns, self.trees)
+        return self.linear or ForestPart(self.columns, self.trees, self.settings.get("parallel") == "data")
 
     def __getstate__(self) -> dict[str, Any]:
         """Travel between Dask processes as text, which is read anew there."""

@@ -12,6 +12,9 @@ from qsdask.settings.label import OF_RESPONSE, Share, label_name
 
 __all__ = ["TrainSettings"]
 
+#: LightGBM holds one number more than there are, and both fit into a byte.
+MOST_CODES = 255
+
 #: Settings of training that only trees have.
 _OF_TREES = (
     "draws",
@@ -23,6 +26,7 @@ _OF_TREES = (
     "leaf_fraction",
     "max_bin",
     "search",
+    "parallel",
 )
 
 
@@ -119,7 +123,14 @@ class TrainSettings(Settings):
         description="try so many random choices of the tree settings that are not given, by spatial_block folds of the "
         "training glasses, and take the best",
     )
+    parallel: Literal["none", "models", "data"] | None = Field(
+        default=None,
+        description="how trees are learned on a cluster: models, one fold model a task, as by default where there are several "
+        "workers; none, here, with the same bytes; data, one model after the other by all workers together, where the rows "
+        "are too many for one of them: another learner, as the model tells",
+    )
     added: ClassVar[tuple[str, ...]] = (
+        "parallel",
         "frame",
         "learner",
         "below",
@@ -159,6 +170,14 @@ class TrainSettings(Settings):
         if changed:
             other = "response" if self.learner == "gbdt" else "gbdt"
             raise ValueError(f"{', '.join(changed)}: of the learner {other!r}, not of {self.learner!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _as_whole_numbers(self) -> TrainSettings:
+        if self.parallel == "data" and self.max_bin > MOST_CODES:
+            raise ValueError(
+                f"max_bin: at most {MOST_CODES} with parallel = 'data', where columns are whole numbers of a byte"
+            )
         return self
 
     @model_validator(mode="after")

@@ -9,7 +9,6 @@ import numpy as np
 
 from qsdask.learn import Table, Tally, score
 from qsdask.learn.draws import drawn, fold_model
-from qsdask.learn.tree_text import read_trees
 from qsdask.settings import TrainSettings
 
 __all__ = ["FoldScore", "Step", "eliminated", "fold_score", "own_choice", "ranked", "without_repeats"]
@@ -69,8 +68,7 @@ def fold_score(draw: int, fold: int, table: Table, settings: TrainSettings, name
     """
     chosen = drawn(table.of_columns(names), settings, draw)
     made = fold_model(chosen, fold, settings)
-    trees = read_trees(made.text, tuple(names))
-    gain = np.bincount(trees.feature, np.maximum(trees.gain, 0.0), minlength=len(names))
+    gain = np.bincount(made.trees.feature, np.maximum(made.trees.gain, 0.0), minlength=len(names))
     total = gain.sum()
     return FoldScore(score.auc_roc(Tally.of(made.y, made.q)), gain / total if total else gain)
 

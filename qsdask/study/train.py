@@ -17,6 +17,7 @@ from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, CannotCreateError
 from qsdask.learn import Specimen
 from qsdask.learn.own_label import is_own
+from qsdask.learn.working import Working
 from qsdask.names import checked_name, name_of_model
 from qsdask.settings import TrainSettings, refuse_defaults, validated
 from qsdask.stages.definition import definition_of
@@ -28,7 +29,8 @@ from qsdask.store.reader import StoreReader
 from qsdask.store.unchanged import unchanged
 from qsdask.study.columns import same_atoms_of, sets_of, with_columns
 from qsdask.study.fitted import fitted, rows_with_target
-from qsdask.study.grown import gathered, grown, rows_with_all_columns
+from qsdask.study.gathered import gathered, rows_with_all_columns
+from qsdask.study.grown import grown
 from qsdask.study.own_label import label_at, ledger_of_label, own_label_of
 from qsdask.study.response import refuse_undeformed, response_of
 from qsdask.study.rows import LabelledRows
@@ -114,21 +116,21 @@ def train(
     chosen = validated(TrainSettings, **settings)
     checked_name(name_of_model(target), "model", key=True)
     learn.refuse_other_content(target)
-    made = learned(paths, chosen, run)
-    if target.exists() and not run.overwrite:
-        if learn.load_model(target).digest() == made.digest():
-            return target
-        raise CannotCreateError(
-            "another model is here, learned from other numbers or with other settings",
-            code="E-EXISTS",
-            file=target,
-            hint="choose another --model, or add --overwrite",
-        )
-    learn.save_model(made, target, overwrite=run.overwrite)
+    with Working(target) as working:
+        made = learned(paths, chosen, run, working)
+        if not target.exists() or run.overwrite:
+            learn.save_model(made, target, overwrite=run.overwrite)
+        elif learn.load_model(target).digest() != made.digest():
+            raise CannotCreateError(
+                "another model is here, learned from other numbers or with other settings",
+                code="E-EXISTS",
+                file=target,
+                hint="choose another --model, or add --overwrite",
+            )
     return target
 
 
-def learned(paths: Sequence[Path], chosen: TrainSettings, run: Run) -> learn.Model:
+def learned(paths: Sequence[Path], chosen: TrainSettings, run: Run, working: Working | None = None) -> learn.Model:
     """The model that `train` saves.
 
     Parameters
@@ -139,13 +141,15 @@ def learned(paths: Sequence[Path], chosen: TrainSettings, run: Run) -> learn.Mod
         How it is learned.
     run : Run
         Cluster, workers, progress.
+    working : Working, optional
+        Where what is done is kept until the model is saved; without it trees are learned in this process.
 
     Raises
     ------
     QSDaskError
         Those of `train`.
     """
-    with _lesson(paths, chosen, run) as (lesson, specimens, d2_quantiles):
+    with _lesson(paths, chosen, run, working) as (lesson, specimens, d2_quantiles):
         made = LEARNERS[chosen.learner].learn(lesson, specimens, d2_quantiles)
     return replace(made, warnings=(*made.warnings, *_notes(paths, lesson.label)))
 
@@ -158,7 +162,7 @@ def rows_of_trees(paths: Sequence[Path], chosen: TrainSettings, run: Run) -> lea
 
 @contextmanager
 def _lesson(
-    paths: Sequence[Path], chosen: TrainSettings, run: Run
+    paths: Sequence[Path], chosen: TrainSettings, run: Run, working: Working | None = None
 ) -> Iterator[tuple[Lesson, Mapping[str, Specimen], list[float]]]:
     """What is learned from, its glasses by path, and quantiles of D2min; within the ``with`` nothing of it may change."""
     _refuse_twice(paths)
@@ -167,23 +171,32 @@ def _lesson(
     for path in paths if chosen.own_rule is None else ():
         refuse_undeformed(path)
     with ExitStack() as stack:
+        rests_on: dict[str, str] = {}
         for path in paths:
             surfaces = surface_ledgers(path, chosen.surface_margin_angstrom)
-            features = (f"features/{one}" for one in {*sets_of(chosen), *same_atoms_of(chosen)})
-            stack.enter_context(unchanged(path, (*features, ledger_of_label(chosen.label), *surfaces)))
+            features = (f"features/{one}" for one in sorted({*sets_of(chosen), *same_atoms_of(chosen)}))
+            keys = (*features, ledger_of_label(chosen.label), *surfaces)
+            stack.enter_context(unchanged(path, keys))
+            rests_on |= {f"{path.resolve()}:{key}": run_of(path, key) for key in keys}
         label, definition = _agreed(paths, chosen)
         stores = [StoreAt.of(path) for path in paths]
         together = stack.enter_context(run.shared())
         rows = partial(LEARNERS[chosen.learner].rows, chosen=chosen, label=label)
         ranked = chosen.learner == "response"
         steps = {store.path: label_at(store, label, rows, together, ranked=ranked) for store in stores}
-        lesson = Lesson(tuple(stores), steps, chosen, definition, label, together)
+        lesson = Lesson(tuple(stores), steps, chosen, definition, label, together, rests_on, working)
         there = counted(lesson, rows)
         for store in stores:
             refuse_unusable(Path(store.path), there[store.path], chosen)
         spread = np.concatenate([quantiles for one in there.values() for quantiles in one.d2_quantiles])
         quantiles = np.quantile(spread, [0, 0.25, 0.5, 0.75, 1]).tolist()
         yield lesson, specimens_of(there), quantiles
+
+
+def run_of(path: Path, key: str) -> str:
+    """What tells a stage from the same one computed again."""
+    record = ledger.require(path, key)
+    return f"{record.digest}:{','.join(record.runs)}"
 
 
 def _agreed(paths: Sequence[Path], chosen: TrainSettings) -> tuple[dict, dict]:

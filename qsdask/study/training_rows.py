@@ -16,6 +16,7 @@ from qsdask.errors import BadDataError
 from qsdask.learn import Specimen, Table, concatenate, definition_digest, identity_hash
 from qsdask.learn.own_label import Judge
 from qsdask.learn.validity import share_sampled
+from qsdask.learn.working import Working
 from qsdask.settings import TrainSettings
 from qsdask.store import ledger
 from qsdask.store.identity import StoreAt
@@ -41,6 +42,10 @@ class Lesson(NamedTuple):
         Of the model.
     run : Run
         Cluster, workers, progress.
+    rests_on : dict of str to str
+        Digests and runs of the stages that are read.
+    working : Working, optional
+        Where what is done is kept meanwhile. Without it nothing is, and fold models are learned in this process.
     """
 
     stores: tuple[StoreAt, ...]
@@ -49,6 +54,8 @@ class Lesson(NamedTuple):
     definition: dict
     label: dict
     run: Run
+    rests_on: dict[str, str]
+    working: Working | None = None
 
 
 class Counted(NamedTuple):

@@ -1,0 +1,143 @@
+"""One fold model after the other, grown by all workers together, where the rows are too many for one of them.
+
+Trees are grown in blocks. Before each the rows are cut anew over the workers that live; when one is lost the block is done
+again by those that are left. See `qsdask.learn.gbdt_blocks` for why none of this changes the trees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import product
+from math import ceil, log
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qsdask.engine.tasks import progress_bar, run_tasks
+from qsdask.engine.together import together
+from qsdask.learn import identity_hash, ranks
+from qsdask.learn.bins import edges_of
+from qsdask.learn.blocks_of_trees import Grown, text_of, with_counts
+from qsdask.learn.gbdt import parameters_of
+from qsdask.learn.growing import Made
+from qsdask.learn.spread import Spread
+from qsdask.learn.working import refuse_unseen
+from qsdask.study.kept_rows import Kept
+
+__all__ = ["grown_together"]
+
+#: Trees of a block: what is lost with a worker, at most.
+BLOCK = 50
+
+#: Rows by which intervals are found, at most: those of the smallest hash.
+SAMPLED = 200_000
+
+#: Rows of a rank, at least.
+FEWEST = 100
+
+
+def grown_together(kept: Kept, d2_quantiles: Sequence[float]) -> Iterator[Made]:
+    """Learn the fold models one after the other; arguments as of `qsdask.study.apart.grown_apart`.
+
+    Yields
+    ------
+    Made
+        By draw, then fold.
+
+    Raises
+    ------
+    ResumableError
+        ``E-WORKER-LOST``.
+    """
+    lesson, spread = kept.lesson, kept.spread
+    chosen, run, ranked = lesson.chosen, lesson.run, kept.table.target is not None
+    draws = spread.deal(kept.tables, kept.table, chosen)
+    sample = _sample(kept)
+    edges = edges_of(sample, chosen.max_bin)
+    ranges = list(zip(sample.min(axis=0).tolist(), sample.max(axis=0).tolist(), strict=True))
+    write = partial(_coded, folder=str(spread.folder), edges=edges)
+    parts = [(number,) for number in range(spread.n_part)]
+    n_block = ceil(chosen.trees / BLOCK)
+    with run.connected() as client:
+        list(run_tasks(client, write, parts, label="code", progress=run.progress))
+        with progress_bar("train", chosen.draws * chosen.folds * n_block, show=run.progress) as advance:
+            for draw, fold in product(range(chosen.draws), range(chosen.folds)):
+                target = spread.target()[spread.places(draw, fold, of_fold=False)]
+                base = _base(target)
+                blocks = spread.grown(draw, fold)
+                advance(len(blocks))
+                for k in range(len(blocks), n_block):
+                    told = {
+                        "folder": str(spread.folder),
+                        "n_part": spread.n_part,
+                        "draw": draw,
+                        "fold": fold,
+                        "n_code": [len(edge) + 1 for edge in edges],
+                        "before": [tree for block in blocks for tree in block],
+                        "base": base,
+                        "parameters": _parameters(kept, len(target), draws[draw].seeds[fold], k),
+                        "n_tree": min(BLOCK, chosen.trees - k * BLOCK),
+                    }
+                    label = f"train, draw {draw}, without fold {fold}, trees from {k * BLOCK} on"
+                    found = together(
+                        client,
+                        ranks.begin,
+                        ranks.follow,
+                        ranks.stop,
+                        partial(_of_ranks, told),
+                        label=label,
+                        most=max(2, len(target) // FEWEST),
+                    )
+                    blocks.append(_joined(found))
+                    spread.keep_grown(draw, fold, blocks)
+                    advance(1)
+                trees = [tree for block in blocks for tree in block]
+                text = text_of(trees, kept.columns, base, ranges=ranges, edges=edges, ranked=ranked)
+                yield spread.made(text, kept.columns, draw, fold)
+
+
+def _sample(kept: Kept) -> np.ndarray:
+    """Columns of the rows by which intervals are found: no class is looked at, and no cut."""
+    order, place = kept.spread.places_of_all(), kept.spread.drawn_places()
+    there = np.flatnonzero(np.isin(order, place))
+    rank = kept.table.hashes(kept.lesson.chosen.seed, "intervals")[there]
+    some = np.sort(there[np.argsort(rank, kind="stable")[:SAMPLED]])
+    return kept.spread.values(order[some])[:].astype(np.float32)
+
+
+def _base(target: np.ndarray) -> float:
+    """Logarithm of the odds of the mean, of a sum that is exact."""
+    mean = int(np.rint(target.astype(np.float64) * 2.0**30).astype(np.int64).sum()) / 2.0**30 / len(target)
+    return log(mean / (1.0 - mean))
+
+
+def _parameters(kept: Kept, n_row: int, seed: int, block: int) -> dict[str, Any]:
+    """What LightGBM is told of a block."""
+    chosen = kept.lesson.chosen
+    own = int(identity_hash(seed, "block of trees", 0, "", np.array([block]))[0] >> np.uint64(33))
+    fewest = ceil(chosen.leaf_fraction * n_row)
+    # Ranks know how many rows a leaf has from sums of second derivatives alone; where no number of them is asked for, such
+    # a sum must keep it from 0.
+    return {
+        **parameters_of(chosen, len(kept.columns), own, 1),
+        "min_data_in_leaf": fewest,
+        **({} if fewest else {"min_sum_hessian_in_leaf": 1.0}),
+    }
+
+
+def _of_ranks(told: dict[str, Any], addresses: Sequence[tuple[str, int]]) -> list[dict[str, Any]]:
+    return [{**told, "rank": k, "addresses": list(addresses)} for k in range(len(addresses))]
+
+
+def _joined(found: Sequence[dict[str, Any]]) -> list[Grown]:
+    """Trees of the first rank, with the rows that all of them counted."""
+    trees = found[0]["trees"]
+    counts = [np.sum([one["counts"][k] for one in found], axis=0).tolist() for k in range(len(trees))]
+    return [with_counts(tree, count) for tree, count in zip(trees, counts, strict=True)]
+
+
+def _coded(number: int, *, folder: str, edges: Sequence[np.ndarray]) -> None:
+    refuse_unseen(Path(folder))
+    Spread(Path(folder), 0).part(number).write_codes(edges)

@@ -5,34 +5,40 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import psutil
 
 from qsdask.engine.cost import Size, StagePlan, plan_stage
 from qsdask.engine.course import Course, run_stage
+from qsdask.engine.guard import refuse_again
 from qsdask.engine.reading import read_box
 from qsdask.engine.where import Run
-from qsdask.errors import CannotCreateError
-from qsdask.files.lock import refuse_one_file
+from qsdask.errors import BadDataError, CannotCreateError, UsageError, storage_errors
+from qsdask.files.lock import refuse_one_file, writing
 from qsdask.files.taken import refuse_in_store
 from qsdask.formats.container import sniff
-from qsdask.formats.continuity import continued_cells, warnings_of_reference
+from qsdask.formats.continuity import continued_cells
 from qsdask.formats.frame import ReadWarning
-from qsdask.formats.reference import open_run, undeformed
+from qsdask.formats.reference import open_run, tells_species, undeformed
 from qsdask.formats.trajectory import Trajectory
-from qsdask.intake.arrangement import arranged
 from qsdask.intake.comparison import Policy
 from qsdask.intake.loading import Loading, loading_of, recorded_strain, refuse_unknown_strain, strains_from
 from qsdask.intake.making import completed, contradictions, making_of
-from qsdask.intake.rowtable import RowTable
-from qsdask.intake.scatter import PIECE_ATOMS, count_warnings, hash_words, scatter_steps
-from qsdask.intake.specimen import fingerprint, labels_of, other_input, specimen_key
+from qsdask.intake.rowtable import SLICE
+from qsdask.intake.scatter import HELD_PIECES, PIECE_ATOMS, count_warnings, hash_words, scatter_steps
+from qsdask.intake.soundness import refuse_flat
+from qsdask.intake.specimen import fingerprint, labels_of, other_input, species_of, specimen_key
+from qsdask.intake.undeformed import TABLE, Passes
 from qsdask.names import checked_name
+from qsdask.radii import radius_of
 from qsdask.settings import IngestSettings, ReadingSettings, validated
+from qsdask.space.cuts import sizes_of
+from qsdask.space.domains import EXTENTS, REGIONS, Rule, domain_rows
+from qsdask.stages.arranging import Arranging
 from qsdask.store import ledger
 from qsdask.store.beside import target_of
 from qsdask.store.ledger import Record
@@ -47,6 +53,12 @@ KEY = "ingest"
 
 #: Folder in the store for what tasks share while they run; removed at the end.
 SCRATCH = ".scratch"
+
+#: Setting in the record of a store that says by which rule its rows are ordered; stores of before have none.
+_ROWS = "rows"
+
+#: Memory of a task that arranges a part of the undeformed frame, and what lies on the disk meanwhile. Unit: bytes an atom.
+PART_BYTES, SCRATCH_BYTES = 200, 100
 
 
 def ingest(
@@ -173,37 +185,84 @@ def ingest(
         assume_order=assume_order,
         restart_overlap=restart_overlap,
     )
+    return _ingested(trajectory, path, settings, reading, run, REGIONS)
+
+
+def _ingested(
+    trajectory: str | Path | Sequence[str | Path],
+    path: Path,
+    settings: IngestSettings,
+    reading: ReadingSettings,
+    run: Run,
+    rule: Rule,
+) -> Path:
+    """Ingest; a store that is there keeps the rule by which its rows were ordered, others get this one."""
+    refuse_again()
     _refuse_other_content(path)
     source = open_run(trajectory, boundary=settings.boundary, units=settings.units, **reading.arguments())
-    length = stored_length(source.units)
     # Kept where it decides numbers, whoever told it.
     settings = settings.model_copy(update={"units": None if length_in(source.units) == ANGSTROM else source.units})
-    timesteps = [frame.timestep for frame in source.frames]
     made = making_of(trajectory)
-    settings = completed(settings, made, timesteps)
-    first = undeformed(source, settings.species)
-    refuse_unknown_strain(settings, len(timesteps), first.cell, first.periodic)
-    file = source.frames[0].path
-    arrangement = arranged(first, file, species=settings.species, radius=settings.radius_angstrom, chunk=settings.chunk)
-    box, order, rows, position, kind, names, _ = arrangement
-    kinds = {} if first.type is None else {int(t): int(k) for t, k in zip(first.type, kind, strict=True)}
-    name = settings.name or path.stem
+    settings = completed(settings, made, [frame.timestep for frame in source.frames])
     if not (path / "zarr.json").is_file():  # a store that is there keeps its name
-        checked_name(name, "specimen")
+        checked_name(settings.name or path.stem, "specimen")
+    elif not run.overwrite and (old := ledger.read(path, KEY)) is not None:
+        rule = old.settings.get(_ROWS, EXTENTS)
+    with storage_errors(path), writing(path), run.shared() as together:
+        try:
+            _fill(source, path, settings, reading, made, replace(together, overwrite=run.overwrite), rule)
+        except (BadDataError, UsageError, CannotCreateError):
+            Place(path).remove_all(SCRATCH)  # nothing of it is of use
+            raise
+    return path
+
+
+def _fill(
+    source: Trajectory, path: Path, settings: IngestSettings, reading: ReadingSettings, made: dict, run: Run, rule: Rule
+) -> None:
+    """Look at the undeformed frame, arrange its atoms, and fill the store."""
+    length = stored_length(source.units)
+    timesteps = [frame.timestep for frame in source.frames]
+    file, n_atom = source.frames[0].path, source.frames[0].natoms
+    scratch = path / SCRATCH
+    passes = Passes(source.portion([0]), scratch, settings.chunk, rule, sorted(settings.species.items(), key=str))
+    arranging = Arranging(run, scratch, n_atom)
+    survey = passes.survey(arranging.each)
+    if not tells_species(source, survey.examples, settings.species):
+        passes = passes.of_frame(undeformed(source, settings.species))
+        arranging = Arranging(run, scratch, 0)
+        survey = passes.survey(arranging.each)
+    first, box = survey.examples, survey.box
+    refuse_unknown_strain(settings, len(timesteps), first.cell, first.periodic)
+    refuse_flat(survey.low, survey.high, n_atom, file, first.timestep)
+    kind, names = species_of(first, settings.species, file)
+    radii = radius_of(names, settings.radius_angstrom, length)
+    species = {pair: int(kind[k]) for pair, k in survey.kinds.items()}
+    kinds = {} if first.type is None else {pair[0]: number for pair, number in species.items()}
     counts_new = settings.new_atoms == "ignore"
-    kept = {**settings.stored(length), "name": name, "reference_hash": first.digest, "timestep": timesteps}
+    kept = {
+        **settings.stored(length),
+        "name": settings.name or path.stem,
+        "reference_hash": first.digest,
+        "timestep": timesteps,
+    }
+    if rule != EXTENTS:
+        kept[_ROWS] = rule
+    rows = domain_rows(n_atom, settings.chunk)
     record = Record(KEY, ("atoms", "frames", "domains"), kept, {}, (1, len(timesteps), 1), len(rows) + 6 + counts_new)
     if not run.overwrite:
         _refuse_other_frames(path, record, source)
-    atoms = arrangement.atoms(first)
     cells, flips = continued_cells(source.frames, first.cell)
     policy = Policy(kinds, tuple(names), cells, settings.lost_atoms, labels_of(first, kind, names), settings.new_atoms)
-    scratch = path / SCRATCH
+    plan = plan_of(Size(n_atom, len(timesteps), settings.chunk, tuple(box.height.tolist())))
+    arranged = None
+    if run.overwrite or not (ledger.same(path, record) and ledger.read(path, KEY).complete):
+        arranged = passes.arranged(arranging.each, survey, species)
 
     def template(target: Path) -> None:
         sizes = {
             "step": len(timesteps),
-            "atom": len(order),
+            "atom": n_atom,
             "xyz": 3,
             "vector": 3,
             "line": 3,
@@ -218,36 +277,38 @@ def ingest(
                 target,
                 group,
                 sizes,
-                {"step": 1, "atom": min(settings.chunk, len(order))},
+                {"step": 1, "atom": min(settings.chunk, n_atom)},
                 {},
                 length,
                 () if counts_new else ("n_new",),
             )
-        write_whole(target, "atoms", atoms)
+        write_whole(target, "atoms", {"species_name": names, "radius": radii})
+        arranging.put_atoms(target, arranged, settings.chunk)
         write_whole(target, "frames", {"periodic": first.periodic, "xyz": ["x", "y", "z"], "timestep": timesteps})
         write_whole(target, "domains", {"row": rows})
 
-    def prepare() -> None:
-        RowTable.write(scratch, atoms["id"], atoms["species"], box.reduced(position[order]))
-
     def conclude(target: Path) -> dict:
+        notes = [*source.warnings, *flips, *arranged.warnings, *contradictions(settings, made)]
+        found = _provenance(target, source, settings, notes)
+        glass = {
+            "specimen": specimen_key(arranged.table, names),
+            "fingerprint": fingerprint(survey.chain, read_box(StoreReader(target), 0)),
+        }
         Place(path).remove_all(SCRATCH)
-        notes = [*source.warnings, *flips, *warnings_of_reference(first, kind), *contradictions(settings, made)]
-        found = _provenance(target, source, settings, atoms, position[order], notes)
-        return {**found, **_units(source), "reading": reading.stored(), **({"simulated": made} if made else {})}
+        told = {**found, **glass, **_units(source), "reading": reading.stored()}
+        return {**told, **({"simulated": made} if made else {})}
 
     course = Course(
         record,
-        plan_of(Size(len(order), len(timesteps), settings.chunk, tuple(box.height.tolist()))),
+        plan,
         template,
-        partial(scatter_steps, scratch=os.path.abspath(scratch)),
+        partial(scatter_steps, scratch=os.path.abspath(scratch / TABLE)),
         steps_per_unit=_steps_per_unit(source, run),
-        prepare=prepare,
         conclude=conclude,
         given=lambda steps: (source.portion(steps), policy.of(steps)),
     )
     run_stage(path, course, run)
-    return path
+    Place(path).remove_all(SCRATCH)
 
 
 def _units(source: Trajectory) -> dict:
@@ -260,9 +321,12 @@ def _units(source: Trajectory) -> dict:
 
 def plan_of(size: Size) -> StagePlan:
     """What ingesting a trajectory will cost."""
-    # A piece of text and its arrays; of the rows by id at most the pages that its ids need.
-    work = min(size.n_atom, PIECE_ATOMS) * 200 + size.n_atom * 16
-    return plan_stage("ingest", size, work=work, tasks=size.n_step)
+    # Pieces of text and their arrays, or the part of the undeformed frame that a task cuts; and a slice of the rows by id.
+    part = min(size.n_atom, max(sizes_of(size.n_atom).part, size.chunk))
+    work = (
+        max(min(size.n_atom, PIECE_ATOMS * (1 + HELD_PIECES)) * 100, part * PART_BYTES) + min(size.n_atom, SLICE) * 16
+    )
+    return plan_stage("ingest", size, work=work, tasks=size.n_step, scratch=size.n_atom * SCRATCH_BYTES)
 
 
 def again(path: Path, record: Record, run: Run, source: Sequence[str | Path] | None = None) -> bool:
@@ -273,7 +337,8 @@ def again(path: Path, record: Record, run: Run, source: Sequence[str | Path] | N
     # How its files were read decides no setting, but it must be read in that way again.
     reading = dict(record.facts.get("reading", {}))
     reading |= {name: _beside(reading[name], source) for name in ("topology", "reference") if reading.get(name)}
-    ingest(source, path, **IngestSettings(**kept).arguments(), **reading, run=run)
+    settings, reading = IngestSettings(**kept), validated(ReadingSettings, **reading)
+    _ingested(source, path, settings, reading, run, record.settings.get(_ROWS, EXTENTS))
     return True
 
 
@@ -308,33 +373,22 @@ def _refuse_other_frames(path: Path, record: Record, source: Trajectory) -> None
     last = max(set(range(len(source))) - missing, default=0)
     if last == 0:
         return
-    frame = next(iter(source.read(last, last + 1)))
-    if not np.array_equal(StoreReader(root)["frames/source_hash"][last], hash_words(frame.digest)):
+    digest = source.portion([last]).digest(last)
+    if not np.array_equal(StoreReader(root)["frames/source_hash"][last], hash_words(digest)):
         raise other_input(path, "give the same files, choose another store, or add --overwrite")
 
 
-def _provenance(
-    path: Path,
-    source: Trajectory,
-    settings: IngestSettings,
-    atoms: Mapping[str, Any],
-    reference: np.ndarray,
-    notes: list[ReadWarning],
-) -> dict:
-    """Write the strain of every frame; tell what the specimen is, and what was odd about its files."""
+def _provenance(path: Path, source: Trajectory, settings: IngestSettings, notes: list[ReadWarning]) -> dict:
+    """Write the strain of every frame; tell what was odd about the files."""
     root = StoreReader(path)
-    cells = root["frames/cell"][:]
-    loading = loading_of(cells, root["frames/periodic"][:], settings)
+    loading = loading_of(root["frames/cell"][:], root["frames/periodic"][:], settings)
     told = _keep_loading(path, loading)
     n_lost = root["frames/n_lost"][:]
     n_new = root["frames/n_new"][:] if settings.new_atoms == "ignore" else np.zeros_like(n_lost)
     notes = [*notes, *loading.warnings, *count_warnings(n_lost, n_new, root["frames/n_outside"][:])]
-    element = [atoms["species_name"][k] for k in atoms["species"]]
     return {
         "input": sorted({Path(f.path).name for f in source.frames}),
         "input_hash": hashlib.blake2b(root["frames/source_hash"][:].tobytes(), digest_size=16).hexdigest(),
-        "specimen": specimen_key(np.asarray(atoms["id"]), element),
-        "fingerprint": fingerprint(np.asarray(atoms["id"]), reference, read_box(root, 0)),
         **told,
         "warnings": [{"code": note.code, "text": note.text} for note in notes],
     }

@@ -1,13 +1,14 @@
 """Atoms of a frame, in whatever order the file has them, into the rows and chunks of a store, piece by piece.
 
-A frame is read in pieces. Each is sorted by domain; when there are several, they wait in one file beside the store. Then
-every domain collects its rows from the pieces. Memory follows the piece and the chunk, not the frame.
+A frame is read in pieces. Of one with few pieces the atoms are put into their rows in memory; those of a larger one are sorted by
+domain and wait in one file beside the store, and every domain collects its rows from there. Memory follows the piece and the
+chunk, not the frame.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from qsdask.formats.trajectory import Portion
 from qsdask.intake.comparison import SHOWN, Policy, lost_atoms_error, refuse_changed_species, refuse_strangers
 from qsdask.intake.grouped import Grouped, grouped, put_columns, waiting
 from qsdask.intake.rowtable import RowTable
+from qsdask.kernels.following import extent_followed, fill_rows
 from qsdask.space.box import Box
 from qsdask.store.reader import StoreReader
 from qsdask.store.task_writer import StageRun
@@ -85,76 +87,81 @@ def _scatter_frame(
     source: Portion,
 ) -> None:
     rows = root.domain_rows
-    held, last, n_new = _grouped_pieces(pieces, rows, table, policy, place, source.place(step).path, step)
-    header, box = last.header, box_of(last.header, policy, step)
+    held, n_new = _Held(source.place(step).natoms, rows, place), 0
+    for piece in pieces:
+        row, position = known_atoms(piece, table, policy, source.place(step).path, step)
+        n_new += len(piece.id) - len(row)
+        held.add(row, position)
+    header, box = piece.header, box_of(piece.header, policy, step)
     bounds = np.empty((len(rows), 2, 3))
     lost = np.zeros(len(rows), dtype=np.int64)
     outside = 0
     with work.committing(0, step, 0) as writer:
         for domain, (start, stop) in enumerate(rows.tolist()):
-            position, count = _collected(held, domain, start, stop)
+            position, count = held.of(domain, start, stop)
             if (count > 1).any():
                 raise source.repeated_id(step, int(root["atoms/id"][start + int(np.argmax(count > 1))]))
             lost[domain] = np.count_nonzero(count == 0)
-            reduced = box.reduced(position)
             # Follow every atom from its wrapped place in the first frame: the bounds of a domain stay compact although
             # its atoms cross the faces of the cell.
             before = table.reduced(start, stop)
-            followed = reduced - np.where(box.periodic, np.rint(reduced - before), 0.0)
-            bounds[domain] = np.fmin.reduce(followed, axis=0), np.fmax.reduce(followed, axis=0)
-            outside += far_outside(reduced, header)
+            bounds[domain], far = extent_followed(position, before, box.origin, box.inverse, box.periodic)
+            outside += far
             writer.write("frames", "position", (slice(step, step + 1), slice(start, stop)), position[None])
         n_lost = int(lost.sum())
         if not policy.bears(n_lost, len(table)):
-            ids = _lowest_lost(held, rows, lost, root)
+            ids = held.lowest_lost(lost, root)
             raise lost_atoms_error(ids, n_lost, len(table), source.place(step), step)
         writer.write("frames", "cell", (step,), box.cell[None])
         writer.write("frames", "origin", (step,), box.origin[None])
-        writer.write("frames", "source_hash", (step,), hash_words(last.digest)[None])
+        writer.write("frames", "source_hash", (step,), hash_words(piece.digest)[None])
         writer.write("frames", "n_lost", (step,), np.array([n_lost]))
         if policy.new == "ignore":
             writer.write("frames", "n_new", (step,), np.array([n_new]))
-        writer.write("frames", "n_outside", (step,), np.array([outside]))
+        writer.write("frames", "n_outside", (step,), np.array([outside if header.convention == "wrapped" else 0]))
         writer.write("domains", "bounds", (step,), bounds[None])
 
 
-def _grouped_pieces(
-    pieces: Iterable[FramePiece], rows: np.ndarray, table: RowTable, policy: Policy, place: Path, file: str, step: int
-) -> tuple[list[Grouped], FramePiece, int]:
-    """All pieces domain by domain, the last one of them, and how many atoms are new; those of a small frame stay in memory."""
-    held: list[Grouped] = []
-    n_new = 0
-    for piece in pieces:
-        row, position = known_atoms(piece, table, policy, file, step)
-        n_new += len(piece.id) - len(row)
+class _Held:
+    """Atoms of a frame, in memory row by row; of a large frame in a file, piece by piece and domain by domain."""
+
+    def __init__(self, n_atom: int, rows: np.ndarray, place: Path) -> None:
+        self._rows, self._place = rows, place
+        self._pieces: list[Grouped] = []
+        n_row = int(rows[-1, 1])
+        small = max(n_atom, n_row) <= HELD_PIECES * PIECE_ATOMS
+        self._all = (np.full((n_row, 3), np.nan), np.zeros(n_row, np.uint8)) if small else None
+
+    def add(self, row: np.ndarray, position: np.ndarray) -> None:
+        """Take the atoms of a piece."""
+        if self._all:
+            fill_rows(row, position, *self._all)
+            return
+        n_domain = len(self._rows)
         # All domains but the last have as many rows as the first.
-        found = grouped(row // (rows[0, 1] - rows[0, 0]), len(rows), row, position)
-        if piece.header.natoms > HELD_PIECES * PIECE_ATOMS:
-            with place.open("ab") as store:
-                offset = put_columns(store, found)
-            found = waiting(place, offset, len(rows), (_ROW, _POSITION))
-        held.append(found)
-    return held, piece, n_new
+        found = grouped(row // (self._rows[0, 1] - self._rows[0, 0]), n_domain, row, position)
+        with self._place.open("ab") as store:
+            offset = put_columns(store, found)
+        self._pieces.append(waiting(self._place, offset, n_domain, (_ROW, _POSITION)))
 
+    def of(self, domain: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """Positions of the rows of a domain, NaN where there is no atom, and how many atoms each has, 2 for more."""
+        if self._all:
+            position, count = self._all
+            return position[start:stop], count[start:stop]
+        position, count = np.full((stop - start, 3), np.nan), np.zeros(stop - start, np.uint8)
+        for row, found in (piece.of(domain) for piece in self._pieces):
+            fill_rows(row - start, found, position, count)
+        return position, count
 
-def _collected(held: Sequence[Grouped], domain: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of the rows from `start` to `stop`, NaN where there is no atom, and how many atoms each has."""
-    position = np.full((stop - start, 3), np.nan)
-    count = np.zeros(stop - start, dtype=np.int64)
-    for row, found in (piece.of(domain) for piece in held):
-        position[row - start] = found
-        count += np.bincount(row - start, minlength=stop - start)
-    return position, count
-
-
-def _lowest_lost(held: Sequence[Grouped], rows: np.ndarray, lost: np.ndarray, root: StoreReader) -> np.ndarray:
-    """Lowest ids of the atoms that are not in a frame, rising, for a message."""
-    ids = np.empty(0, dtype=np.int64)
-    for domain in np.flatnonzero(lost):
-        start, stop = rows[domain].tolist()
-        _, count = _collected(held, domain, start, stop)
-        ids = np.sort(np.concatenate([ids, root["atoms/id"][start:stop][count == 0]]))[:SHOWN]
-    return ids
+    def lowest_lost(self, lost: np.ndarray, root: StoreReader) -> np.ndarray:
+        """Lowest ids of the atoms that are not in the frame, rising, for a message; `lost` counts them by domain."""
+        ids = np.empty(0, dtype=np.int64)
+        for domain in np.flatnonzero(lost).tolist():
+            start, stop = self._rows[domain].tolist()
+            _, count = self.of(domain, start, stop)
+            ids = np.sort(np.concatenate([ids, root["atoms/id"][start:stop][count == 0]]))[:SHOWN]
+        return ids
 
 
 def known_atoms(

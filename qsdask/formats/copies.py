@@ -119,8 +119,9 @@ def _still(
     for k, (axis, n) in enumerate(left):
         place[k, :, axis] += 1.0 / n
     place %= 1.0
-    found = met(Partners(place.reshape(-1, 3), np.tile(probes.species, len(left)))).reshape(len(left), -1)
-    return [each for each, every in zip(left, found.all(axis=1).tolist(), strict=True) if every]
+    found = met(Partners(place.reshape(-1, 3), np.tile(probes.species, len(left))))
+    every = np.asarray(found).reshape(len(left), -1).all(axis=1)
+    return [left[k] for k in np.flatnonzero(every).tolist()]
 
 
 def replicated(position: np.ndarray, box: Box, species: np.ndarray | None = None) -> tuple[int, int, int]:

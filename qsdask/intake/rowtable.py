@@ -226,7 +226,7 @@ class RowTable:
             np.searchsorted(self._cuts, atom_id, side="right"), len(self._slices), np.arange(len(atom_id)), atom_id
         )
         values = [np.empty(len(atom_id), dtype=np.int64) for _ in names]
-        for number in np.flatnonzero(np.diff(place.cut)):
+        for number in np.flatnonzero(np.diff(place.cut)).tolist():
             where, ids = place.of(number)
             for value, one in zip(values, self._in_slice(number, ids, names), strict=True):
                 value[where] = one

@@ -304,9 +304,8 @@ def surveyed(told: Sequence[dict], digest: str = "") -> Survey:
     digest : str
         Of the frame, where no section is the whole of it.
     """
-    said = dict(told[0]["header"])
-    arrays = {name: np.array(said.pop(name)) for name in ("cell", "origin")}
-    header = FrameHeader(**{**said, "boundary": tuple(said["boundary"])}, **arrays)
+    said: dict[str, Any] = {**told[0]["header"], "boundary": tuple(told[0]["header"]["boundary"])}
+    header = FrameHeader(**{**said, **{name: np.array(said[name]) for name in ("cell", "origin")}})
     edges = {
         name: pick([one[name] for one in told], axis=0)
         for name, pick in (("low", np.min), ("high", np.max), ("lowest", np.min), ("highest", np.max))

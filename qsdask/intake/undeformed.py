@@ -170,6 +170,7 @@ class Passes:
 
     def of_frame(self, frame: Frame) -> Passes:
         """The same with a frame that is held in place of the first one; for a reference that others complete."""
+        assert isinstance(self.source, Portion)
         return Passes(HeldFrame(self.source, frame), self.folder, self._chunk, self._rule, self._given)
 
     def survey(self, each: Each) -> Survey:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from qsdask.files.taken import refuse_in_store
 from qsdask.formats.container import sniff
 from qsdask.formats.continuity import continued_cells
 from qsdask.formats.frame import ReadWarning
-from qsdask.formats.reference import open_run, tells_species, undeformed
+from qsdask.formats.reference import open_run
 from qsdask.formats.trajectory import Trajectory
 from qsdask.intake.comparison import Policy
 from qsdask.intake.loading import Loading, loading_of, recorded_strain, refuse_unknown_strain, strains_from
@@ -32,19 +31,20 @@ from qsdask.intake.rowtable import SLICE
 from qsdask.intake.scatter import HELD_PIECES, PIECE_ATOMS, count_warnings, hash_words, scatter_steps
 from qsdask.intake.soundness import refuse_flat
 from qsdask.intake.specimen import fingerprint, labels_of, other_input, species_of, specimen_key
-from qsdask.intake.undeformed import TABLE, Passes
+from qsdask.intake.survey import Survey
+from qsdask.intake.undeformed import TABLE
 from qsdask.names import checked_name
 from qsdask.radii import radius_of
 from qsdask.settings import IngestSettings, ReadingSettings, validated
 from qsdask.space.cuts import sizes_of
 from qsdask.space.domains import EXTENTS, REGIONS, Rule, domain_rows
-from qsdask.stages.arranging import Arranging
+from qsdask.stages.arranging import empty_store, surveyed_on
 from qsdask.store import ledger
 from qsdask.store.beside import target_of
 from qsdask.store.ledger import Record
 from qsdask.store.place import Place
 from qsdask.store.reader import StoreReader
-from qsdask.store.template import create_group, write_whole
+from qsdask.store.template import write_whole
 from qsdask.units import ANGSTROM, length_in, scale_of, stored_length
 
 __all__ = ["ingest"]
@@ -210,9 +210,11 @@ def _ingested(
         rule = old.settings.get(_ROWS, EXTENTS)
     with storage_errors(path), writing(path), run.shared() as together:
         try:
-            _fill(source, path, settings, reading, made, replace(together, overwrite=run.overwrite), rule)
+            _fill(source, path, settings, reading, made, together, rule)
         except (BadDataError, UsageError, CannotCreateError):
-            Place(path).remove_all(SCRATCH)  # nothing of it is of use
+            begun = ledger.read(path, KEY) if (path / "zarr.json").is_file() else None
+            if begun is None or begun.complete:
+                Place(path).remove_all(SCRATCH)  # nothing of it is of use
             raise
     return path
 
@@ -221,94 +223,71 @@ def _fill(
     source: Trajectory, path: Path, settings: IngestSettings, reading: ReadingSettings, made: dict, run: Run, rule: Rule
 ) -> None:
     """Look at the undeformed frame, arrange its atoms, and fill the store."""
-    length = stored_length(source.units)
+    length, n_atom = stored_length(source.units), source.frames[0].natoms
     timesteps = [frame.timestep for frame in source.frames]
-    file, n_atom = source.frames[0].path, source.frames[0].natoms
-    scratch = path / SCRATCH
-    passes = Passes(source.portion([0]), scratch, settings.chunk, rule, sorted(settings.species.items(), key=str))
-    arranging = Arranging(run, scratch, n_atom)
-    survey = passes.survey(arranging.each)
-    if not tells_species(source, survey.examples, settings.species):
-        passes = passes.of_frame(undeformed(source, settings.species))
-        arranging = Arranging(run, scratch, 0)
-        survey = passes.survey(arranging.each)
-    first, box = survey.examples, survey.box
-    refuse_unknown_strain(settings, len(timesteps), first.cell, first.periodic)
-    refuse_flat(survey.low, survey.high, n_atom, file, first.timestep)
-    kind, names = species_of(first, settings.species, file)
-    radii = radius_of(names, settings.radius_angstrom, length)
-    species = {pair: int(kind[k]) for pair, k in survey.kinds.items()}
-    kinds = {} if first.type is None else {pair[0]: number for pair, number in species.items()}
+    arranging, survey = surveyed_on(source, path / SCRATCH, settings, rule, run)
+    first, names, kinds = survey.examples, *_species(survey, source, settings)
     counts_new = settings.new_atoms == "ignore"
-    kept = {
-        **settings.stored(length),
-        "name": settings.name or path.stem,
-        "reference_hash": first.digest,
-        "timestep": timesteps,
-    }
-    if rule != EXTENTS:
-        kept[_ROWS] = rule
+    kept = {**settings.stored(length), "name": settings.name or path.stem, "reference_hash": first.digest}
+    kept |= {"timestep": timesteps} if rule == EXTENTS else {"timestep": timesteps, _ROWS: rule}
     rows = domain_rows(n_atom, settings.chunk)
     record = Record(KEY, ("atoms", "frames", "domains"), kept, {}, (1, len(timesteps), 1), len(rows) + 6 + counts_new)
     if not run.overwrite:
         _refuse_other_frames(path, record, source)
     cells, flips = continued_cells(source.frames, first.cell)
-    policy = Policy(kinds, tuple(names), cells, settings.lost_atoms, labels_of(first, kind, names), settings.new_atoms)
-    plan = plan_of(Size(n_atom, len(timesteps), settings.chunk, tuple(box.height.tolist())))
-    arranged = None
-    if run.overwrite or not (ledger.same(path, record) and ledger.read(path, KEY).complete):
-        arranged = passes.arranged(arranging.each, survey, species)
+    types = {pair[0]: kind for pair, kind in kinds.items() if pair[0] is not None}
+    labels = labels_of(first, np.array(list(kinds.values())), names)
+    policy = Policy(types, tuple(names), cells, settings.lost_atoms, labels, settings.new_atoms)
 
     def template(target: Path) -> None:
-        sizes = {
-            "step": len(timesteps),
-            "atom": n_atom,
-            "xyz": 3,
-            "vector": 3,
-            "line": 3,
-            "kind": len(names),
-            "domain": len(rows),
-            "side": 2,
-            "word": 2,
-        }
-        target.mkdir(parents=True, exist_ok=True)
-        for group in record.groups:
-            create_group(
-                target,
-                group,
-                sizes,
-                {"step": 1, "atom": min(settings.chunk, n_atom)},
-                {},
-                length,
-                () if counts_new else ("n_new",),
-            )
+        empty_store(target, rows, len(timesteps), len(names), length, counts_new=counts_new)
+        radii = radius_of(names, settings.radius_angstrom, length)
         write_whole(target, "atoms", {"species_name": names, "radius": radii})
-        arranging.put_atoms(target, arranged, settings.chunk)
+        arranging.put_atoms(target, settings.chunk)
         write_whole(target, "frames", {"periodic": first.periodic, "xyz": ["x", "y", "z"], "timestep": timesteps})
         write_whole(target, "domains", {"row": rows})
 
     def conclude(target: Path) -> dict:
+        arranged = arranging.arranged
         notes = [*source.warnings, *flips, *arranged.warnings, *contradictions(settings, made)]
-        found = _provenance(target, source, settings, notes)
         glass = {
             "specimen": specimen_key(arranged.table, names),
             "fingerprint": fingerprint(survey.chain, read_box(StoreReader(target), 0)),
         }
-        Place(path).remove_all(SCRATCH)
-        told = {**found, **glass, **_units(source), "reading": reading.stored()}
-        return {**told, **({"simulated": made} if made else {})}
+        found = {**_provenance(target, source, settings, notes), **glass, **_units(source)}
+        return {**found, "reading": reading.stored(), **({"simulated": made} if made else {})}
 
     course = Course(
         record,
-        plan,
+        plan_of(Size(n_atom, len(timesteps), settings.chunk, tuple(survey.box.height.tolist()))),
         template,
-        partial(scatter_steps, scratch=os.path.abspath(scratch / TABLE)),
+        partial(scatter_steps, scratch=os.path.abspath(path / SCRATCH / TABLE)),
         steps_per_unit=_steps_per_unit(source, run),
         conclude=conclude,
         given=lambda steps: (source.portion(steps), policy.of(steps)),
     )
+    if run.overwrite or not _whole(path, record):
+        arranging.arrange(survey, kinds)
     run_stage(path, course, run)
     Place(path).remove_all(SCRATCH)
+
+
+def _species(
+    survey: Survey, source: Trajectory, settings: IngestSettings
+) -> tuple[list[str], dict[tuple[int | None, str | None], int]]:
+    """Names of the species, and which one each pair of type and element is; what can be refused by then is refused."""
+    first, file = survey.examples, source.frames[0].path
+    refuse_unknown_strain(settings, len(source), first.cell, first.periodic)
+    refuse_flat(survey.low, survey.high, survey.header.natoms, file, first.timestep)
+    kind, names = species_of(first, settings.species, file)
+    radius_of(names, settings.radius_angstrom, stored_length(source.units))
+    return names, dict(zip(survey.kinds, kind.tolist(), strict=True))
+
+
+def _whole(path: Path, record: Record) -> bool:
+    """Whether the store is complete with these settings, so that nothing is to be done."""
+    old = ledger.read(path, KEY) if (path / "zarr.json").is_file() else None
+    return old is not None and old.complete and old.digest == record.digest
 
 
 def _units(source: Trajectory) -> dict:
@@ -335,9 +314,9 @@ def again(path: Path, record: Record, run: Run, source: Sequence[str | Path] | N
         return False
     kept = IngestSettings.among(record.settings)
     # How its files were read decides no setting, but it must be read in that way again.
-    reading = dict(record.facts.get("reading", {}))
-    reading |= {name: _beside(reading[name], source) for name in ("topology", "reference") if reading.get(name)}
-    settings, reading = IngestSettings(**kept), validated(ReadingSettings, **reading)
+    read = dict(record.facts.get("reading", {}))
+    read |= {name: _beside(read[name], source) for name in ("topology", "reference") if read.get(name)}
+    settings, reading = IngestSettings(**kept), validated(ReadingSettings, **read)
     _ingested(source, path, settings, reading, run, record.settings.get(_ROWS, EXTENTS))
     return True
 

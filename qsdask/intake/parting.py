@@ -12,7 +12,7 @@ from qsdask.files.durable import being_written
 from qsdask.formats.frame import MARKED, FramePiece
 from qsdask.formats.trajectory import Portion
 from qsdask.intake.grouped import grouped, put_columns, waiting
-from qsdask.intake.survey import Kinds, box_of_header, put_atoms
+from qsdask.intake.survey import HeldFrame, Kinds, box_of_header, put_atoms
 from qsdask.space.cuts import Cuts, Sample
 
 __all__ = ["Counted", "counted", "parted", "resolved"]
@@ -41,7 +41,7 @@ class Counted(NamedTuple):
     offsets: list[int]
 
 
-def counted(source: Portion, section: tuple[int, int], folder: str, name: str, cuts: Cuts) -> Counted:
+def counted(source: Portion | HeldFrame, section: tuple[int, int], folder: str, name: str, cuts: Cuts) -> Counted:
     """Count the atoms of a section on either side of all brackets, and collect those within; the task of a counting pass.
 
     Parameters
@@ -87,7 +87,7 @@ def resolved(cuts: Cuts, told: Sequence[Counted], folder: Path) -> Cuts:
     return cuts.resolved(sure, held, collected)
 
 
-def parted(source: Portion, section: tuple[int, int], folder: str, name: str, cuts: Cuts) -> tuple:
+def parted(source: Portion | HeldFrame, section: tuple[int, int], folder: str, name: str, cuts: Cuts) -> tuple:
     """Put the atoms of a section into a file, part by part; the task of the last pass over the text.
 
     Parameters
@@ -105,7 +105,7 @@ def parted(source: Portion, section: tuple[int, int], folder: str, name: str, cu
     return put_atoms(Path(folder) / name, pieces, Kinds())
 
 
-def _pieces(source: Portion, section: tuple[int, int]) -> Iterator[tuple[FramePiece, np.ndarray]]:
+def _pieces(source: Portion | HeldFrame, section: tuple[int, int]) -> Iterator[tuple[FramePiece, np.ndarray]]:
     """Pieces of a section of the undeformed frame, and their wrapped reduced coordinates times the heights of the cell."""
     for piece in source.section(0, section, MARKED):
         box = box_of_header(piece.header)

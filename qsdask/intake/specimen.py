@@ -18,7 +18,7 @@ from qsdask.space.box import Box
 __all__ = ["Chain", "fingerprint", "labels_of", "other_input", "species_of", "specimen_key"]
 
 #: Ids that are looked at together.
-_PIECE = 1 << 20
+_PIECE = 1 << 16
 
 #: Atoms whose mutual distances tell one glass from another, however it was written.
 PROBES = 64

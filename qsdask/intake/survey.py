@@ -12,8 +12,8 @@ import numpy as np
 
 from qsdask.files.durable import being_written
 from qsdask.formats.copies import probes_of
-from qsdask.formats.frame import MARKED, Elements, Frame, FrameHeader, FramePiece
-from qsdask.formats.trajectory import Portion
+from qsdask.formats.frame import MARKED, Elements, Frame, FrameHeader, FrameLocation, FramePiece
+from qsdask.formats.trajectory import Portion, as_piece
 from qsdask.intake.grouped import Grouped, grouped, put_columns, waiting
 from qsdask.intake.specimen import Chain
 from qsdask.space.box import Box
@@ -59,12 +59,44 @@ class Waiting(NamedTuple):
     kinds: tuple[tuple[int | None, str | None], ...]
 
 
+class HeldFrame:
+    """A frame that is held, in place of the part of a trajectory that it is in.
+
+    Parameters
+    ----------
+    source : Portion
+        With step 0.
+    frame : Frame
+        In place of that.
+    """
+
+    def __init__(self, source: Portion, frame: Frame) -> None:
+        self._source, self._frame, self.stamps = source, frame, source.stamps
+
+    def place(self, step: int) -> FrameLocation:
+        """Where it stood."""
+        return self._source.place(step)
+
+    def sections(self, step: int, most: int) -> list[tuple[int, int]]:
+        """The whole frame."""
+        return [(0, self._frame.natoms)]
+
+    def section(self, step: int, section: tuple[int, int], n_atom: int) -> list[FramePiece]:
+        """The whole frame."""
+        return [as_piece(self._frame)]
+
+    def repeated_id(self, step: int, atom_id: int) -> Exception:
+        """See `Portion.repeated_id`."""
+        return self._source.repeated_id(step, atom_id)
+
+
 class Kinds:
-    """Numbers for pairs of type and element, in the order in which they are met; and the atoms that have them first."""
+    """Numbers for pairs of type and element, in the order in which they are met; how many atoms have each, and the first one."""
 
     def __init__(self) -> None:
         self.number: dict[tuple[int | None, str | None], int] = {}
         self.first: list[tuple[int, int]] = []
+        self.count: list[int] = []
 
     def of(self, piece: FramePiece) -> np.ndarray:
         """Number of every atom of a piece; int16, shape (n,)."""
@@ -79,8 +111,12 @@ class Kinds:
             if name not in self.number:
                 self.number[name] = len(self.number)
                 self.first.append((piece.first + first, int(piece.id[first])))
+                self.count.append(0)
             index[k] = self.number[name]
-        return index[place]
+        found = index[place]
+        for number, n in enumerate(np.bincount(found, minlength=len(self.count)).tolist()):
+            self.count[number] += n
+        return found
 
 
 def _distinct(kind: np.ndarray, element: np.ndarray, n_element: int) -> tuple[list[tuple[int, int, int]], np.ndarray]:
@@ -122,12 +158,14 @@ def put_atoms(place: Path, pieces: Iterable[tuple[FramePiece, np.ndarray, int]],
     return Waiting(place.name, tuple(offsets), tuple(kinds.number))
 
 
-def looked(source: Portion, section: tuple[int, int], folder: str, name: str, keep: bool, sample: bool) -> dict:
+def looked(
+    source: Portion | HeldFrame, section: tuple[int, int], folder: str, name: str, keep: bool, sample: bool
+) -> dict:
     """Look at a section of the undeformed frame; the task of the first pass.
 
     Parameters
     ----------
-    source : Portion
+    source : Portion or HeldFrame
         With step 0.
     section : tuple of int
         Of `Portion.sections`.
@@ -156,7 +194,7 @@ def looked(source: Portion, section: tuple[int, int], folder: str, name: str, ke
     if sample:
         with being_written(place.with_suffix(".sample")) as file:
             put_columns(file, Grouped(np.array([0, len(found.sample.id)]), tuple(found.sample)))
-    return {**told, **found.told(), "kinds": list(kinds.number), "first": kinds.first}
+    return {**told, **found.told(), "kinds": list(kinds.number), "first": kinds.first, "count": kinds.count}
 
 
 class _Look:
@@ -235,8 +273,8 @@ class Survey:
         That its wrapped atoms fill.
     kinds : dict
         Numbers of the pairs of type and element that there are, in the order of the file.
-    first : tuple of int
-        Id of the first atom of each.
+    first, count : tuple of int
+        Id of the first atom of each, and how many there are.
     chain : Chain
         For the fingerprint.
     probes : tuple
@@ -255,6 +293,7 @@ class Survey:
     region: Region
     kinds: dict[tuple[int | None, str | None], int]
     first: tuple[int, ...]
+    count: tuple[int, ...]
     chain: Chain
     probes: tuple[tuple[int, tuple[float, ...]], ...]
     resolution: float
@@ -311,9 +350,11 @@ def surveyed(told: Sequence[dict], digest: str = "") -> Survey:
         for name, pick in (("low", np.min), ("high", np.max), ("lowest", np.min), ("highest", np.max))
     }
     first: dict[tuple[int | None, str | None], tuple[int, int]] = {}
+    count: dict[tuple[int | None, str | None], int] = {}
     for one in told:
-        for pair, (row, atom_id) in zip(one["kinds"], one["first"], strict=True):
-            first[tuple(pair)] = min(first.get(tuple(pair), (row, atom_id)), (row, atom_id))
+        for (kind, name), (row, atom_id), n in zip(one["kinds"], one["first"], one["count"], strict=True):
+            first[kind, name] = min(first.get((kind, name), (row, atom_id)), (row, atom_id))
+            count[kind, name] = count.get((kind, name), 0) + n
     kinds = sorted(first, key=lambda pair: first[pair])
     chains = [Chain(np.array(ids, np.int64), np.array(at).reshape(-1, 3)) for ids, at in (one["chain"] for one in told)]
     steps = [one["resolution"] for one in told if one["resolution"] is not None]
@@ -324,6 +365,7 @@ def surveyed(told: Sequence[dict], digest: str = "") -> Survey:
         Region.of(edges["lowest"], edges["highest"], box_of_header(header).height),
         {pair: k for k, pair in enumerate(kinds)},
         tuple(first[pair][1] for pair in kinds),
+        tuple(count[pair] for pair in kinds),
         _joined(chains),
         tuple((atom_id, tuple(place)) for one in told for atom_id, place in one["probes"]),
         max(steps, default=math.nan),

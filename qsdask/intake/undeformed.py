@@ -27,17 +27,18 @@ import numpy as np
 from qsdask.files.durable import write_durable
 from qsdask.formats.continuity import oddities
 from qsdask.formats.copies import Partners, copies_of
-from qsdask.formats.frame import Frame, FrameLocation, FramePiece, ReadWarning
-from qsdask.formats.trajectory import Portion, as_piece
+from qsdask.formats.frame import Frame, ReadWarning
+from qsdask.formats.reference import tells_species, undeformed
+from qsdask.formats.trajectory import Portion, Trajectory
 from qsdask.intake.parting import Counted, counted, parted, resolved
 from qsdask.intake.rows import Part, bordering, met_in, part_arranged, slice_written
 from qsdask.intake.rowtable import SLICE, RowTable, Slice, slice_cuts
 from qsdask.intake.soundness import Pair, refuse_overlap
-from qsdask.intake.survey import Survey, looked, sample_of, surveyed, waiting_of
+from qsdask.intake.survey import HeldFrame, Survey, looked, sample_of, surveyed, waiting_of
 from qsdask.space.cuts import Cuts, RepeatedIdError, Sample, planned, sizes_of
 from qsdask.space.domains import EXTENTS, Rule
 
-__all__ = ["TABLE", "Arranged", "Each", "Passes", "once"]
+__all__ = ["TABLE", "Arranged", "Each", "Passes", "once", "survey_of"]
 
 #: Folder of the table of rows, in the scratch folder.
 TABLE = "table"
@@ -85,35 +86,21 @@ def once(folder: str, name: str, work: Callable, *arguments: object) -> tuple[st
     return name, json.loads(receipt.read_bytes())
 
 
-class HeldFrame:
-    """A frame that is held, in place of the part of a trajectory that it is in.
+def survey_of(source: Trajectory, species: Mapping[int | str, str]) -> Survey:
+    """Look at the undeformed frame in this process, piece by piece, and leave nothing.
 
     Parameters
     ----------
-    source : Portion
-        With step 0.
-    frame : Frame
-        In place of that.
+    source : Trajectory
+    species : mapping of int or str to str
+        Element of each type or label, as far as it is known.
     """
-
-    def __init__(self, source: Portion, frame: Frame) -> None:
-        self._source, self._frame, self.stamps = source, frame, source.stamps
-
-    def place(self, step: int) -> FrameLocation:
-        """Where it stood."""
-        return self._source.place(step)
-
-    def sections(self, step: int, most: int) -> list[tuple[int, int]]:
-        """The whole frame."""
-        return [(0, self._frame.natoms)]
-
-    def section(self, step: int, section: tuple[int, int], n_atom: int) -> list[FramePiece]:
-        """The whole frame."""
-        return [as_piece(self._frame)]
-
-    def repeated_id(self, step: int, atom_id: int) -> Exception:
-        """See `Portion.repeated_id`."""
-        return self._source.repeated_id(step, atom_id)
+    portion: Portion | HeldFrame = source.portion([0])
+    whole = (0, portion.place(0).natoms)
+    seen = surveyed([looked(portion, whole, "", "", False, False)])
+    if tells_species(source, seen.examples, species):
+        return seen
+    return surveyed([looked(HeldFrame(source.portion([0]), undeformed(source, species)), whole, "", "", False, False)])
 
 
 class Arranged(NamedTuple):

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from qsdask.engine.cost import Size, StagePlan
-from qsdask.formats.reference import open_run, undeformed
+from qsdask.formats.reference import open_run
 from qsdask.intake.making import completed, making_of
 from qsdask.intake.specimen import species_of
+from qsdask.intake.undeformed import survey_of
 from qsdask.jobs.applied import applying
 from qsdask.jobs.ensemble import atoms_of
 from qsdask.jobs.places import home_of, places_of
@@ -22,7 +23,6 @@ from qsdask.radii import radius_of
 from qsdask.settings import Recipe, SpecimenSettings
 from qsdask.settings.base import AUTO
 from qsdask.simulation.crystal import counts, sites
-from qsdask.space.box import Box
 from qsdask.stages import features, ingest, predict, respond, shells, surface
 from qsdask.stages.features import named_facts, quantity_of
 from qsdask.stages.shells import facts_of_shells
@@ -126,11 +126,10 @@ def _known(job: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path) -
     refuse_no_defaults(job, length)
     timesteps = [frame.timestep for frame in trajectory.frames]
     settings = completed(told, making_of(files), timesteps)
-    first = undeformed(trajectory, settings.species)
-    height = Box(first.cell, first.origin, np.ones(3, dtype=bool)).height
-    size = Size(first.natoms, len(trajectory.frames), job.ingest.chunk, tuple(height.tolist()))
-    index, names = species_of(first, settings.species, trajectory.frames[0].path)
-    return size, _facts(job, names, np.bincount(index, minlength=len(names)), length), length
+    seen = survey_of(trajectory, settings.species)
+    size = Size(seen.header.natoms, len(trajectory.frames), job.ingest.chunk, tuple(seen.box.height.tolist()))
+    index, names = species_of(seen.examples, settings.species, trajectory.frames[0].path)
+    return size, _facts(job, names, np.bincount(index, seen.count, len(names)).astype(int), length), length
 
 
 def _facts(job: Recipe, names: list[str], count: np.ndarray, length: str) -> dict[str, object]:

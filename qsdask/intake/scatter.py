@@ -21,7 +21,7 @@ from qsdask.intake.rowtable import RowTable
 from qsdask.kernels.following import extent_followed, fill_rows
 from qsdask.space.box import Box
 from qsdask.store.reader import StoreReader
-from qsdask.store.task_writer import StageRun
+from qsdask.store.task_writer import StageRun, TaskWriter
 
 __all__ = [
     "HELD_PIECES",
@@ -71,13 +71,14 @@ def scatter_steps(
     for step, pieces in source.frames_in_pieces(steps, PIECE_ATOMS):
         place = Path(scratch) / f"step-{step}.{os.getpid()}"
         try:
-            _scatter_frame(work, root, step, pieces, table, policy, place, source)
+            with work.committing(part, step, domain) as writer:
+                _scatter_frame(writer, root, step, pieces, table, policy, place, source)
         finally:
             place.unlink(missing_ok=True)
 
 
 def _scatter_frame(
-    work: StageRun,
+    writer: TaskWriter,
     root: StoreReader,
     step: int,
     pieces: Iterable[FramePiece],
@@ -96,30 +97,29 @@ def _scatter_frame(
     bounds = np.empty((len(rows), 2, 3))
     lost = np.zeros(len(rows), dtype=np.int64)
     outside = 0
-    with work.committing(0, step, 0) as writer:
-        for domain, (start, stop) in enumerate(rows.tolist()):
-            position, count = held.of(domain, start, stop)
-            if (count > 1).any():
-                raise source.repeated_id(step, int(root["atoms/id"][start + int(np.argmax(count > 1))]))
-            lost[domain] = np.count_nonzero(count == 0)
-            # Follow every atom from its wrapped place in the first frame: the bounds of a domain stay compact although
-            # its atoms cross the faces of the cell.
-            before = table.reduced(start, stop)
-            bounds[domain], far = extent_followed(position, before, box.origin, box.inverse, box.periodic)
-            outside += far
-            writer.write("frames", "position", (slice(step, step + 1), slice(start, stop)), position[None])
-        n_lost = int(lost.sum())
-        if not policy.bears(n_lost, len(table)):
-            ids = held.lowest_lost(lost, root)
-            raise lost_atoms_error(ids, n_lost, len(table), source.place(step), step)
-        writer.write("frames", "cell", (step,), box.cell[None])
-        writer.write("frames", "origin", (step,), box.origin[None])
-        writer.write("frames", "source_hash", (step,), hash_words(piece.digest)[None])
-        writer.write("frames", "n_lost", (step,), np.array([n_lost]))
-        if policy.new == "ignore":
-            writer.write("frames", "n_new", (step,), np.array([n_new]))
-        writer.write("frames", "n_outside", (step,), np.array([outside if header.convention == "wrapped" else 0]))
-        writer.write("domains", "bounds", (step,), bounds[None])
+    for domain, (start, stop) in enumerate(rows.tolist()):
+        position, count = held.of(domain, start, stop)
+        if (count > 1).any():
+            raise source.repeated_id(step, int(root["atoms/id"][start + int(np.argmax(count > 1))]))
+        lost[domain] = np.count_nonzero(count == 0)
+        # Follow every atom from its wrapped place in the first frame: the bounds of a domain stay compact although
+        # its atoms cross the faces of the cell.
+        before = table.reduced(start, stop)
+        bounds[domain], far = extent_followed(position, before, box.origin, box.inverse, box.periodic)
+        outside += far
+        writer.write("frames", "position", (slice(step, step + 1), slice(start, stop)), position[None])
+    n_lost = int(lost.sum())
+    if not policy.bears(n_lost, len(table)):
+        ids = held.lowest_lost(lost, root)
+        raise lost_atoms_error(ids, n_lost, len(table), source.place(step), step)
+    writer.write("frames", "cell", (step,), box.cell[None])
+    writer.write("frames", "origin", (step,), box.origin[None])
+    writer.write("frames", "source_hash", (step,), hash_words(piece.digest)[None])
+    writer.write("frames", "n_lost", (step,), np.array([n_lost]))
+    if policy.new == "ignore":
+        writer.write("frames", "n_new", (step,), np.array([n_new]))
+    writer.write("frames", "n_outside", (step,), np.array([outside if header.convention == "wrapped" else 0]))
+    writer.write("domains", "bounds", (step,), bounds[None])
 
 
 class _Held:

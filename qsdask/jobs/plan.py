@@ -64,11 +64,11 @@ def plan(
     glasses = glasses_of(job, base, places.home)[1]
     names = sets_of(job)
     for specimen in job.specimen:
-        size, facts, length = _known(job, specimen, base, glasses)
+        size, facts, length, reader = _known(job, specimen, base, glasses)
         cutoff, measured = (_expected(each.cutoff_angstrom, size) for each in (job.shells, job.respond))
         learned = quantity_of(job.train.set, job.features, facts)
         made[specimen.name] = [
-            ingest.plan_of(size),
+            ingest.plan_of(size, reader),
             surface.plan_of(size, job.surface.probe_angstrom, job.surface.reach_angstrom),
             shells.plan_of(size, cutoff, length=length),
             *([respond.plan_of(size, measured)] if size.n_step > 1 else []),
@@ -110,16 +110,16 @@ def _expected(cutoff: float, size: Size) -> float:
     return 1.5 * float(np.prod(size.height) / size.n_atom) ** (1 / 3) if cutoff == AUTO else cutoff
 
 
-def _known(job: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path) -> tuple[Size, dict, str]:
-    """Size of a specimen, what the feature sets will know of it, and its unit of length: from its files, or its plan before
-    it is made.
+def _known(job: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path) -> tuple[Size, dict, str, str]:
+    """Size of a specimen, what the feature sets will know of it, its unit of length, and who reads its frames: from its files,
+    or its plan before it is made.
     """
     files = sources(job, specimen, base, glasses)
     if not files[0].exists() and (plan := planned_of(job, specimen, base)):
         length = sites(plan)[1].tolist()
         count = dict(sorted(zip(plan.composition, counts(plan.composition, atoms_of(plan)), strict=True)))
         size = Size(atoms_of(plan), plan.deform.steps // plan.deform.every + 1, job.ingest.chunk, tuple(length))
-        return size, _facts(job, list(count), np.array(list(count.values())), ANGSTROM), ANGSTROM
+        return size, _facts(job, list(count), np.array(list(count.values())), ANGSTROM), ANGSTROM, "lammps"
     told = job.ingest
     trajectory = open_run(files, boundary=told.boundary, units=told.units, **reading_of(job, specimen, base))
     length = stored_length(trajectory.units)
@@ -129,7 +129,8 @@ def _known(job: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path) -
     seen = survey_of(trajectory, settings.species)
     size = Size(seen.header.natoms, len(trajectory.frames), job.ingest.chunk, tuple(seen.box.height.tolist()))
     index, names = species_of(seen.examples, settings.species, trajectory.frames[0].path)
-    return size, _facts(job, names, np.bincount(index, seen.count, len(names)).astype(int), length), length
+    facts = _facts(job, names, np.bincount(index, seen.count, len(names)).astype(int), length)
+    return size, facts, length, trajectory.frames[0].reader
 
 
 def _facts(job: Recipe, names: list[str], count: np.ndarray, length: str) -> dict[str, object]:

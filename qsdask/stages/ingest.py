@@ -22,6 +22,7 @@ from qsdask.files.taken import refuse_in_store
 from qsdask.formats.container import sniff
 from qsdask.formats.continuity import continued_cells
 from qsdask.formats.frame import ReadWarning
+from qsdask.formats.layouts import LAYOUTS
 from qsdask.formats.reference import open_run
 from qsdask.formats.trajectory import Trajectory
 from qsdask.intake.comparison import Policy
@@ -45,7 +46,7 @@ from qsdask.store.ledger import Record
 from qsdask.store.place import Place
 from qsdask.store.reader import StoreReader
 from qsdask.store.template import write_whole
-from qsdask.units import ANGSTROM, length_in, scale_of, stored_length
+from qsdask.units import ANGSTROM, conversion_of, length_in, stored_length
 
 __all__ = ["ingest"]
 
@@ -57,8 +58,9 @@ SCRATCH = ".scratch"
 #: Setting in the record of a store that says by which rule its rows are ordered; stores of before have none.
 _ROWS = "rows"
 
-#: Memory of a task that arranges a part of the undeformed frame, and what lies on the disk meanwhile. Unit: bytes an atom.
-PART_BYTES, SCRATCH_BYTES = 200, 100
+#: Memory of a task that arranges a part of the undeformed frame, or is given a whole frame, and what lies on the disk meanwhile.
+#: Unit: bytes an atom.
+PART_BYTES, WHOLE_BYTES, SCRATCH_BYTES = 200, 150, 100
 
 
 def ingest(
@@ -254,12 +256,14 @@ def _fill(
             "specimen": specimen_key(arranged.table, names),
             "fingerprint": fingerprint(survey.chain, read_box(StoreReader(target), 0)),
         }
-        found = {**_provenance(target, source, settings, notes), **glass, **_units(source)}
+        found = {**_provenance(target, source, settings, notes), **glass, **conversion_of(source.units)}
         return {**found, "reading": reading.stored(), **({"simulated": made} if made else {})}
 
     course = Course(
         record,
-        plan_of(Size(n_atom, len(timesteps), settings.chunk, tuple(survey.box.height.tolist()))),
+        plan_of(
+            Size(n_atom, len(timesteps), settings.chunk, tuple(survey.box.height.tolist())), source.frames[0].reader
+        ),
         template,
         partial(scatter_steps, scratch=os.path.abspath(path / SCRATCH / TABLE)),
         steps_per_unit=_steps_per_unit(source, run),
@@ -290,21 +294,15 @@ def _whole(path: Path, record: Record) -> bool:
     return old is not None and old.complete and old.digest == record.digest
 
 
-def _units(source: Trajectory) -> dict:
-    """Unit style of the files, and the factor that made their lengths those of the store; nothing for angstrom."""
-    if length_in(source.units) == ANGSTROM:
-        return {}
-    stored = stored_length(source.units)
-    return {"units": {"style": source.units, "stored": stored, "factor": scale_of(source.units)}}
-
-
-def plan_of(size: Size) -> StagePlan:
-    """What ingesting a trajectory will cost."""
+def plan_of(size: Size, reader: str = "lammps") -> StagePlan:
+    """What ingesting a trajectory will cost; a reader of formats that are not one atom a line gives whole frames."""
     # Pieces of text and their arrays, or the part of the undeformed frame that a task cuts; and a slice of the rows by id.
     part = min(size.n_atom, max(sizes_of(size.n_atom).part, size.chunk))
     work = (
         max(min(size.n_atom, PIECE_ATOMS * (1 + HELD_PIECES)) * 100, part * PART_BYTES) + min(size.n_atom, SLICE) * 16
     )
+    if reader not in LAYOUTS:
+        work = max(work, size.n_atom * WHOLE_BYTES)
     return plan_stage("ingest", size, work=work, tasks=size.n_step, scratch=size.n_atom * SCRATCH_BYTES)
 
 

@@ -18,7 +18,6 @@ from qsdask.store.described import array_metadata, text_width
 from qsdask.store.durable import DurableStore
 from qsdask.store.manifest import put_folders
 from qsdask.store.reader import open_checked
-from qsdask.store.task_writer import TaskWriter
 from qsdask.units import ANGSTROM, told_in
 
 __all__ = ["create_array", "create_group", "write_rows", "write_whole"]
@@ -128,10 +127,10 @@ def write_rows(path: Path, group: str, rows: slice, values: Mapping[str, np.ndar
     values : mapping of str to array
         Their part of each array, by its name.
     """
-    writer = TaskWriter(DurableStore(path))
+    store = DurableStore(path)
     for name, value in values.items():
-        writer.write(group, name, (rows,), value)
-    writer.store.sync_directories()
+        open_checked(store, f"{group}/{name}")[rows] = value
+    store.sync_directories()
 
 
 def _make_room(store: DurableStore, name: str, value: np.ndarray) -> None:

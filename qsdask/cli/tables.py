@@ -211,6 +211,8 @@ def print_plan(plans: Mapping) -> None:
         print_table(
             f"{name}: cost, estimated", ("stage", "tasks", "ghosts per domain", "disk", "memory per worker"), rows
         )
+        for note in (f"{s.stage}: {s.note}" for s in stages if s.note):
+            Console().print(note, markup=False)
 
 
 def print_written(found: Sequence[tuple[str, Path]]) -> None:

@@ -79,6 +79,8 @@ class StagePlan:
         Peak memory of a worker process while it runs one task; measured peaks stay below it.
     bytes_scratch : int
         What lies on the disk besides, until the stage is complete.
+    note : str
+        What else a user should know before.
     """
 
     stage: str
@@ -87,6 +89,7 @@ class StagePlan:
     bytes_written: int
     bytes_memory: int
     bytes_scratch: int = 0
+    note: str = ""
 
 
 def size_of(root: Arrays) -> Size:

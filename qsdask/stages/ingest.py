@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -57,6 +58,8 @@ SCRATCH = ".scratch"
 
 #: Setting in the record of a store that says by which rule its rows are ordered; stores of before have none.
 _ROWS = "rows"
+
+_WHOLE = "this format gives whole frames only: a worker holds all atoms of one; text dumps are read in pieces"
 
 #: Memory of a task that arranges a part of the undeformed frame, or is given a whole frame, and what lies on the disk meanwhile.
 #: Unit: bytes an atom.
@@ -301,9 +304,11 @@ def plan_of(size: Size, reader: str = "lammps") -> StagePlan:
     work = (
         max(min(size.n_atom, PIECE_ATOMS * (1 + HELD_PIECES)) * 100, part * PART_BYTES) + min(size.n_atom, SLICE) * 16
     )
-    if reader not in LAYOUTS:
+    whole = reader not in LAYOUTS
+    if whole:
         work = max(work, size.n_atom * WHOLE_BYTES)
-    return plan_stage("ingest", size, work=work, tasks=size.n_step, scratch=size.n_atom * SCRATCH_BYTES)
+    found = plan_stage("ingest", size, work=work, tasks=size.n_step, scratch=size.n_atom * SCRATCH_BYTES)
+    return replace(found, note=_WHOLE if whole else "")
 
 
 def again(path: Path, record: Record, run: Run, source: Sequence[str | Path] | None = None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,13 @@ from qsdask.formats import container, open_trajectory
 from qsdask.intake import rowtable, survey, undeformed
 from qsdask.intake.rows import atoms_of
 from qsdask.intake.undeformed import Passes, once
+from qsdask.settings import IngestSettings, ReadingSettings
 from qsdask.space import cuts, domains
 from qsdask.space.box import Box
 from qsdask.space.cuts import Sample, Sizes
-from qsdask.space.domains import REGIONS, bisect
-from qsdask.stages import arranging
+from qsdask.space.domains import EXTENTS, REGIONS, bisect
+from qsdask.stages import arranging, ingest
+from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 from tests.store_files import content_of
 
@@ -299,3 +302,47 @@ def test_a_store_of_many_parts_is_that_of_one_task_after_the_other(tmp_path, sma
     np.testing.assert_array_equal(StoreReader(stores[0])["atoms/id"][:], expected(position, cell, ids)[0])
     assert qsdask.verify(stores[0], progress=False) == []
     assert not (stores[0] / ".scratch").exists()
+
+
+def test_a_store_of_before_keeps_the_order_of_its_rows(tmp_path, few):
+    """Its record names no rule: it was cut by the extents of the atoms. It is resumed and mended so."""
+    position, cell = FRAMES["two corners"]
+    ids = ids_for(len(position))
+    dump = dump_of(tmp_path / "glass.dump", position, cell, ids)
+    new, old = tmp_path / "new.zarr", tmp_path / "glass.zarr"
+    settings, reading = IngestSettings(species=SPECIES, chunk=CHUNK), ReadingSettings()
+    ingest._ingested(dump, old, settings, reading, few, EXTENTS)
+    qsdask.ingest(dump, new, species=SPECIES, chunk=CHUNK, name="glass", run=few)
+    rows = StoreReader(old)["atoms/id"][:]
+    assert (rows != StoreReader(new)["atoms/id"][:]).any()
+    records = [ledger.read(store, "ingest") for store in (old, new)]
+    assert [record.settings.get("rows") for record in records] == [None, REGIONS]
+    np.testing.assert_array_equal(
+        rows, ids[bisect(position, ids, Box(cell, np.zeros(3), np.ones(3, bool)), CHUNK, EXTENTS)]
+    )
+    before = content_of(old)
+    ledger.reopen(old, records[0], [(0, 0, 0)])
+    qsdask.ingest(dump, old, species=SPECIES, chunk=CHUNK, run=few)
+    assert content_of(old) == before
+    next((old / "atoms" / "id" / "c").iterdir()).write_bytes(b"damaged")
+    qsdask.repair(old, source=dump, run=few)
+    np.testing.assert_array_equal(StoreReader(old)["atoms/id"][:], rows)
+    assert qsdask.verify(old, progress=False) == []
+    qsdask.ingest(dump, old, species=SPECIES, chunk=CHUNK, run=replace(few, overwrite=True))
+    assert ledger.read(old, "ingest").settings["rows"] == REGIONS
+
+
+def test_a_reference_whose_species_the_next_frame_tells_is_arranged_too(tmp_path, few):
+    position, cell = FRAMES["gas"]
+    ids = ids_for(len(position))
+    dump = dump_of(tmp_path / "x.dump", position, cell, ids)
+    lines = [
+        " ".join([w[0], *w[2:]]) if len(w := line.split()) == 5 and w[0].isdigit() else line
+        for line in dump.read_text().splitlines()
+    ]
+    bare = tmp_path / "bare.dump"
+    bare.write_text("\n".join(lines).replace("id type x", "id x") + "\n")
+    qsdask.ingest(dump, tmp_path / "a.zarr", reference=bare, species=SPECIES, chunk=CHUNK, run=few)
+    root = StoreReader(tmp_path / "a.zarr")
+    np.testing.assert_array_equal(root["atoms/id"][:], expected(position, cell, ids)[0])
+    np.testing.assert_array_equal(root["atoms/species"][:], root["atoms/id"][:] % 2)

@@ -51,7 +51,7 @@ class Sizes(NamedTuple):
 
 def sizes_of(n_atom: int) -> Sizes:
     """Sizes for a frame. They decide its rows: another choice here is another rule."""
-    return Sizes(max(1 << 20, n_atom // 256), max(1 << 18, n_atom // 256))
+    return Sizes(max(1 << 19, n_atom // 512), max(1 << 18, n_atom // 256))
 
 
 class Sample(NamedTuple):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from qsdask.engine.cost import StagePlan
+from qsdask.engine.preflight import check_disk, check_memory
 from qsdask.engine.tasks import cluster_errors, run_tasks
 from qsdask.engine.where import Run
+from qsdask.errors import QSDaskError
 from qsdask.files.lock import refuse_lost
 from qsdask.formats.frame import MARKED
 from qsdask.formats.reference import tells_species, undeformed
@@ -23,7 +27,7 @@ from qsdask.settings import IngestSettings
 from qsdask.space.domains import Rule
 from qsdask.store.template import create_group, write_rows
 
-__all__ = ["Arranging", "empty_store", "surveyed_on"]
+__all__ = ["Arranging", "as_typed", "empty_store", "surveyed_on"]
 
 
 class Arranging:
@@ -35,12 +39,14 @@ class Arranging:
         Over the frame.
     run : Run
         Shared by all tasks.
+    plan : StagePlan
+        What they need.
     here : bool
         In this process.
     """
 
-    def __init__(self, passes: Passes, run: Run, here: bool) -> None:
-        self.passes, self._run, self._here = passes, run, here
+    def __init__(self, passes: Passes, run: Run, plan: StagePlan, here: bool) -> None:
+        self.passes, self._run, self._plan, self._here = passes, run, plan, here
         self._arranged: Arranged | None = None
 
     @property
@@ -50,7 +56,8 @@ class Arranging:
         return self._arranged
 
     def arrange(self, survey: Survey, species: Mapping[Any, int]) -> None:
-        """See `Passes.arranged`."""
+        """See `Passes.arranged`; where there is no room for what waits meanwhile, it is not begun."""
+        check_disk(self.passes.folder.parent, self._plan, 0.0, 0)
         self._arranged = self.passes.arranged(self.each, survey, species)
 
     def each(self, label: str, tasks: Sequence[tuple]) -> list[Any]:
@@ -72,6 +79,7 @@ class Arranging:
                 work(*one)
         elif arguments:
             with self._run.connected() as client, cluster_errors():
+                check_memory(client, self._plan)
                 done = run_tasks(
                     client,
                     work,
@@ -93,7 +101,7 @@ def _put_atoms(root: str, folder: str, part: Part, chunk: int) -> None:
 
 
 def surveyed_on(
-    source: Trajectory, scratch: Path, settings: IngestSettings, rule: Rule, run: Run
+    source: Trajectory, scratch: Path, settings: IngestSettings, rule: Rule, run: Run, plan: StagePlan
 ) -> tuple[Arranging, Survey]:
     """Look at the undeformed frame of a trajectory.
 
@@ -107,6 +115,8 @@ def surveyed_on(
         By which the rows are ordered.
     run : Run
         Where.
+    plan : StagePlan
+        What the tasks need.
 
     Returns
     -------
@@ -120,12 +130,23 @@ def surveyed_on(
     """
     given = sorted(settings.species.items(), key=str)
     passes = Passes(source.portion([0]), scratch, settings.chunk, rule, given)
-    arranging = Arranging(passes, run, passes.n_atom <= MARKED)
+    arranging = Arranging(passes, run, plan, passes.n_atom <= MARKED)
     survey = passes.survey(arranging.each)
     if not tells_species(source, survey.examples, settings.species):
-        arranging = Arranging(passes.of_frame(undeformed(source, settings.species)), run, True)
+        arranging = Arranging(passes.of_frame(undeformed(source, settings.species)), run, plan, True)
         survey = arranging.passes.survey(arranging.each)
     return arranging, survey
+
+
+@contextmanager
+def as_typed(source: Trajectory) -> Iterator[None]:
+    """Within the ``with``, errors name the files of a trajectory as the user does; tasks know them by absolute paths."""
+    typed = {os.path.abspath(place.path): place.path for place in source.frames}
+    try:
+        yield
+    except QSDaskError as error:
+        error.file = typed.get(str(error.file), error.file)
+        raise
 
 
 def empty_store(target: Path, rows: np.ndarray, n_step: int, n_kind: int, length: str, *, counts_new: bool) -> None:

@@ -40,7 +40,7 @@ from qsdask.radii import radius_of
 from qsdask.settings import IngestSettings, ReadingSettings, validated
 from qsdask.space.cuts import sizes_of
 from qsdask.space.domains import EXTENTS, REGIONS, Rule, domain_rows
-from qsdask.stages.arranging import empty_store, surveyed_on
+from qsdask.stages.arranging import as_typed, empty_store, surveyed_on
 from qsdask.store import ledger
 from qsdask.store.beside import target_of
 from qsdask.store.ledger import Record
@@ -213,7 +213,7 @@ def _ingested(
         checked_name(settings.name or path.stem, "specimen")
     elif not run.overwrite and (old := ledger.read(path, KEY)) is not None:
         rule = old.settings.get(_ROWS, EXTENTS)
-    with storage_errors(path), writing(path), run.shared() as together:
+    with storage_errors(path), writing(path), as_typed(source), run.shared() as together:
         try:
             _fill(source, path, settings, reading, made, together, rule)
         except (BadDataError, UsageError, CannotCreateError):
@@ -230,7 +230,9 @@ def _fill(
     """Look at the undeformed frame, arrange its atoms, and fill the store."""
     length, n_atom = stored_length(source.units), source.frames[0].natoms
     timesteps = [frame.timestep for frame in source.frames]
-    arranging, survey = surveyed_on(source, path / SCRATCH, settings, rule, run)
+    # Without a halo it does not matter how thick the box is.
+    plan = plan_of(Size(n_atom, len(timesteps), settings.chunk, (0.0, 0.0, 0.0)), source.frames[0].reader)
+    arranging, survey = surveyed_on(source, path / SCRATCH, settings, rule, run, plan)
     first, names, kinds = survey.examples, *_species(survey, source, settings)
     counts_new = settings.new_atoms == "ignore"
     kept = {**settings.stored(length), "name": settings.name or path.stem, "reference_hash": first.digest}
@@ -264,9 +266,7 @@ def _fill(
 
     course = Course(
         record,
-        plan_of(
-            Size(n_atom, len(timesteps), settings.chunk, tuple(survey.box.height.tolist())), source.frames[0].reader
-        ),
+        plan,
         template,
         partial(scatter_steps, scratch=os.path.abspath(path / SCRATCH / TABLE)),
         steps_per_unit=_steps_per_unit(source, run),

@@ -13,10 +13,10 @@ import numpy as np
 from qsdask.files.durable import being_written, write_durable
 from qsdask.intake.grouped import Column, grouped
 
-__all__ = ["REDUCED", "SLICE", "RowTable", "Slice", "slice_cuts", "write_slice"]
+__all__ = ["MOST_SLICES", "REDUCED", "SLICE", "RowTable", "Slice", "slice_cuts", "write_slice"]
 
-#: Ids in one slice of the table, about. One is looked at at a time.
-SLICE = 1 << 22
+#: Ids in one slice of the table of a frame, about, and slices that there are at most. One is looked at at a time.
+SLICE, MOST_SLICES = 1 << 20, 256
 
 #: A slice is looked up by the distance from its lowest id where that takes no more than so many places an atom.
 _DENSE = 4
@@ -50,7 +50,7 @@ class Slice(NamedTuple):
 
 def slice_cuts(atom_id: np.ndarray, n_atom: int) -> np.ndarray:
     """Lowest id of every slice but the first, from some of the ids of a frame; int64."""
-    n_slice = -(-n_atom // SLICE)
+    n_slice = min(-(-n_atom // SLICE), MOST_SLICES)
     rising = np.sort(atom_id)
     return np.unique(rising[[len(rising) * k // n_slice for k in range(1, n_slice)]])
 

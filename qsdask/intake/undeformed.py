@@ -38,7 +38,7 @@ from qsdask.intake.survey import HeldFrame, Survey, looked, sample_of, surveyed,
 from qsdask.space.cuts import Cuts, RepeatedIdError, Sample, planned, sizes_of
 from qsdask.space.domains import EXTENTS, Rule
 
-__all__ = ["TABLE", "Arranged", "Each", "Passes", "once", "survey_of"]
+__all__ = ["TABLE", "Arranged", "Each", "Passes", "kept", "once", "survey_of"]
 
 #: Folder of the table of rows, in the scratch folder.
 TABLE = "table"
@@ -80,10 +80,15 @@ def once(folder: str, name: str, work: Callable, *arguments: object) -> tuple[st
     result : object
         As JSON has it, whether it was done now or before.
     """
+    if not kept(folder, name):
+        write_durable(Path(folder) / f"{name}.json", json.dumps([work(*arguments)]).encode())
+    return name, kept(folder, name)[0]
+
+
+def kept(folder: str, name: str) -> list:
+    """The result of a task as its receipt has it, in a list of one; an empty list where there is no receipt."""
     receipt = Path(folder) / f"{name}.json"
-    if not receipt.is_file():
-        write_durable(receipt, json.dumps(work(*arguments)).encode())
-    return name, json.loads(receipt.read_bytes())
+    return json.loads(receipt.read_bytes()) if receipt.is_file() else []
 
 
 def survey_of(source: Trajectory, species: Mapping[int | str, str]) -> Survey:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -22,7 +21,7 @@ from qsdask.formats.reference import tells_species, undeformed
 from qsdask.formats.trajectory import Trajectory
 from qsdask.intake.rows import Part, atoms_of
 from qsdask.intake.survey import Survey
-from qsdask.intake.undeformed import Arranged, Passes, once
+from qsdask.intake.undeformed import Arranged, Passes, kept, once
 from qsdask.settings import IngestSettings
 from qsdask.space.domains import Rule
 from qsdask.store.template import create_group, write_rows
@@ -62,11 +61,9 @@ class Arranging:
 
     def each(self, label: str, tasks: Sequence[tuple]) -> list[Any]:
         """Run tasks that have no receipt yet; see `qsdask.intake.undeformed.Each`."""
-        folder = self.passes.folder
-        receipts = [folder / f"{name}.json" for name, *_ in tasks]
-        todo = [(str(folder), *task) for task, done in zip(tasks, receipts, strict=True) if not done.is_file()]
-        self._do(label, once, todo)
-        return [json.loads(receipt.read_bytes()) for receipt in receipts]
+        folder = str(self.passes.folder)
+        self._do(label, once, [(folder, *task) for task in tasks if not kept(folder, task[0])])
+        return [kept(folder, name)[0] for name, *_ in tasks]
 
     def put_atoms(self, root: Path, chunk: int) -> None:
         """Write ids and species of all atoms into the empty group ``atoms`` below a root."""

@@ -29,7 +29,7 @@ from qsdask.formats.trajectory import Trajectory
 from qsdask.intake.comparison import Policy
 from qsdask.intake.loading import Loading, loading_of, recorded_strain, refuse_unknown_strain, strains_from
 from qsdask.intake.making import completed, contradictions, making_of
-from qsdask.intake.rowtable import SLICE
+from qsdask.intake.rowtable import MOST_SLICES, SLICE
 from qsdask.intake.scatter import HELD_PIECES, PIECE_ATOMS, count_warnings, hash_words, scatter_steps
 from qsdask.intake.soundness import refuse_flat
 from qsdask.intake.specimen import fingerprint, labels_of, other_input, species_of, specimen_key
@@ -61,9 +61,9 @@ _ROWS = "rows"
 
 _WHOLE = "this format gives whole frames only: a worker holds all atoms of one; text dumps are read in pieces"
 
-#: Memory of a task that arranges a part of the undeformed frame, or is given a whole frame, and what lies on the disk meanwhile.
-#: Unit: bytes an atom.
-PART_BYTES, WHOLE_BYTES, SCRATCH_BYTES = 200, 150, 100
+#: Memory of a task that arranges a part of the undeformed frame, or a slice of its ids, or is given a whole frame; and what lies
+#: on the disk meanwhile. Unit: bytes an atom.
+PART_BYTES, SLICE_BYTES, WHOLE_BYTES, SCRATCH_BYTES = 200, 100, 150, 100
 
 
 def ingest(
@@ -301,9 +301,8 @@ def plan_of(size: Size, reader: str = "lammps") -> StagePlan:
     """What ingesting a trajectory will cost; a reader of formats that are not one atom a line gives whole frames."""
     # Pieces of text and their arrays, or the part of the undeformed frame that a task cuts; and a slice of the rows by id.
     part = min(size.n_atom, max(sizes_of(size.n_atom).part, size.chunk))
-    work = (
-        max(min(size.n_atom, PIECE_ATOMS * (1 + HELD_PIECES)) * 100, part * PART_BYTES) + min(size.n_atom, SLICE) * 16
-    )
+    by_id = min(size.n_atom, max(SLICE, size.n_atom // MOST_SLICES))
+    work = max(min(size.n_atom, PIECE_ATOMS * HELD_PIECES) * 125, part * PART_BYTES, by_id * SLICE_BYTES)
     whole = reader not in LAYOUTS
     if whole:
         work = max(work, size.n_atom * WHOLE_BYTES)

@@ -13,6 +13,7 @@ __all__ = [
     "ANGSTROM",
     "LENGTH_UNITS",
     "SIGMA",
+    "conversion_of",
     "length_in",
     "renamed",
     "scale_of",
@@ -68,3 +69,10 @@ def told_in(text: str, length: str) -> str:
 def renamed(name: str, length: str) -> str:
     """Name of a setting or attribute that ends in its unit: ``cutoff_sigma`` for ``cutoff_angstrom``."""
     return re.sub(rf"_{ANGSTROM}(2?)$", rf"_{length}\1", name)
+
+
+def conversion_of(units: str | None) -> dict:
+    """Unit style of files, and the factor that made their lengths those of a store, for its record; nothing for angstrom."""
+    if length_in(units) == ANGSTROM:
+        return {}
+    return {"units": {"style": units, "stored": stored_length(units), "factor": scale_of(units)}}

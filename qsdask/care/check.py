@@ -15,12 +15,12 @@ from qsdask.formats.continuity import continued_cells, warnings_of_reference
 from qsdask.formats.frame import Frame, FramePiece, ReadWarning
 from qsdask.formats.reference import open_run, undeformed
 from qsdask.formats.trajectory import Trajectory
-from qsdask.intake.comparison import Policy, lost_atoms_error
+from qsdask.intake.comparison import SHOWN, Policy, lost_atoms_error
 from qsdask.intake.loading import loading_of, refuse_unknown_strain, strains_from
 from qsdask.intake.making import completed, making_of
 from qsdask.intake.rowtable import RowTable
 from qsdask.intake.scatter import PIECE_ATOMS, box_of, count_warnings, far_outside, known_atoms
-from qsdask.intake.soundness import refuse_flat, refuse_overlap
+from qsdask.intake.soundness import overlapping, refuse_flat, refuse_overlap
 from qsdask.intake.specimen import labels_of, species_of
 from qsdask.radii import radius_of
 from qsdask.settings import IngestSettings, ReadingSettings, validated
@@ -169,14 +169,16 @@ def _check_frames(
         raise UsageError(f"there are {len(source)} frames, counted from 0; no frame {only}", code="E-STEP")
     first = undeformed(source, settings.species)
     found.atoms = first.natoms
-    refuse_flat(first, source.frames[0].path)
-    refuse_overlap(first, source.frames[0].path)
+    path = source.frames[0].path
+    refuse_flat(first.position.min(axis=0), first.position.max(axis=0), first.natoms, path, first.timestep)
+    box = Box(first.cell, first.origin, first.periodic)
+    refuse_overlap(overlapping(box.wrap(first.position), first.id), path, first.timestep)
     refuse_unknown_strain(settings, len(source), first.cell, first.periodic)
     kind = np.zeros(first.natoms, np.int16)
     names: list[str] = []
     kinds: dict[int, int] = {}
     if settings.species or first.element is not None:
-        kind, names = species_of(first, settings.species, source.frames[0].path)
+        kind, names = species_of(first, settings.species, path)
         radius_of(names, settings.radius_angstrom, stored_length(source.units))
     else:
         found.warnings.append(_unknown_species(first))
@@ -186,7 +188,6 @@ def _check_frames(
         kinds = {int(t): int(k) for t, k in zip(first.type, kind, strict=True)}
     cells, flips = continued_cells(source.frames, first.cell)
     found.warnings.extend([*flips, *warnings_of_reference(first, kind)])
-    box = Box(first.cell, first.origin, first.periodic)
     steps = list(range(len(source))) if only is None else [only]
     done = 0
     with (
@@ -238,5 +239,5 @@ def _check_frame(
         raise source.repeated_id(step, int(ids[np.argmax(count > 1)]))
     lost = ids[count == 0]
     if not policy.bears(len(lost), len(ids)):
-        raise lost_atoms_error(np.sort(lost), len(ids), place, step)
+        raise lost_atoms_error(np.sort(lost)[:SHOWN], len(lost), len(ids), place, step)
     return len(lost), new, outside, box.cell

@@ -27,6 +27,8 @@ def print_plan(plans: Mapping[str, Sequence[StagePlan]]) -> None:
         print_table(
             f"{name}: cost, estimated", ("stage", "tasks", "ghosts per domain", "disk", "memory per worker"), rows
         )
+        for note in (f"{s.stage}: {s.note}" for s in stages if s.note):
+            print_legend(note)
 
 
 def print_costs(found: Mapping[str, Sequence[StageCost | None]], cores: Sequence[int]) -> None:

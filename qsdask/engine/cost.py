@@ -87,6 +87,8 @@ class StagePlan:
         What lies on the disk besides, until the stage is complete.
     part : str
         What of the stage: the feature set.
+    note : str
+        What else a user should know before.
     """
 
     stage: str
@@ -96,6 +98,7 @@ class StagePlan:
     bytes_memory: int
     bytes_scratch: int = 0
     part: str = ""
+    note: str = ""
 
 
 def size_of(root: Arrays) -> Size:

@@ -41,7 +41,7 @@ def check_memory(client: Client, plan: StagePlan) -> None:
                 f"{plan.stage} needs {format_bytes(int(need))} of memory per worker, "
                 f"the limit is {format_bytes(worker['memory_limit'])}",
                 code="E-MEMORY",
-                why=f"one task holds a domain and its halo of about {plan.ghosts} atoms",
+                why=plan.note or f"one task holds a domain and its halo of about {plan.ghosts} atoms",
                 hint=f"--memory-limit {need / 1e9 + 0.05:.1f}GB with fewer --workers, "
                 "or ingest again with a smaller --chunk",
             )

@@ -10,6 +10,7 @@ import numpy as np
 
 from qsdask.errors import BadDataError, NoInputError, of_os_error
 from qsdask.formats.compression import CONTAINERS, DAMAGE_CODES, LINES_PER_BYTE, PLAIN
+from qsdask.formats.frame import MARKED
 from qsdask.formats.refusal import zeros
 from qsdask.kernels.lines import skip_lines
 from qsdask.kernels.words import PADDING
@@ -357,6 +358,19 @@ class TextStream:
             if item:
                 break
         return passed
+
+    def skip_marked(self, n_line: int) -> tuple[int, list[tuple[int, int]]]:
+        """Skip, and note the places of `FrameLocation.marks` on the way; the number of lines, and these."""
+        passed, marks = 0, []
+        while passed < n_line:
+            asked = min(MARKED, n_line - passed)
+            got = self.skip(asked)
+            passed += got
+            if got < asked:
+                break
+            if passed < n_line and self.text.size is not None:
+                marks.append((passed, self.offset))
+        return passed, marks
 
     def behind(self, offset: int) -> bytes:
         """The text from ``offset`` to the place of reading, or its end, as much of it as is still held."""

@@ -8,14 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from qsdask.errors import BadDataError
+from qsdask.formats.copies import replicated
 from qsdask.formats.frame import Frame, FrameLocation, ReadWarning
 from qsdask.space.box import Box
 from qsdask.units import ANGSTROM, stored_length
 
-__all__ = ["ContinuedCell", "continued_cells", "replicated", "rounding_noise", "unflipped", "warnings_of_reference"]
-
-#: Atoms looked at to tell a replicated cell: that many of a glass never have partners by chance.
-_PROBES = 256
+__all__ = ["ContinuedCell", "continued_cells", "oddities", "rounding_noise", "unflipped", "warnings_of_reference"]
 
 #: A tilt may change by this fraction of its box length between two frames; beyond, shear and flip look alike.
 _CLEAR = 0.4
@@ -94,65 +92,6 @@ def _lower(cell):
     return np.linalg.cholesky(cell @ cell.T)
 
 
-def replicated(
-    position: np.ndarray, box: Box, species: np.ndarray | None = None, *, most: int = 8, tolerance: float = 0.01
-) -> tuple[int, int, int]:
-    """How many copies of a smaller cell stand along each axis.
-
-    Parameters
-    ----------
-    position : float64 array, shape (n_atom, 3)
-    box : Box
-        Only its periodic axes are looked at.
-    species : int array, shape (n_atom,), optional
-        Copies have the same ones.
-    most : int
-        Copies looked for along each axis.
-    tolerance : float
-        Distance within which an atom and its copy must agree. Unit: that of the positions.
-
-    Returns
-    -------
-    tuple of int
-        1 along axes without copies.
-
-    Notes
-    -----
-    Some hundred atoms are moved by 1/n of a cell vector and must meet one of the same species each: one sort
-    along the first axis, then a narrow window for each. A copy that went on moving by itself is not told.
-    """
-    reduced = box.reduced(position)
-    reduced -= np.floor(reduced)
-    species = np.zeros(len(reduced), np.int8) if species is None else np.asarray(species)
-    order = np.argsort(reduced[:, 0], kind="stable")
-    along = reduced[order, 0]
-    width = tolerance / box.height[0]
-    probes = np.unique(np.linspace(0, len(reduced) - 1, min(_PROBES, len(reduced))).astype(np.int64))
-
-    def meets(atom, shift):
-        target = (reduced[atom] + shift) % 1.0
-        # The window, and its parts beyond the faces.
-        near = [
-            order[slice(*np.searchsorted(along, (target[0] + turn - width, target[0] + turn + width)))]
-            for turn in (0.0, -1.0, 1.0)
-        ]
-        near = np.concatenate(near)
-        apart = reduced[near] - target
-        apart -= np.rint(apart)
-        close = np.linalg.norm(apart @ box.cell, axis=1) < tolerance
-        return bool((close & (species[near] == species[atom])).any())
-
-    copies = [1, 1, 1]
-    for axis in np.flatnonzero(box.periodic):
-        for n in range(most, 1, -1):
-            shift = np.zeros(3)
-            shift[axis] = 1.0 / n
-            if len(reduced) % n == 0 and all(meets(atom, shift) for atom in probes):
-                copies[axis] = n
-                break
-    return copies[0], copies[1], copies[2]
-
-
 def rounding_noise(resolution: float, n_neighbour: int = 14) -> float:
     """D2min (sum over neighbours) that rounding of the coordinates makes on average.
 
@@ -178,9 +117,7 @@ def rounding_noise(resolution: float, n_neighbour: int = 14) -> float:
     return resolution**2 / 2.0 * (2 * n_neighbour - 3)
 
 
-def warnings_of_reference(
-    frame: Frame, species: np.ndarray | None = None, *, n_neighbour: int = 14, threshold: float = 5.0
-) -> tuple[ReadWarning, ...]:
+def warnings_of_reference(frame: Frame, species: np.ndarray | None = None) -> tuple[ReadWarning, ...]:
     """What is odd about the first frame: ``W-REPLICATED``, ``W-ROUNDING``.
 
     Parameters
@@ -188,6 +125,33 @@ def warnings_of_reference(
     frame : Frame
     species : int array, shape (n_atom,), optional
         In the order of the frame.
+
+    Returns
+    -------
+    tuple of ReadWarning
+    """
+    copies = replicated(frame.position, Box(frame.cell, frame.origin, frame.periodic), species)
+    return oddities(copies, frame.resolution, frame.cell, frame.natoms, frame.units)
+
+
+def oddities(
+    copies: tuple[int, int, int],
+    resolution: float,
+    cell: np.ndarray,
+    n_atom: int,
+    units: str | None,
+    *,
+    n_neighbour: int = 14,
+    threshold: float = 5.0,
+) -> tuple[ReadWarning, ...]:
+    """The warnings of `warnings_of_reference`, from what is known of the frame.
+
+    Parameters
+    ----------
+    copies : tuple of int
+        See `qsdask.formats.copies.replicated`.
+    resolution, cell, n_atom, units
+        As of `Frame`.
     n_neighbour : int
         Neighbours an atom usually has.
     threshold : float
@@ -199,19 +163,18 @@ def warnings_of_reference(
     tuple of ReadWarning
     """
     warnings = []
-    copies = replicated(frame.position, Box(frame.cell, frame.origin, frame.periodic), species)
     if max(copies) > 1:
         text = (
             f"the first frame is {' x '.join(map(str, copies))} copies of a smaller cell: its atoms are not "
             "independent, and copies of one atom fall into training and test data"
         )
         warnings.append(ReadWarning("W-REPLICATED", text))
-    noise, length = rounding_noise(frame.resolution, n_neighbour), stored_length(frame.units)
+    noise, length = rounding_noise(resolution, n_neighbour), stored_length(units)
     if length != ANGSTROM:
-        threshold *= (abs(np.linalg.det(frame.cell)) / frame.natoms) ** (2 / 3) / _METAL_SPACING**2
+        threshold *= (abs(np.linalg.det(cell)) / n_atom) ** (2 / 3) / _METAL_SPACING**2
     if noise > _ROUNDING_SHARE * threshold:  # never for an unknown resolution, NaN
         text = (
-            f"coordinates are rounded to {frame.resolution:.2g}: that alone makes a D2min of {noise:.2g} {length}^2, "
+            f"coordinates are rounded to {resolution:.2g}: that alone makes a D2min of {noise:.2g} {length}^2, "
             f"{noise / threshold:.0%} of the threshold; dump with 'dump_modify ... format float %.10g'"
         )
         warnings.append(ReadWarning("W-ROUNDING", text))

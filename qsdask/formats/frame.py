@@ -13,6 +13,7 @@ from qsdask.units import stored_length
 
 __all__ = [
     "FARTHEST",
+    "MARKED",
     "PERIODIC",
     "Elements",
     "Frame",
@@ -35,6 +36,9 @@ FARTHEST = 1e9
 #: Thinnest box along a periodic axis: every atom is as near to its own copy as the box is thick, and no two atoms come
 #: nearer than the 0.74 angstrom of a hydrogen molecule. Unit cells of crystals have 1.5 and more. Unit: angstrom.
 THINNEST = 0.5
+
+#: Atoms between two places of a frame at which one may begin to read, and of the pieces that frames are read in.
+MARKED = 1 << 18
 
 #: Boundary of formats that are periodic by definition.
 PERIODIC = ("pp", "pp", "pp")
@@ -101,6 +105,9 @@ class FrameLocation:
         As in `Frame`, where it stands in the header.
     by_order : bool
         Ids are 1, 2, 3, ... because the format has none; it keeps its atoms in one order, which need not be that of others.
+    marks : tuple of tuple of int
+        Where several may begin to read one frame at once: of every `MARKED`-th atom, but the first, how many come before it,
+        and its first byte. Of plain text with one atom a line.
     """
 
     path: str
@@ -119,6 +126,7 @@ class FrameLocation:
     columns: tuple[str, ...] = ()
     cell: tuple[tuple[float, ...], ...] | None = None
     by_order: bool = False
+    marks: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

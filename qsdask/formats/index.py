@@ -135,6 +135,7 @@ class _Search:
         self._ordinal = 0
         self._lost = False  # a bad frame was met, and no good one since
         self._floor = 0  # where the next frame may begin, should this one be bad
+        self._marks: list[tuple[int, int]] = []
 
     def step(self) -> None:
         """Find one more frame, or the end."""
@@ -155,8 +156,7 @@ class _Search:
         header_length = self._stream.offset - offset
         if header is None or not self._pass_atoms(header, offset, line):
             self.ended = True
-            self._leave_out_cut(offset, line)
-            return
+            return self._leave_out_cut(offset, line)
         self._given["units"] = header.units
         self.frames.append(
             FrameLocation(
@@ -174,6 +174,7 @@ class _Search:
                 has_id=header.has_id,
                 columns=header.columns,
                 cell=tuple(map(tuple, header.cell.tolist())),
+                marks=tuple(self._marks),
             )
         )
         self._ordinal += 1
@@ -289,13 +290,12 @@ class _Search:
         """Pass over the atoms of a frame that begins at ``offset``; False when the file ends within them."""
         stream, size = self._stream, self._stream.text.size
         before = self.frames[-1].natoms if self.frames else None
-        more_than_before = before is None or header.natoms > before
-        if more_than_before:
+        if before is None or header.natoms > before:
             if header.natoms > stream.text.most_lines(len(header.columns)):
                 raise self._wrong_count(header, f"the file has only {stream.text.stored} bytes", stream.line)
             place = {"frame": self._ordinal, "timestep": header.timestep, "line": first_line}
             refuse_large(header.natoms, self._path, **place)
-        passed = stream.skip(header.natoms)
+        passed, self._marks = stream.skip_marked(header.natoms)
         if passed == header.natoms:
             return True
         rest = stream.readline()

@@ -15,7 +15,7 @@ from qsdask.formats.opening import open_trajectory
 from qsdask.formats.refusal import refusal
 from qsdask.formats.trajectory import Trajectory
 
-__all__ = ["open_run", "undeformed"]
+__all__ = ["open_run", "tells_species", "undeformed"]
 
 
 def open_run(
@@ -192,12 +192,22 @@ def undeformed(source: Trajectory, species: Mapping[int | str, str]) -> Frame:
         atoms, by their ids; those that are lost there are taken to be like the ones that are like them here.
     """
     first = next(iter(source.read(0, 1)))
-    if source.reference is None:
-        return first
+    return first if tells_species(source, first, species) else _completed(first, next(iter(source.read(1, 2))))
+
+
+def tells_species(source: Trajectory, first: Frame, species: Mapping[int | str, str]) -> bool:
+    """Whether nothing that the second frame tells of types and elements would be added to the first.
+
+    Parameters
+    ----------
+    source, species
+        As of `undeformed`.
+    first : Frame
+        The first one, or an atom of it for each of its types and elements.
+    """
     types = () if first.type is None else np.unique(first.type).tolist()
-    if types and (first.element is not None or set(types) <= species.keys()):
-        return first
-    return _completed(first, next(iter(source.read(1, 2))))
+    known = first.element is not None or set(types) <= species.keys()
+    return source.reference is None or (bool(types) and known)
 
 
 def _completed(frame: Frame, other: Frame) -> Frame:

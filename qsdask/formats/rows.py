@@ -21,11 +21,12 @@ from qsdask.kernels.resolution import NO_DIGIT, written_digits
 from qsdask.kernels.words import PADDING
 from qsdask.units import scale_of
 
-__all__ = ["lines_of_id", "read_frames", "read_pieces"]
+__all__ = ["digest_of", "lines_of_id", "read_frames", "read_pieces", "read_stretch"]
 
 #: After these nothing more of the file can be trusted.
 _FATAL = DAMAGE_CODES | {"E-CHANGED"}
 _NEWLINE = 10
+_HASHED = 1 << 22  # bytes at a time
 
 
 def read_frames(
@@ -108,6 +109,48 @@ def read_pieces(
                 yield k, piece
 
 
+def read_stretch(location: FrameLocation, stretch: tuple[int, int], n_atom: int) -> Iterator[FramePiece]:
+    """Read some atoms of one frame, piece by piece.
+
+    Parameters
+    ----------
+    location : FrameLocation
+        With `FrameLocation.marks`, or the whole frame is the one stretch that can be read.
+    stretch : tuple of int
+        First atom and the one after the last, both at the beginning of the frame, at a mark, or at its end.
+    n_atom : int
+        As in `read_pieces`.
+
+    Yields
+    ------
+    FramePiece
+        Without a digest, which takes all text of a frame in its order; see `digest_of`.
+
+    Raises
+    ------
+    BadDataError
+        As `read_pieces`.
+    """
+    begins = {
+        0: location.offset + location.header,
+        **dict(location.marks),
+        location.natoms: location.offset + location.length,
+    }
+    with TextFile(location.path) as file:
+        yield from _named(
+            location, _stretch_of(file, location, stretch, begins[stretch[0]], begins[stretch[1]], n_atom)
+        )
+
+
+def digest_of(location: FrameLocation) -> str:
+    """`Frame.digest` of a frame, from its text alone."""
+    found = xxhash.xxh3_128()
+    with TextFile(location.path) as file:
+        for memory in file.blocks(location.offset, location.length, _HASHED):
+            found.update(memory[:-PADDING].data)
+    return found.hexdigest()
+
+
 def lines_of_id(location: FrameLocation, atom_id: int) -> list[int]:
     """Line numbers of all lines of a frame with this id, for a message; the frame is read again.
 
@@ -137,15 +180,35 @@ def lines_of_id(location: FrameLocation, atom_id: int) -> list[int]:
 
 
 def _pieces_of(file: TextFile, place: FrameLocation, n_atom: int, digest: bool) -> Iterator[FramePiece]:
-    """The pieces of one frame; every error names the frame."""
-    reader = _FrameReader(place, n_atom, digest)
+    """The pieces of one frame."""
+    return _named(place, _all_of(file, place, _FrameReader(place, n_atom, digest)))
+
+
+def _named(place: FrameLocation, pieces: Iterator[FramePiece]) -> Iterator[FramePiece]:
+    """The same; every error names the frame."""
     try:
-        for memory in file.blocks(place.offset, place.length):
-            yield from reader.read(memory)
+        yield from pieces
     except BadDataError as error:
         if error.frame is None:
             error.frame, error.timestep = place.ordinal, place.timestep
         raise
+
+
+def _all_of(file: TextFile, place: FrameLocation, reader: _FrameReader) -> Iterator[FramePiece]:
+    for memory in file.blocks(place.offset, place.length):
+        yield from reader.read(memory)
+    if not reader.ended:
+        raise reader.miscounted()
+
+
+def _stretch_of(file, place, stretch, begin, end, n_atom):
+    """Pieces from one byte of a frame to another; the header is read first."""
+    reader = _FrameReader(place, n_atom, digest=False)
+    for memory in file.blocks(place.offset, place.header):
+        yield from reader.read(memory)
+    reader.go_to(stretch, begin)
+    for memory in file.blocks(begin, end - begin):
+        yield from reader.read(memory)
     if not reader.ended:
         raise reader.miscounted()
 
@@ -158,13 +221,19 @@ class _FrameReader:
         self._hash = xxhash.xxh3_128() if digest else None
         self._passed = 0  # bytes of the frame
         self._first = 0  # atoms of the frame
+        self._stop = place.natoms
         self._layout = LAYOUTS[place.reader]
         self._header: DumpHeader | None = None
 
     @property
     def ended(self) -> bool:
-        """Whether all atoms are read."""
-        return self._first == self.place.natoms
+        """Whether all atoms are read, of the frame or of the stretch."""
+        return self._first == self._stop
+
+    def go_to(self, stretch: tuple[int, int], begin: int) -> None:
+        """Read these atoms next; the byte of the first is given."""
+        (self._first, self._stop), self._passed = stretch, begin - self.place.offset
+        self._start()
 
     def read(self, memory: np.ndarray) -> Iterator[FramePiece]:
         """The pieces that this block of whole lines completes."""
@@ -220,7 +289,7 @@ class _FrameReader:
 
     def _start(self):
         """Make room for the next piece."""
-        n_line = min(self._n_atom, self.place.natoms - self._first)
+        n_line = min(self._n_atom, self._stop - self._first)
         self._body.forget(self._first)
         self._rows = text.RowReader(n_line, self._action, self._slot)
         self._digits = (NO_DIGIT, 0)
@@ -279,7 +348,7 @@ class _FrameReader:
             digest=self._hash.hexdigest() if last and self._hash else "",
         )
         self._first += n
-        if not last:
+        if not self.ended:
             self._start()
         return piece
 

@@ -6,19 +6,20 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from qsdask.errors import BadDataError, NoInputError, QSDaskError
 from qsdask.formats.ase_reader import read_ase
 from qsdask.formats.binary import read_binary
 from qsdask.formats.container import refuse_changed
-from qsdask.formats.frame import Frame, FrameHeader, FrameLocation, FramePiece, ReadWarning
+from qsdask.formats.frame import MARKED, Frame, FrameHeader, FrameLocation, FramePiece, ReadWarning
 from qsdask.formats.gsd_reader import read_gsd
 from qsdask.formats.layouts import LAYOUTS
 from qsdask.formats.mda import read_universe
 from qsdask.formats.refusal import refusal
-from qsdask.formats.rows import lines_of_id, read_frames, read_pieces
+from qsdask.formats.rows import digest_of, lines_of_id, read_frames, read_pieces, read_stretch
 
-__all__ = ["Portion", "Trajectory", "read_locations"]
+__all__ = ["Portion", "Trajectory", "as_piece", "read_locations"]
 
 
 class _Places(ABC):
@@ -60,7 +61,7 @@ class _Places(ABC):
             if group[0].reader in LAYOUTS:
                 found = read_pieces(group, n_atom, digest=digest)
             else:
-                found = enumerate(map(_as_piece, read_locations(group, self._beside(group[0].path))))
+                found = enumerate(map(as_piece, read_locations(group, self._beside(group[0].path))))
             for k, piece in found:
                 refuse()
                 yield steps[k], piece
@@ -88,6 +89,66 @@ class _Places(ABC):
         found = self.pieces(steps, n_atom)
         for step in steps:
             yield step, _until_whole(found)
+
+    def sections(self, step: int, most: int) -> list[tuple[int, int]]:
+        """Parts of a frame that can be read apart from one another.
+
+        Parameters
+        ----------
+        step : int
+        most : int
+            How many of them, about.
+
+        Returns
+        -------
+        list of tuple of int
+            First atom of each and the one after its last. One for all where nobody can begin to read within: of packed text, of
+            formats that are not one atom a line, and of binary ones.
+        """
+        place = self.place(step)
+        edges = [0, *(first for first, _ in place.marks)]
+        edges = edges[:: -(-len(edges) // most)]
+        return list(pairwise([*edges, place.natoms]))
+
+    def section(self, step: int, section: tuple[int, int], n_atom: int) -> Iterator[FramePiece]:
+        """Read one of the sections of a frame, piece by piece.
+
+        Parameters
+        ----------
+        step, n_atom
+            As in `pieces`.
+        section : tuple of int
+            Of `sections`.
+
+        Yields
+        ------
+        FramePiece
+            Without a digest where the section is not the whole frame; see `digest`.
+
+        Raises
+        ------
+        BadDataError, NoInputError
+            As `pieces`.
+        """
+        place = self.place(step)
+        if section == (0, place.natoms):
+            for _, piece in self.pieces([step], n_atom):
+                yield piece
+            return
+        refuse = self._guard(place.path)
+        for piece in read_stretch(place, section, n_atom):
+            refuse()
+            yield piece
+
+    def digest(self, step: int) -> str:
+        """`Frame.digest` of a frame; of one with several sections from its text, which is not read as numbers."""
+        if self.place(step).marks:
+            refuse = self._guard(self.place(step).path)
+            found = digest_of(self.place(step))
+            refuse()
+            return found
+        *_, (_, last) = self.pieces([step], MARKED)
+        return last.digest
 
     def repeated_id(self, step: int, atom_id: int) -> BadDataError:
         """The error for an id that stands twice in a frame, with its lines.
@@ -246,7 +307,8 @@ def _until_whole(found: Iterator[tuple[int, FramePiece]]) -> Iterator[FramePiece
             return
 
 
-def _as_piece(frame: Frame) -> FramePiece:
+def as_piece(frame: Frame) -> FramePiece:
+    """The whole frame as its only piece."""
     header = FrameHeader(
         timestep=frame.timestep,
         natoms=frame.natoms,

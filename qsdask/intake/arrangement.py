@@ -1,4 +1,4 @@
-"""The undeformed frame as rows: which glass it is, which atom comes where, and which rows are a domain."""
+"""An undeformed frame in memory as rows: which glass it is, which atom comes where, and which rows are a domain."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from qsdask.formats.frame import Frame
-from qsdask.intake.soundness import refuse_flat, refuse_overlap
+from qsdask.intake.soundness import overlapping, refuse_flat, refuse_overlap
 from qsdask.intake.specimen import species_of
 from qsdask.radii import radius_of
 from qsdask.space.box import Box
@@ -81,12 +81,12 @@ def arranged(
     BadDataError
         ``E-2D``, ``E-OVERLAP``, ``E-BOX``, ``E-SPECIES``, ``E-RADIUS``.
     """
-    refuse_flat(frame, path)
-    refuse_overlap(frame, path)
+    refuse_flat(frame.position.min(axis=0), frame.position.max(axis=0), frame.natoms, path, frame.timestep)
     box = Box(frame.cell, frame.origin, frame.periodic)
+    position = box.wrap(frame.position)
+    refuse_overlap(overlapping(position, frame.id), path, frame.timestep)
     kind, names = species_of(frame, species, path)
     radii = radius_of(names, radius, stored_length(frame.units))
-    position = box.wrap(frame.position)
     order = bisect(position, frame.id, box, chunk)
     return Arrangement(box, order, domain_rows(len(order), chunk), position, kind, names, radii)
 

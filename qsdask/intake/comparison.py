@@ -10,7 +10,10 @@ import numpy as np
 from qsdask.errors import BadDataError
 from qsdask.formats.frame import FrameLocation, FramePiece
 
-__all__ = ["Policy", "lost_atoms_error", "refuse_changed_species", "refuse_strangers"]
+__all__ = ["SHOWN", "Policy", "lost_atoms_error", "refuse_changed_species", "refuse_strangers"]
+
+#: Ids that a message names.
+SHOWN = 20
 
 
 class Policy(NamedTuple):
@@ -48,13 +51,15 @@ class Policy(NamedTuple):
         return not n_lost or (self.lost == "mask" and n_lost < n_atom)
 
 
-def lost_atoms_error(ids: np.ndarray, n_atom: int, place: FrameLocation, step: int) -> BadDataError:
+def lost_atoms_error(ids: np.ndarray, n_lost: int, n_atom: int, place: FrameLocation, step: int) -> BadDataError:
     """``E-LOST-ATOMS`` for atoms of the first frame that another one does not have.
 
     Parameters
     ----------
     ids : int64 array, shape (n,)
-        Their ids, rising.
+        The lowest of their ids, rising: `SHOWN` of them where there are so many.
+    n_lost : int
+        How many are lost.
     n_atom : int
         Atoms of the first frame.
     place : FrameLocation
@@ -62,9 +67,9 @@ def lost_atoms_error(ids: np.ndarray, n_atom: int, place: FrameLocation, step: i
     step : int
         Its number.
     """
-    every = len(ids) == n_atom
+    every = n_lost == n_atom
     return BadDataError(
-        f"{'all ' * every}{len(ids)} atoms of the first frame are missing; ids {_few(ids)}",
+        f"{'all ' * every}{n_lost} atoms of the first frame are missing; ids {_few(ids, n_lost)}",
         code="E-LOST-ATOMS",
         file=place.path,
         frame=step,
@@ -80,7 +85,7 @@ def refuse_strangers(piece: FramePiece, row: np.ndarray, file: str, step: int) -
     if len(new):
         ids = piece.id[new]
         raise BadDataError(
-            f"{len(ids)} atoms are not in the first frame; ids {_few(ids)}",
+            f"{len(ids)} atoms are not in the first frame; ids {_few(ids, len(ids))}",
             code="E-LOST-ATOMS",
             file=file,
             frame=step,
@@ -120,6 +125,6 @@ def refuse_changed_species(
         )
 
 
-def _few(ids: np.ndarray) -> str:
-    """Twenty ids, and that there are more."""
-    return ", ".join(str(i) for i in ids[:20].tolist()) + (", ..." if len(ids) > 20 else "")
+def _few(ids: np.ndarray, n: int) -> str:
+    """Some of n ids, and that there are more."""
+    return ", ".join(str(i) for i in ids[:SHOWN].tolist()) + (", ..." if n > SHOWN else "")

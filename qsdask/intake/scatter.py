@@ -1,79 +1,43 @@
 """Atoms of a frame, in whatever order the file has them, into the rows and chunks of a store, piece by piece.
 
-A frame is read in pieces. Each is sorted by domain; when there are several, they wait in one file beside the store. Then
-every domain collects its rows from the pieces. Memory follows the piece and the chunk, not the frame.
+A frame is read in pieces. Of one with few pieces the atoms are put into their rows in memory; those of a larger one are sorted by
+domain and wait in one file beside the store, and every domain collects its rows from there. Memory follows the piece and the
+chunk, not the frame.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from qsdask.formats.frame import FrameHeader, FramePiece, ReadWarning
+from qsdask.formats.frame import MARKED, FrameHeader, FramePiece, ReadWarning
 from qsdask.formats.trajectory import Portion
-from qsdask.intake.comparison import Policy, lost_atoms_error, refuse_changed_species, refuse_strangers
+from qsdask.intake.comparison import SHOWN, Policy, lost_atoms_error, refuse_changed_species, refuse_strangers
+from qsdask.intake.grouped import Grouped, grouped, put_columns, waiting
 from qsdask.intake.rowtable import RowTable
+from qsdask.kernels.following import extent_followed, fill_rows
 from qsdask.space.box import Box
 from qsdask.store.reader import StoreReader
-from qsdask.store.task_writer import StageRun
+from qsdask.store.task_writer import StageRun, TaskWriter
 
-__all__ = ["PIECE_ATOMS", "box_of", "count_warnings", "far_outside", "hash_words", "known_atoms", "scatter_steps"]
+__all__ = [
+    "HELD_PIECES",
+    "PIECE_ATOMS",
+    "box_of",
+    "count_warnings",
+    "far_outside",
+    "hash_words",
+    "known_atoms",
+    "scatter_steps",
+]
 
-
-#: Atoms of a frame that are held at once.
-PIECE_ATOMS = 1 << 18
-
-
-class GroupedPiece(NamedTuple):
-    """Atoms of one piece, domain by domain.
-
-    Attributes
-    ----------
-    cut : int64 array, shape (n_domain + 1,)
-        Where the rows of every domain begin.
-    row : int64 array, shape (n,), or Column
-        Rows.
-    position : float64 array, shape (n, 3), or Column
-        Unit: angstrom.
-    """
-
-    cut: np.ndarray
-    row: np.ndarray | Column
-    position: np.ndarray | Column
-
-    def of_domain(self, domain: int) -> tuple[np.ndarray, np.ndarray]:
-        """Rows and positions of the atoms that belong to a domain."""
-        mine = slice(*self.cut[domain : domain + 2].tolist())
-        return self.row[mine], self.position[mine]
-
-
-@dataclass(frozen=True)
-class Column:
-    """An array that waits in a file; slices of it are read when they are asked for.
-
-    Attributes
-    ----------
-    file : Path
-        Raw numbers.
-    offset : int
-        First byte.
-    dtype : numpy dtype
-        Of one row; rows may have a shape.
-    """
-
-    file: Path
-    offset: int
-    dtype: np.dtype
-
-    def __getitem__(self, part: slice) -> np.ndarray:
-        start = self.offset + part.start * self.dtype.itemsize
-        return np.fromfile(self.file, self.dtype, part.stop - part.start, offset=start)
-
+#: Atoms in one piece of a frame, and pieces of a frame that a task holds until they are written; of a larger one it holds a
+#: piece at a time, and the others wait in a file.
+PIECE_ATOMS = MARKED
+HELD_PIECES = 4
 
 _ROW, _POSITION = np.dtype(np.int64), np.dtype((np.float64, 3))
 
@@ -105,100 +69,99 @@ def scatter_steps(
     """
     root, table = work.own(), RowTable(Path(scratch))
     for step, pieces in source.frames_in_pieces(steps, PIECE_ATOMS):
-        waiting = Path(scratch) / f"step-{step}.{os.getpid()}"
+        place = Path(scratch) / f"step-{step}.{os.getpid()}"
         try:
-            _scatter_frame(work, root, step, pieces, table, policy, waiting, source)
+            with work.committing(part, step, domain) as writer:
+                _scatter_frame(writer, root, step, pieces, table, policy, place, source)
         finally:
-            waiting.unlink(missing_ok=True)
+            place.unlink(missing_ok=True)
 
 
 def _scatter_frame(
-    work: StageRun,
+    writer: TaskWriter,
     root: StoreReader,
     step: int,
     pieces: Iterable[FramePiece],
     table: RowTable,
     policy: Policy,
-    waiting: Path,
+    place: Path,
     source: Portion,
 ) -> None:
     rows = root.domain_rows
-    held, last, n_new = _grouped_pieces(pieces, rows, table, policy, waiting, source.place(step).path, step)
-    header, box = last.header, box_of(last.header, policy, step)
-    digest = hash_words(last.digest)
-    bounds = np.empty((len(rows), 2, 3))
-    missing: list[np.ndarray] = []
-    outside = 0
-    with work.committing(0, step, 0) as writer:
-        for domain, (start, stop) in enumerate(rows.tolist()):
-            mine = [piece.of_domain(domain) for piece in held]
-            position, lost = _collected(mine, start, stop, root, source, step)
-            missing.append(lost)
-            reduced = box.reduced(position)
-            # Follow every atom from its wrapped place in the first frame: the bounds of a domain stay compact although
-            # its atoms cross the faces of the cell.
-            before = table.reduced(start, stop)
-            followed = reduced - np.where(box.periodic, np.rint(reduced - before), 0.0)
-            bounds[domain] = np.fmin.reduce(followed, axis=0), np.fmax.reduce(followed, axis=0)
-            outside += far_outside(reduced, header)
-            writer.write("frames", "position", (slice(step, step + 1), slice(start, stop)), position[None])
-        lost = np.concatenate(missing)
-        if not policy.bears(len(lost), len(table)):
-            raise lost_atoms_error(np.sort(root["atoms/id"][:][lost]), len(table), source.place(step), step)
-        writer.write("frames", "cell", (step,), box.cell[None])
-        writer.write("frames", "origin", (step,), box.origin[None])
-        writer.write("frames", "source_hash", (step,), digest[None])
-        writer.write("frames", "n_lost", (step,), np.array([len(lost)]))
-        if policy.new == "ignore":
-            writer.write("frames", "n_new", (step,), np.array([n_new]))
-        writer.write("frames", "n_outside", (step,), np.array([outside]))
-        writer.write("domains", "bounds", (step,), bounds[None])
-
-
-def _grouped_pieces(
-    pieces: Iterable[FramePiece], rows: np.ndarray, table: RowTable, policy: Policy, waiting: Path, file: str, step: int
-) -> tuple[list[GroupedPiece], FramePiece, int]:
-    """All pieces domain by domain, the last one of them, and how many atoms are new; a single piece stays in memory."""
-    held: list[GroupedPiece] = []
-    offset = n_new = 0
+    held, n_new = _Held(source.place(step).natoms, rows, place), 0
     for piece in pieces:
-        row, position = known_atoms(piece, table, policy, file, step)
+        row, position = known_atoms(piece, table, policy, source.place(step).path, step)
         n_new += len(piece.id) - len(row)
-        # All domains but the last have as many rows as the first. Small integers are sorted in linear time.
-        domain = (row // (rows[0, 1] - rows[0, 0])).astype(np.min_scalar_type(len(rows)))
-        together = np.argsort(domain, kind="stable")
-        row, position = row[together], position[together]
-        cut = np.cumsum([0, *np.bincount(domain, minlength=len(rows))])
-        if len(piece.id) < piece.header.natoms:
-            with waiting.open("ab") as store:
-                row.tofile(store)
-                position.tofile(store)
-            stop = offset + row.nbytes
-            held.append(GroupedPiece(cut, Column(waiting, offset, _ROW), Column(waiting, stop, _POSITION)))
-            offset = stop + position.nbytes
-        else:
-            held.append(GroupedPiece(cut, row, position))
-    return held, piece, n_new
+        held.add(row, position)
+    header, box = piece.header, box_of(piece.header, policy, step)
+    bounds = np.empty((len(rows), 2, 3))
+    lost = np.zeros(len(rows), dtype=np.int64)
+    outside = 0
+    for domain, (start, stop) in enumerate(rows.tolist()):
+        position, count = held.of(domain, start, stop)
+        if (count > 1).any():
+            raise source.repeated_id(step, int(root["atoms/id"][start + int(np.argmax(count > 1))]))
+        lost[domain] = np.count_nonzero(count == 0)
+        # Follow every atom from its wrapped place in the first frame: the bounds of a domain stay compact although
+        # its atoms cross the faces of the cell.
+        before = table.reduced(start, stop)
+        bounds[domain], far = extent_followed(position, before, box.origin, box.inverse, box.periodic)
+        outside += far
+        writer.write("frames", "position", (slice(step, step + 1), slice(start, stop)), position[None])
+    n_lost = int(lost.sum())
+    if not policy.bears(n_lost, len(table)):
+        ids = held.lowest_lost(lost, root)
+        raise lost_atoms_error(ids, n_lost, len(table), source.place(step), step)
+    writer.write("frames", "cell", (step,), box.cell[None])
+    writer.write("frames", "origin", (step,), box.origin[None])
+    writer.write("frames", "source_hash", (step,), hash_words(piece.digest)[None])
+    writer.write("frames", "n_lost", (step,), np.array([n_lost]))
+    if policy.new == "ignore":
+        writer.write("frames", "n_new", (step,), np.array([n_new]))
+    writer.write("frames", "n_outside", (step,), np.array([outside if header.convention == "wrapped" else 0]))
+    writer.write("domains", "bounds", (step,), bounds[None])
 
 
-def _collected(
-    pieces: Sequence[tuple[np.ndarray, np.ndarray]],
-    start: int,
-    stop: int,
-    root: StoreReader,
-    source: Portion,
-    step: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of the rows from `start` to `stop`, NaN where there is no atom, and the rows without one."""
-    position = np.full((stop - start, 3), np.nan)
-    count = np.zeros(stop - start, dtype=np.int64)
-    for row, found in pieces:
-        position[row - start] = found
-        count += np.bincount(row - start, minlength=stop - start)
-    twice = np.flatnonzero(count > 1)
-    if len(twice):
-        raise source.repeated_id(step, int(root["atoms/id"][start + int(twice[0])]))
-    return position, start + np.flatnonzero(count == 0)
+class _Held:
+    """Atoms of a frame, in memory row by row; of a large frame in a file, piece by piece and domain by domain."""
+
+    def __init__(self, n_atom: int, rows: np.ndarray, place: Path) -> None:
+        self._rows, self._place = rows, place
+        self._pieces: list[Grouped] = []
+        n_row = int(rows[-1, 1])
+        small = max(n_atom, n_row) <= HELD_PIECES * PIECE_ATOMS
+        self._all = (np.full((n_row, 3), np.nan), np.zeros(n_row, np.uint8)) if small else None
+
+    def add(self, row: np.ndarray, position: np.ndarray) -> None:
+        """Take the atoms of a piece."""
+        if self._all:
+            fill_rows(row, position, *self._all)
+            return
+        n_domain = len(self._rows)
+        # All domains but the last have as many rows as the first.
+        found = grouped(row // (self._rows[0, 1] - self._rows[0, 0]), n_domain, row, position)
+        with self._place.open("ab") as store:
+            offset = put_columns(store, found)
+        self._pieces.append(waiting(self._place, offset, n_domain, (_ROW, _POSITION)))
+
+    def of(self, domain: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """Positions of the rows of a domain, NaN where there is no atom, and how many atoms each has, 2 for more."""
+        if self._all:
+            position, count = self._all
+            return position[start:stop], count[start:stop]
+        position, count = np.full((stop - start, 3), np.nan), np.zeros(stop - start, np.uint8)
+        for row, found in (piece.of(domain) for piece in self._pieces):
+            fill_rows(row - start, found, position, count)
+        return position, count
+
+    def lowest_lost(self, lost: np.ndarray, root: StoreReader) -> np.ndarray:
+        """Lowest ids of the atoms that are not in the frame, rising, for a message; `lost` counts them by domain."""
+        ids = np.empty(0, dtype=np.int64)
+        for domain in np.flatnonzero(lost).tolist():
+            start, stop = self._rows[domain].tolist()
+            _, count = self.of(domain, start, stop)
+            ids = np.sort(np.concatenate([ids, root["atoms/id"][start:stop][count == 0]]))[:SHOWN]
+        return ids
 
 
 def known_atoms(
@@ -230,11 +193,11 @@ def known_atoms(
     BadDataError
         ``E-LOST-ATOMS`` for atoms that are new and not ignored, ``E-TYPE-CHANGE``.
     """
-    row = table.rows_of(piece.id)
+    row, species = table.found(piece.id)
     known = row >= 0
     if policy.new == "error":
         refuse_strangers(piece, row, file, step)
-    refuse_changed_species(piece, known, table.species_of(row), policy, file, step)
+    refuse_changed_species(piece, known, species, policy, file, step)
     return (row, piece.position) if known.all() else (row[known], piece.position[known])
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from qsdask.errors import BadDataError
-from qsdask.formats.frame import Frame
-from qsdask.space.box import Box
 
-__all__ = ["refuse_flat", "refuse_overlap"]
+__all__ = ["OVERLAP", "Pair", "overlapping", "refuse_flat", "refuse_overlap"]
 
 #: Atoms nearer than this are one atom written twice. Unit: angstrom.
 OVERLAP = 1e-5
@@ -17,75 +17,113 @@ OVERLAP = 1e-5
 OBLIQUE = np.array([np.sqrt(2.0), np.sqrt(3.0), np.sqrt(5.0)]) / np.sqrt(10.0)
 
 
-def refuse_flat(frame: Frame, path: str) -> None:
+def refuse_flat(low: np.ndarray, high: np.ndarray, n_atom: int, path: str, timestep: int | None) -> None:
     """Refuse a system of two dimensions: atoms that all have the same coordinate along an axis.
 
     Parameters
     ----------
-    frame : Frame
-        The undeformed glass. Fewer than four atoms always lie in a plane, and are let through.
+    low, high : float64 array, shape (3,)
+        Lowest and highest coordinates of the undeformed glass, as read.
+    n_atom : int
+        Its atoms. Fewer than four always lie in a plane, and are let through.
     path : str
         Its file, for messages.
+    timestep : int or None
+        Likewise.
 
     Raises
     ------
     BadDataError
         ``E-2D``.
     """
-    if frame.natoms < 4:
+    if n_atom < 4:
         return
-    for axis in np.flatnonzero(np.ptp(frame.position, axis=0) == 0.0):
+    for axis in np.flatnonzero(low == high):
         raise BadDataError(
-            f"all atoms have {'xyz'[axis]} = {frame.position[0, axis]:g}",
+            f"all atoms have {'xyz'[axis]} = {low[axis]:g}",
             code="E-2D",
             file=path,
             frame=0,
-            timestep=frame.timestep,
+            timestep=timestep,
             why="2D systems are not supported: their atoms have no Voronoi cells in three dimensions",
         )
 
 
-def refuse_overlap(frame: Frame, path: str) -> None:
-    """Refuse two atoms at one place, which have no Voronoi cells of their own.
+class Pair(NamedTuple):
+    """Two atoms at one place.
+
+    Attributes
+    ----------
+    distance : float
+        Unit: angstrom.
+    first, second : int
+        Their ids, rising.
+    """
+
+    distance: float
+    first: int
+    second: int
+
+
+def overlapping(position: np.ndarray, atom_id: np.ndarray) -> Pair | None:
+    """Two atoms that are one written twice, which have no Voronoi cells of their own.
 
     Parameters
     ----------
-    frame : Frame
-        The undeformed glass.
-    path : str
-        Its file, for messages.
+    position : float64 array, shape (n, 3)
+        Wrapped. Unit: angstrom.
+    atom_id : int64 array, shape (n,)
 
-    Raises
-    ------
-    BadDataError
-        ``E-OVERLAP`` with both ids.
+    Returns
+    -------
+    Pair or None
+        Of those that are next to one another the nearest, and of these the one with the lowest ids.
 
     Notes
     -----
     Along a direction that no lattice plane is normal to, atoms that are near each other stand near each other in a
     sorted list.
     """
-    box = Box(frame.cell, frame.origin, frame.periodic)
-    position = box.wrap(frame.position)
     along = position @ OBLIQUE
     order = np.argsort(along, kind="stable")
     sorted_along = along[order]
     for gap in range(1, len(order)):
         first = np.flatnonzero(sorted_along[gap:] - sorted_along[:-gap] <= OVERLAP)
         if not len(first):
-            return
+            return None
         a, b = order[first], order[first + gap]
         distance = np.linalg.norm(position[a] - position[b], axis=1)
         if distance.min() <= OVERLAP:
-            k = int(np.argmin(distance))
-            pair = sorted((int(frame.id[a[k]]), int(frame.id[b[k]])))
-            raise BadDataError(
-                f"atoms {pair[0]} and {pair[1]} are {distance[k]:.3g} angstrom apart",
-                code="E-OVERLAP",
-                file=path,
-                frame=0,
-                timestep=frame.timestep,
-                atom_id=pair[1],
-                why="two atoms at one place have no Voronoi cells of their own",
-                hint="remove the copy from the first frame",
-            )
+            least = np.flatnonzero(distance == distance.min())
+            low, high = np.sort([atom_id[a[least]], atom_id[b[least]]], axis=0)
+            k = np.lexsort((high, low))[0]
+            return Pair(float(distance.min()), int(low[k]), int(high[k]))
+    return None
+
+
+def refuse_overlap(pair: Pair | None, path: str, timestep: int | None) -> None:
+    """Refuse two atoms at one place.
+
+    Parameters
+    ----------
+    pair : Pair or None
+        Of `overlapping`.
+    path, timestep
+        As of `refuse_flat`.
+
+    Raises
+    ------
+    BadDataError
+        ``E-OVERLAP`` with both ids.
+    """
+    if pair is not None:
+        raise BadDataError(
+            f"atoms {pair.first} and {pair.second} are {pair.distance:.3g} angstrom apart",
+            code="E-OVERLAP",
+            file=path,
+            frame=0,
+            timestep=timestep,
+            atom_id=pair.second,
+            why="two atoms at one place have no Voronoi cells of their own",
+            hint="remove the copy from the first frame",
+        )

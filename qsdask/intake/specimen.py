@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from qsdask.errors import BadDataError
 from qsdask.formats.frame import Frame
+from qsdask.intake.rowtable import RowTable
 from qsdask.radii import MIRACLE
 from qsdask.space.box import Box
 
-__all__ = ["fingerprint", "labels_of", "other_input", "species_of", "specimen_key"]
+__all__ = ["Chain", "fingerprint", "labels_of", "other_input", "species_of", "specimen_key"]
+
+#: Ids that are looked at together.
+_PIECE = 1 << 16
 
 #: Atoms whose mutual distances tell one glass from another, however it was written.
 PROBES = 64
@@ -139,22 +143,55 @@ def _unknown(frame: Frame, path: str, message: str, **more: Any) -> BadDataError
     return BadDataError(message, code="E-SPECIES", file=path, frame=0, timestep=frame.timestep, **more)
 
 
-def specimen_key(atom_id: np.ndarray, element: Sequence[str]) -> str:
-    """Name of a specimen from its ids and elements alone: the same however rows were cut or positions written."""
-    order = np.argsort(atom_id, kind="stable")
-    text = ",".join(np.asarray(element)[order].tolist())
-    return hashlib.blake2b(atom_id[order].astype("<i8").tobytes() + text.encode(), digest_size=16).hexdigest()
+def specimen_key(table: RowTable, name: Sequence[str]) -> str:
+    """Name of a specimen from its ids and elements alone: the same however rows were cut or positions written.
+
+    Parameters
+    ----------
+    table : RowTable
+        With species.
+    name : sequence of str
+        Of the species.
+    """
+    found = hashlib.blake2b(digest_size=16)
+    for ids, _ in table.in_order(_PIECE):
+        found.update(ids.astype("<i8").tobytes())
+    separator = ""
+    for _, species in table.in_order(_PIECE, "species"):
+        found.update((separator + ",".join(np.array(name)[species].tolist())).encode())
+        separator = "," if len(species) else separator
+    return found.hexdigest()
 
 
-def fingerprint(atom_id: np.ndarray, position: np.ndarray, box: Box) -> list[float]:
+class Chain(NamedTuple):
+    """Atoms chosen by their ids, those that come first where the ids are scattered; of a part of a glass, or of all of it.
+
+    Attributes
+    ----------
+    id : int64 array, shape (n,)
+    position : float64 array, shape (n, 3)
+        Reference positions. Unit: angstrom or sigma.
+    """
+
+    id: np.ndarray
+    position: np.ndarray
+
+    @classmethod
+    def of(cls, atom_id: np.ndarray, position: np.ndarray) -> Chain:
+        """The chain of some atoms; that of several chains is that of all their atoms."""
+        scattered = atom_id.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        near = np.arange(len(atom_id)) if len(atom_id) <= PROBES else np.argpartition(scattered, PROBES)[:PROBES]
+        chosen = near[np.argsort(scattered[near], kind="stable")]
+        return cls(atom_id[chosen], position[chosen])
+
+
+def fingerprint(chain: Chain, box: Box) -> list[float]:
     """Distances along a chain of atoms chosen by their ids; one glass has one, moved or wrapped as it may be.
 
     Parameters
     ----------
-    atom_id : int64 array, shape (n_atom,)
-        Ids in row order.
-    position : float64 array, shape (n_atom, 3)
-        Reference positions in row order. Unit: angstrom or sigma.
+    chain : Chain
+        Of all atoms.
     box : Box
         Reference cell.
 
@@ -163,9 +200,7 @@ def fingerprint(atom_id: np.ndarray, position: np.ndarray, box: Box) -> list[flo
     list of float
         In the unit of the positions, three decimals.
     """
-    scattered = atom_id.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    chain = position[np.argsort(scattered, kind="stable")[:PROBES]]
-    step = box.reduced(chain[1:]) - box.reduced(chain[:-1])
+    step = box.reduced(chain.position[1:]) - box.reduced(chain.position[:-1])
     step -= np.where(box.periodic, np.rint(step), 0.0)
     return np.round(np.linalg.norm(step @ box.cell, axis=1), 3).tolist()
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from qsdask.engine.cost import Size, StagePlan
 from qsdask.engine.rates import CORES, StageCost, cost_of
-from qsdask.formats.reference import open_run, undeformed
+from qsdask.formats.reference import open_run
 from qsdask.intake.making import completed, making_of
 from qsdask.intake.specimen import species_of
+from qsdask.intake.undeformed import survey_of
 from qsdask.jobs.applied import applying
 from qsdask.jobs.ensemble import atoms_of
 from qsdask.jobs.places import home_of, places_of
@@ -23,7 +24,6 @@ from qsdask.radii import radius_of
 from qsdask.settings import Recipe, SpecimenSettings, TrainSettings
 from qsdask.settings.base import AUTO
 from qsdask.simulation.crystal import counts, sites
-from qsdask.space.box import Box
 from qsdask.stages import features, ingest, predict, respond, shells, surface
 from qsdask.stages.features import named_facts, quantity_of, set_names
 from qsdask.stages.shells import facts_of_shells
@@ -145,12 +145,12 @@ def _planned(
     glasses = glasses_of(job, base, places.home)[1]
     names = sets_of(job)
     for specimen in job.specimen:
-        found, facts, length = _known(job, specimen, base, glasses)
+        found, facts, length, reader = _known(job, specimen, base, glasses)
         size = found.scaled(n_atom, n_frame)
         cutoff, measured = (_expected(each.cutoff_angstrom, size) for each in (job.shells, job.respond))
         learned = [quantity_of(name, job.features, facts) for name in set_names(job.train.set, facts)]
         stages = [
-            ingest.plan_of(size),
+            ingest.plan_of(size, reader),
             surface.plan_of(size, job.surface.probe_angstrom, job.surface.reach_angstrom),
             shells.plan_of(size, cutoff, length=length),
             *([respond.plan_of(size, measured)] if size.n_step > 1 else []),
@@ -179,27 +179,27 @@ def _expected(cutoff: float, size: Size) -> float:
     return 1.5 * float(np.prod(size.height) / size.n_atom) ** (1 / 3) if cutoff == AUTO else cutoff
 
 
-def _known(job: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path) -> tuple[Size, dict, str]:
-    """Size of a specimen, what the feature sets will know of it, and its unit of length: from its files, or its plan before
-    it is made.
+def _known(job: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path) -> tuple[Size, dict, str, str]:
+    """Size of a specimen, what the feature sets will know of it, its unit of length, and who reads its frames: from its files,
+    or its plan before it is made.
     """
     files = sources(job, specimen, base, glasses)
     if not files[0].exists() and (plan := planned_of(job, specimen, base)):
         length = sites(plan)[1].tolist()
         count = dict(sorted(zip(plan.composition, counts(plan.composition, atoms_of(plan)), strict=True)))
         size = Size(atoms_of(plan), plan.deform.steps // plan.deform.every + 1, job.ingest.chunk, tuple(length))
-        return size, _facts(job, list(count), np.array(list(count.values())), ANGSTROM), ANGSTROM
+        return size, _facts(job, list(count), np.array(list(count.values())), ANGSTROM), ANGSTROM, "lammps"
     told = job.ingest
     trajectory = open_run(files, boundary=told.boundary, units=told.units, **reading_of(job, specimen, base))
     length = stored_length(trajectory.units)
     refuse_no_defaults(job, length)
     timesteps = [frame.timestep for frame in trajectory.frames]
     settings = completed(told, making_of(files), timesteps)
-    first = undeformed(trajectory, settings.species)
-    height = Box(first.cell, first.origin, np.ones(3, dtype=bool)).height
-    size = Size(first.natoms, len(trajectory.frames), job.ingest.chunk, tuple(height.tolist()))
-    index, names = species_of(first, settings.species, trajectory.frames[0].path)
-    return size, _facts(job, names, np.bincount(index, minlength=len(names)), length), length
+    seen = survey_of(trajectory, settings.species)
+    size = Size(seen.header.natoms, len(trajectory.frames), job.ingest.chunk, tuple(seen.box.height.tolist()))
+    index, names = species_of(seen.examples, settings.species, trajectory.frames[0].path)
+    facts = _facts(job, names, np.bincount(index, seen.count, len(names)).astype(int), length)
+    return size, facts, length, trajectory.frames[0].reader
 
 
 def _facts(job: Recipe, names: list[str], count: np.ndarray, length: str) -> dict[str, object]:

@@ -5,41 +5,49 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import psutil
 
 from qsdask.engine.cost import Size, StagePlan, plan_stage
 from qsdask.engine.course import Course, run_stage
+from qsdask.engine.guard import refuse_again
 from qsdask.engine.reading import read_box
 from qsdask.engine.where import Run
-from qsdask.errors import CannotCreateError
-from qsdask.files.lock import refuse_one_file
+from qsdask.errors import BadDataError, CannotCreateError, UsageError, storage_errors
+from qsdask.files.lock import refuse_one_file, writing
 from qsdask.files.taken import refuse_in_store
 from qsdask.formats.container import sniff
-from qsdask.formats.continuity import continued_cells, warnings_of_reference
+from qsdask.formats.continuity import continued_cells
 from qsdask.formats.frame import ReadWarning
-from qsdask.formats.reference import open_run, undeformed
+from qsdask.formats.layouts import LAYOUTS
+from qsdask.formats.reference import open_run
 from qsdask.formats.trajectory import Trajectory
-from qsdask.intake.arrangement import arranged
 from qsdask.intake.comparison import Policy
 from qsdask.intake.loading import Loading, loading_of, recorded_strain, refuse_unknown_strain, strains_from
 from qsdask.intake.making import completed, contradictions, making_of
-from qsdask.intake.rowtable import RowTable
-from qsdask.intake.scatter import PIECE_ATOMS, count_warnings, hash_words, scatter_steps
-from qsdask.intake.specimen import fingerprint, labels_of, other_input, specimen_key
+from qsdask.intake.rowtable import MOST_SLICES, SLICE
+from qsdask.intake.scatter import HELD_PIECES, PIECE_ATOMS, count_warnings, hash_words, scatter_steps
+from qsdask.intake.soundness import refuse_flat
+from qsdask.intake.specimen import fingerprint, labels_of, other_input, species_of, specimen_key
+from qsdask.intake.survey import Survey
+from qsdask.intake.undeformed import TABLE
 from qsdask.names import checked_name
+from qsdask.radii import radius_of
 from qsdask.settings import IngestSettings, ReadingSettings, validated
+from qsdask.space.cuts import sizes_of
+from qsdask.space.domains import EXTENTS, REGIONS, Rule, domain_rows
+from qsdask.stages.arranging import as_typed, empty_store, surveyed_on
 from qsdask.store import ledger
 from qsdask.store.beside import target_of
 from qsdask.store.ledger import Record
 from qsdask.store.place import Place
 from qsdask.store.reader import StoreReader
-from qsdask.store.template import create_group, write_whole
-from qsdask.units import ANGSTROM, length_in, scale_of, stored_length
+from qsdask.store.template import write_whole
+from qsdask.units import ANGSTROM, conversion_of, length_in, stored_length
 
 __all__ = ["ingest"]
 
@@ -47,6 +55,15 @@ KEY = "ingest"
 
 #: Folder in the store for what tasks share while they run; removed at the end.
 SCRATCH = ".scratch"
+
+#: Setting in the record of a store that says by which rule its rows are ordered; stores of before have none.
+_ROWS = "rows"
+
+_WHOLE = "this format gives whole frames only: a worker holds all atoms of one; text dumps are read in pieces"
+
+#: Memory of a task that arranges a part of the undeformed frame, or a slice of its ids, or is given a whole frame; and what lies
+#: on the disk meanwhile. Unit: bytes an atom.
+PART_BYTES, SLICE_BYTES, WHOLE_BYTES, SCRATCH_BYTES = 200, 100, 150, 100
 
 
 def ingest(
@@ -173,96 +190,124 @@ def ingest(
         assume_order=assume_order,
         restart_overlap=restart_overlap,
     )
+    return _ingested(trajectory, path, settings, reading, run, REGIONS)
+
+
+def _ingested(
+    trajectory: str | Path | Sequence[str | Path],
+    path: Path,
+    settings: IngestSettings,
+    reading: ReadingSettings,
+    run: Run,
+    rule: Rule,
+) -> Path:
+    """Ingest; a store that is there keeps the rule by which its rows were ordered, others get this one."""
+    refuse_again()
     _refuse_other_content(path)
     source = open_run(trajectory, boundary=settings.boundary, units=settings.units, **reading.arguments())
-    length = stored_length(source.units)
     # Kept where it decides numbers, whoever told it.
     settings = settings.model_copy(update={"units": None if length_in(source.units) == ANGSTROM else source.units})
-    timesteps = [frame.timestep for frame in source.frames]
     made = making_of(trajectory)
-    settings = completed(settings, made, timesteps)
-    first = undeformed(source, settings.species)
-    refuse_unknown_strain(settings, len(timesteps), first.cell, first.periodic)
-    file = source.frames[0].path
-    arrangement = arranged(first, file, species=settings.species, radius=settings.radius_angstrom, chunk=settings.chunk)
-    box, order, rows, position, kind, names, _ = arrangement
-    kinds = {} if first.type is None else {int(t): int(k) for t, k in zip(first.type, kind, strict=True)}
-    name = settings.name or path.stem
+    settings = completed(settings, made, [frame.timestep for frame in source.frames])
     if not (path / "zarr.json").is_file():  # a store that is there keeps its name
-        checked_name(name, "specimen")
-    counts_new = settings.new_atoms == "ignore"
-    kept = {**settings.stored(length), "name": name, "reference_hash": first.digest, "timestep": timesteps}
-    record = Record(KEY, ("atoms", "frames", "domains"), kept, {}, (1, len(timesteps), 1), len(rows) + 6 + counts_new)
-    if not run.overwrite:
-        _refuse_other_frames(path, record, source)
-    atoms = arrangement.atoms(first)
-    cells, flips = continued_cells(source.frames, first.cell)
-    policy = Policy(kinds, tuple(names), cells, settings.lost_atoms, labels_of(first, kind, names), settings.new_atoms)
-    scratch = path / SCRATCH
-
-    def template(target: Path) -> None:
-        sizes = {
-            "step": len(timesteps),
-            "atom": len(order),
-            "xyz": 3,
-            "vector": 3,
-            "line": 3,
-            "kind": len(names),
-            "domain": len(rows),
-            "side": 2,
-            "word": 2,
-        }
-        target.mkdir(parents=True, exist_ok=True)
-        for group in record.groups:
-            create_group(
-                target,
-                group,
-                sizes,
-                {"step": 1, "atom": min(settings.chunk, len(order))},
-                {},
-                length,
-                () if counts_new else ("n_new",),
-            )
-        write_whole(target, "atoms", atoms)
-        write_whole(target, "frames", {"periodic": first.periodic, "xyz": ["x", "y", "z"], "timestep": timesteps})
-        write_whole(target, "domains", {"row": rows})
-
-    def prepare() -> None:
-        RowTable.write(scratch, atoms["id"], atoms["species"], box.reduced(position[order]))
-
-    def conclude(target: Path) -> dict:
-        Place(path).remove_all(SCRATCH)
-        notes = [*source.warnings, *flips, *warnings_of_reference(first, kind), *contradictions(settings, made)]
-        found = _provenance(target, source, settings, atoms, position[order], notes)
-        return {**found, **_units(source), "reading": reading.stored(), **({"simulated": made} if made else {})}
-
-    course = Course(
-        record,
-        plan_of(Size(len(order), len(timesteps), settings.chunk, tuple(box.height.tolist()))),
-        template,
-        partial(scatter_steps, scratch=os.path.abspath(scratch)),
-        steps_per_unit=_steps_per_unit(source, run),
-        prepare=prepare,
-        conclude=conclude,
-        given=lambda steps: (source.portion(steps), policy.of(steps)),
-    )
-    run_stage(path, course, run)
+        checked_name(settings.name or path.stem, "specimen")
+    elif not run.overwrite and (old := ledger.read(path, KEY)) is not None:
+        rule = old.settings.get(_ROWS, EXTENTS)
+    with storage_errors(path), writing(path), as_typed(source), run.shared() as together:
+        try:
+            _fill(source, path, settings, reading, made, together, rule)
+        except (BadDataError, UsageError, CannotCreateError):
+            begun = ledger.read(path, KEY) if (path / "zarr.json").is_file() else None
+            if begun is None or begun.complete:
+                Place(path).remove_all(SCRATCH)  # nothing of it is of use
+            raise
     return path
 
 
-def _units(source: Trajectory) -> dict:
-    """Unit style of the files, and the factor that made their lengths those of the store; nothing for angstrom."""
-    if length_in(source.units) == ANGSTROM:
-        return {}
-    stored = stored_length(source.units)
-    return {"units": {"style": source.units, "stored": stored, "factor": scale_of(source.units)}}
+def _fill(
+    source: Trajectory, path: Path, settings: IngestSettings, reading: ReadingSettings, made: dict, run: Run, rule: Rule
+) -> None:
+    """Look at the undeformed frame, arrange its atoms, and fill the store."""
+    length, n_atom = stored_length(source.units), source.frames[0].natoms
+    timesteps = [frame.timestep for frame in source.frames]
+    # Without a halo it does not matter how thick the box is.
+    plan = plan_of(Size(n_atom, len(timesteps), settings.chunk, (0.0, 0.0, 0.0)), source.frames[0].reader)
+    arranging, survey = surveyed_on(source, path / SCRATCH, settings, rule, run, plan)
+    first, names, kinds = survey.examples, *_species(survey, source, settings)
+    counts_new = settings.new_atoms == "ignore"
+    kept = {**settings.stored(length), "name": settings.name or path.stem, "reference_hash": first.digest}
+    kept |= {"timestep": timesteps} if rule == EXTENTS else {"timestep": timesteps, _ROWS: rule}
+    rows = domain_rows(n_atom, settings.chunk)
+    record = Record(KEY, ("atoms", "frames", "domains"), kept, {}, (1, len(timesteps), 1), len(rows) + 6 + counts_new)
+    if not run.overwrite:
+        _refuse_other_frames(path, record, source)
+    cells, flips = continued_cells(source.frames, first.cell)
+    types = {pair[0]: kind for pair, kind in kinds.items() if pair[0] is not None}
+    labels = labels_of(first, np.array(list(kinds.values())), names)
+    policy = Policy(types, tuple(names), cells, settings.lost_atoms, labels, settings.new_atoms)
+
+    def template(target: Path) -> None:
+        empty_store(target, rows, len(timesteps), len(names), length, counts_new=counts_new)
+        radii = radius_of(names, settings.radius_angstrom, length)
+        write_whole(target, "atoms", {"species_name": names, "radius": radii})
+        arranging.put_atoms(target, settings.chunk)
+        write_whole(target, "frames", {"periodic": first.periodic, "xyz": ["x", "y", "z"], "timestep": timesteps})
+        write_whole(target, "domains", {"row": rows})
+
+    def conclude(target: Path) -> dict:
+        arranged = arranging.arranged
+        notes = [*source.warnings, *flips, *arranged.warnings, *contradictions(settings, made)]
+        glass = {
+            "specimen": specimen_key(arranged.table, names),
+            "fingerprint": fingerprint(survey.chain, read_box(StoreReader(target), 0)),
+        }
+        found = {**_provenance(target, source, settings, notes), **glass, **conversion_of(source.units)}
+        return {**found, "reading": reading.stored(), **({"simulated": made} if made else {})}
+
+    course = Course(
+        record,
+        plan,
+        template,
+        partial(scatter_steps, scratch=os.path.abspath(path / SCRATCH / TABLE)),
+        steps_per_unit=_steps_per_unit(source, run),
+        conclude=conclude,
+        given=lambda steps: (source.portion(steps), policy.of(steps)),
+    )
+    if run.overwrite or not _whole(path, record):
+        arranging.arrange(survey, kinds)
+    run_stage(path, course, run)
+    Place(path).remove_all(SCRATCH)
 
 
-def plan_of(size: Size) -> StagePlan:
-    """What ingesting a trajectory will cost."""
-    # A piece of text and its arrays; of the rows by id at most the pages that its ids need.
-    work = min(size.n_atom, PIECE_ATOMS) * 200 + size.n_atom * 16
-    return plan_stage("ingest", size, work=work, tasks=size.n_step)
+def _species(
+    survey: Survey, source: Trajectory, settings: IngestSettings
+) -> tuple[list[str], dict[tuple[int | None, str | None], int]]:
+    """Names of the species, and which one each pair of type and element is; what can be refused by then is refused."""
+    first, file = survey.examples, source.frames[0].path
+    refuse_unknown_strain(settings, len(source), first.cell, first.periodic)
+    refuse_flat(survey.low, survey.high, survey.header.natoms, file, first.timestep)
+    kind, names = species_of(first, settings.species, file)
+    radius_of(names, settings.radius_angstrom, stored_length(source.units))
+    return names, dict(zip(survey.kinds, kind.tolist(), strict=True))
+
+
+def _whole(path: Path, record: Record) -> bool:
+    """Whether the store is complete with these settings, so that nothing is to be done."""
+    old = ledger.read(path, KEY) if (path / "zarr.json").is_file() else None
+    return old is not None and old.complete and old.digest == record.digest
+
+
+def plan_of(size: Size, reader: str = "lammps") -> StagePlan:
+    """What ingesting a trajectory will cost; a reader of formats that are not one atom a line gives whole frames."""
+    # Pieces of text and their arrays, or the part of the undeformed frame that a task cuts; and a slice of the rows by id.
+    part = min(size.n_atom, max(sizes_of(size.n_atom).part, size.chunk))
+    by_id = min(size.n_atom, max(SLICE, size.n_atom // MOST_SLICES))
+    work = max(min(size.n_atom, PIECE_ATOMS * HELD_PIECES) * 125, part * PART_BYTES, by_id * SLICE_BYTES)
+    whole = reader not in LAYOUTS
+    if whole:
+        work = max(work, size.n_atom * WHOLE_BYTES)
+    found = plan_stage("ingest", size, work=work, tasks=size.n_step, scratch=size.n_atom * SCRATCH_BYTES)
+    return replace(found, note=_WHOLE if whole else "")
 
 
 def again(path: Path, record: Record, run: Run, source: Sequence[str | Path] | None = None) -> bool:
@@ -271,9 +316,10 @@ def again(path: Path, record: Record, run: Run, source: Sequence[str | Path] | N
         return False
     kept = IngestSettings.among(record.settings)
     # How its files were read decides no setting, but it must be read in that way again.
-    reading = dict(record.facts.get("reading", {}))
-    reading |= {name: _beside(reading[name], source) for name in ("topology", "reference") if reading.get(name)}
-    ingest(source, path, **IngestSettings(**kept).arguments(), **reading, run=run)
+    read = dict(record.facts.get("reading", {}))
+    read |= {name: _beside(read[name], source) for name in ("topology", "reference") if read.get(name)}
+    settings, reading = IngestSettings(**kept), validated(ReadingSettings, **read)
+    _ingested(source, path, settings, reading, run, record.settings.get(_ROWS, EXTENTS))
     return True
 
 
@@ -308,33 +354,22 @@ def _refuse_other_frames(path: Path, record: Record, source: Trajectory) -> None
     last = max(set(range(len(source))) - missing, default=0)
     if last == 0:
         return
-    frame = next(iter(source.read(last, last + 1)))
-    if not np.array_equal(StoreReader(root)["frames/source_hash"][last], hash_words(frame.digest)):
+    digest = source.portion([last]).digest(last)
+    if not np.array_equal(StoreReader(root)["frames/source_hash"][last], hash_words(digest)):
         raise other_input(path, "give the same files, choose another store, or add --overwrite")
 
 
-def _provenance(
-    path: Path,
-    source: Trajectory,
-    settings: IngestSettings,
-    atoms: Mapping[str, Any],
-    reference: np.ndarray,
-    notes: list[ReadWarning],
-) -> dict:
-    """Write the strain of every frame; tell what the specimen is, and what was odd about its files."""
+def _provenance(path: Path, source: Trajectory, settings: IngestSettings, notes: list[ReadWarning]) -> dict:
+    """Write the strain of every frame; tell what was odd about the files."""
     root = StoreReader(path)
-    cells = root["frames/cell"][:]
-    loading = loading_of(cells, root["frames/periodic"][:], settings)
+    loading = loading_of(root["frames/cell"][:], root["frames/periodic"][:], settings)
     told = _keep_loading(path, loading)
     n_lost = root["frames/n_lost"][:]
     n_new = root["frames/n_new"][:] if settings.new_atoms == "ignore" else np.zeros_like(n_lost)
     notes = [*notes, *loading.warnings, *count_warnings(n_lost, n_new, root["frames/n_outside"][:])]
-    element = [atoms["species_name"][k] for k in atoms["species"]]
     return {
         "input": sorted({Path(f.path).name for f in source.frames}),
         "input_hash": hashlib.blake2b(root["frames/source_hash"][:].tobytes(), digest_size=16).hexdigest(),
-        "specimen": specimen_key(np.asarray(atoms["id"]), element),
-        "fingerprint": fingerprint(np.asarray(atoms["id"]), reference, read_box(root, 0)),
         **told,
         "warnings": [{"code": note.code, "text": note.text} for note in notes],
     }

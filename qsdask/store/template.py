@@ -20,7 +20,7 @@ from qsdask.store.manifest import put_folders
 from qsdask.store.reader import open_checked
 from qsdask.units import ANGSTROM, told_in
 
-__all__ = ["create_array", "create_group", "write_whole"]
+__all__ = ["create_array", "create_group", "write_rows", "write_whole"]
 
 
 def create_group(
@@ -110,6 +110,26 @@ def write_whole(path: Path, group: str, values: Mapping[str, np.ndarray | list])
     for name, value in values.items():
         _make_room(store, f"{group}/{name}", np.asarray(value))
         open_checked(store, f"{group}/{name}")[...] = np.asarray(value)
+    store.sync_directories()
+
+
+def write_rows(path: Path, group: str, rows: slice, values: Mapping[str, np.ndarray]) -> None:
+    """Fill whole chunks of arrays along the atoms, before there are tasks with receipts.
+
+    Parameters
+    ----------
+    path : Path
+        Root of the store.
+    group : str
+        Path of the group.
+    rows : slice
+        Which atoms: those of a domain.
+    values : mapping of str to array
+        Their part of each array, by its name.
+    """
+    store = DurableStore(path)
+    for name, value in values.items():
+        open_checked(store, f"{group}/{name}")[rows] = value
     store.sync_directories()
 
 

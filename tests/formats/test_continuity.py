@@ -10,7 +10,8 @@ import pytest
 
 from qsdask.errors import BadDataError
 from qsdask.formats import open_trajectory
-from qsdask.formats.continuity import replicated, rounding_noise, unflipped, warnings_of_reference
+from qsdask.formats.continuity import rounding_noise, unflipped, warnings_of_reference
+from qsdask.formats.copies import replicated
 from qsdask.formats.frame import Frame
 from qsdask.space.box import Box
 

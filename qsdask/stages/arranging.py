@@ -1,0 +1,171 @@
+"""The undeformed frame of a trajectory on a cluster: its passes, and its atoms into an empty store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qsdask.engine.cost import StagePlan
+from qsdask.engine.preflight import check_disk, check_memory
+from qsdask.engine.tasks import cluster_errors, run_tasks
+from qsdask.engine.where import Run
+from qsdask.errors import QSDaskError
+from qsdask.files.lock import refuse_lost
+from qsdask.formats.frame import MARKED
+from qsdask.formats.reference import tells_species, undeformed
+from qsdask.formats.trajectory import Trajectory
+from qsdask.intake.rows import Part, atoms_of
+from qsdask.intake.survey import Survey
+from qsdask.intake.undeformed import Arranged, Passes, kept, once
+from qsdask.settings import IngestSettings
+from qsdask.space.domains import Rule
+from qsdask.store.template import create_group, write_rows
+
+__all__ = ["Arranging", "as_typed", "empty_store", "surveyed_on"]
+
+
+class Arranging:
+    """Where the tasks are run that arrange a frame: on the cluster, or in this process where there is too little to do.
+
+    Parameters
+    ----------
+    passes : Passes
+        Over the frame.
+    run : Run
+        Shared by all tasks.
+    plan : StagePlan
+        What they need.
+    here : bool
+        In this process.
+    """
+
+    def __init__(self, passes: Passes, run: Run, plan: StagePlan, here: bool) -> None:
+        self.passes, self._run, self._plan, self._here = passes, run, plan, here
+        self._arranged: Arranged | None = None
+
+    @property
+    def arranged(self) -> Arranged:
+        """The frame, when `arrange` is done."""
+        assert self._arranged is not None
+        return self._arranged
+
+    def arrange(self, survey: Survey, species: Mapping[Any, int]) -> None:
+        """See `Passes.arranged`; where there is no room for what waits meanwhile, it is not begun."""
+        check_disk(self.passes.folder.parent, self._plan, 0.0, 0)
+        self._arranged = self.passes.arranged(self.each, survey, species)
+
+    def each(self, label: str, tasks: Sequence[tuple]) -> list[Any]:
+        """Run tasks that have no receipt yet; see `qsdask.intake.undeformed.Each`."""
+        folder = str(self.passes.folder)
+        self._do(label, once, [(folder, *task) for task in tasks if not kept(folder, task[0])])
+        return [kept(folder, name)[0] for name, *_ in tasks]
+
+    def put_atoms(self, root: Path, chunk: int) -> None:
+        """Write ids and species of all atoms into the empty group ``atoms`` below a root."""
+        folder = str(self.passes.folder)
+        self._do("ingest", _put_atoms, [(str(root), folder, part, chunk) for part in self.arranged.parts])
+
+    def _do(self, label: str, work: Callable, arguments: Sequence[tuple]) -> None:
+        if self._here:
+            for one in arguments:
+                work(*one)
+        elif arguments:
+            with self._run.connected() as client, cluster_errors():
+                check_memory(client, self._plan)
+                done = run_tasks(
+                    client,
+                    work,
+                    arguments,
+                    label=label,
+                    progress=self._run.progress,
+                    describe=lambda *task: str(task[1]),
+                )
+                with closing(done):
+                    for _ in done:
+                        refuse_lost(self.passes.folder.parent)
+
+
+def _put_atoms(root: str, folder: str, part: Part, chunk: int) -> None:
+    for start in range(part.first, part.stop, chunk):
+        stop = min(start + chunk, part.stop)
+        ids, species = atoms_of(folder, part, start, stop)
+        write_rows(Path(root), "atoms", slice(start, stop), {"id": ids, "species": species})
+
+
+def surveyed_on(
+    source: Trajectory, scratch: Path, settings: IngestSettings, rule: Rule, run: Run, plan: StagePlan
+) -> tuple[Arranging, Survey]:
+    """Look at the undeformed frame of a trajectory.
+
+    Parameters
+    ----------
+    source : Trajectory
+    scratch : Path
+        Folder for what the tasks share.
+    settings : IngestSettings
+    rule : {"regions", "extents"}
+        By which the rows are ordered.
+    run : Run
+        Where.
+    plan : StagePlan
+        What the tasks need.
+
+    Returns
+    -------
+    arranging : Arranging
+        For what is to be done with the frame.
+    survey : Survey
+
+    Notes
+    -----
+    A reference whose species only the next frame tells is read, and held, as a whole in this process.
+    """
+    given = sorted(settings.species.items(), key=str)
+    passes = Passes(source.portion([0]), scratch, settings.chunk, rule, given)
+    arranging = Arranging(passes, run, plan, passes.n_atom <= MARKED)
+    survey = passes.survey(arranging.each)
+    if not tells_species(source, survey.examples, settings.species):
+        arranging = Arranging(passes.of_frame(undeformed(source, settings.species)), run, plan, True)
+        survey = arranging.passes.survey(arranging.each)
+    return arranging, survey
+
+
+@contextmanager
+def as_typed(source: Trajectory) -> Iterator[None]:
+    """Within the ``with``, errors name the files of a trajectory as the user does; tasks know them by absolute paths."""
+    typed = {os.path.abspath(place.path): place.path for place in source.frames}
+    try:
+        yield
+    except QSDaskError as error:
+        error.file = typed.get(str(error.file), error.file)
+        raise
+
+
+def empty_store(target: Path, rows: np.ndarray, n_step: int, n_kind: int, length: str, *, counts_new: bool) -> None:
+    """Create the empty groups of ``ingest``.
+
+    Parameters
+    ----------
+    target : Path
+        Root of the store.
+    rows : int64 array, shape (n_domain, 2)
+        First row of every domain and the row after its last.
+    n_step, n_kind : int
+        Frames and species.
+    length : str
+        Unit of the lengths.
+    counts_new : bool
+        Whether atoms that come later are counted.
+    """
+    n_atom, chunk = int(rows[-1, 1]), int(rows[0, 1])
+    sizes = {"step": n_step, "atom": n_atom, "kind": n_kind, "domain": len(rows)}
+    sizes |= {"xyz": 3, "vector": 3, "line": 3, "side": 2, "word": 2}
+    target.mkdir(parents=True, exist_ok=True)
+    for group in ("atoms", "frames", "domains"):
+        chunks = {"step": 1, "atom": chunk}
+        create_group(target, group, sizes, chunks, {}, length, () if counts_new else ("n_new",))

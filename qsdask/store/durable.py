@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from zarr.core.buffer import Buffer
@@ -12,6 +12,8 @@ from zarr.storage import LocalStore
 
 from qsdask.files.durable import being_written, replace_unchanged, sync
 from qsdask.files.lock import refuse_lost
+from qsdask.files.several import each
+from qsdask.store.place import chunk_of
 from qsdask.store.validate import plain_path
 
 __all__ = ["DurableStore", "content_words", "name_word", "sweep"]
@@ -45,6 +47,7 @@ class DurableStore(LocalStore):
         super().__init__(root, read_only=read_only)
         self._own_check = check
         self.written: dict[str, tuple[int, int, int, int]] = {}
+        self._unsynced: set[str] = set()
 
     def _check(self) -> None:
         # Whoever slept while the empty groups were made must not make them again over what the next has filled.
@@ -68,13 +71,16 @@ class DurableStore(LocalStore):
 
     def set_sync(self, key: str, value: Buffer) -> None:
         """Write without an event loop; same guarantees."""
+        self.write(key, value.to_bytes())
+
+    def write(self, key: str, data: bytes) -> None:
+        """Write one file; `sync_directories` makes its name durable."""
         self._check_writable()
-        self._put(key, value.to_bytes(), False)
+        self._put(key, data, False)
 
     def put(self, key: str, data: bytes) -> None:
         """Write one file, and make its name durable too."""
-        self._check_writable()
-        self._put(key, data, False)
+        self.write(key, data)
         self._sync_above(key)
 
     def replace(self, key: str, data: bytes, was: bytes) -> None:
@@ -99,14 +105,32 @@ class DurableStore(LocalStore):
         with being_written(path, exclusive=exclusive, check=self._check) as file:
             file.write(data)
         self.written[key] = (*content_words(data), name_word(key))
+        self._unsynced.add(key)
 
-    def sync_directories(self) -> None:
-        """Make the names of all files written so far durable."""
-        directories = {
-            parent for key in self.written for parent in (self.root / key).parents if self.root in parent.parents
-        }
-        for directory in sorted({*directories, self.root}):
-            sync(directory)
+    def sync_directories(self, *, inside: bool = False) -> None:
+        """Make the names of all files written since the last call durable.
+
+        Parameters
+        ----------
+        inside : bool
+            The files are chunks of arrays whose own folders are known to last, see `sync_arrays`: only what is below these is
+            flushed.
+        """
+        directories: set[Path] = set()
+        for key in self._unsynced:
+            chunk = chunk_of(key) if inside else None
+            top = self.root / chunk[0] if chunk else self.root
+            directories |= {folder for folder in (self.root / key).parents if top in (folder, *folder.parents)}
+        self._unsynced.clear()
+        each(sync, sorted(directories))
+
+    def sync_arrays(self, groups: Iterable[str]) -> None:
+        """Make the folders of groups and of their arrays durable, and all above them."""
+        arrays = (folder for group in groups for folder in (self.root / group).glob("*/zarr.json"))
+        each(
+            sync,
+            sorted({parent for file in arrays for parent in file.parents if self.root in (parent, *parent.parents)}),
+        )
 
 
 def content_words(data: bytes) -> tuple[int, int, int]:

@@ -197,6 +197,8 @@ def begin(path: Path, record: Record, template: Callable[[Path], None], *, overw
                 # What the interrupted run has finished stands; what it still finishes does not count.
                 old, was = replace(old, runs=(*old.runs, secrets.token_hex(8))), old
                 put_record(root, old, None, was)
+            if not old.complete:
+                _sync_folders(root, old)
             return Begun(root, old, removed)
         never_whole = not old.complete and old.provenance is None
         if never_whole and not overwrite:
@@ -225,12 +227,18 @@ def begin(path: Path, record: Record, template: Callable[[Path], None], *, overw
     template(root)
     put_folders(root, f"ledger/{record.key}")
     create_receipts(DurableStore(root), record)
+    _sync_folders(root, record)
     # The record comes last: a ledger without its array would look like one without tasks.
     put_record(root, record, None)
     # As stored: what is written at the end is then the same for a run that resumes.
     stored = read_record(root, record.key)
     assert stored is not None
     return Begun(root, stored, removed)
+
+
+def _sync_folders(root: Path, record: Record) -> None:
+    """Make the folders of a stage durable: its tasks flush only what is below those of the arrays."""
+    DurableStore(root).sync_arrays((*record.groups, f"ledger/{record.key}"))
 
 
 def same(path: Path, record: Record) -> bool:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
-import zarr
 from zarr.core.buffer import Buffer, default_buffer_prototype
 
 from qsdask import schema
+from qsdask.store.chunked import ChunkedArray
 from qsdask.store.described import array_metadata, chunk_fault
 from qsdask.store.durable import DurableStore
 from qsdask.store.place import chunk_of
@@ -111,33 +111,46 @@ class CheckedStore(DurableStore):
             if name != "manifest.json" and not name.startswith("."):
                 yield name
 
-    def _checked(self, key, prototype, byte_range) -> Buffer | None:
-        assert byte_range is None, "a chunk is read whole: there are no shards"
+    def chunk(self, key: str) -> bytes | None:
+        """Bytes of a chunk of an array whose metadata are known; None when it is absent and may be."""
         path = plain_path(self.root, key)
-        chunk = chunk_of(key)
         if path is None:
-            if chunk and not self._partial:
+            if not self._partial:
                 raise damaged(self.root, key, "the chunk is missing")
             return None
         data = path.read_bytes()
-        fault = chunk_fault(self.described[chunk[0]], data) if chunk else None
+        found = chunk_of(key)
+        fault = chunk_fault(self.described[found[0]], data) if found else None
         if fault:
             raise damaged(self.root, key, fault)
-        return (prototype or default_buffer_prototype()).buffer.from_bytes(data)
+        return data
+
+    def _checked(self, key, prototype, byte_range) -> Buffer | None:
+        assert byte_range is None, "a chunk is read whole: there are no shards"
+        if chunk_of(key):
+            data = self.chunk(key)
+        else:
+            path = plain_path(self.root, key)
+            data = None if path is None else path.read_bytes()
+        return None if data is None else (prototype or default_buffer_prototype()).buffer.from_bytes(data)
 
 
-def open_checked(store: DurableStore, name: str) -> StoredArray:
-    """Array of a store, its metadata checked; chunks full of fill values are written like all others."""
+def open_checked(store: DurableStore, name: str, *, write: Callable[[str, bytes], None] | None = None) -> ChunkedArray:
+    """Array of a store, its metadata checked, as are the chunks that are read of it.
+
+    Parameters
+    ----------
+    store : DurableStore
+        The store.
+    name : str
+        Path of the array.
+    write : callable, optional
+        ``write(key, data)`` takes the chunks that are written; the store by default.
+    """
     found = array_metadata(store.root, name)
-    if isinstance(store, CheckedStore):
-        store.described[name] = found
-    mode = "r" if store.read_only else "r+"
-    try:
-        array = zarr.open_array(store, path=name, mode=mode, zarr_format=3)
-    except (ValueError, TypeError) as error:
-        raise damaged(store.root, f"{name}/zarr.json", f"Zarr refuses it: {error}") from None
-    # Absence must always mean "not done", also for a chunk full of fill values.
-    return cast(StoredArray, array.with_config({"write_empty_chunks": True}))
+    checked = store if isinstance(store, CheckedStore) else CheckedStore(store.root)
+    checked.described[name] = found
+    return ChunkedArray(name, found, checked.chunk, write or store.write)
 
 
 class StoreReader:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ from qsdask.intake.comparison import Policy, lost_atoms_error, refuse_changed_sp
 from qsdask.intake.rowtable import RowTable
 from qsdask.space.box import Box
 from qsdask.store.reader import StoreReader
-from qsdask.store.task_writer import StageRun
+from qsdask.store.task_writer import StageRun, TaskWriter
 
 __all__ = ["PIECE_ATOMS", "box_of", "count_warnings", "far_outside", "hash_words", "known_atoms", "scatter_steps"]
 
@@ -104,16 +105,19 @@ def scatter_steps(
         ``E-LOST-ATOMS``, ``E-DUP-ID``, ``E-TYPE-CHANGE``, and what the readers raise.
     """
     root, table = work.own(), RowTable(Path(scratch))
-    for step, pieces in source.frames_in_pieces(steps, PIECE_ATOMS):
-        waiting = Path(scratch) / f"step-{step}.{os.getpid()}"
-        try:
-            _scatter_frame(work, root, step, pieces, table, policy, waiting, source)
-        finally:
-            waiting.unlink(missing_ok=True)
+    frames = iter(source.frames_in_pieces(steps, PIECE_ATOMS))
+    for some in work.together(steps):
+        with work.committing(part, some[0], domain) as writer:
+            for step, pieces in islice(frames, len(some)):
+                waiting = Path(scratch) / f"step-{step}.{os.getpid()}"
+                try:
+                    _scatter_frame(writer, root, step, pieces, table, policy, waiting, source)
+                finally:
+                    waiting.unlink(missing_ok=True)
 
 
 def _scatter_frame(
-    work: StageRun,
+    writer: TaskWriter,
     root: StoreReader,
     step: int,
     pieces: Iterable[FramePiece],
@@ -129,30 +133,29 @@ def _scatter_frame(
     bounds = np.empty((len(rows), 2, 3))
     missing: list[np.ndarray] = []
     outside = 0
-    with work.committing(0, step, 0) as writer:
-        for domain, (start, stop) in enumerate(rows.tolist()):
-            mine = [piece.of_domain(domain) for piece in held]
-            position, lost = _collected(mine, start, stop, root, source, step)
-            missing.append(lost)
-            reduced = box.reduced(position)
-            # Follow every atom from its wrapped place in the first frame: the bounds of a domain stay compact although
-            # its atoms cross the faces of the cell.
-            before = table.reduced(start, stop)
-            followed = reduced - np.where(box.periodic, np.rint(reduced - before), 0.0)
-            bounds[domain] = np.fmin.reduce(followed, axis=0), np.fmax.reduce(followed, axis=0)
-            outside += far_outside(reduced, header)
-            writer.write("frames", "position", (slice(step, step + 1), slice(start, stop)), position[None])
-        lost = np.concatenate(missing)
-        if not policy.bears(len(lost), len(table)):
-            raise lost_atoms_error(np.sort(root["atoms/id"][:][lost]), len(table), source.place(step), step)
-        writer.write("frames", "cell", (step,), box.cell[None])
-        writer.write("frames", "origin", (step,), box.origin[None])
-        writer.write("frames", "source_hash", (step,), digest[None])
-        writer.write("frames", "n_lost", (step,), np.array([len(lost)]))
-        if policy.new == "ignore":
-            writer.write("frames", "n_new", (step,), np.array([n_new]))
-        writer.write("frames", "n_outside", (step,), np.array([outside]))
-        writer.write("domains", "bounds", (step,), bounds[None])
+    for domain, (start, stop) in enumerate(rows.tolist()):
+        mine = [piece.of_domain(domain) for piece in held]
+        position, lost = _collected(mine, start, stop, root, source, step)
+        missing.append(lost)
+        reduced = box.reduced(position)
+        # Follow every atom from its wrapped place in the first frame: the bounds of a domain stay compact although
+        # its atoms cross the faces of the cell.
+        before = table.reduced(start, stop)
+        followed = reduced - np.where(box.periodic, np.rint(reduced - before), 0.0)
+        bounds[domain] = np.fmin.reduce(followed, axis=0), np.fmax.reduce(followed, axis=0)
+        outside += far_outside(reduced, header)
+        writer.write("frames", "position", (slice(step, step + 1), slice(start, stop)), position[None])
+    lost = np.concatenate(missing)
+    if not policy.bears(len(lost), len(table)):
+        raise lost_atoms_error(np.sort(root["atoms/id"][:][lost]), len(table), source.place(step), step)
+    writer.write("frames", "cell", (step,), box.cell[None])
+    writer.write("frames", "origin", (step,), box.origin[None])
+    writer.write("frames", "source_hash", (step,), digest[None])
+    writer.write("frames", "n_lost", (step,), np.array([len(lost)]))
+    if policy.new == "ignore":
+        writer.write("frames", "n_new", (step,), np.array([n_new]))
+    writer.write("frames", "n_outside", (step,), np.array([outside]))
+    writer.write("domains", "bounds", (step,), bounds[None])
 
 
 def _grouped_pieces(

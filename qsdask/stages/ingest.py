@@ -32,6 +32,7 @@ from qsdask.intake.rowtable import RowTable
 from qsdask.intake.scatter import PIECE_ATOMS, count_warnings, hash_words, scatter_steps
 from qsdask.intake.specimen import fingerprint, labels_of, other_input, specimen_key
 from qsdask.names import checked_name
+from qsdask.schema import steps_in_file
 from qsdask.settings import IngestSettings, ReadingSettings, validated
 from qsdask.store import ledger
 from qsdask.store.beside import target_of
@@ -192,7 +193,9 @@ def ingest(
         checked_name(name, "specimen")
     counts_new = settings.new_atoms == "ignore"
     kept = {**settings.stored(length), "name": name, "reference_hash": first.digest, "timestep": timesteps}
-    record = Record(KEY, ("atoms", "frames", "domains"), kept, {}, (1, len(timesteps), 1), len(rows) + 6 + counts_new)
+    groups, shape = ("atoms", "frames", "domains"), (1, len(timesteps), 1)
+    stride = steps_in_file(len(timesteps))
+    record = Record(KEY, groups, kept, {}, shape, len(rows) + 6 + counts_new, stride=stride)
     if not run.overwrite:
         _refuse_other_frames(path, record, source)
     atoms = arrangement.atoms(first)
@@ -222,6 +225,7 @@ def ingest(
                 {},
                 length,
                 () if counts_new else ("n_new",),
+                {"step": stride},
             )
         write_whole(target, "atoms", atoms)
         write_whole(target, "frames", {"periodic": first.periodic, "xyz": ["x", "y", "z"], "timestep": timesteps})
@@ -262,7 +266,7 @@ def plan_of(size: Size) -> StagePlan:
     """What ingesting a trajectory will cost."""
     # A piece of text and its arrays; of the rows by id at most the pages that its ids need.
     work = min(size.n_atom, PIECE_ATOMS) * 200 + size.n_atom * 16
-    return plan_stage("ingest", size, work=work, tasks=size.n_step)
+    return plan_stage("ingest", size, work=work, tasks=size.n_stride)
 
 
 def again(path: Path, record: Record, run: Run, source: Sequence[str | Path] | None = None) -> bool:
@@ -304,7 +308,8 @@ def _refuse_other_frames(path: Path, record: Record, source: Trajectory) -> None
     old = ledger.read(root, KEY) if (root / "zarr.json").is_file() else None
     if old is None or old.digest != record.digest:
         return
-    missing = set() if old.complete else {step for _, step, _ in ledger.pending(root, KEY)}
+    todo = [] if old.complete else ledger.pending(root, KEY)
+    missing = {step for _, number, _ in todo for step in old.steps_of(number)}
     last = max(set(range(len(source))) - missing, default=0)
     if last == 0:
         return

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
+from math import prod
 from operator import index as index_of
 from typing import Any
 
@@ -20,8 +21,12 @@ from numcodecs.vlen import VLenUTF8
 
 from qsdask.files.several import each
 from qsdask.store.described import item_size
+from qsdask.store.shard import Part, plain_description, shape_in_files, sharding
 
 __all__ = ["ChunkedArray"]
+
+Read = Callable[[str, Sequence[int]], Sequence[bytes | None]]
+Write = Callable[[str, bytes, Part | None], None]
 
 _SHUFFLE = {"noshuffle": 0, "shuffle": 1, "bitshuffle": 2}
 
@@ -46,9 +51,10 @@ class _Codec:
 
     @classmethod
     def of(cls, found: dict) -> _Codec:
-        """That of an array, from its checked metadata."""
+        """That of an array, from its checked metadata, as they would be were every chunk a file."""
         between = found["codecs"][1:-1]
-        return cls(_dtype(found), _chunks(found), between[0]["configuration"] if between else None)
+        shape = tuple(found["chunk_grid"]["configuration"]["chunk_shape"])
+        return cls(_dtype(found), shape, between[0]["configuration"] if between else None)
 
     @cached_property
     def _blosc(self) -> Blosc | None:
@@ -86,16 +92,17 @@ class ChunkedArray:
     found : dict
         Its metadata, checked.
     read : callable
-        ``read(key)``: bytes of a chunk, checked; None for one that is absent and may be.
+        ``read(key, numbers)``: bytes of the chunks with these places in a file, checked; None for those of a file that is
+        absent and may be.
     write : callable
-        ``write(key, data)`` makes the file of a chunk.
+        ``write(key, data, part)`` makes the file of a chunk, or makes the chunk a part of a file.
     """
 
-    def __init__(
-        self, name: str, found: dict, read: Callable[[str], bytes | None], write: Callable[[str, bytes], None]
-    ) -> None:
+    def __init__(self, name: str, found: dict, read: Read, write: Write) -> None:
         self._name, self._found, self._read, self._write = name, found, read, write
-        self._codec = _Codec.of(found)
+        self._codec = _Codec.of(plain_description(found))
+        self._in_file = shape_in_files(found)
+        self._sharded = sharding(found) is not None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -127,12 +134,14 @@ class ChunkedArray:
         region, kept = self._region(index)
         out = np.empty(tuple(part.stop - part.start for part in region), self.dtype)
 
-        def read(at: tuple[int, ...]) -> None:
-            data = self._read(self._key(at))
-            inside, outside = self._overlap(at, region)
-            out[outside] = self.fill_value if data is None else self._codec.decode(data)[inside]
+        def read(file: tuple[int, ...]) -> None:
+            places = list(self._chunks_of(file, region))
+            parts = self._read(self._key(file), [self._number(at) for at in places])
+            for at, data in zip(places, parts, strict=True):
+                inside, outside = self._overlap(at, region)
+                out[outside] = self.fill_value if data is None else self._codec.decode(data)[inside]
 
-        each(read, list(self._touched(region)))
+        each(read, list(self._files_of(region)))
         return out.reshape(tuple(n for n, keep in zip(out.shape, kept, strict=True) if keep))
 
     def __setitem__(self, index: Any, value: Any) -> None:
@@ -150,15 +159,16 @@ class ChunkedArray:
         shape = tuple(part.stop - part.start for part in region)
         given = np.broadcast_to(value, tuple(n for n, keep in zip(shape, kept, strict=True) if keep)).reshape(shape)
 
-        def write(at: tuple[int, ...]) -> None:
-            inside, outside = self._overlap(at, region)
-            part = given[outside]
-            if part.shape != self.chunks:
-                part, some = np.full(self.chunks, self.fill_value, self.dtype), part
-                part[inside] = some
-            self._write(self._key(at), self._codec.encode(part))
+        def write(file: tuple[int, ...]) -> None:
+            for at in self._chunks_of(file, region):
+                inside, outside = self._overlap(at, region)
+                part = given[outside]
+                if part.shape != self.chunks:
+                    part, some = np.full(self.chunks, self.fill_value, self.dtype), part
+                    part[inside] = some
+                self._write(self._key(file), self._codec.encode(part), self._part(at))
 
-        each(write, list(self._touched(region)))
+        each(write, list(self._files_of(region)))
 
     def _region(self, index: Any) -> tuple[list[slice], list[bool]]:
         """Stretch of every dimension, and whether the dimension is kept."""
@@ -184,13 +194,38 @@ class ChunkedArray:
                 region.append(slice(number, number + 1))
         return region, kept
 
-    def _touched(self, region: Sequence[slice]) -> Iterator[tuple[int, ...]]:
-        """Indices of the chunks that hold a part of a region."""
+    def _files_of(self, region: Sequence[slice]) -> Iterator[tuple[int, ...]]:
+        """Indices of the files that hold a part of a region."""
         if any(part.start == part.stop for part in region):
             return iter(())
+        sizes = (n * c for n, c in zip(self._in_file, self.chunks, strict=True))
+        return product(*(range(part.start // n, -(-part.stop // n)) for part, n in zip(region, sizes, strict=True)))
+
+    def _chunks_of(self, file: tuple[int, ...], region: Sequence[slice]) -> Iterator[tuple[int, ...]]:
+        """Indices of the chunks of a file that hold a part of a region."""
         return product(
-            *(range(part.start // c, -(-part.stop // c)) for part, c in zip(region, self.chunks, strict=True))
+            *(
+                range(max(part.start // c, i * n), min(-(-part.stop // c), (i + 1) * n))
+                for i, part, c, n in zip(file, region, self.chunks, self._in_file, strict=True)
+            )
         )
+
+    def _number(self, at: tuple[int, ...]) -> int:
+        """Place of a chunk in the index of its file."""
+        number = 0
+        for i, n in zip(at, self._in_file, strict=True):
+            number = number * n + i % n
+        return number
+
+    def _part(self, at: tuple[int, ...]) -> Part | None:
+        """A chunk as part of its file; None where it is one."""
+        if not self._sharded:
+            return None
+        there = (
+            min(n, -(-size // c) - i // n * n)
+            for i, n, size, c in zip(at, self._in_file, self.shape, self.chunks, strict=True)
+        )
+        return Part(self._number(at), prod(there), prod(self._in_file))
 
     def _overlap(self, at: tuple[int, ...], region: Sequence[slice]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
         """What of a chunk lies in a region, as counted in the chunk and in the region."""
@@ -201,8 +236,8 @@ class ChunkedArray:
             outside.append(slice(start - part.start, stop - part.start))
         return tuple(inside), tuple(outside)
 
-    def _key(self, at: tuple[int, ...]) -> str:
-        return "/".join([self._name, "c", *map(str, at)])
+    def _key(self, file: tuple[int, ...]) -> str:
+        return "/".join([self._name, "c", *map(str, file)])
 
 
 def _dtype(found: dict) -> np.dtype:
@@ -210,7 +245,3 @@ def _dtype(found: dict) -> np.dtype:
     if kind == "string":
         return np.dtype(object)
     return np.dtype(f"<U{item_size(found) // 4}") if isinstance(kind, dict) else np.dtype(kind).newbyteorder("<")
-
-
-def _chunks(found: dict) -> tuple[int, ...]:
-    return tuple(found["chunk_grid"]["configuration"]["chunk_shape"])

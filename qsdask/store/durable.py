@@ -10,10 +10,11 @@ from pathlib import Path
 from zarr.core.buffer import Buffer
 from zarr.storage import LocalStore
 
-from qsdask.files.durable import being_written, replace_unchanged, sync
+from qsdask.files.durable import Growing, being_written, replace_unchanged, sync
 from qsdask.files.lock import refuse_lost
 from qsdask.files.several import each
 from qsdask.store.place import chunk_of
+from qsdask.store.shard import ABSENT, Part, index_text
 from qsdask.store.validate import plain_path
 
 __all__ = ["DurableStore", "content_words", "name_word", "sweep"]
@@ -48,6 +49,7 @@ class DurableStore(LocalStore):
         self._own_check = check
         self.written: dict[str, tuple[int, int, int, int]] = {}
         self._unsynced: set[str] = set()
+        self._growing: dict[str, _Shard] = {}
 
     def _check(self) -> None:
         # Whoever slept while the empty groups were made must not make them again over what the next has filled.
@@ -73,10 +75,38 @@ class DurableStore(LocalStore):
         """Write without an event loop; same guarantees."""
         self.write(key, value.to_bytes())
 
-    def write(self, key: str, data: bytes) -> None:
-        """Write one file; `sync_directories` makes its name durable."""
+    def write(self, key: str, data: bytes, part: Part | None = None) -> None:
+        """Write one file, or a part of one; `sync_directories` makes its name durable."""
+        if part is None:
+            self._check_writable()
+            self._put(key, data, False)
+        elif self.grow(key, data, part):
+            self.finish(key)
+
+    def grow(self, key: str, data: bytes, part: Part) -> bool:
+        """Add a chunk to a file of several; whether it has all that it is to have, and may be finished."""
         self._check_writable()
-        self._put(key, data, False)
+        if key not in self._growing:
+            self._growing[key] = _Shard(Growing(self._place(key)), part)
+        return self._growing[key].add(data, part.number)
+
+    def finish(self, key: str) -> None:
+        """Give a file of several chunks its index and its name."""
+        shard = self._growing[key]
+        words = shard.finish(self._check)
+        del self._growing[key]
+        self.written[key] = (*words, name_word(key))
+        self._unsynced.add(key)
+
+    def unfinished(self) -> list[str]:
+        """Files that lack some of their chunks."""
+        return sorted(self._growing)
+
+    def discard_unfinished(self) -> None:
+        """Remove what has been written of them."""
+        for shard in self._growing.values():
+            shard.file.discard()
+        self._growing.clear()
 
     def put(self, key: str, data: bytes) -> None:
         """Write one file, and make its name durable too."""
@@ -96,13 +126,17 @@ class DurableStore(LocalStore):
             if directory == self.root:
                 return
 
-    def _put(self, key: str, data: bytes, exclusive: bool) -> None:
+    def _place(self, key: str) -> Path:
+        """Where a file is to be made; its folder is."""
         self._check()
         # Not through a link out of the store, nor onto a device.
         plain_path(self.root, key)
         path = self.root / key
         path.parent.mkdir(parents=True, exist_ok=True)
-        with being_written(path, exclusive=exclusive, check=self._check) as file:
+        return path
+
+    def _put(self, key: str, data: bytes, exclusive: bool) -> None:
+        with being_written(self._place(key), exclusive=exclusive, check=self._check) as file:
             file.write(data)
         self.written[key] = (*content_words(data), name_word(key))
         self._unsynced.add(key)
@@ -133,10 +167,43 @@ class DurableStore(LocalStore):
         )
 
 
+class _Shard:
+    """A file of several chunks that is being written, in the order in which they come."""
+
+    def __init__(self, file: Growing, part: Part) -> None:
+        self.file = file
+        self._missing, self._length = part.wanted, 0
+        self._places = [(ABSENT, ABSENT)] * part.total
+        self._hash = hashlib.blake2b(digest_size=16)
+
+    def add(self, data: bytes, number: int) -> bool:
+        """Add a chunk; whether it is the last one."""
+        if self._places[number] != (ABSENT, ABSENT):
+            raise AssertionError(f"chunk {number} of a file is written twice")
+        self._places[number] = (self._length, len(data))
+        self._append(data)
+        self._missing -= 1
+        return not self._missing
+
+    def finish(self, check: Callable[[], None]) -> tuple[int, int, int]:
+        """Write the index and give the file its name; see `content_words`."""
+        self._append(index_text(self._places))
+        self.file.finish(check)
+        return _words(self._length, self._hash.digest())
+
+    def _append(self, data: bytes) -> None:
+        self.file.append(data)
+        self._hash.update(data)
+        self._length += len(data)
+
+
 def content_words(data: bytes) -> tuple[int, int, int]:
     """Length and 128-bit BLAKE2b hash of a file's bytes, as three unsigned integers."""
-    digest = hashlib.blake2b(data, digest_size=16).digest()
-    return len(data), int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:], "big")
+    return _words(len(data), hashlib.blake2b(data, digest_size=16).digest())
+
+
+def _words(length: int, digest: bytes) -> tuple[int, int, int]:
+    return length, int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:], "big")
 
 
 def name_word(key: str) -> int:

@@ -57,11 +57,11 @@ def test_bytes_and_numbers_are_those_of_zarr(empty, tmp_path_factory, group):
         theirs = zarr.open_array(beside, path=name, mode="r+").with_config({"write_empty_chunks": True})
         theirs[...] = given
         files = sorted(file.relative_to(empty) for file in (empty / name / "c").rglob("*") if file.is_file())
-        assert files and files == sorted(
-            file.relative_to(beside) for file in (beside / name / "c").rglob("*") if file.is_file()
-        )
+        assert files
+        assert files == sorted(file.relative_to(beside) for file in (beside / name / "c").rglob("*") if file.is_file())
         assert all((empty / file).read_bytes() == (beside / file).read_bytes() for file in files)
-        assert ours.dtype == theirs.dtype and ours.chunks == theirs.chunks and dict(ours.attrs) == dict(theirs.attrs)
+        assert (ours.dtype, ours.chunks) == (theirs.dtype, theirs.chunks)
+        assert dict(ours.attrs) == dict(theirs.attrs)
         for index in INDICES:
             try:
                 expected = np.asarray(theirs[index])
@@ -70,7 +70,7 @@ def test_bytes_and_numbers_are_those_of_zarr(empty, tmp_path_factory, group):
                     ours[index]
                 continue
             np.testing.assert_array_equal(ours[index], expected)
-            assert ours[index].shape == expected.shape and ours[index].dtype == expected.dtype
+            assert (ours[index].shape, ours[index].dtype) == (expected.shape, expected.dtype)
 
 
 def test_what_is_read_may_be_changed(empty):

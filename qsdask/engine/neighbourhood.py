@@ -123,9 +123,8 @@ def shell_block(root: Arrays, domain: int, shells: Sequence[str], rings: int = 1
     return Block(n_owned, row, image, position, None, species, root["atoms/radius"][:][species], box, 0.0, made)
 
 
-def with_current(root: Arrays, block: Block, step: int) -> Block:
-    """The same block with the positions of its entries in a deformed frame."""
-    box = read_box(root, step)
+def with_current(root: Arrays, block: Block, step: int, box: Box) -> Block:
+    """The same block with the positions of its entries in a deformed frame, whose box is given."""
     return replace(block, current=_gather(root, step, block.row, block.image, box), current_box=box)
 
 

@@ -14,6 +14,7 @@ from qsdask.engine.cost import SLOTS, Size, StagePlan, owned_and_ghosts, plan_st
 from qsdask.engine.course import Course, run_stage
 from qsdask.engine.halo_block import halo_block
 from qsdask.engine.neighbourhood import with_current
+from qsdask.engine.reading import read_boxes
 from qsdask.engine.where import Run
 from qsdask.kernels.cells import neighbour_shell
 from qsdask.response.d2min import D2Min
@@ -136,7 +137,8 @@ def respond_of_domain(work: Work, part: int, domain: int, steps: list[int], *, s
     quantity = D2Min(chosen.normalise)
     rows = root.rows(domain)
     for some in work.together(steps):
-        value = np.stack([quantity(with_current(root, block, step))[:, 0] for step in some])
+        frames = zip(some, read_boxes(root, some), strict=True)
+        value = np.stack([quantity(with_current(root, block, step, box))[:, 0] for step, box in frames])
         at = slice(some[0], some[-1] + 1)
         with work.committing(part, some[0], domain) as writer:
             writer.write(KEY, "d2min", (at, rows), value)

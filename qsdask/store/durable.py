@@ -150,13 +150,14 @@ class DurableStore(LocalStore):
             The files are chunks of arrays whose own folders are known to last, see `sync_arrays`: only what is below these is
             flushed.
         """
-        directories: set[Path] = set()
+        directories: set[str] = set()
         for key in self._unsynced:
             chunk = chunk_of(key) if inside else None
-            top = self.root / chunk[0] if chunk else self.root
-            directories |= {folder for folder in (self.root / key).parents if top in (folder, *folder.parents)}
+            above = key.split("/")[:-1]
+            first = chunk[0].count("/") + 1 if chunk else 0
+            directories |= {"/".join(above[:n]) for n in range(first, len(above) + 1)}
         self._unsynced.clear()
-        each(sync, sorted(directories))
+        each(sync, [self.root / directory for directory in sorted(directories)])
 
     def sync_arrays(self, groups: Iterable[str]) -> None:
         """Make the folders of groups and of their arrays durable, and all above them."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from qsdask.errors import ResumableError
 from qsdask.files.several import each
+from qsdask.store.chunked import ChunkedArray
 from qsdask.store.durable import DurableStore
 from qsdask.store.identity import StoreAt
 from qsdask.store.ledger import Begun
@@ -51,12 +52,16 @@ class TaskWriter:
 
     def __init__(self, store: DurableStore) -> None:
         self.store = store
+        self._arrays: dict[str, ChunkedArray] = {}
         self._waiting: list[tuple[int, Callable[[], None]]] = []
 
     def write(self, group: str, name: str, region: tuple[slice | int, ...], value: np.ndarray) -> None:
         """Write one region of an array, which must be made of whole chunks."""
         whole = tuple(slice(part, part + 1) if isinstance(part, int) else part for part in region)
-        open_checked(self.store, f"{group}/{name}", write=self._later)[whole] = value
+        path = f"{group}/{name}"
+        if path not in self._arrays:
+            self._arrays[path] = open_checked(self.store, path, write=self._later)
+        self._arrays[path][whole] = value
         if sum(size for size, _ in self._waiting) > WAITING_BYTES:
             self.flush()
 

@@ -21,11 +21,16 @@ __all__ = [
     "group_at",
     "groups_of",
     "stage_of",
+    "steps_in_file",
     "variables_of",
 ]
 
 #: Version of the layout; a store with a higher one is refused, one with a lower one must be migrated.
 FORMAT_VERSION = 2
+
+
+#: Most steps in one file, and files that a store has at least before it puts several steps into one.
+MOST_IN_FILE = 8
 
 
 @dataclass(frozen=True)
@@ -301,6 +306,14 @@ VARIABLES: tuple[Variable, ...] = (
         whole=True,
     ),
 )
+
+
+def steps_in_file(n_step: int) -> int:
+    """Steps of one domain that lie in one file, are computed by one task and have one receipt.
+
+    Few enough that some workers have something to do while frames are read, and none for the few frames of a small store.
+    """
+    return max(1, min(MOST_IN_FILE, n_step // MOST_IN_FILE))
 
 
 def group_at(step: int, name: str) -> str:

@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from tests.long_run import own_run, run_of_many  # noqa: E402, F401
 from tests.small_store import own, tiny  # noqa: E402, F401  fixtures of many rooms
 
 SPECIES = {1: "Cu", 2: "Zr"}

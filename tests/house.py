@@ -31,7 +31,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "structure": (STRUCTURE | {"structure"}, {"numpy"}),
     "response": (STRUCTURE | {"response"}, {"numpy"}),
     "testing": (STRUCTURE | {"testing"}, {"numpy", "distributed"}),
-    "store": (STORE, {"numpy", "xarray", "zarr", "google_crc32c"}),
+    "store": (STORE, {"numpy", "xarray", "zarr", "google_crc32c", "numcodecs"}),
     "formats": (
         BASE | {"files", "kernels", "space", "formats"},
         {"numpy", "isal", "zstandard", "xxhash", "MDAnalysis", "ase", "gsd", "pyarrow"},

@@ -31,6 +31,8 @@ class Damage:
         Array it belongs to.
     step, domain : int, optional
         Place of a chunk.
+    steps : (int, int), optional
+        First and last step of a file with several.
     rows, ids : (int, int), optional
         First and last row, and lowest and highest atom id, of a chunk.
     """
@@ -45,6 +47,7 @@ class Damage:
     domain: int | None = None
     rows: tuple[int, int] | None = None
     ids: tuple[int, int] | None = None
+    steps: tuple[int, int] | None = None
 
     @property
     def harmless(self) -> bool:
@@ -55,6 +58,7 @@ class Damage:
         place = [
             f"array {self.array}" if self.array else None,
             f"step {self.step}" if self.step is not None else None,
+            f"steps {self.steps[0]} to {self.steps[1]}" if self.steps and self.step is None else None,
             f"domain {self.domain}" if self.domain is not None else None,
             f"rows {self.rows[0]} to {self.rows[1]}" if self.rows else None,
             f"atom ids {self.ids[0]} to {self.ids[1]}" if self.ids else None,

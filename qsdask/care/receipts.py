@@ -22,7 +22,7 @@ __all__ = ["old_words", "put_receipts", "set_aside", "tasks_of"]
 
 def tasks_of(record: Record) -> Iterator[Task]:
     """Every task of a stage."""
-    return np.ndindex(*record.shape)
+    return np.ndindex(*record.grid)
 
 
 def old_words(root: Path, record: Record, waiting: str, n_word: int) -> np.ndarray:
@@ -51,7 +51,7 @@ def old_words(root: Path, record: Record, waiting: str, n_word: int) -> np.ndarr
     """
     place, folder = Place(root), f"ledger/{record.key}/{waiting}"
     folder = folder if place.exists(folder) else f"ledger/{record.key}/receipt"
-    words = np.zeros((*record.shape, record.n_file, n_word), dtype="<u8")
+    words = np.zeros((*record.grid, record.n_file, n_word), dtype="<u8")
     for task in tasks_of(record):
         file = f"{folder}/c/{'/'.join(map(str, task))}/0/0"
         if not place.exists(file):

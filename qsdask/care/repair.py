@@ -216,7 +216,7 @@ def _work(root: Path, found: list[Damage]) -> dict[str, _Work]:
 
 
 def _all_tasks(record: Record) -> list[Task]:
-    return list(np.ndindex(*record.shape))
+    return list(np.ndindex(*record.grid))
 
 
 def _remembered(root: Path, key: str) -> Record | None:
@@ -275,11 +275,10 @@ def _compute(root: Path, one: _Work, run: Run, source: Sequence[str | Path] | No
             if key == "ingest" and refusal.code == "E-SETTINGS":
                 raise _other_input(root) from None
             raise
-    total = int(np.prod(record.shape))
     how = (
         f"all of it computed again, because of {one.whole}"
         if one.whole
-        else (f"{len(one.tasks)} of {total} tasks computed again")
+        else (f"{len(one.tasks)} of {record.n_task} tasks computed again")
     )
     return [f"{key}: {how}", *said, *_compared(root, one)]
 
@@ -322,6 +321,8 @@ def _compared(root: Path, one: _Work) -> list[str]:
     now = state_of(root, record.key)
     if one.receipts is None or now.manifest is None or now.record is None:
         return []
+    if now.record.stride != record.stride:
+        return [f"{record.key}: several steps lie in one file now; what builds on it is computed again"]
     if now.manifest.receipts == one.receipts:
         runs = tuple(dict.fromkeys((*record.runs, *now.record.runs)))
         kept = replace(now.record, provenance=record.provenance, runs=runs)

@@ -157,8 +157,8 @@ class _Survey:
         """Files that a stage's receipts name, and tasks whose receipt is damaged."""
         key = record.key
         lost: list[Task] = []
-        words = np.zeros((*record.shape, record.n_file, FILE_WORDS + bool(record.runs)), dtype="<u8")
-        for task in np.ndindex(*record.shape):
+        words = np.zeros((*record.grid, record.n_file, FILE_WORDS + bool(record.runs)), dtype="<u8")
+        for task in np.ndindex(*record.grid):
             file = receipt_key(key, task)
             self.claimed.add(file)
             if file not in self.sizes:
@@ -178,7 +178,7 @@ class _Survey:
         name_of = self._names(record, words[words[..., 0] > 0][:, 3])
         expected: dict[str, _Expected] = {}
         misplaced = False
-        for task in np.ndindex(*record.shape):
+        for task in np.ndindex(*record.grid):
             for length, high, low, name in words[task][:, :FILE_WORDS].tolist():
                 if not length:
                     continue
@@ -318,8 +318,10 @@ class _Survey:
     def _fits(self, file: str, record: Record, task: Task) -> bool:
         """Whether a task of this step and domain can have written the file."""
         place = self._place(file)
-        step, domain = place.get("step"), place.get("domain")
-        return (record.shape[1] == 1 or step in (None, task[1])) and (record.shape[2] == 1 or domain in (None, task[2]))
+        steps, domain = place.get("steps"), place.get("domain")
+        return (record.shape[1] == 1 or steps is None or steps[0] // record.stride == task[1]) and (
+            record.shape[2] == 1 or domain in (None, task[2])
+        )
 
     def _add(self, kind: str, file: str, text: str, stage: str | None = None, task: Task | None = None) -> None:
         self.found.append(Damage(kind, file, text, stage, task, **self._place(file, ids=True)))
@@ -337,8 +339,12 @@ class _Survey:
             at = dict(zip(known[1], zip(map(int, index.split("/")), shape, chunks, strict=True), strict=True))
         except (StoreIOError, ValueError):
             return place
-        if "step" in at and at["step"][2] == 1:
-            place["step"] = at["step"][0]
+        if "step" in at:
+            number, n_step, stride = at["step"]
+            first, last = number * stride, min((number + 1) * stride, n_step) - 1
+            place["steps"] = (first, last)
+            if first == last:
+                place["step"] = first
         if "atom" in at:
             number, n_atom, chunk = at["atom"]
             place |= {"domain": number, "rows": (number * chunk, min((number + 1) * chunk, n_atom) - 1)}

@@ -66,6 +66,16 @@ class Size:
         """Number of domains."""
         return -(-self.n_atom // self.chunk)
 
+    @property
+    def stride(self) -> int:
+        """Steps that lie in one file."""
+        return schema.steps_in_file(self.n_step)
+
+    @property
+    def n_stride(self) -> int:
+        """Files that hold all steps of a domain."""
+        return -(-self.n_step // self.stride)
+
 
 @dataclass(frozen=True)
 class StagePlan:

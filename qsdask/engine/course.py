@@ -54,7 +54,7 @@ class Course:
     prepare : callable, optional
         Called before the first missing task, in this process.
     steps_per_unit : int
-        Steps that one unit of work takes, at most.
+        Steps that one unit of work takes, at most, or those of one task when these are more.
     conclude : callable, optional
         ``conclude(root)``, called when every task is done; returns the provenance to keep in the ledger.
     """
@@ -108,7 +108,7 @@ def _run_missing(path: Path, course: Course, begun: Begun, run: Run) -> None:
     todo = ledger.pending(begun.root, course.record.key)
     if not todo:
         return
-    check_disk(path, course.plan, len(todo) / course.plan.tasks, len(todo) * course.record.n_file)
+    check_disk(path, course.plan, len(todo) / begun.record.n_task, len(todo) * course.record.n_file)
     if course.prepare:
         course.prepare()
     with run.connected() as client, cluster_errors():
@@ -119,13 +119,15 @@ def _run_missing(path: Path, course: Course, begun: Begun, run: Run) -> None:
         if course.passes and any(part == 0 for part, _, _ in todo):
             n_domain = course.record.shape[2]
             unit = partial(unit, states=course.passes.run(path, begun, n_domain, client, run.progress))
-        _run_parts(client, replace(course, unit=unit), StageRun.of(path, begun), todo, run.progress)
+        # What was begun by an earlier version goes on in files of one step.
+        course = replace(course, unit=unit, record=begun.record)
+        _run_parts(client, course, StageRun.of(path, begun), todo, run.progress)
 
 
 def _run_parts(client: Client, course: Course, work: StageRun, todo: list[Task], progress: bool) -> None:
     """Run missing tasks; a later part reads what an earlier one wrote, so parts follow one another."""
     for part in sorted({part for part, _, _ in todo}):
-        units = _units([task for task in todo if task[0] == part], course.steps_per_unit)
+        units = _units([task for task in todo if task[0] == part], course.steps_per_unit, course.record)
         results = run_tasks(
             client,
             course.unit,
@@ -150,15 +152,16 @@ def _described(work: StageRun, part: int, domain: int, steps: list[int], *given:
     return f"step {shown}, domain {domain} ({len(ids)} atoms with ids {ids.min()} to {ids.max()})"
 
 
-def _units(todo: list[Task], steps_per_unit: int) -> list[tuple[int, list[int]]]:
+def _units(todo: list[Task], steps_per_unit: int, record: Record) -> list[tuple[int, list[int]]]:
     """Group missing tasks of one domain into units of a few steps."""
     by_domain: dict[int, list[int]] = {}
-    for _, step, domain in todo:
-        by_domain.setdefault(domain, []).append(step)
+    for _, number, domain in todo:
+        by_domain.setdefault(domain, []).append(number)
+    tasks_per_unit = -(-steps_per_unit // record.stride)
     return [
-        (domain, [int(s) for s in part])
-        for domain, steps in by_domain.items()
-        for part in np.array_split(steps, -(-len(steps) // steps_per_unit))
+        (domain, [step for number in part for step in record.steps_of(int(number))])
+        for domain, numbers in by_domain.items()
+        for part in np.array_split(numbers, -(-len(numbers) // tasks_per_unit))
     ]
 
 

@@ -84,7 +84,7 @@ def neighbourhood(
     at = 0
     for name, slots in held.items():
         filled = slots["neighbour"] >= 0
-        count = filled.sum(axis=1).astype(np.int32)
+        count = np.count_nonzero(filled, axis=1).astype(np.int32)
         neighbour = np.full(slots["neighbour"].shape, -1, dtype=np.int32)
         neighbour[filled] = local[at : at + int(count.sum())]
         at += int(count.sum())
@@ -123,10 +123,13 @@ def shell_block(root: Arrays, domain: int, shells: Sequence[str], rings: int = 1
     return Block(n_owned, row, image, position, None, species, root["atoms/radius"][:][species], box, 0.0, made)
 
 
-def with_current(root: Arrays, block: Block, step: int) -> Block:
-    """The same block with the positions of its entries in a deformed frame."""
-    box = read_box(root, step)
+def with_current(root: Arrays, block: Block, step: int, box: Box) -> Block:
+    """The same block with the positions of its entries in a deformed frame, whose box is given."""
     return replace(block, current=_gather(root, step, block.row, block.image, box), current_box=box)
+
+
+#: The three bytes of the image that is none, see `_code`.
+_HOME = 128 << 16 | 128 << 8 | 128
 
 
 def _pairs(held: Mapping[str, Mapping[str, np.ndarray]]) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -137,7 +140,9 @@ def _pairs(held: Mapping[str, Mapping[str, np.ndarray]]) -> list[tuple[np.ndarra
 
 def _code(row: np.ndarray, image: np.ndarray) -> np.ndarray:
     """The three bytes of the image beside the row make one sortable integer."""
-    return (row << 24) + ((image.astype(np.int64) + 128) @ np.array([1 << 16, 1 << 8, 1]))
+    # Not a matrix product: NumPy has no fast one of whole numbers.
+    a, b, c = image.T.astype(np.int64) + 128
+    return (row << 24) + (a << 16) + (b << 8) + c
 
 
 def _entries(
@@ -150,7 +155,7 @@ def _entries(
     row = np.concatenate([r for r, _ in pairs])
     image = np.concatenate([i for _, i in pairs])
     code = _code(row, image)
-    owned = ~image.any(axis=1) & (row >= first) & (row < stop)
+    owned = (code & 0xFFFFFF == _HOME) & (row >= first) & (row < stop)
     local = np.empty(len(row), dtype=np.int64)
     local[owned] = row[owned] - first
     ghost, inverse = np.unique(code[~owned], return_inverse=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from qsdask.space.box import Box
 from qsdask.store.reader import Arrays, StoredArray
 
-__all__ = ["held_rows", "placed", "read_box", "read_rows"]
+__all__ = ["held_rows", "placed", "read_box", "read_boxes", "read_rows"]
 
 
 #: Chunks that one request reads at most.
@@ -16,7 +18,14 @@ CHUNKS_AT_ONCE = 4
 
 def read_box(root: Arrays, step: int) -> Box:
     """Box of one frame of a store."""
-    return Box(root["frames/cell"][step], root["frames/origin"][step], root["frames/periodic"][:])
+    return read_boxes(root, [step])[0]
+
+
+def read_boxes(root: Arrays, steps: Sequence[int]) -> list[Box]:
+    """Boxes of frames that stand near one another, read at once."""
+    stretch, periodic = slice(min(steps), max(steps) + 1), root["frames/periodic"][:]
+    cells, origins = root["frames/cell"][stretch], root["frames/origin"][stretch]
+    return [Box(cells[step - stretch.start], origins[step - stretch.start], periodic) for step in steps]
 
 
 def held_rows(root: Arrays, domain: int, step: int) -> np.ndarray:
@@ -59,7 +68,7 @@ def read_rows(
     axis = 0 if step is None else 1
     chunk = array.chunks[axis]
     home = row // chunk
-    touched = np.unique(home)
+    touched = np.flatnonzero(np.bincount(home))
     inner = (columns,) if array.ndim > axis + 1 else ()
     out = None
     # Neighbouring chunks are read in one request: fewer turns of the event loop. A few at a time: the halo of a large

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from typing import Any, TypeVar
 
 from distributed import Client, Future, KilledWorker, as_completed
@@ -28,6 +29,12 @@ RETRIES = 2
 
 #: Tasks per thread that wait on the cluster; enough to keep it busy, few enough to stop at once.
 IN_FLIGHT = 4
+
+#: Most tasks that are sent at a time: one by one each costs the scheduler half as much again.
+BATCH = 500
+
+#: More tasks than these are sent in batches only, when there is room for one.
+MANY = 10_000
 
 #: How often it is looked whether there are more workers. Unit: seconds.
 LOOK_SECONDS = 10.0
@@ -119,21 +126,27 @@ def run_tasks(
     running: dict[Future, int] = {}
     queue = as_completed()
 
-    def submit() -> bool:
-        index = next(waiting, None)
-        if index is None:
-            return False
-        future = client.submit(
-            _guarded, function, *arguments[index], key=f"{label}-{id(queue):x}-{index}", pure=False, retries=RETRIES
-        )
-        running[future] = index
-        queue.add(future)
-        return True
+    def top_up() -> None:
+        """Give the cluster what it has room for; of very many tasks only when there is room for a batch."""
+        least = min(BATCH, room.now() // 2) if len(arguments) > MANY else 1
+        while (space := room.now() - len(running)) >= max(least, 1):
+            indices = list(islice(waiting, min(space, BATCH)))
+            if not indices:
+                return
+            futures = client.map(
+                _guarded,
+                [function] * len(indices),
+                *zip(*(arguments[index] for index in indices), strict=True),
+                key=[f"{label}-{id(queue):x}-{index}" for index in indices],
+                pure=False,
+                retries=RETRIES,
+            )
+            running.update(zip(futures, indices, strict=True))
+            queue.update(futures)
 
     with cluster_errors(), progress_bar(label, sum(share), show=progress) as advance:
         room = _Room(client, at_once)
-        while len(running) < room.now() and submit():
-            pass
+        top_up()
         try:
             for future in queue:
                 index = running.pop(future)
@@ -143,8 +156,7 @@ def run_tasks(
                     if instead is None or not isinstance(future.exception(), KilledWorker | MemoryError):
                         raise
                     result = instead(*arguments[index], error)
-                while len(running) < room.now() and submit():
-                    pass
+                top_up()
                 advance(share[index])
                 yield result
         finally:

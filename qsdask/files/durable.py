@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from qsdask.errors import ResumableError
 
-__all__ = ["being_written", "give_name", "replace_unchanged", "sync", "write_durable"]
+__all__ = ["Growing", "being_written", "give_name", "replace_unchanged", "sync", "write_durable"]
 
 #: Part of the names of unfinished files, so that threads of one process never share one.
 _number = count()
@@ -47,7 +47,7 @@ def being_written(
     OSError
         Whatever the file system says, with the file's name.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.{next(_number):x}.partial")
+    partial = _unfinished(path)
     try:
         with partial.open("xb") as file:
             yield file
@@ -64,6 +64,39 @@ def being_written(
         if isinstance(error, OSError) and error.filename is None:
             error.filename = str(path)  # a full disk does not say where
         raise
+
+
+class Growing:
+    """A file that is written piece by piece, and gets its name when it is whole; between two pieces it is closed.
+
+    Parameters
+    ----------
+    path : Path
+        File to make, or to replace.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._partial = path, _unfinished(path)
+
+    def append(self, data: bytes) -> None:
+        """Write a piece behind the others."""
+        with self._partial.open("ab") as file:
+            file.write(data)
+
+    def finish(self, check: Callable[[], None]) -> None:
+        """Flush it to disk and give it its name; `check` is called in between, what it raises leaves all as it was."""
+        sync(self._partial)
+        check()
+        self._partial.replace(self._path)
+
+    def discard(self) -> None:
+        """Remove it, unless it has its name."""
+        self._partial.unlink(missing_ok=True)
+
+
+def _unfinished(path: Path) -> Path:
+    """A name that no other file has, in the same folder."""
+    return path.with_name(f".{path.name}.{os.getpid()}.{next(_number):x}.partial")
 
 
 def write_durable(path: Path, pieces: bytes | Iterable[bytes], *, exclusive: bool = False) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -68,13 +69,15 @@ def scatter_steps(
         ``E-LOST-ATOMS``, ``E-DUP-ID``, ``E-TYPE-CHANGE``, and what the readers raise.
     """
     root, table = work.own(), RowTable(Path(scratch))
-    for step, pieces in source.frames_in_pieces(steps, PIECE_ATOMS):
-        place = Path(scratch) / f"step-{step}.{os.getpid()}"
-        try:
-            with work.committing(part, step, domain) as writer:
-                _scatter_frame(writer, root, step, pieces, table, policy, place, source)
-        finally:
-            place.unlink(missing_ok=True)
+    frames = iter(source.frames_in_pieces(steps, PIECE_ATOMS))
+    for some in work.together(steps):
+        with work.committing(part, some[0], domain) as writer:
+            for step, pieces in islice(frames, len(some)):
+                place = Path(scratch) / f"step-{step}.{os.getpid()}"
+                try:
+                    _scatter_frame(writer, root, step, pieces, table, policy, place, source)
+                finally:
+                    place.unlink(missing_ok=True)
 
 
 def _scatter_frame(

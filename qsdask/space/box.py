@@ -87,7 +87,8 @@ class Box:
         """
         image = np.floor(self.reduced(position) + FACE_TOLERANCE)
         image[:, ~np.asarray(self.periodic, dtype=bool)] = 0.0
-        moved = image.any(axis=1)
+        # Not `any` along rows of three, which takes NumPy ten times as long.
+        moved = (image[:, 0] != 0) | (image[:, 1] != 0) | (image[:, 2] != 0)
         if not moved.any():
             return position
         wrapped = position.copy()

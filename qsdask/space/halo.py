@@ -108,8 +108,12 @@ def halo_domains(bounds: np.ndarray, domain: int, reach: float, box: Box) -> lis
 
 def in_halo(reduced: np.ndarray, image: tuple[int, int, int], wanted: np.ndarray) -> np.ndarray:
     """Mask of the atoms that, moved by `image`, lie inside widened bounds; bool, shape (n,)."""
-    moved = reduced + np.asarray(image, dtype=np.float64)
-    return ((moved >= wanted[0]) & (moved <= wanted[1])).all(axis=1)
+    inside = np.ones(len(reduced), dtype=bool)
+    # Axis by axis: NumPy is ten times slower along rows of three.
+    for axis, shift in enumerate(image):
+        moved = reduced[:, axis] + float(shift)
+        inside &= (moved >= wanted[0, axis]) & (moved <= wanted[1, axis])
+    return inside
 
 
 def pieces_of(reduced: np.ndarray, bounds: np.ndarray, box: Box) -> list[np.ndarray]:

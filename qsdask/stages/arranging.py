@@ -146,7 +146,9 @@ def as_typed(source: Trajectory) -> Iterator[None]:
         raise
 
 
-def empty_store(target: Path, rows: np.ndarray, n_step: int, n_kind: int, length: str, *, counts_new: bool) -> None:
+def empty_store(
+    target: Path, rows: np.ndarray, n_step: int, n_kind: int, length: str, *, counts_new: bool, stride: int
+) -> None:
     """Create the empty groups of ``ingest``.
 
     Parameters
@@ -161,6 +163,8 @@ def empty_store(target: Path, rows: np.ndarray, n_step: int, n_kind: int, length
         Unit of the lengths.
     counts_new : bool
         Whether atoms that come later are counted.
+    stride : int
+        Frames of a domain that lie in one file.
     """
     n_atom, chunk = int(rows[-1, 1]), int(rows[0, 1])
     sizes = {"step": n_step, "atom": n_atom, "kind": n_kind, "domain": len(rows)}
@@ -168,4 +172,4 @@ def empty_store(target: Path, rows: np.ndarray, n_step: int, n_kind: int, length
     target.mkdir(parents=True, exist_ok=True)
     for group in ("atoms", "frames", "domains"):
         chunks = {"step": 1, "atom": chunk}
-        create_group(target, group, sizes, chunks, {}, length, () if counts_new else ("n_new",))
+        create_group(target, group, sizes, chunks, {}, length, () if counts_new else ("n_new",), {"step": stride})

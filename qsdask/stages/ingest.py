@@ -37,6 +37,7 @@ from qsdask.intake.survey import Survey
 from qsdask.intake.undeformed import TABLE
 from qsdask.names import checked_name
 from qsdask.radii import radius_of
+from qsdask.schema import steps_in_file
 from qsdask.settings import IngestSettings, ReadingSettings, validated
 from qsdask.space.cuts import sizes_of
 from qsdask.space.domains import EXTENTS, REGIONS, Rule, domain_rows
@@ -238,7 +239,8 @@ def _fill(
     kept = {**settings.stored(length), "name": settings.name or path.stem, "reference_hash": first.digest}
     kept |= {"timestep": timesteps} if rule == EXTENTS else {"timestep": timesteps, _ROWS: rule}
     rows = domain_rows(n_atom, settings.chunk)
-    record = Record(KEY, ("atoms", "frames", "domains"), kept, {}, (1, len(timesteps), 1), len(rows) + 6 + counts_new)
+    groups, shape, stride = ("atoms", "frames", "domains"), (1, len(timesteps), 1), steps_in_file(len(timesteps))
+    record = Record(KEY, groups, kept, {}, shape, len(rows) + 6 + counts_new, stride=stride)
     if not run.overwrite:
         _refuse_other_frames(path, record, source)
     cells, flips = continued_cells(source.frames, first.cell)
@@ -247,7 +249,7 @@ def _fill(
     policy = Policy(types, tuple(names), cells, settings.lost_atoms, labels, settings.new_atoms)
 
     def template(target: Path) -> None:
-        empty_store(target, rows, len(timesteps), len(names), length, counts_new=counts_new)
+        empty_store(target, rows, len(timesteps), len(names), length, counts_new=counts_new, stride=stride)
         radii = radius_of(names, settings.radius_angstrom, length)
         write_whole(target, "atoms", {"species_name": names, "radius": radii})
         arranging.put_atoms(target, settings.chunk)
@@ -306,7 +308,7 @@ def plan_of(size: Size, reader: str = "lammps") -> StagePlan:
     whole = reader not in LAYOUTS
     if whole:
         work = max(work, size.n_atom * WHOLE_BYTES)
-    found = plan_stage("ingest", size, work=work, tasks=size.n_step, scratch=size.n_atom * SCRATCH_BYTES)
+    found = plan_stage("ingest", size, work=work, tasks=size.n_stride, scratch=size.n_atom * SCRATCH_BYTES)
     return replace(found, note=_WHOLE if whole else "")
 
 
@@ -350,7 +352,8 @@ def _refuse_other_frames(path: Path, record: Record, source: Trajectory) -> None
     old = ledger.read(root, KEY) if (root / "zarr.json").is_file() else None
     if old is None or old.digest != record.digest:
         return
-    missing = set() if old.complete else {step for _, step, _ in ledger.pending(root, KEY)}
+    todo = [] if old.complete else ledger.pending(root, KEY)
+    missing = {step for _, number, _ in todo for step in old.steps_of(number)}
     last = max(set(range(len(source))) - missing, default=0)
     if last == 0:
         return

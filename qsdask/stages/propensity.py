@@ -14,6 +14,7 @@ from qsdask.engine.course import Course, run_stage
 from qsdask.engine.reading import read_rows
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, NoInputError, ResumableError, UsageError
+from qsdask.schema import steps_in_file
 from qsdask.settings import PropensitySettings, refuse_defaults, validated
 from qsdask.store import ledger
 from qsdask.store.identity import StoreAt
@@ -89,7 +90,8 @@ def propensity(path: Path, runs: Sequence[str | Path], threshold: float | None, 
         seen[_input(other)] = other
         inputs[f"run {name}"] = _response(other)
     size = size_of(StoreReader(path))
-    record = Record(KEY, (KEY,), chosen.stored(), inputs, (1, size.n_step, size.n_domain), 2)
+    shape = (1, size.n_step, size.n_domain)
+    record = Record(KEY, (KEY,), chosen.stored(), inputs, shape, 2, stride=size.stride)
     course = Course(
         record,
         plan_of(size, 1 + len(chosen.runs)),
@@ -123,7 +125,7 @@ def _response(other: Path) -> str:
 def plan_of(size: Size, n_run: int) -> StagePlan:
     """What averaging the response of so many runs will cost."""
     owned, _ = owned_and_ghosts(size, 0.0)
-    return plan_stage("propensity", size, work=owned * (8 * 4 * n_run + 200), tasks=size.n_step * size.n_domain)
+    return plan_stage("propensity", size, work=owned * (8 * 4 * n_run + 200), tasks=size.n_stride * size.n_domain)
 
 
 def again(path: Path, record: Record, run: Run, source: object = None) -> bool:
@@ -188,17 +190,31 @@ def _average_of_domain(
     ids = root["atoms/id"][rows]
     others = [other.reader() for other in runs]
     places = [_rows_of(other, ids, domain) for other in others]
-    for step in steps:
-        theirs = [read_rows(o["response/d2min/d2min"], row, step=step) for o, row in zip(others, places, strict=True)]
-        d2 = np.stack([root["response/d2min/d2min"][step, rows], *theirs])
-        known = np.isfinite(d2)
-        with np.errstate(invalid="ignore"):
-            # Nothing divided by nothing: NaN where no run has a value.
-            frequency = (known & (d2 > threshold)).sum(axis=0) / known.sum(axis=0)
-            mean = np.where(known, d2, 0.0).sum(axis=0) / known.sum(axis=0)
-        with work.committing(part, step, domain) as writer:
-            writer.write(KEY, "frequency", (step, rows), frequency[None])
-            writer.write(KEY, "d2min_mean", (step, rows), mean[None])
+    for some in work.together(steps):
+        found = [_average(root, others, places, rows, step, threshold) for step in some]
+        at = slice(some[0], some[-1] + 1)
+        with work.committing(part, some[0], domain) as writer:
+            writer.write(KEY, "frequency", (at, rows), np.stack([frequency for frequency, _ in found]))
+            writer.write(KEY, "d2min_mean", (at, rows), np.stack([mean for _, mean in found]))
+
+
+def _average(
+    root: StoreReader,
+    others: Sequence[StoreReader],
+    places: Sequence[np.ndarray],
+    rows: slice,
+    step: int,
+    threshold: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fraction of runs in which the atoms of some rows are plastic in a frame, and their mean D2min; NaN without any."""
+    theirs = [read_rows(o["response/d2min/d2min"], row, step=step) for o, row in zip(others, places, strict=True)]
+    d2 = np.stack([root["response/d2min/d2min"][step, rows], *theirs])
+    known = np.isfinite(d2)
+    with np.errstate(invalid="ignore"):
+        # Nothing divided by nothing: NaN where no run has a value.
+        frequency = (known & (d2 > threshold)).sum(axis=0) / known.sum(axis=0)
+        mean = np.where(known, d2, 0.0).sum(axis=0) / known.sum(axis=0)
+    return frequency, mean
 
 
 def _rows_of(root: StoreReader, ids: np.ndarray, domain: int) -> np.ndarray:
@@ -221,6 +237,12 @@ def _template(path: Path, target: Path) -> None:
     root = StoreReader(path)
     n_step, n_atom, _ = root["frames/position"].shape
     create_group(
-        target, KEY, {"step": n_step, "atom": n_atom}, {"step": 1, "atom": root["atoms/id"].chunks[0]}, {}, root.length
+        target,
+        KEY,
+        {"step": n_step, "atom": n_atom},
+        {"step": 1, "atom": root["atoms/id"].chunks[0]},
+        {},
+        root.length,
+        together={"step": steps_in_file(n_step)},
     )
     write_whole(target, KEY, {"strain": root["frames/strain"][:]})

@@ -14,9 +14,11 @@ from qsdask.engine.cost import SLOTS, Size, StagePlan, owned_and_ghosts, plan_st
 from qsdask.engine.course import Course, run_stage
 from qsdask.engine.halo_block import halo_block
 from qsdask.engine.neighbourhood import with_current
+from qsdask.engine.reading import read_boxes
 from qsdask.engine.where import Run
 from qsdask.kernels.cells import neighbour_shell
 from qsdask.response.d2min import D2Min
+from qsdask.schema import steps_in_file
 from qsdask.settings import RespondSettings, refuse_defaults, validated
 from qsdask.space.block import Shell
 from qsdask.stages.cutoffs import MOST_IN_RESPONSE, cutoff_warnings, resolved
@@ -94,7 +96,8 @@ def _measure(path: Path, cutoff: float | str | None, normalise: str | None, run:
     refuse_defaults(settings, root.length)
     settings, size = resolved(settings, path, run), size_of(root)
     shape = (1, size.n_step, size.n_domain)
-    record = Record(KEY, (KEY,), settings.stored(root.length), {"ingest": source.digest}, shape, 2)
+    inputs = {"ingest": source.digest}
+    record = Record(KEY, (KEY,), settings.stored(root.length), inputs, shape, 2, stride=size.stride)
     course = Course(
         record,
         plan_of(size, settings.cutoff_angstrom),
@@ -116,7 +119,7 @@ def plan_of(size: Size, cutoff: float) -> StagePlan:
     """What D2min over neighbours within this distance will cost."""
     owned, ghosts = owned_and_ghosts(size, cutoff)
     work = (owned + ghosts) * 170 + owned * (SLOTS["cutoff"] * 20 + 400)
-    return plan_stage("respond", size, work=work, tasks=size.n_step * size.n_domain, ghosts=ghosts)
+    return plan_stage("respond", size, work=work, tasks=size.n_stride * size.n_domain, ghosts=ghosts)
 
 
 def again(path: Path, record: Record, run: Run, source: object = None) -> bool:
@@ -133,18 +136,26 @@ def respond_of_domain(work: Work, part: int, domain: int, steps: list[int], *, s
     block = replace(block, shells={"cutoff": Shell(pairs.neighbour, pairs.count)})
     quantity = D2Min(chosen.normalise)
     rows = root.rows(domain)
-    for step in steps:
-        value = quantity(with_current(root, block, step))[:, 0]
-        with work.committing(part, step, domain) as writer:
-            writer.write(KEY, "d2min", (step, rows), value[None])
-            writer.write(KEY, "valid", (step, rows), np.isfinite(value)[None])
+    for some in work.together(steps):
+        frames = zip(some, read_boxes(root, some), strict=True)
+        value = np.stack([quantity(with_current(root, block, step, box))[:, 0] for step, box in frames])
+        at = slice(some[0], some[-1] + 1)
+        with work.committing(part, some[0], domain) as writer:
+            writer.write(KEY, "d2min", (at, rows), value)
+            writer.write(KEY, "valid", (at, rows), np.isfinite(value))
 
 
 def _template(path: Path, target: Path) -> None:
     root = StoreReader(path)
     n_step, n_atom, _ = root["frames/position"].shape
     create_group(
-        target, KEY, {"step": n_step, "atom": n_atom}, {"step": 1, "atom": root["atoms/id"].chunks[0]}, {}, root.length
+        target,
+        KEY,
+        {"step": n_step, "atom": n_atom},
+        {"step": 1, "atom": root["atoms/id"].chunks[0]},
+        {},
+        root.length,
+        together={"step": steps_in_file(n_step)},
     )
     # The strain coordinate is one small chunk, not one a step.
     write_whole(target, KEY, {"strain": root["frames/strain"][:]})

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from math import prod
 from pathlib import Path
 
-import google_crc32c
 import numpy as np
 
 from qsdask import schema
+from qsdask.store.shard import (
+    ABSENT,
+    intact,
+    plain_description,
+    read_index,
+    read_parts,
+    shape_in_files,
+    sharded_description,
+    sharding,
+)
 from qsdask.store.validate import damaged, metadata, unsafe
 
-__all__ = ["TEXT", "array_metadata", "check_array", "check_group", "chunk_fault", "intact", "registered", "text_width"]
+__all__ = [
+    "TEXT",
+    "array_metadata",
+    "check_array",
+    "check_group",
+    "chunk_fault",
+    "intact",
+    "part_fault",
+    "registered",
+    "text_width",
+]
 
 #: Largest chunk, uncompressed; Blosc takes no more. Unit: bytes.
 LARGEST_CHUNK = 2**31 - 1
@@ -21,6 +41,9 @@ LARGEST_CHUNK = 2**31 - 1
 TEXT = "fixed_length_utf32"
 
 LONGEST_TEXT = 2**20
+
+#: Most chunks of one file.
+MOST_PARTS = 4096
 
 #: Most elements of an array.
 MOST_ELEMENTS = 2**48
@@ -130,6 +153,8 @@ def _unsafe(found: dict) -> str | None:
     width = 1 if text else item_size(found)
     if prod(shape) > MOST_ELEMENTS or prod(chunks) * width > LARGEST_CHUNK:
         return f"shape {shape} in chunks of {chunks}"
+    if sharding(found) is not None:
+        return _unsafe_sharding(found) or _unsafe(plain_description(found))
     first, *between, last = found["codecs"]
     serializers = (
         [{"name": "vlen-utf8"}, {"name": "vlen-utf8", "configuration": {}}]
@@ -141,6 +166,20 @@ def _unsafe(found: dict) -> str | None:
     # Blosc takes no more than 255 bytes for one number.
     shuffled = width if width < 256 else 1
     return next((f"codec {codec}" for codec in between if not _is_our_blosc(codec, shuffled)), None)
+
+
+def _unsafe_sharding(found: dict) -> str | None:
+    """What in the sharding of an array is not as qsdask writes it; its chunks may hold no shards in turn."""
+    [only] = found["codecs"]
+    files, chunks = found["chunk_grid"]["configuration"]["chunk_shape"], only["configuration"]["chunk_shape"]
+    written = sharded_description(plain_description(found), 0, 1)["codecs"]
+    if [only] != written or len(only["configuration"]["codecs"]) < 2 or sharding(plain_description(found)):
+        return "its sharding"
+    if not all(type(n) is int and n > 0 for n in chunks) or len(files) != len(chunks):
+        return "shape and chunks are not whole numbers"
+    if any(n % c for n, c in zip(files, chunks, strict=True)) or prod(shape_in_files(found)) > MOST_PARTS:
+        return f"chunks of {chunks} in files of {files}"
+    return None
 
 
 def text_width(found: dict) -> int:
@@ -175,13 +214,8 @@ def _is_our_blosc(codec: dict, width: int) -> bool:
     )
 
 
-def intact(chunk: bytes) -> bool:
-    """Whether the bytes of a chunk end with their CRC-32C."""
-    return len(chunk) >= 4 and google_crc32c.value(chunk[:-4]) == int.from_bytes(chunk[-4:], "little")
-
-
 def chunk_fault(found: dict, data: bytes) -> str | None:
-    """What is wrong with a chunk before it is decompressed; None when it is one of its array.
+    """What is wrong with a file of chunks before they are decompressed; None when it is one of its array.
 
     Parameters
     ----------
@@ -189,6 +223,32 @@ def chunk_fault(found: dict, data: bytes) -> str | None:
         Checked metadata of the array.
     data : bytes
         The file.
+
+    Returns
+    -------
+    str or None
+    """
+    if sharding(found) is None:
+        return part_fault(found, data)
+    file = io.BytesIO(data)
+    try:
+        index = read_index(file, found)
+        parts = read_parts(file, index, np.flatnonzero(index[:, 0] != ABSENT).tolist())
+    except ValueError as error:
+        return str(error)
+    plain = plain_description(found)
+    return next((fault for part in parts if (fault := part_fault(plain, part))), None)
+
+
+def part_fault(found: dict, data: bytes) -> str | None:
+    """What is wrong with one chunk; see `chunk_fault`.
+
+    Parameters
+    ----------
+    found : dict
+        Checked metadata of the array, as they would be were every chunk a file.
+    data : bytes
+        The chunk.
 
     Returns
     -------

@@ -120,6 +120,10 @@ class StoreInMemory:
         """What the stage has written so far."""
         return self
 
+    def together(self, steps: list[int]) -> list[list[int]]:
+        """Steps that are committed at once: one by one."""
+        return [[step] for step in steps]
+
     @contextmanager
     def committing(self, part: int, step: int, domain: int) -> Iterator[StoreInMemory]:
         """What a task writes with."""

@@ -59,7 +59,7 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 
-#: (part, step, domain) of one task.
+#: (part, step, domain) of one task; where it takes several steps, they are counted in `Record.stride`.
 Task = tuple[int, int, int]
 
 
@@ -100,10 +100,9 @@ def require(path: Path, key: str) -> Record:
             f"{key} has not been computed in this store", code="E-STAGE-MISSING", file=path, hint=command
         )
     if not record.complete:
-        total = int(np.prod(record.shape))
-        done = total - len(pending(path, key))
+        done = record.n_task - len(pending(path, key))
         raise ResumableError(
-            f"{key} is incomplete: {done} of {total} tasks done",
+            f"{key} is incomplete: {done} of {record.n_task} tasks done",
             code="E-INCOMPLETE",
             file=path,
             hint=f"resume with '{command}'",
@@ -119,7 +118,7 @@ def create_receipts(store: Store, record: Record) -> zarr.Array:
     return zarr.create_array(
         store,
         name=f"ledger/{record.key}/receipt",
-        shape=(*record.shape, record.n_file, words),
+        shape=(*record.grid, record.n_file, words),
         chunks=(1, 1, 1, record.n_file, words),
         dtype="uint64",
         fill_value=0,
@@ -197,6 +196,8 @@ def begin(path: Path, record: Record, template: Callable[[Path], None], *, overw
                 # What the interrupted run has finished stands; what it still finishes does not count.
                 old, was = replace(old, runs=(*old.runs, secrets.token_hex(8))), old
                 put_record(root, old, None, was)
+            if not old.complete:
+                _sync_folders(root, old)
             return Begun(root, old, removed)
         never_whole = not old.complete and old.provenance is None
         if never_whole and not overwrite:
@@ -225,12 +226,18 @@ def begin(path: Path, record: Record, template: Callable[[Path], None], *, overw
     template(root)
     put_folders(root, f"ledger/{record.key}")
     create_receipts(DurableStore(root), record)
+    _sync_folders(root, record)
     # The record comes last: a ledger without its array would look like one without tasks.
     put_record(root, record, None)
     # As stored: what is written at the end is then the same for a run that resumes.
     stored = read_record(root, record.key)
     assert stored is not None
     return Begun(root, stored, removed)
+
+
+def _sync_folders(root: Path, record: Record) -> None:
+    """Make the folders of a stage durable: its tasks flush only what is below those of the arrays."""
+    DurableStore(root).sync_arrays((*record.groups, f"ledger/{record.key}"))
 
 
 def same(path: Path, record: Record) -> bool:
@@ -266,7 +273,7 @@ def finish(path: Path, begun: Begun, provenance: dict) -> list[Record]:
         missing = pending(begun.root, record.key)
         if missing:
             raise ResumableError(
-                f"{record.key} is incomplete: {len(missing)} of {int(np.prod(record.shape))} tasks missing",
+                f"{record.key} is incomplete: {len(missing)} of {record.n_task} tasks missing",
                 code="E-INCOMPLETE",
                 file=path,
                 hint=f"resume with '{command_of(path, record.key)}'",

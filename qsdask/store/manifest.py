@@ -22,6 +22,7 @@ from qsdask import schema
 from qsdask.errors import StoreIOError
 from qsdask.store.described import text_width
 from qsdask.store.durable import DurableStore, content_words
+from qsdask.store.shard import sharding
 from qsdask.store.validate import damaged, metadata, plain_path
 from qsdask.store.zipped import zipped
 
@@ -105,8 +106,11 @@ def root_text(shown: Mapping[str, Any], requires: Iterable[str] = (), *, nested:
     """
     # Zarr loses the first of two children of one group that do not stand together.
     needed = set(requires)
-    if any(node and "data_type" in node and text_width(node) for node in shown.values()):
+    arrays = [node for node in shown.values() if node and "data_type" in node]
+    if any(text_width(node) for node in arrays):
         needed.add("text")
+    if any(sharding(node) is not None for node in arrays):
+        needed.add("shards")
     mark = {"format": schema.FORMAT_VERSION, "requires": sorted(needed)}
     shown = dict(sorted(shown.items(), key=lambda item: _beside_siblings(item[0])))
     content = {

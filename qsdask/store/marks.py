@@ -12,7 +12,7 @@ from qsdask.store.validate import damaged, metadata
 __all__ = ["MIGRATION", "check_format", "check_requires", "check_root", "in_migration", "mark_in", "mark_of"]
 
 #: Feature flags in the root's ``requires`` that this version understands.
-KNOWN_FEATURES: frozenset[str] = frozenset({"runs", "text"})
+KNOWN_FEATURES: frozenset[str] = frozenset({"runs", "shards", "text"})
 
 #: What a store needs while ``migrate`` works on it: nothing else can read it then.
 MIGRATION = "migration"

@@ -106,7 +106,10 @@ def _plain(group: xr.Dataset) -> xr.Dataset:
     """A group as stores are written now: texts of one length, and attributes that are numbers, texts or lists of them.
 
     Earlier versions wrote texts of any length, which Dask does not cut by itself, and a mapping, which netCDF does not hold.
+    How many chunks lie in one file is forgotten: xarray would not save chunks of one step into files of several.
     """
+    for array in group.variables.values():
+        array.encoding.pop("shards", None)
     texts = {name: _of_one_length(array) for name, array in group.variables.items() if array.dtype.kind in "OT"}
     coordinates = {name: array for name, array in texts.items() if name in group.coords}
     plain = group.assign({name: array for name, array in texts.items() if name not in coordinates})

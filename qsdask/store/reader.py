@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
-import zarr
+from zarr.abc.store import ByteRequest, RangeByteRequest, SuffixByteRequest
 from zarr.core.buffer import Buffer, default_buffer_prototype
 
 from qsdask import schema
-from qsdask.store.described import array_metadata, chunk_fault
+from qsdask.store.chunked import ChunkedArray, Write
+from qsdask.store.described import array_metadata, chunk_fault, part_fault
 from qsdask.store.durable import DurableStore
 from qsdask.store.place import chunk_of
+from qsdask.store.shard import plain_description, read_index, read_parts, sharding
 from qsdask.store.validate import damaged, plain_path
-from qsdask.store.zipped import is_zipped, zipped
+from qsdask.store.zipped import Member, is_zipped, zipped
 
 __all__ = ["Arrays", "CheckedStore", "StoreReader", "StoredArray", "open_checked"]
 
@@ -111,33 +114,84 @@ class CheckedStore(DurableStore):
             if name != "manifest.json" and not name.startswith("."):
                 yield name
 
-    def _checked(self, key, prototype, byte_range) -> Buffer | None:
-        assert byte_range is None, "a chunk is read whole: there are no shards"
-        path = plain_path(self.root, key)
-        chunk = chunk_of(key)
+    def chunks(self, key: str, numbers: Sequence[int]) -> Sequence[bytes | None]:
+        """Bytes of chunks of an array whose metadata are known, by their places in a file; None when it is absent and may be."""
+        path = self._file(key)
         if path is None:
-            if chunk and not self._partial:
-                raise damaged(self.root, key, "the chunk is missing")
+            return [None] * len(numbers)
+        found = self.described[key.rpartition("/c/")[0]]
+        try:
+            with path.open("rb") as file:
+                if sharding(found) is None:
+                    parts = [file.read()]
+                else:
+                    parts = read_parts(file, read_index(file, found), numbers)
+        except ValueError as error:
+            raise damaged(self.root, key, str(error)) from None
+        plain = plain_description(found)
+        for part in parts:
+            if fault := part_fault(plain, part):
+                raise damaged(self.root, key, fault)
+        return parts
+
+    def _file(self, key: str) -> Path | Member | None:
+        path = plain_path(self.root, key)
+        if path is None and chunk_of(key) and not self._partial:
+            raise damaged(self.root, key, "the chunk is missing")
+        return path
+
+    def _checked(self, key, prototype, byte_range) -> Buffer | None:
+        path, chunk = self._file(key), chunk_of(key)
+        if path is None:
             return None
-        data = path.read_bytes()
-        fault = chunk_fault(self.described[chunk[0]], data) if chunk else None
-        if fault:
+        found = self.described[chunk[0]] if chunk else None
+        try:
+            data = path.read_bytes() if found is None or byte_range is None else _stretch(path, found, byte_range)
+        except ValueError as error:
+            raise damaged(self.root, key, str(error)) from None
+        if found and byte_range is None and (fault := chunk_fault(found, data)):
             raise damaged(self.root, key, fault)
         return (prototype or default_buffer_prototype()).buffer.from_bytes(data)
 
 
-def open_checked(store: DurableStore, name: str) -> StoredArray:
-    """Array of a store, its metadata checked; chunks full of fill values are written like all others."""
+def _stretch(path: Path | Member, found: dict, byte_range: ByteRequest) -> bytes:
+    """What Zarr asks of a file of chunks: its index, or some of the chunks; these are looked at."""
+    with path.open("rb") as file:
+        index = read_index(file, found)
+        size = file.seek(0, os.SEEK_END)
+        if isinstance(byte_range, SuffixByteRequest):
+            start, stop = size - byte_range.suffix, size
+        elif isinstance(byte_range, RangeByteRequest):
+            start, stop = byte_range.start, byte_range.end
+        else:
+            start, stop = byte_range.offset, size
+        file.seek(start)
+        data = file.read(stop - start)
+    plain = plain_description(found)
+    for first, length in index.tolist():
+        if start <= first and first + length <= stop:
+            fault = part_fault(plain, data[first - start : first + length - start])
+            if fault:
+                raise ValueError(fault)
+    return data
+
+
+def open_checked(store: DurableStore, name: str, *, write: Write | None = None) -> ChunkedArray:
+    """Array of a store, its metadata checked, as are the chunks that are read of it.
+
+    Parameters
+    ----------
+    store : DurableStore
+        The store.
+    name : str
+        Path of the array.
+    write : callable, optional
+        Takes the chunks that are written, see `ChunkedArray`; the store by default.
+    """
     found = array_metadata(store.root, name)
-    if isinstance(store, CheckedStore):
-        store.described[name] = found
-    mode = "r" if store.read_only else "r+"
-    try:
-        array = zarr.open_array(store, path=name, mode=mode, zarr_format=3)
-    except (ValueError, TypeError) as error:
-        raise damaged(store.root, f"{name}/zarr.json", f"Zarr refuses it: {error}") from None
-    # Absence must always mean "not done", also for a chunk full of fill values.
-    return cast(StoredArray, array.with_config({"write_empty_chunks": True}))
+    checked = store if isinstance(store, CheckedStore) else CheckedStore(store.root)
+    checked.described[name] = found
+    return ChunkedArray(name, found, checked.chunks, write or store.write)
 
 
 class StoreReader:

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from math import prod
 from pathlib import Path
 
 from qsdask import schema
@@ -63,6 +64,8 @@ class Record:
         stages begun before there were any.
     lineage : dict of str to str
         For every ledger of this store that it builds on the token of the run that had finished it.
+    stride : int
+        Steps that one task takes, and that lie in one file; 1 in stores of earlier versions.
     """
 
     key: str
@@ -75,6 +78,22 @@ class Record:
     provenance: dict | None = None
     runs: tuple[str, ...] = ()
     lineage: dict = field(default_factory=dict)
+    stride: int = 1
+
+    @property
+    def grid(self) -> tuple[int, int, int]:
+        """Number of tasks along (part, step, domain)."""
+        part, step, domain = self.shape
+        return part, -(-step // self.stride), domain
+
+    @property
+    def n_task(self) -> int:
+        """Number of tasks."""
+        return prod(self.grid)
+
+    def steps_of(self, number: int) -> range:
+        """Steps of the tasks with this number along the steps."""
+        return range(number * self.stride, min((number + 1) * self.stride, self.shape[1]))
 
     @property
     def run(self) -> str:
@@ -82,8 +101,9 @@ class Record:
         return self.runs[-1] if self.runs else ""
 
     def fields(self) -> dict:
-        """As stored: without what stages begun before there were runs do not have."""
-        return {name: value for name, value in asdict(self).items() if value or name not in ("runs", "lineage")}
+        """As stored: without what stages begun before there were runs, or files of several steps, do not have."""
+        without = {"runs": (), "lineage": {}, "stride": 1}
+        return {name: value for name, value in asdict(self).items() if name not in without or value != without[name]}
 
     @property
     def facts(self) -> dict:
@@ -233,7 +253,9 @@ def publish(path: Path, requires: Iterable[str] = ()) -> None:
 
 def required_by(record: Record | None) -> set[str]:
     """What a version of qsdask must know of to read a stage; see `qsdask.store.marks.KNOWN_FEATURES`."""
-    return {"runs"} if record is not None and record.runs else set()
+    if record is None:
+        return set()
+    return {flag for flag, needed in (("runs", record.runs), ("shards", record.stride > 1)) if needed}
 
 
 def require_store(path: Path) -> None:

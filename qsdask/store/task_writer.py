@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from qsdask.errors import ResumableError
+from qsdask.files.several import each
+from qsdask.store.chunked import ChunkedArray
 from qsdask.store.durable import DurableStore
 from qsdask.store.identity import StoreAt
 from qsdask.store.ledger import Begun
 from qsdask.store.manifest import FILE_WORDS
 from qsdask.store.reader import Arrays, StoreReader, open_checked
 from qsdask.store.record import read_record
+from qsdask.store.shard import Part
 
 __all__ = ["StageRun", "TaskWriter", "Work", "Writes"]
 
@@ -34,7 +39,12 @@ class Work(Protocol):
 
     def reader(self) -> Arrays: ...
     def own(self) -> Arrays: ...
+    def together(self, steps: list[int]) -> list[list[int]]: ...
     def committing(self, part: int, step: int, domain: int) -> AbstractContextManager[Writes]: ...
+
+
+#: Bytes of chunks that wait to be written together.
+WAITING_BYTES = 16 << 20
 
 
 class TaskWriter:
@@ -42,22 +52,29 @@ class TaskWriter:
 
     def __init__(self, store: DurableStore) -> None:
         self.store = store
+        self._arrays: dict[str, ChunkedArray] = {}
+        self._waiting: list[tuple[int, Callable[[], None]]] = []
 
     def write(self, group: str, name: str, region: tuple[slice | int, ...], value: np.ndarray) -> None:
-        """Write one region of an array, which must be made of whole chunks.
+        """Write one region of an array, which must be made of whole chunks."""
+        whole = tuple(slice(part, part + 1) if isinstance(part, int) else part for part in region)
+        path = f"{group}/{name}"
+        if path not in self._arrays:
+            self._arrays[path] = open_checked(self.store, path, write=self._later)
+        self._arrays[path][whole] = value
+        if sum(size for size, _ in self._waiting) > WAITING_BYTES:
+            self.flush()
 
-        Two tasks that write into one chunk lose data silently, so a region that cuts a chunk is refused.
-        """
-        array = open_checked(self.store, f"{group}/{name}")
-        parts = tuple(slice(part, part + 1) if isinstance(part, int) else part for part in region)
-        for part, size, chunk in zip(parts, array.shape, array.chunks, strict=False):
-            start, stop, _ = part.indices(size)
-            if start % chunk or (stop % chunk and stop != size):
-                raise AssertionError(
-                    f"{group}/{name}: {start}:{stop} cuts a chunk of {chunk}; write whole chunks, such as the rows of one "
-                    "domain: two tasks that share a chunk lose one another's data"
-                )
-        array[parts] = value
+    def _later(self, key: str, data: bytes, part: Part | None) -> None:
+        if part is None:
+            self._waiting.append((len(data), partial(self.store.write, key, data)))
+        elif self.store.grow(key, data, part):
+            self._waiting.append((0, partial(self.store.finish, key)))
+
+    def flush(self) -> None:
+        """Write what waits, several files at once; returns when all are on disk."""
+        waiting, self._waiting = self._waiting, []
+        each(lambda one: one[1](), waiting)
 
 
 @dataclass(frozen=True)
@@ -74,17 +91,21 @@ class StageRun:
         Ledger of the stage.
     run : str
         Token of the run; empty when the stage was begun before there were runs.
+    stride : int
+        Steps that one task takes.
     """
 
     store: StoreAt
     root: str
     key: str
     run: str
+    stride: int = 1
 
     @classmethod
     def of(cls, path: str | Path, begun: Begun) -> StageRun:
         """A run that has been begun in the store at a path."""
-        return cls(StoreAt.of(path), os.path.abspath(begun.root), begun.record.key, begun.record.run)
+        record = begun.record
+        return cls(StoreAt.of(path), os.path.abspath(begun.root), record.key, record.run, record.stride)
 
     def reader(self) -> StoreReader:
         """Arrays of the store; see `StoreAt.reader`. ``E-OTHER-RUN`` as of `committing`."""
@@ -97,6 +118,10 @@ class StageRun:
         self.reader()
         return StoreReader(self.root)
 
+    def together(self, steps: list[int]) -> list[list[int]]:
+        """Steps of whole tasks, task by task: what is committed at once."""
+        return [list(some) for _, some in groupby(steps, lambda step: step // self.stride)]
+
     @contextmanager
     def committing(self, part: int, step: int, domain: int) -> Iterator[TaskWriter]:
         """Write the files of one task, sync them, then write its receipt.
@@ -104,7 +129,7 @@ class StageRun:
         Parameters
         ----------
         part, step, domain : int
-            The task whose files are written inside the ``with``.
+            The task whose files are written inside the ``with``, by one of its steps.
 
         Yields
         ------
@@ -118,15 +143,22 @@ class StageRun:
             It is looked for before every file, immediately before the file gets its name.
         """
         store = DurableStore(self.root, check=self._refuse_late)
-        yield TaskWriter(store)
-        store.sync_directories()
+        writer = TaskWriter(store)
+        try:
+            yield writer
+            writer.flush()
+            if lacking := store.unfinished():
+                raise AssertionError(f"{lacking[0]} lacks steps: a task writes whole files")
+        finally:
+            store.discard_unfinished()
+        store.sync_directories(inside=True)
         words = [word for _, word in sorted(store.written.items())]
         receipts = open_checked(store, f"ledger/{self.key}/receipt")
         receipt = np.zeros(receipts.shape[3:], dtype=np.uint64)
         receipt[: len(words), :FILE_WORDS] = np.array(words, dtype=np.uint64)
         receipt[: len(words), FILE_WORDS:] = int(self.run or "0", 16)
-        receipts[part, step, domain] = receipt
-        store.sync_directories()
+        receipts[part, step // self.stride, domain] = receipt
+        store.sync_directories(inside=True)
 
     def _refuse_late(self) -> None:
         now = read_record(Path(self.root), self.key)

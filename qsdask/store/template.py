@@ -6,6 +6,7 @@ import json
 import warnings
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -31,6 +32,7 @@ def create_group(
     attributes: Mapping[str, object],
     length: str = ANGSTROM,
     without: Collection[str] = (),
+    together: Mapping[str, int] = MappingProxyType({}),
 ) -> None:
     """Create a group and the complete template of its arrays, replacing what was there.
 
@@ -48,11 +50,13 @@ def create_group(
         Unit of the lengths of the store.
     without : collection of str
         Arrays that this store does not need.
+    together : mapping of str to int
+        Chunks along a dimension that lie in one file; 1 where nothing is said.
     """
     put_folders(Path(path), group)
     zarr.create_group(DurableStore(path), path=group, zarr_format=3, overwrite=True, attributes=dict(attributes))
     for variable in (v for v in schema.variables_of(group) if v.name not in without):
-        create_array(path, group, variable, sizes, chunks, length)
+        create_array(path, group, variable, sizes, chunks, length, together)
 
 
 def create_array(
@@ -62,6 +66,7 @@ def create_array(
     sizes: Mapping[str, int],
     chunks: Mapping[str, int],
     length: str = ANGSTROM,
+    together: Mapping[str, int] = MappingProxyType({}),
 ) -> None:
     """Create one registered array; see `create_group`."""
     marks: dict[str, Any] = {"units": told_in(variable.units, length), "long_name": variable.long_name}
@@ -72,19 +77,24 @@ def create_array(
     with warnings.catch_warnings():
         # Zarr v3 has not laid down yet how texts of one length are called; every Zarr-Python 3 reads them.
         warnings.filterwarnings("ignore", category=UnstableSpecificationWarning)
-        _create(path, group, variable, sizes, chunks, marks)
+        _create(path, group, variable, sizes, chunks, marks, together)
 
 
-def _create(path, group, variable, sizes, chunks, marks):
+def _create(path, group, variable, sizes, chunks, marks, together):
+    # Coordinates are read whole, so they are one chunk.
+    at_once = variable.coordinate or variable.whole
+    shape = tuple(sizes[d] for d in variable.dims)
+    chunk = tuple(max(1, n if at_once else min(chunks.get(d, n), n)) for d, n in zip(variable.dims, shape, strict=True))
+    file = tuple(
+        c * max(1, min(1 if at_once else together.get(d, 1), -(-n // c)))
+        for d, n, c in zip(variable.dims, shape, chunk, strict=True)
+    )
     zarr.create_array(
         DurableStore(path),
         name=f"{group}/{variable.name}",
-        shape=tuple(sizes[d] for d in variable.dims),
-        # Coordinates are read whole, so they are one chunk.
-        chunks=tuple(
-            max(1, sizes[d] if variable.coordinate or variable.whole else min(chunks.get(d, sizes[d]), sizes[d]))
-            for d in variable.dims
-        ),
+        shape=shape,
+        chunks=chunk,
+        shards=None if file == chunk else file,
         dtype="<U1" if variable.dtype == "string" else variable.dtype,
         dimension_names=variable.dims,
         fill_value=variable.fill_value,

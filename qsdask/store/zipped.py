@@ -6,6 +6,7 @@ zip folders.
 
 from __future__ import annotations
 
+import io
 import os
 import zipfile
 import zlib
@@ -49,6 +50,9 @@ class Member(NamedTuple):
             OSError,
         ) as error:
             raise _damaged(self.archive.filename, f"{self.info.filename}: {error}") from None
+
+    def open(self, mode: str) -> io.BytesIO:
+        return io.BytesIO(self.read_bytes())
 
 
 class Zipped:

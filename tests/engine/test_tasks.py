@@ -24,6 +24,7 @@ from distributed.security import Security
 
 from qsdask.engine import local as local_module
 from qsdask.engine import standing as standing_module
+from qsdask.engine import tasks as tasks_module
 from qsdask.engine.cluster import connect
 from qsdask.engine.cost import Size, leaf_edges, mean_ghosts
 from qsdask.engine.tasks import cluster_errors, run_tasks, warm_up
@@ -141,6 +142,10 @@ def vanish(path: str, number: int) -> int:
     return number
 
 
+def add(a: int, b: int) -> int:
+    return a + b
+
+
 def nothing() -> None:
     """Compile nothing."""
 
@@ -152,6 +157,33 @@ def test_results_come_and_refusals_travel():
         with pytest.raises(BadDataError, match="E-THREE") as refusal:
             list(run_tasks(client, refuse, [(i,) for i in range(5)], label="squares", progress=False))
         assert refusal.value.atom_id == 3
+
+
+def test_very_many_tasks_are_sent_in_batches_and_never_more_than_there_is_room_for(monkeypatch):
+    monkeypatch.setattr(tasks_module, "MANY", 20)
+    sent: list[int] = []
+    done: list[int] = []
+    with connect("threads", 2) as client:
+        given = client.map
+
+        def counted(function, *columns, **named):
+            sent.append(len(columns[0]))
+            # One has come that has not been told yet.
+            assert sum(sent) - len(done) <= 2 * tasks_module.IN_FLIGHT + 1
+            return given(function, *columns, **named)
+
+        monkeypatch.setattr(client, "map", counted)
+        for result in run_tasks(client, add, [(i, 2 * i) for i in range(90)], label="sums", progress=False):
+            done.append(result)
+        assert sorted(done) == [3 * i for i in range(90)]
+        # Room for eight: halves of it are waited for.
+        assert sum(sent) == 90
+        assert min(sent[:-1]) >= 4
+        done.clear()
+        sent.clear()
+        done += run_tasks(client, add, [(i, 0) for i in range(20)], label="sums", progress=False)
+        assert sorted(done) == list(range(20))
+        assert sent[0] == 8
 
 
 def test_a_task_that_kills_its_workers_is_named():
@@ -204,7 +236,7 @@ def test_plan_names_every_stage():
         explain.plan_of(size, ["sro__interstice_area__voro__std", "mro__interstice_area__voro__std__mean"]),
     ]
     assert [s.stage for s in made] == [stage.name for stage in STAGES]
-    assert [s.tasks for s in made] == [33, 12, 6, 12, 198, 198, 6, 6, 6]
+    assert [s.tasks for s in made] == [9, 12, 6, 12, 54, 54, 6, 6, 6]
     assert all(s.bytes_memory > 1e8 for s in made)
 
 

@@ -1,0 +1,42 @@
+"""Work on several files at once: what waits for a disk, or for a network, does not wait for the others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import lru_cache
+from typing import TypeVar
+
+__all__ = ["each"]
+
+#: Files that a process works on at once.
+AT_ONCE = 4
+
+T = TypeVar("T")
+
+
+def each(work: Callable[[T], None], items: Sequence[T]) -> None:
+    """Work on all items, several at once; the first error is raised when all that was begun has ended.
+
+    Parameters
+    ----------
+    work : callable
+        Takes an item. It must not call this function in turn: its threads would wait for one another.
+    items : sequence
+        What is worked on.
+    """
+    if len(items) < 2:
+        for item in items:
+            work(item)
+        return
+    begun = [_pool(os.getpid()).submit(work, item) for item in items]
+    wait(begun)
+    for one in begun:
+        one.result()
+
+
+@lru_cache(maxsize=1)
+def _pool(process: int) -> ThreadPoolExecutor:
+    """Threads of this process: those of the one that it was forked from are not there."""
+    return ThreadPoolExecutor(AT_ONCE, thread_name_prefix="qsdask-files")

@@ -22,12 +22,13 @@ COLUMNS = tuple(f"c{k}" for k in range(20))
 
 
 class Lesson(NamedTuple):
-    """A table in files, its intervals, and what LightGBM is told."""
+    """A table in files, its intervals, what LightGBM is told, and the score that it begins from."""
 
     spread: Spread
     edges: list[np.ndarray]
     parameters: dict
     table: Table
+    base: float = BASE
 
     @property
     def n_code(self) -> list[int]:
@@ -36,7 +37,7 @@ class Lesson(NamedTuple):
     def text(self, trees: Sequence[Grown]) -> str:
         """A model of these trees."""
         columns = self.table.columns
-        return text_of(trees, columns, BASE, ranges=[(-9.0, 9.0)] * len(columns), edges=self.edges)
+        return text_of(trees, columns, self.base, ranges=[(-9.0, 9.0)] * len(columns), edges=self.edges)
 
 
 def made_up(n: int = 6000, columns: tuple[str, ...] = COLUMNS) -> Table:
@@ -70,7 +71,7 @@ def by_one(lesson: Lesson, n_tree: int, before: Sequence[Grown] = ()) -> list[Gr
     """Trees of LightGBM's serial learner."""
     place = lesson.spread.places(0, 0, of_fold=False)
     rows, target = lesson.spread.codes(place), lesson.spread.target()[place]
-    trees, counts = grow_block(rows, target, lesson.n_code, before, BASE, lesson.parameters, n_tree)
+    trees, counts = grow_block(rows, target, lesson.n_code, before, lesson.base, lesson.parameters, n_tree)
     return [with_counts(tree, count) for tree, count in zip(trees, counts, strict=True)]
 
 
@@ -83,7 +84,7 @@ def by_several(lesson: Lesson, n_rank: int, n_tree: int, before: Sequence[Grown]
         "fold": 0,
         "n_code": lesson.n_code,
         "before": list(before),
-        "base": BASE,
+        "base": lesson.base,
         "parameters": lesson.parameters,
         "n_tree": n_tree,
     }

@@ -26,10 +26,10 @@ import psutil
 
 from qsdask.engine.environment import WORKER_ENVIRONMENT
 from qsdask.kernels.trees import forest_probabilities
+from qsdask.learn.filed_table import FiledTable
 from qsdask.learn.forest import forest_of
 from qsdask.learn.gbdt import parameters_of, train_one
 from qsdask.learn.score import auc_roc
-from qsdask.learn.spread import Spread
 from qsdask.learn.tally import Tally
 from qsdask.learn.tree_text import read_trees
 from qsdask.settings import TrainSettings
@@ -43,8 +43,8 @@ def learned(rung: str, folder: Path, trees: int, seed: int) -> tuple[str, float]
     """Text of a fold model, and the seconds that it took."""
     told = json.loads((folder / "told.json").read_text())
     lesson = lesson_of(folder, told, seed, trees)
-    place = lesson.spread.places(0, 0, of_fold=False)
-    rows, y = lesson.spread.values(place), lesson.spread.plastic()[place]
+    place = lesson.filed.places(0, 0, of_fold=False)
+    rows, y = lesson.filed.values(place), lesson.filed.plastic()[place]
     # All rows at once are what a table in memory is.
     held = rows[:].astype(np.float32) if rung == "here" else rows
     start = time.perf_counter()
@@ -61,7 +61,7 @@ def lesson_of(folder: Path, told: dict, seed: int, trees: int) -> Lesson:
     fewest = int(np.ceil(settings.leaf_fraction * told["rows"] / 2))
     parameters = {**parameters_of(settings, len(COLUMNS), seed, 1), "min_data_in_leaf": fewest}
     edges = [np.array(edge) for edge in told["edges"]]
-    return Lesson(Spread(folder, 3), edges, parameters, made_up(10, COLUMNS), told["base"])
+    return Lesson(FiledTable(folder, 3), edges, parameters, made_up(10, COLUMNS), told["base"])
 
 
 class Peak(threading.Thread):
@@ -119,9 +119,9 @@ def main() -> None:
             base = float(np.log(share / (1 - share)))
             told = {"rows": n, "base": base, "edges": [edge.tolist() for edge in lesson.edges]}
             (folder / "told.json").write_text(json.dumps(told))
-            place = lesson.spread.places(0, 0, of_fold=True)[:100_000]
-            left, y = lesson.spread.values(place)[:].astype(np.float32), lesson.spread.plastic()[place]
-            learn_from = len(lesson.spread.places(0, 0, of_fold=False))
+            place = lesson.filed.places(0, 0, of_fold=True)[:100_000]
+            left, y = lesson.filed.values(place)[:].astype(np.float32), lesson.filed.plastic()[place]
+            learn_from = len(lesson.filed.places(0, 0, of_fold=False))
             del table, lesson
             print(f"{n:,} rows of 80 columns, {learn_from:,} learned from, {options.trees} trees")
             print(f"  {'':20}{'s':>8}{'row-trees/s':>14}{'peak MB':>10}{'AUC':>18}")

@@ -9,9 +9,9 @@ import numpy as np
 
 from qsdask.kernels.trees import forest_probabilities
 from qsdask.learn import gbdt
-from qsdask.learn.files import Selection
 from qsdask.learn.folds import spatial_block, stratified
 from qsdask.learn.forest import forest_of
+from qsdask.learn.rows_in_files import Selection
 from qsdask.learn.table import Table, identity_hash
 from qsdask.learn.tree_text import Trees, read_trees
 from qsdask.learn.undersample import undersample

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from qsdask.errors import BadDataError, InternalError, UsageError
-from qsdask.learn.files import BATCH, Selection
+from qsdask.learn.rows_in_files import BATCH, Selection
 from qsdask.learn.tree_text import MOST_TREES
 from qsdask.settings import TrainSettings
 
-__all__ = ["OF_DATA", "as_sequence", "parameters_of", "train_one"]
+__all__ = ["OF_DATA", "as_sequence", "parameters_of", "refuse_untrainable", "train_one"]
 
 
 #: How columns become intervals, beside their number.
@@ -79,21 +79,8 @@ def train_one(
     import lightgbm  # a second, and 100 MB: only where trees are made
 
     settings = settings or TrainSettings()
-    if settings.trees > MOST_TREES:
-        raise UsageError(f"at most {MOST_TREES} trees, not {settings.trees}", code="E-GBDT-SETTINGS")
-    n, n_plastic = len(y), int(np.count_nonzero(y))
-    if n_plastic in (0, n):
-        spread = "" if d2_quantiles is None else f"; D2min quantiles {', '.join(f'{q:.3g}' for q in d2_quantiles)}"
-        raise BadDataError(
-            f"all {n} training rows have one label: {n_plastic} plastic, {n - n_plastic} not{spread}",
-            code="E-ONE-CLASS",
-            hint="a threshold between the quantiles, or a larger strain",
-        )
-    bad = [c for c in columns if not _COLUMN.fullmatch(c)]
-    if bad:
-        raise UsageError(
-            f"column names may hold letters, digits and _ . + - only, got {bad[0]!r}", code="E-COLUMN-NAME"
-        )
+    refuse_untrainable(y, columns, settings, d2_quantiles)
+    n = len(y)
     parameters = {
         "objective": "binary" if target is None else "cross_entropy",
         "boost_from_average": True,
@@ -150,3 +137,24 @@ def as_sequence(rows: Selection) -> Any:
             return rows[at]
 
     return Batches()
+
+
+def refuse_untrainable(
+    y: np.ndarray, columns: Sequence[str], settings: TrainSettings, d2_quantiles: Sequence[float] | None
+) -> None:
+    """Refuse what no trees can be trained of; arguments and errors as of `train_one`."""
+    if settings.trees > MOST_TREES:
+        raise UsageError(f"at most {MOST_TREES} trees, not {settings.trees}", code="E-GBDT-SETTINGS")
+    n, n_plastic = len(y), int(np.count_nonzero(y))
+    if n_plastic in (0, n):
+        spread = "" if d2_quantiles is None else f"; D2min quantiles {', '.join(f'{q:.3g}' for q in d2_quantiles)}"
+        raise BadDataError(
+            f"all {n} training rows have one label: {n_plastic} plastic, {n - n_plastic} not{spread}",
+            code="E-ONE-CLASS",
+            hint="a threshold between the quantiles, or a larger strain",
+        )
+    bad = [c for c in columns if not _COLUMN.fullmatch(c)]
+    if bad:
+        raise UsageError(
+            f"column names may hold letters, digits and _ . + - only, got {bad[0]!r}", code="E-COLUMN-NAME"
+        )

@@ -19,9 +19,9 @@ import numpy as np
 from qsdask.kernels.gradient import gradients
 from qsdask.kernels.trees import forest_scores
 from qsdask.learn.blocks_of_trees import Grown, read_grown, trees_of
-from qsdask.learn.files import Selection
 from qsdask.learn.forest import forest_of
 from qsdask.learn.gbdt import OF_DATA, as_sequence
+from qsdask.learn.rows_in_files import Selection
 from qsdask.learn.wire import Wire
 
 __all__ = ["grow_block"]

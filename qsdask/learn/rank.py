@@ -15,8 +15,8 @@ from typing import TextIO
 
 import numpy as np
 
+from qsdask.learn.filed_table import FiledTable
 from qsdask.learn.gbdt_blocks import grow_block
-from qsdask.learn.spread import Spread
 from qsdask.learn.wire import Keys, Wire
 
 __all__ = ["main"]
@@ -37,13 +37,13 @@ def main() -> None:
     told = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     wire.connect(told["rank"], [tuple(address) for address in told["addresses"]])
-    spread, n_rank = Spread(Path(told["folder"]), told["n_part"]), len(told["addresses"])
+    filed, n_rank = FiledTable(Path(told["folder"]), told["n_part"]), len(told["addresses"])
     # Their order makes no difference: each rank takes what lies together.
-    place = np.sort(spread.places(told["draw"], told["fold"], of_fold=False))
+    place = np.sort(filed.places(told["draw"], told["fold"], of_fold=False))
     mine = np.array_split(place, n_rank)[told["rank"]]
     grown, counts = grow_block(
-        spread.codes(mine),
-        spread.target()[mine].astype(np.float32),
+        filed.codes(mine),
+        filed.target()[mine].astype(np.float32),
         told["n_code"],
         told["before"],
         told["base"],

@@ -13,11 +13,11 @@ from qsdask import learn
 from qsdask.engine.tasks import progress_bar
 from qsdask.errors import UsageError
 from qsdask.learn import Model, Specimen
-from qsdask.study.apart import grown_apart
 from qsdask.study.gathered import gathered
+from qsdask.study.grown_apart import grown_apart
+from qsdask.study.grown_together import grown_together
 from qsdask.study.kept_rows import keep
 from qsdask.study.search import searched
-from qsdask.study.together import grown_together
 from qsdask.study.training_rows import Lesson
 
 __all__ = ["grown"]

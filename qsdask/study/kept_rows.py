@@ -12,8 +12,8 @@ import numpy as np
 from qsdask import learn
 from qsdask.engine.tasks import run_tasks
 from qsdask.learn import Specimen, Table
+from qsdask.learn.filed_table import FiledTable
 from qsdask.learn.own_label import Judge
-from qsdask.learn.spread import Spread
 from qsdask.learn.working import refuse_unseen
 from qsdask.settings import TrainSettings
 from qsdask.store.identity import StoreAt
@@ -34,7 +34,7 @@ class Kept(NamedTuple):
     ----------
     lesson : Lesson
         What is learned.
-    spread : Spread
+    filed : FiledTable
         The files.
     table : Table
         Who the rows are, and of which class; without their columns.
@@ -47,7 +47,7 @@ class Kept(NamedTuple):
     """
 
     lesson: Lesson
-    spread: Spread
+    filed: FiledTable
     table: Table
     tables: tuple[Table, ...]
     columns: tuple[str, ...]
@@ -64,7 +64,7 @@ def keep(lesson: Lesson, specimens: Mapping[str, Specimen], how: str) -> Kept:
     specimens : mapping of str to Specimen
         Their glasses, by path.
     how : str
-        How the learning is spread.
+        How the learning is filed.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def keep(lesson: Lesson, specimens: Mapping[str, Specimen], how: str) -> Kept:
     tables = tuple(found[number][0] for number in range(len(parts)))
     samples = joined_samples(found[number][1] for number in range(len(parts)))
     working.check()
-    return Kept(lesson, Spread(folder, len(parts)), learn.concatenate(tables), tables, columns, samples)
+    return Kept(lesson, FiledTable(folder, len(parts)), learn.concatenate(tables), tables, columns, samples)
 
 
 def _same_columns(lesson: Lesson, specimens: Mapping[str, Specimen]) -> tuple[str, ...]:
@@ -145,7 +145,7 @@ def _part(
 ) -> tuple[int, Table, dict[str, Table]]:
     """Gather the rows of some domains into a file; who they are, and a sample of the usable atoms, is the answer."""
     refuse_unseen(Path(folder))
-    part = Spread(Path(folder), 0).part(number)
+    part = FiledTable(Path(folder), 0).part(number)
     if not part.rows.is_file():
         found = [
             gather(store, domain, step, chosen=chosen, label=label, share=share, specimens=specimens)

@@ -26,6 +26,7 @@ import psutil
 
 from qsdask.engine.environment import WORKER_ENVIRONMENT
 from qsdask.kernels.trees import forest_probabilities
+from qsdask.learn.filed_table import FiledTable
 from qsdask.learn.forest import forest_of
 from qsdask.learn.gbdt import parameters_of, train_one
 from qsdask.learn.score import auc_roc
@@ -42,8 +43,8 @@ def learned(rung: str, folder: Path, trees: int, seed: int) -> tuple[str, float]
     """Text of a fold model, and the seconds that it took."""
     told = json.loads((folder / "told.json").read_text())
     lesson = lesson_of(folder, told, seed, trees)
-    place = lesson.spread.places(0, 0, of_fold=False)
-    rows, y = lesson.spread.values(place), lesson.spread.plastic()[place]
+    place = lesson.filed.places(0, 0, of_fold=False)
+    rows, y = lesson.filed.values(place), lesson.filed.plastic()[place]
     # All rows at once are what a table in memory is.
     held = rows[:].astype(np.float32) if rung == "here" else rows
     start = time.perf_counter()
@@ -56,13 +57,11 @@ def learned(rung: str, folder: Path, trees: int, seed: int) -> tuple[str, float]
 
 def lesson_of(folder: Path, told: dict, seed: int, trees: int) -> Lesson:
     """The table that lies in a folder."""
-    from qsdask.learn.spread import Spread
-
     settings = TrainSettings(trees=trees)
     fewest = int(np.ceil(settings.leaf_fraction * told["rows"] / 2))
     parameters = {**parameters_of(settings, len(COLUMNS), seed, 1), "min_data_in_leaf": fewest}
     edges = [np.array(edge) for edge in told["edges"]]
-    return Lesson(Spread(folder, 3), edges, parameters, made_up(10, COLUMNS))
+    return Lesson(FiledTable(folder, 3), edges, parameters, made_up(10, COLUMNS), told["base"])
 
 
 class Peak(threading.Thread):
@@ -106,7 +105,7 @@ def main() -> None:
         (Path(folder) / "out.json").write_text(json.dumps({"seconds": seconds, "text": text}))
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, nargs="+", default=[200_000, 600_000])
+    parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 400_000])
     parser.add_argument("--trees", type=int, default=50)
     parser.add_argument("--repeat", type=int, default=3)
     options = parser.parse_args()
@@ -116,11 +115,13 @@ def main() -> None:
             folder = Path(home) / str(n)
             table = made_up(n, COLUMNS)
             lesson = in_files(folder, table, TrainSettings(draws=1, folds=2, ratio=1e9))
-            told = {"rows": n, "edges": [edge.tolist() for edge in lesson.edges]}
+            share = lesson.table.y.mean()
+            base = float(np.log(share / (1 - share)))
+            told = {"rows": n, "base": base, "edges": [edge.tolist() for edge in lesson.edges]}
             (folder / "told.json").write_text(json.dumps(told))
-            place = lesson.spread.places(0, 0, of_fold=True)[:100_000]
-            left, y = lesson.spread.values(place)[:].astype(np.float32), lesson.spread.plastic()[place]
-            learn_from = len(lesson.spread.places(0, 0, of_fold=False))
+            place = lesson.filed.places(0, 0, of_fold=True)[:100_000]
+            left, y = lesson.filed.values(place)[:].astype(np.float32), lesson.filed.plastic()[place]
+            learn_from = len(lesson.filed.places(0, 0, of_fold=False))
             del table, lesson
             print(f"{n:,} rows of 80 columns, {learn_from:,} learned from, {options.trees} trees")
             print(f"  {'':20}{'s':>8}{'row-trees/s':>14}{'peak MB':>10}{'AUC':>18}")

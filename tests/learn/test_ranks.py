@@ -14,11 +14,11 @@ import pytest
 from qsdask.engine.keys import new_keys
 from qsdask.kernels.gradient import GRID, gradients
 from qsdask.kernels.trees import forest_probabilities
-from qsdask.learn import ranks
+from qsdask.learn import rank_tasks
 from qsdask.learn.bins import coded, edges_of
-from qsdask.learn.files import Selection
 from qsdask.learn.forest import forest_of
 from qsdask.learn.gbdt import train_one
+from qsdask.learn.rows_in_files import Selection
 from qsdask.learn.tree_text import read_trees
 from qsdask.learn.wire import Keys, Wire
 from qsdask.settings import TrainSettings
@@ -55,15 +55,15 @@ def test_a_text_of_blocks_is_one_that_lightgbm_reads_with_true_counts(table, tmp
     trees = by_one(lesson, 10)
     text = lesson.text(trees)
     read = read_trees(text, COLUMNS)
-    place = lesson.spread.places(0, 0, of_fold=False)
-    rows = lesson.spread.values(place)[:].astype(np.float32)
+    place = lesson.filed.places(0, 0, of_fold=False)
+    rows = lesson.filed.values(place)[:].astype(np.float32)
     ours = forest_probabilities(forest_of([read]), rows)[0]
     booster = lightgbm.Booster(model_str=text)
     np.testing.assert_array_equal(ours, booster.predict(rows))
     leaf = booster.predict(rows, pred_leaf=True)[:, 0].astype(int)
     np.testing.assert_array_equal(read.n_row[: read.n_leaf[0]], np.bincount(leaf))
     # As whole numbers the rows come to the same leaves.
-    codes = lesson.spread.codes(place)[:]
+    codes = lesson.filed.codes(place)[:]
     np.testing.assert_array_equal(codes, coded(rows, lesson.edges))
     assert text.count("Tree=") == 10
     assert lesson.text([]).count("num_leaves=1\n") == 1
@@ -110,10 +110,10 @@ def test_intervals_hold_equally_many_rows_and_single_values_where_there_are_few(
 def test_rows_in_files_give_the_text_that_rows_in_memory_give(tmp_path, n):
     table = made_up(n)
     lesson = in_files(tmp_path / "t", table, TrainSettings(draws=1, folds=2), np.arange(n)[::-1])
-    place = lesson.spread.places(0, 0, of_fold=False)
-    rows = lesson.spread.values(place)
+    place = lesson.filed.places(0, 0, of_fold=False)
+    rows = lesson.filed.values(place)
     assert isinstance(rows, Selection)
-    y, fast = lesson.spread.plastic()[place], TrainSettings(trees=5)
+    y, fast = lesson.filed.plastic()[place], TrainSettings(trees=5)
     assert train_one(rows, y, COLUMNS, fast, seed=3) == train_one(rows[:].astype(np.float32), y, COLUMNS, fast, seed=3)
 
 
@@ -143,13 +143,13 @@ def test_connections_are_of_those_who_have_the_key():
 
 
 def test_what_is_left_of_ranks_is_killed():
-    ranks.begin("token", 2, "127.0.0.1", new_keys())
-    mine = [rank.pid for rank in ranks._RUNNING["token"]]
+    rank_tasks.begin("token", 2, "127.0.0.1", new_keys())
+    mine = [rank.pid for rank in rank_tasks._RUNNING["token"]]
     assert all(psutil.pid_exists(pid) for pid in mine)
     places = {c.laddr.ip for pid in mine for c in psutil.Process(pid).net_connections() if c.status == "LISTEN"}
     assert places == {"127.0.0.1"}
-    ranks.stop("token")
+    rank_tasks.stop("token")
     assert not any(psutil.pid_exists(pid) for pid in mine)
-    ranks.stop("token")
+    rank_tasks.stop("token")
     with pytest.raises(KeyError):
-        ranks.follow("token", [])
+        rank_tasks.follow("token", [])

@@ -9,12 +9,13 @@ import psutil
 import pytest
 
 import qsdask
+from qsdask.engine import together as engine_together
 from qsdask.engine.cluster import connect
 from qsdask.engine.where import Run
-from qsdask.errors import CannotCreateError, ResumableError, UsageError
-from qsdask.learn import load_model
-from qsdask.learn import spread as spread_of_rows
-from qsdask.study import together as study_together
+from qsdask.errors import CannotCreateError, NoInputError, ResumableError, UsageError
+from qsdask.learn import filed_table, load_model, rank_tasks
+from qsdask.learn.working import Working
+from qsdask.study import grown_together
 from tests.store_files import files_of
 from tests.study.killing import kept, killed_at, working_folder
 
@@ -58,7 +59,7 @@ def test_a_worker_that_is_killed_costs_one_model(glass, home, tmp_path):
 
 def test_learning_goes_on_where_the_receipts_end(glass, home, tmp_path, few, monkeypatch):
     model = tmp_path / "m.qs"
-    one_after_other, learned = spread_of_rows.train_one, []
+    one_after_other, learned = filed_table.train_one, []
 
     def interrupted(*arguments, **named):
         if len(learned) == 4:
@@ -66,7 +67,7 @@ def test_learning_goes_on_where_the_receipts_end(glass, home, tmp_path, few, mon
         learned.append(one_after_other(*arguments, **named))
         return learned[-1]
 
-    monkeypatch.setattr(spread_of_rows, "train_one", interrupted)
+    monkeypatch.setattr(filed_table, "train_one", interrupted)
     with pytest.raises(ResumableError, match="goes down"):
         qsdask.train(glass, model=model, parallel="models", **QUICK, run=Run("threads", 1, progress=False))
     assert not model.exists()
@@ -84,7 +85,7 @@ def test_learning_goes_on_where_the_receipts_end(glass, home, tmp_path, few, mon
 
 
 def test_by_all_workers_together_whoever_is_lost(glass, tmp_path, few, monkeypatch):
-    monkeypatch.setattr(study_together, "BLOCK", 5)
+    monkeypatch.setattr(grown_together, "BLOCK", 5)
     two = tmp_path / "two.qs"
     # On a single worker there are two ranks.
     qsdask.train(glass, model=two, parallel="data", **TWO_BLOCKS, run=few)
@@ -121,3 +122,29 @@ def test_what_cannot_be_spread_is_refused(glass, tmp_path, few):
         qsdask.benchmark([glass], [glass], parallel="data", run=few)
     assert refused.value.code == "E-PARALLEL"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_blocks_of_space_too_are_dealt_as_by_one_process(glass, tmp_path, few):
+    settings = {"draws": 1, "folds": 2, "trees": 5, "surface_margin": 0.0, "fold_kind": "spatial_block", "block": 8.0}
+    for how in ("none", "models"):
+        qsdask.train(glass, model=tmp_path / f"{how}.qs", parallel=how, **settings, run=few)
+    assert files_of(tmp_path / "models.qs") == files_of(tmp_path / "none.qs")
+
+
+def test_workers_that_do_not_see_the_folder_say_so(glass, tmp_path, few, monkeypatch):
+    monkeypatch.setattr(Working, "folder", lambda self, content: tmp_path / "elsewhere")
+    with pytest.raises(NoInputError, match="does not see the folder") as told:
+        qsdask.train(glass, model=tmp_path / "m.qs", parallel="models", **QUICK, run=few)
+    assert told.value.code == "E-WORKER-PATH"
+
+
+def test_a_block_that_fails_again_and_again_ends_in_one_message(glass, tmp_path, few, monkeypatch):
+    def broken(*_: object) -> list:
+        raise ChildProcessError("a process that grows trees ended with status -9")
+
+    monkeypatch.setattr(rank_tasks, "follow", broken)
+    monkeypatch.setattr(engine_together, "TRIES", 1)
+    with pytest.raises(ResumableError, match="status -9") as told:
+        qsdask.train(glass, model=tmp_path / "m.qs", parallel="data", **TWO_BLOCKS, run=few)
+    assert told.value.code == "E-WORKER-LOST"
+    assert rank_tasks._RUNNING == {}, "what had begun must be ended"

@@ -8,7 +8,7 @@ import pytest
 
 import qsdask
 from qsdask.engine.where import Run
-from qsdask.study import together as study_together
+from qsdask.study import grown_together
 from tests.engine.slurm_host import missing, slurm_host
 from tests.store_files import files_of
 from tests.study.killing import kept, killed_at
@@ -55,7 +55,7 @@ def test_models_on_slurm_are_those_of_this_machine(glass, host, tmp_path, few, m
             qsdask.train(glass, model=there, **long, run=run)
         assert done.is_set()
     assert files_of(there) == files_of(tmp_path / "here.qs")
-    monkeypatch.setattr(study_together, "BLOCK", 5)
+    monkeypatch.setattr(grown_together, "BLOCK", 5)
     short = {"draws": 1, "folds": 2, "trees": 10, "surface_margin": 0.0, "parallel": "data"}
     qsdask.train(glass, model=tmp_path / "two.qs", **short, run=few)
     with Run("hpc.toml", progress=False).shared() as run:

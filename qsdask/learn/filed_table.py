@@ -11,14 +11,14 @@ import numpy as np
 from qsdask.files.durable import write_durable
 from qsdask.learn.bins import coded
 from qsdask.learn.blocks_of_trees import Grown
-from qsdask.learn.draws import Draw, drawn, judged_by
-from qsdask.learn.files import Rows, Selection, read_array, write_array, write_arrays
+from qsdask.learn.draws import drawn, judged_by
 from qsdask.learn.gbdt import train_one
 from qsdask.learn.growing import Made
+from qsdask.learn.rows_in_files import Rows, Selection, read_array, write_array, write_arrays
 from qsdask.learn.table import Specimen, Table
 from qsdask.settings import TrainSettings
 
-__all__ = ["Part", "Spread"]
+__all__ = ["FiledTable", "Part"]
 
 
 class Part:
@@ -70,7 +70,7 @@ class Part:
             write_array(self.code, coded(read_array(self.value), edges))
 
 
-class Spread:
+class FiledTable:
     """The whole table.
 
     Parameters
@@ -88,7 +88,7 @@ class Spread:
         """One of its parts."""
         return Part(self.folder, number)
 
-    def deal(self, tables: Sequence[Table], table: Table, settings: TrainSettings) -> list[Draw]:
+    def deal(self, tables: Sequence[Table], table: Table, settings: TrainSettings) -> list[tuple[int, ...]]:
         """Undersample and deal into folds, and write which rows each draw has.
 
         Parameters
@@ -102,8 +102,8 @@ class Spread:
 
         Returns
         -------
-        list of Draw
-            One for each undersampling.
+        list of tuple of int
+            For every undersampling the seed of the trees of each fold.
 
         Raises
         ------
@@ -114,17 +114,19 @@ class Spread:
         specimen = np.concatenate([np.full(len(one), key[one.specimens[0].key]) for one in tables])
         # Where each row lies, in the order of identities, which is that of the table.
         order = np.lexsort((np.concatenate([one.id for one in tables]), specimen))
-        draws = [drawn(table, settings, draw) for draw in range(settings.draws)]
-        fold = np.full((len(draws), len(table)), -1, dtype=np.int8)
-        for k, draw in enumerate(draws):
+        fold = np.full((settings.draws, len(table)), -1, dtype=np.int8)
+        seeds = []
+        for k in range(settings.draws):
+            draw = drawn(table, settings, k)
             fold[k, order[draw.rows]] = draw.fold
+            seeds.append(draw.seeds)
         plastic = np.empty(len(table), dtype=bool)
         plastic[order] = table.y
         target = np.empty(len(table), dtype=np.float32)
         target[order] = table.y if table.target is None else table.target
         for name, array in (("order", order), ("fold", fold), ("plastic", plastic), ("target", target)):
             write_array(self.folder / f"{name}.npy", array)
-        return draws
+        return seeds
 
     def _array(self, name: str) -> np.ndarray:
         return read_array(self.folder / f"{name}.npy")
@@ -147,10 +149,9 @@ class Spread:
         """Where all rows lie, in the order of identities."""
         return self._array("order")
 
-    def drawn_places(self) -> np.ndarray:
-        """Where the rows lie that any draw has, in the order of identities."""
-        order = self.places_of_all()
-        return order[(self._array("fold")[:, order] >= 0).any(axis=0)]
+    def is_drawn(self) -> np.ndarray:
+        """Whether any draw has each row, in the order of identities."""
+        return np.any(self._array("fold")[:, self.places_of_all()] >= 0, axis=0)
 
     def values(self, place: np.ndarray) -> Selection:
         """Columns of rows at these places."""

@@ -17,12 +17,13 @@ import numpy as np
 
 from qsdask.engine.tasks import progress_bar, run_tasks
 from qsdask.engine.together import together
-from qsdask.learn import identity_hash, ranks
+from qsdask.learn import identity_hash, rank_tasks
 from qsdask.learn.bins import edges_of
 from qsdask.learn.blocks_of_trees import Grown, text_of, with_counts
-from qsdask.learn.gbdt import parameters_of
+from qsdask.learn.filed_table import FiledTable
+from qsdask.learn.gbdt import parameters_of, refuse_untrainable
 from qsdask.learn.growing import Made
-from qsdask.learn.spread import Spread
+from qsdask.learn.own_label import is_own
 from qsdask.learn.working import refuse_unseen
 from qsdask.study.kept_rows import Kept
 
@@ -39,7 +40,7 @@ FEWEST = 100
 
 
 def grown_together(kept: Kept, d2_quantiles: Sequence[float]) -> Iterator[Made]:
-    """Learn the fold models one after the other; arguments as of `qsdask.study.apart.grown_apart`.
+    """Learn the fold models one after the other; arguments as of `qsdask.study.grown_apart.grown_apart`.
 
     Yields
     ------
@@ -50,61 +51,65 @@ def grown_together(kept: Kept, d2_quantiles: Sequence[float]) -> Iterator[Made]:
     ------
     ResumableError
         ``E-WORKER-LOST``.
+    QSDaskError
+        Those of `qsdask.learn.gbdt.train_one`.
     """
-    lesson, spread = kept.lesson, kept.spread
+    lesson, filed = kept.lesson, kept.filed
     chosen, run, ranked = lesson.chosen, lesson.run, kept.table.target is not None
-    draws = spread.deal(kept.tables, kept.table, chosen)
+    seeds = filed.deal(kept.tables, kept.table, chosen)
     sample = _sample(kept)
     edges = edges_of(sample, chosen.max_bin)
     ranges = list(zip(sample.min(axis=0).tolist(), sample.max(axis=0).tolist(), strict=True))
-    write = partial(_coded, folder=str(spread.folder), edges=edges)
-    parts = [(number,) for number in range(spread.n_part)]
+    write = partial(_coded, folder=str(filed.folder), edges=edges)
+    parts = [(number,) for number in range(filed.n_part)]
     n_block = ceil(chosen.trees / BLOCK)
+    told_quantiles = None if is_own(lesson.label) else d2_quantiles
     with run.connected() as client:
         list(run_tasks(client, write, parts, label="code", progress=run.progress))
         with progress_bar("train", chosen.draws * chosen.folds * n_block, show=run.progress) as advance:
             for draw, fold in product(range(chosen.draws), range(chosen.folds)):
-                target = spread.target()[spread.places(draw, fold, of_fold=False)]
+                place = filed.places(draw, fold, of_fold=False)
+                refuse_untrainable(filed.plastic()[place], kept.columns, chosen, told_quantiles)
+                target = filed.target()[place]
                 base = _base(target)
-                blocks = spread.grown(draw, fold)
+                blocks = filed.grown(draw, fold)
                 advance(len(blocks))
                 for k in range(len(blocks), n_block):
                     told = {
-                        "folder": str(spread.folder),
-                        "n_part": spread.n_part,
+                        "folder": str(filed.folder),
+                        "n_part": filed.n_part,
                         "draw": draw,
                         "fold": fold,
                         "n_code": [len(edge) + 1 for edge in edges],
                         "before": [tree for block in blocks for tree in block],
                         "base": base,
-                        "parameters": _parameters(kept, len(target), draws[draw].seeds[fold], k),
+                        "parameters": _parameters(kept, len(target), seeds[draw][fold], k),
                         "n_tree": min(BLOCK, chosen.trees - k * BLOCK),
                     }
                     label = f"train, draw {draw}, without fold {fold}, trees from {k * BLOCK} on"
                     found = together(
                         client,
-                        ranks.begin,
-                        ranks.follow,
-                        ranks.stop,
+                        rank_tasks.begin,
+                        rank_tasks.follow,
+                        rank_tasks.stop,
                         partial(_of_ranks, told),
                         label=label,
                         most=max(2, len(target) // FEWEST),
                     )
                     blocks.append(_joined(found))
-                    spread.keep_grown(draw, fold, blocks)
+                    filed.keep_grown(draw, fold, blocks)
                     advance(1)
                 trees = [tree for block in blocks for tree in block]
                 text = text_of(trees, kept.columns, base, ranges=ranges, edges=edges, ranked=ranked)
-                yield spread.made(text, kept.columns, draw, fold)
+                yield filed.made(text, kept.columns, draw, fold)
 
 
 def _sample(kept: Kept) -> np.ndarray:
     """Columns of the rows by which intervals are found: no class is looked at, and no cut."""
-    order, place = kept.spread.places_of_all(), kept.spread.drawn_places()
-    there = np.flatnonzero(np.isin(order, place))
+    order, there = kept.filed.places_of_all(), np.flatnonzero(kept.filed.is_drawn())
     rank = kept.table.hashes(kept.lesson.chosen.seed, "intervals")[there]
     some = np.sort(there[np.argsort(rank, kind="stable")[:SAMPLED]])
-    return kept.spread.values(order[some])[:].astype(np.float32)
+    return kept.filed.values(order[some])[:].astype(np.float32)
 
 
 def _base(target: np.ndarray) -> float:
@@ -140,4 +145,4 @@ def _joined(found: Sequence[dict[str, Any]]) -> list[Grown]:
 
 def _coded(number: int, *, folder: str, edges: Sequence[np.ndarray]) -> None:
     refuse_unseen(Path(folder))
-    Spread(Path(folder), 0).part(number).write_codes(edges)
+    FiledTable(Path(folder), 0).part(number).write_codes(edges)

@@ -8,9 +8,9 @@ from itertools import product
 from pathlib import Path
 
 from qsdask.engine.tasks import run_tasks
+from qsdask.learn.filed_table import FiledTable
 from qsdask.learn.growing import Made
 from qsdask.learn.own_label import is_own
-from qsdask.learn.spread import Spread
 from qsdask.learn.working import refuse_unseen
 from qsdask.settings import TrainSettings
 from qsdask.study.kept_rows import Kept
@@ -33,14 +33,14 @@ def grown_apart(kept: Kept, d2_quantiles: Sequence[float]) -> list[Made]:
     list of Made
         By draw, then fold.
     """
-    lesson, spread = kept.lesson, kept.spread
+    lesson, filed = kept.lesson, kept.filed
     chosen, run = lesson.chosen, lesson.run
-    draws = spread.deal(kept.tables, kept.table, chosen)
+    seeds = filed.deal(kept.tables, kept.table, chosen)
     which = list(product(range(chosen.draws), range(chosen.folds)))
     learn_one = partial(
         _learned,
-        folder=str(spread.folder),
-        n_part=spread.n_part,
+        folder=str(filed.folder),
+        n_part=filed.n_part,
         columns=kept.columns,
         settings=chosen,
         ranked=kept.table.target is not None,
@@ -51,7 +51,7 @@ def grown_apart(kept: Kept, d2_quantiles: Sequence[float]) -> list[Made]:
         done = run_tasks(
             client,
             learn_one,
-            [(draw, fold, draws[draw].seeds[fold]) for draw, fold in which],
+            [(draw, fold, seeds[draw][fold]) for draw, fold in which],
             label="train",
             progress=run.progress,
             describe=lambda draw, fold, seed: f"draw {draw}, without fold {fold}",
@@ -73,8 +73,6 @@ def _learned(
     d2_quantiles: Sequence[float] | None,
 ) -> tuple[int, int, Made]:
     refuse_unseen(Path(folder))
-    spread = Spread(Path(folder), n_part)
-    made = spread.learned(
-        draw, fold, seed, columns=columns, settings=settings, ranked=ranked, d2_quantiles=d2_quantiles
-    )
+    filed = FiledTable(Path(folder), n_part)
+    made = filed.learned(draw, fold, seed, columns=columns, settings=settings, ranked=ranked, d2_quantiles=d2_quantiles)
     return draw, fold, made

@@ -393,9 +393,11 @@ def _keep_loading(path: Path, loading: Loading) -> dict:
 
 
 def _steps_per_unit(source: Trajectory, run: Run) -> int:
-    """Frames per unit of work. A packed file is read from its start by every unit, so there is one unit per worker."""
+    """Frames per unit of work: some units for every worker, so that all end at once. A packed file is read from its start by every
+    unit, so there is one unit per worker.
+    """
+    workers = run.workers or len(psutil.Process().cpu_affinity())
     files = {frame.path for frame in source.frames} - {source.reference}
     if any(sniff(path)[0] != "plain" for path in files):
-        workers = run.workers or len(psutil.Process().cpu_affinity())
         return -(-len(source.frames) // workers)
-    return 4
+    return min(4, -(-len(source.frames) // (8 * workers)))

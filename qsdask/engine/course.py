@@ -95,6 +95,8 @@ def run_stage(path: Path, course: Course, run: Run, removed: list[Record] | None
             sweep(path)
             _run_missing(path, course, begun, run)
             refuse_lost(path)
+            # A worker that was killed amid a file of several steps leaves it; its task was done again by another.
+            sweep(begun.root, course.record.groups)
             removed += ledger.finish(path, begun, course.conclude(begun.root))
             if course.passes:
                 clear_scratch(path, course.record.key)

@@ -27,13 +27,22 @@ def each(work: Callable[[T], None], items: Sequence[T]) -> None:
         What is worked on.
     """
     if len(items) < 2:
-        for item in items:
-            work(item)
+        _in_turn(work, items)
         return
-    begun = [_pool(os.getpid()).submit(work, item) for item in items]
+    # Of very many files several in turn: handing one over costs as much as reading a small one.
+    stride = -(-len(items) // (AT_ONCE * 16))
+    begun = [
+        _pool(os.getpid()).submit(_in_turn, work, items[first : first + stride])
+        for first in range(0, len(items), stride)
+    ]
     wait(begun)
     for one in begun:
         one.result()
+
+
+def _in_turn(work: Callable[[T], None], items: Sequence[T]) -> None:
+    for item in items:
+        work(item)
 
 
 @lru_cache(maxsize=1)

@@ -212,7 +212,8 @@ def name_word(key: str) -> int:
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big")
 
 
-def sweep(root: Path) -> None:
-    """Remove what killed writers left half written; for the one who holds the lock of the store."""
-    for litter in Path(root).rglob(".*.partial"):
-        litter.unlink(missing_ok=True)
+def sweep(root: Path, below: Iterable[str] = ("",)) -> None:
+    """Remove what killed writers left half written below some keys; for the one who holds the lock of the store."""
+    for key in below:
+        for litter in (Path(root) / key).rglob(".*.partial"):
+            litter.unlink(missing_ok=True)

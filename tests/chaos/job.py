@@ -18,8 +18,11 @@ ROOT = Path(__file__).resolve().parents[2]
 CHUNK = 256
 
 
-def write_dump(path: Path, n_frame: int = 4) -> Path:
-    """Some frames of a shipped glass, each cut to the atoms of one corner of its box, as a dump with free surfaces."""
+def write_dump(path: Path, n_frame: int = 17) -> Path:
+    """Some frames of a shipped glass, each cut to the atoms of one corner of its box, as a dump with free surfaces.
+
+    Of seventeen frames two lie in one file.
+    """
     with gzip.open(ROOT / "qsdask" / "data" / "cu65_a.dump.gz", "rt") as file:
         frames = [frame.splitlines() for frame in file.read().split("ITEM: TIMESTEP\n")[1:]]
     place = {line.split()[0]: [float(v) for v in line.split()[2:]] for line in frames[0][8:]}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qsdask.files.durable import sync
 from qsdask.store.manifest import folders_of, put_folders
 from qsdask.store.place import Place
 from qsdask.store.record import Record, keys, publish, read_record, records
@@ -76,7 +75,9 @@ def take_place(path: Path, record: Record) -> list[Record]:
         put_folders(path, node)
         if beside.exists(node):
             beside.move(node, node, store)
-            sync((path / node).parent)
+    # Where moving leaves what was moved: nothing of it may be taken for what is still to be moved.
+    for node in (f"ledger/{record.key}", *record.groups):
+        beside.remove_all(node)
     tidy(path)
     return removed
 

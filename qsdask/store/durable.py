@@ -1,26 +1,29 @@
-"""A local Zarr store whose writes survive a power cut, and that remembers what it wrote."""
+"""A Zarr store, in a folder or a bucket, whose writes survive a power cut, and that remembers what it wrote."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any, cast
 
+from zarr.abc.store import Store
 from zarr.core.buffer import Buffer
-from zarr.storage import LocalStore
+from zarr.storage import WrapperStore
 
-from qsdask.files.durable import being_written, replace_unchanged, sync
+from qsdask.files.location import located
 from qsdask.files.lock import refuse_lost
-from qsdask.store.validate import plain_path
+from qsdask.store.verbs import verbs_of
 
 __all__ = ["DurableStore", "content_words", "name_word", "sweep"]
 
 
-class DurableStore(LocalStore):
-    """`zarr.storage.LocalStore` that syncs every file before it gets its name.
+class DurableStore(WrapperStore[Store]):
+    """`zarr.storage.LocalStore` that syncs every file before it gets its name; in a bucket `zarr.storage.ObjectStore`.
 
-    Zarr's own store renames atomically but never syncs: after a power cut a renamed chunk can be empty while a
+    Zarr's own local store renames atomically but never syncs: after a power cut a renamed chunk can be empty while a
     marker written later survives. Here each file is written under a temporary name, synced, then renamed; the
     directories are synced by `sync_directories`, before the marker that relies on them is written.
 
@@ -42,9 +45,33 @@ class DurableStore(LocalStore):
     """
 
     def __init__(self, root: Path | str, *, read_only: bool = False, check: Callable[[], None] | None = None) -> None:
-        super().__init__(root, read_only=read_only)
+        self.root = located(root)
+        self._verbs = verbs_of(self.root)
+        super().__init__(self._verbs.zarr(read_only))
         self._own_check = check
         self.written: dict[str, tuple[int, int, int, int]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Travel between processes as a place: each opens it itself, with credentials of its own."""
+        return {**self.__dict__, "_store": self.read_only, "_verbs": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._verbs = verbs_of(self.root)
+        self._store = self._verbs.zarr(state["_store"])
+
+    def with_read_only(self, read_only: bool = False) -> DurableStore:
+        """The same store, writable or not."""
+        return DurableStore(self.root, read_only=read_only, check=self._own_check)
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.root == cast(DurableStore, other).root
+
+    def __str__(self) -> str:
+        return str(self.root)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.root)!r})"
 
     def _check(self) -> None:
         # Whoever slept while the empty groups were made must not make them again over what the next has filled.
@@ -60,11 +87,18 @@ class DurableStore(LocalStore):
     async def delete_dir(self, prefix: str) -> None:
         """Remove all below a prefix; see `check`."""
         self._check()
-        await super().delete_dir(prefix)
+        await asyncio.to_thread(self._verbs.remove_all, prefix)
 
-    async def _set(self, key: str, value: Buffer, exclusive: bool = False) -> None:
+    async def set(self, key: str, value: Buffer) -> None:
+        """Write one file."""
         self._check_writable()
-        await asyncio.to_thread(self._put, key, value.to_bytes(), exclusive)
+        await asyncio.to_thread(self._put, key, value.to_bytes(), False)
+
+    async def set_if_not_exists(self, key: str, value: Buffer) -> None:
+        """Write one file if there is none."""
+        self._check_writable()
+        with suppress(FileExistsError):
+            await asyncio.to_thread(self._put, key, value.to_bytes(), True)
 
     def set_sync(self, key: str, value: Buffer) -> None:
         """Write without an event loop; same guarantees."""
@@ -72,41 +106,26 @@ class DurableStore(LocalStore):
         self._put(key, value.to_bytes(), False)
 
     def put(self, key: str, data: bytes) -> None:
-        """Write one file, and make its name durable too."""
+        """Write one file that says what the store is, and make its name durable too."""
         self._check_writable()
-        self._put(key, data, False)
-        self._sync_above(key)
+        self._verbs.put_record(key, data, self._check)
+        self._remember(key, data)
 
     def replace(self, key: str, data: bytes, was: bytes) -> None:
-        """Replace one file if it is still what it was; see `qsdask.files.durable.replace_unchanged`."""
+        """Replace one file if it is still what it was; see `qsdask.store.verbs`."""
         self._check_writable()
-        plain_path(self.root, key)
-        replace_unchanged(self.root / key, data, was)
-        self._sync_above(key)
-
-    def _sync_above(self, key: str) -> None:
-        for directory in (self.root / key).parents:
-            sync(directory)
-            if directory == self.root:
-                return
+        self._verbs.replace(key, data, was, self._check)
 
     def _put(self, key: str, data: bytes, exclusive: bool) -> None:
-        self._check()
-        # Not through a link out of the store, nor onto a device.
-        plain_path(self.root, key)
-        path = self.root / key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with being_written(path, exclusive=exclusive, check=self._check) as file:
-            file.write(data)
+        self._verbs.put(key, data, self._check, exclusive=exclusive)
+        self._remember(key, data)
+
+    def _remember(self, key: str, data: bytes) -> None:
         self.written[key] = (*content_words(data), name_word(key))
 
     def sync_directories(self) -> None:
         """Make the names of all files written so far durable."""
-        directories = {
-            parent for key in self.written for parent in (self.root / key).parents if self.root in parent.parents
-        }
-        for directory in sorted({*directories, self.root}):
-            sync(directory)
+        self._verbs.settle(self.written)
 
 
 def content_words(data: bytes) -> tuple[int, int, int]:
@@ -122,5 +141,4 @@ def name_word(key: str) -> int:
 
 def sweep(root: Path) -> None:
     """Remove what killed writers left half written; for the one who holds the lock of the store."""
-    for litter in Path(root).rglob(".*.partial"):
-        litter.unlink(missing_ok=True)
+    verbs_of(root).sweep()

@@ -13,11 +13,12 @@ import zarr
 from zarr.core.buffer import Buffer, default_buffer_prototype
 
 from qsdask import schema
+from qsdask.files.location import located, stamp_of
 from qsdask.store.described import array_metadata, chunk_fault
 from qsdask.store.durable import DurableStore
 from qsdask.store.place import chunk_of
 from qsdask.store.validate import damaged, plain_path
-from qsdask.store.zipped import is_zipped, zipped
+from qsdask.store.flat import flat
 
 __all__ = ["Arrays", "CheckedStore", "StoreReader", "StoredArray", "open_checked"]
 
@@ -82,14 +83,14 @@ class CheckedStore(DurableStore):
         made.described = self.described
         return made
 
-    def __dask_tokenize__(self) -> tuple[str, int]:
+    def __dask_tokenize__(self) -> tuple[str | int, ...]:
         """Name and state: every finished stage changes the root's metadata."""
-        tells = self.root if is_zipped(self.root) else self.root / "zarr.json"
-        return str(self.root), tells.stat().st_mtime_ns
+        tells = self.root if self.root.is_file() else self.root / "zarr.json"
+        return str(self.root), *stamp_of(tells)
 
     async def exists(self, key: str) -> bool:
         """Whether there is a file of this name."""
-        packed = zipped(self.root)
+        packed = flat(self.root)
         return await super().exists(key) if packed is None else packed.member(key) is not None
 
     async def get(self, key, prototype=None, byte_range=None) -> Buffer | None:
@@ -102,7 +103,7 @@ class CheckedStore(DurableStore):
 
     async def list_dir(self, prefix: str) -> AsyncIterator[str]:
         """Names in a folder, without those that are not Zarr's: manifests, locks, leftovers of a crash."""
-        packed = zipped(self.root)
+        packed = flat(self.root)
         if packed is None:
             names = [name async for name in super().list_dir(prefix)]
         else:
@@ -160,7 +161,7 @@ class StoreReader:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = located(path)
         self._store = CheckedStore(path)
         self._open: dict[str, StoredArray] = {}
 

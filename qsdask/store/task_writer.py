@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -13,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from qsdask.errors import ResumableError
+from qsdask.files.location import absolute, located
 from qsdask.store.durable import DurableStore
 from qsdask.store.identity import StoreAt
 from qsdask.store.ledger import Begun
@@ -84,7 +84,7 @@ class StageRun:
     @classmethod
     def of(cls, path: str | Path, begun: Begun) -> StageRun:
         """A run that has been begun in the store at a path."""
-        return cls(StoreAt.of(path), os.path.abspath(begun.root), begun.record.key, begun.record.run)
+        return cls(StoreAt.of(path), absolute(begun.root), begun.record.key, begun.record.run)
 
     def reader(self) -> StoreReader:
         """Arrays of the store; see `StoreAt.reader`. ``E-OTHER-RUN`` as of `committing`."""
@@ -129,7 +129,7 @@ class StageRun:
         store.sync_directories()
 
     def _refuse_late(self) -> None:
-        now = read_record(Path(self.root), self.key)
+        now = read_record(located(self.root), self.key)
         if now is None or now.complete or now.run != self.run:
             raise ResumableError(
                 f"a task of an earlier run of {self.key} came late to {socket.gethostname()}; it has written nothing",

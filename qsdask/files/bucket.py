@@ -1,0 +1,439 @@
+"""Buckets of object stores: paths that look like those of folders, and the three verbs that storage without folders knows.
+
+An object is there whole or not at all, and durable when the answer has come. What a rename and O_EXCL are to a folder are conditions to a
+bucket: *put*, *create if absent*, *replace if unchanged*.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, NamedTuple, TypeVar, cast
+
+from qsdask.errors import BadDataError, CannotCreateError, NoInputError, QSDaskError, StoreIOError, UsageError
+
+__all__ = ["SCHEMES", "BucketPath", "Status", "Version"]
+
+T = TypeVar("T")
+
+#: Beginnings of the URLs that are read and written through obstore.
+SCHEMES = ("s3", "gs", "az")
+
+#: What tells two states of an object apart: its ETag and, where there is one, the number of its version.
+Version = dict[str, str]
+
+#: Tries of a request beyond those of obstore itself, and seconds before the second; they double. obstore leaves conditional
+#: writes after a cut connection, conflicts and bodies that end early to its caller.
+_TRIES, _PAUSE = 5, 0.2
+
+#: Objects that are removed or copied between two looks at the lock.
+_BATCH = 500
+
+#: Beginnings of the variables of the environment that say where the storage is, and who asks.
+_SETTINGS = {"s3": "AWS_", "gs": "GOOGLE_", "az": "AZURE_"}
+
+
+class Status(NamedTuple):
+    """What of `os.stat` is asked of a file; the number of the file stands for the state of the object."""
+
+    st_size: int
+    st_mtime_ns: int
+    st_ino: int
+
+
+class BucketPath:
+    """An object of a bucket, or all objects below a prefix; has of `pathlib.Path` what is asked of stores and trajectories.
+
+    It is no `os.PathLike`: what would take it for a file of this machine raises TypeError.
+
+    Parameters
+    ----------
+    scheme : str
+        One of `SCHEMES`.
+    bucket : str
+        Name of the bucket.
+    key : str
+        Names joined by slashes; empty for the bucket itself.
+    """
+
+    __slots__ = ("bucket", "key", "scheme")
+
+    def __init__(self, scheme: str, bucket: str, key: str = "") -> None:
+        self.scheme, self.bucket = scheme, bucket
+        self.key = "/".join(part for part in key.split("/") if part not in ("", "."))
+        if not bucket or ".." in self.key.split("/"):
+            raise UsageError(f"{self} names no place in a bucket", code="E-NO-FILE", hint=f"{scheme}://BUCKET/NAME")
+
+    # As of pathlib.Path: names.
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.bucket}" + (f"/{self.key}" if self.key else "")
+
+    def __repr__(self) -> str:
+        return f"BucketPath({str(self)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BucketPath) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def __lt__(self, other: object) -> bool:
+        return str(self) < str(other)
+
+    def __reduce__(self) -> tuple:
+        """Travel between processes as its name; each opens the bucket with its own credentials."""
+        return type(self), (self.scheme, self.bucket, self.key)
+
+    def __truediv__(self, below: object) -> BucketPath:
+        return self._at(f"{self.key}/{below}")
+
+    def _at(self, key: str) -> BucketPath:
+        return type(self)(self.scheme, self.bucket, key)
+
+    @property
+    def name(self) -> str:
+        return self.key.rpartition("/")[2] or self.bucket
+
+    @property
+    def stem(self) -> str:
+        return PurePosixPath(self.name).stem
+
+    @property
+    def suffix(self) -> str:
+        return PurePosixPath(self.name).suffix
+
+    @property
+    def parent(self) -> BucketPath:
+        return self._at(self.key.rpartition("/")[0])
+
+    @property
+    def parents(self) -> list[BucketPath]:
+        parts = self.key.split("/") if self.key else []
+        return [self._at("/".join(parts[:n])) for n in reversed(range(len(parts)))]
+
+    def with_name(self, name: str) -> BucketPath:
+        return self.parent / name
+
+    def relative_to(self, other: object) -> PurePosixPath:
+        if not isinstance(other, BucketPath):
+            raise ValueError(f"{self} does not lie below {other}")
+        return PurePosixPath(f"/{self.bucket}/{self.key}").relative_to(f"/{other.bucket}/{other.key}")
+
+    def absolute(self) -> BucketPath:
+        return self
+
+    def resolve(self) -> BucketPath:
+        return self
+
+    def as_posix(self) -> str:
+        return str(self)
+
+    # As of pathlib.Path: what is there. There are no links, and folders need not be made.
+
+    def is_symlink(self) -> bool:
+        return False
+
+    def mkdir(self, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
+        pass
+
+    def is_file(self) -> bool:
+        return bool(self.key) and self._head() is not None
+
+    def is_dir(self) -> bool:
+        import obstore
+
+        prefix = f"{self.key}/" if self.key else None
+        return bool(self._tried(lambda client: next(iter(obstore.list(client, prefix, chunk_size=1)), None)))
+
+    def exists(self) -> bool:
+        return self.is_file() or self.is_dir()
+
+    def stat(self) -> Status:
+        head = self._head()
+        if head is None:
+            raise FileNotFoundError(2, "No such object", str(self))
+        mark = hashlib.blake2b(json.dumps(_version(head)).encode(), digest_size=7).digest()
+        return Status(head["size"], int(head["last_modified"].timestamp() * 1e9), int.from_bytes(mark, "big"))
+
+    def iterdir(self) -> Iterator[BucketPath]:
+        folders, files = self._inside()
+        yield from (self._at(name) for name in sorted({*folders, *files}))
+
+    def folders(self) -> Iterator[BucketPath]:
+        """Prefixes that hold objects."""
+        yield from map(self._at, self._inside()[0])
+
+    def _inside(self) -> tuple[list[str], list[str]]:
+        """Prefixes and objects, not those below the prefixes."""
+        import obstore
+
+        prefix = f"{self.key}/" if self.key else None
+        found = self._tried(lambda client: obstore.list_with_delimiter(client, prefix))
+        return list(found["common_prefixes"]), [meta["path"] for meta in found["objects"]]
+
+    def glob(self, pattern: str) -> Iterator[BucketPath]:
+        return (path for path in self.iterdir() if fnmatchcase(path.name, pattern))
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of all objects below, by their names from here."""
+        start = len(self.key) + 1 if self.key else 0
+        return {meta["path"][start:]: meta["size"] for meta in self._listed()}
+
+    def read_bytes(self) -> bytes:
+        found = self.got()
+        if found is None:
+            raise FileNotFoundError(2, "No such object", str(self))
+        return found[0]
+
+    def read_text(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return self.read_bytes().decode(encoding, errors)
+
+    def open(self, mode: str = "rb", **_: Any) -> BinaryIO:
+        from qsdask.files.ranged import RangedFile
+
+        if mode != "rb":
+            raise CannotCreateError("this is not written into buckets", code="E-BUCKET", file=self, hint="name a file")
+        return cast(BinaryIO, RangedFile(self))
+
+    def unlink(self, missing_ok: bool = False) -> None:
+        self._delete([self.key])
+
+    # The verbs.
+
+    def got(self) -> tuple[bytes, Version] | None:
+        """Content and version; None when there is no such object."""
+        import obstore
+
+        def fetched(client: Any) -> tuple[bytes, Version]:
+            found = obstore.get(client, self.key)
+            return bytes(found.bytes()), _version(found.meta)
+
+        try:
+            return self._tried(fetched) if self.key else None
+        except FileNotFoundError:
+            return None
+
+    def part(self, start: int, length: int, version: Version) -> bytes:
+        """Some bytes of the object as it was when it had that version.
+
+        Raises
+        ------
+        BadDataError
+            ``E-CHANGED``.
+        """
+        import obstore
+        from obstore.exceptions import PreconditionError
+
+        options: Any = {"range": (start, start + length), "if_match": version["e_tag"]}
+        try:
+            return self._tried(lambda client: bytes(obstore.get(client, self.key, options=options).bytes()))
+        except (PreconditionError, FileNotFoundError):
+            raise BadDataError(
+                "the input changed while it was read: it was written again, or removed",
+                code="E-CHANGED",
+                file=self,
+                hint="wait until it is finished, then start again",
+            ) from None
+
+    def version(self) -> Version | None:
+        """State of the object; None when there is none."""
+        head = self._head()
+        return None if head is None else _version(head)
+
+    def put(self, content: bytes | Path) -> None:
+        """Write the object, whatever was there; a file goes in parts where it is large."""
+        import obstore
+
+        parts = None if isinstance(content, Path) else False
+        try:
+            self._tried(lambda client: obstore.put(client, self.key, content, use_multipart=parts))
+        except FileNotFoundError:
+            raise self._no_bucket() from None
+
+    def create(self, data: bytes) -> Version | None:
+        """Write the object if there is none; its version, None when there is another."""
+        return self._on_condition(data, "create")
+
+    def replace(self, data: bytes, version: Version) -> Version | None:
+        """Write the object if it still has a version; the new one, None when it has changed or is gone."""
+        return self._on_condition(data, version)
+
+    def _on_condition(self, data: bytes, condition: Any) -> Version | None:
+        import obstore
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        try:
+            made = self._tried(lambda client: obstore.put(client, self.key, data, mode=condition, use_multipart=False))
+        except (AlreadyExistsError, PreconditionError, FileNotFoundError) as error:
+            if condition == "create" and isinstance(error, FileNotFoundError):
+                raise self._no_bucket() from None
+            # Of a try whose answer was lost the next one finds what it wrote itself.
+            found = self.got()
+            return found[1] if found is not None and found[0] == data else None
+        return _version(made)
+
+    def remove_all(self, check: Callable[[], None]) -> None:
+        """Remove everything below, what describes the whole first: what is cut short is never taken for complete.
+
+        Parameters
+        ----------
+        check : callable
+            Called before every batch; what it raises ends the removal.
+        """
+        keys = sorted((meta["path"] for meta in self._listed()), key=lambda key: (key.count("/"), key))
+        first = [key for key in keys if key == f"{self.key}/zarr.json"]
+        rest = [key for key in keys if key not in first]
+        for batch in [first, *(rest[i : i + _BATCH] for i in range(0, len(rest), _BATCH))]:
+            check()
+            if batch:
+                self._delete(batch)
+
+    def copy_all(self, target: BucketPath, check: Callable[[], None]) -> None:
+        """Copy everything below to another prefix of the bucket, what describes the whole last; see `remove_all`."""
+        import obstore
+
+        assert (self.scheme, self.bucket) == (target.scheme, target.bucket)
+        for n, name in enumerate(sorted(self.sizes(), key=lambda name: (name == "zarr.json", name))):
+            if n % _BATCH == 0:
+                check()
+            pair = (self / name).key, (target / name).key
+            self._tried(lambda client, pair=pair: obstore.copy(client, *pair))
+
+    def _head(self) -> Any:
+        import obstore
+
+        try:
+            return self._tried(lambda client: obstore.head(client, self.key))
+        except FileNotFoundError:
+            return None
+
+    def _listed(self) -> list[Any]:
+        """All objects below. A list that was cut is asked for again from its beginning: half of it would look whole."""
+        import obstore
+
+        prefix = f"{self.key}/" if self.key else None
+        return self._tried(lambda client: obstore.list(client, prefix).collect())
+
+    def _delete(self, keys: list[str]) -> None:
+        import obstore
+
+        try:
+            self._tried(lambda client: obstore.delete(client, keys))
+        except FileNotFoundError:
+            # Some tell that an object is not there, and leave the rest of the batch.
+            for key in keys if len(keys) > 1 else []:
+                self._delete([key])
+
+    def client(self) -> Any:
+        """Object store of obstore whose names begin here."""
+        own = _SETTINGS[self.scheme]
+        return _client(str(self), self.scheme, tuple((k, v) for k, v in os.environ.items() if k.startswith(own)))
+
+    def _tried(self, request: Callable[[Any], T]) -> T:
+        """Do a request, again after a pause where that may help.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such object.
+        StoreIOError, CannotCreateError
+            ``E-BUCKET``.
+        """
+        client = self._at("").client()
+        from obstore.exceptions import GenericError, PermissionDeniedError, UnauthenticatedError
+
+        for left in reversed(range(_TRIES)):
+            try:
+                return request(client)
+            except (PermissionDeniedError, UnauthenticatedError) as error:
+                raise CannotCreateError(
+                    f"the object store refuses this: {_plain(error)}",
+                    code="E-BUCKET",
+                    file=self,
+                    why="credentials are missing or wrong, or do not allow it",
+                    hint=_CREDENTIALS[self.scheme],
+                ) from None
+            except GenericError as error:
+                if not left:
+                    raise self._failed(error) from None
+                time.sleep(_PAUSE * 2 ** (_TRIES - 1 - left))
+        raise AssertionError
+
+    def _no_bucket(self) -> QSDaskError:
+        return NoInputError(
+            f"there is no bucket {self.bucket}", code="E-BUCKET", file=self, hint="make it, or look at its name"
+        )
+
+    def _failed(self, error: Exception) -> QSDaskError:
+        return StoreIOError(
+            f"the object store does not answer as it must: {_plain(error)}",
+            code="E-BUCKET",
+            file=self,
+            why="no network, a wrong endpoint or bucket, or a server in trouble",
+            hint="run the same command again: it goes on where it was; " + _CREDENTIALS[self.scheme],
+        )
+
+
+_CREDENTIALS = {
+    "s3": "look at AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL",
+    "gs": "look at GOOGLE_APPLICATION_CREDENTIALS",
+    "az": "look at AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+}
+
+
+def _version(meta: Any) -> Version:
+    """ETag and number of a version, as far as the server tells them."""
+    return {name: meta[name] for name in ("e_tag", "version") if meta.get(name)}
+
+
+def _plain(error: Exception) -> str:
+    """What an error of obstore says, without the dump of its fields."""
+    return str(error).strip().splitlines()[0].removeprefix("Generic ").partition("\n")[0][:300]
+
+
+@lru_cache(maxsize=32)
+def _client(url: str, scheme: str, settings: tuple[tuple[str, str], ...]) -> Any:
+    """Client of this process, with the settings of the environment, which obstore reads itself."""
+    try:
+        from obstore.store import from_url
+    except ImportError:
+        raise UsageError(
+            f"{scheme}:// is read and written through the package obstore, which is not installed",
+            code="E-EXTRA",
+            file=url,
+            hint="python -m pip install 'qsdask[cloud]'",
+        ) from None
+    named = dict(settings)
+    client: Any = {"timeout": "300s", "connect_timeout": "5s"}
+    if named.get(f"{_SETTINGS[scheme]}ALLOW_HTTP", "").lower() in ("1", "true", "yes", "on"):
+        client["allow_http"] = True
+    elif named.get("AWS_ENDPOINT_URL", "").startswith("http://"):
+        raise UsageError(
+            f"AWS_ENDPOINT_URL={named['AWS_ENDPOINT_URL']} is not encrypted",
+            code="E-BUCKET",
+            file=url,
+            why="whoever is on the way could read and change the numbers",
+            hint="use https://, or set AWS_ALLOW_HTTP=true where that does not matter, such as on this machine",
+        )
+    retries: Any = {
+        "max_retries": 5,
+        "retry_timeout": timedelta(seconds=60),
+        "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5), "base": 2},
+    }
+    try:
+        return from_url(url, client_options=client, retry_config=retries)
+    except Exception as error:  # of Rust, a class of its own for every kind of setting
+        raise UsageError(
+            f"the settings of the object store cannot be: {_plain(error)}",
+            code="E-BUCKET",
+            file=url,
+            hint=_CREDENTIALS[scheme],
+        ) from None

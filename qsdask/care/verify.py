@@ -19,6 +19,7 @@ from qsdask import schema
 from qsdask.care.damage import Damage
 from qsdask.engine.tasks import progress_bar
 from qsdask.errors import QSDaskError, StoreIOError
+from qsdask.files.location import located
 from qsdask.files.lock import is_lock_file
 from qsdask.store import ledger
 from qsdask.store.beside import BESIDE, SCRATCH
@@ -80,7 +81,7 @@ def verify(store: str | Path, *, deep: bool = True, progress: bool = True) -> li
     BadDataError
         ``E-FORMAT-VERSION`` when the store has another format.
     """
-    root = Path(store)
+    root = located(store)
     require_store(root)
     _refuse_other_format(root)
     return _Survey(root, deep, progress).damage()

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import posixpath
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from fnmatch import fnmatchcase
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, NamedTuple, TypeVar, cast
 
@@ -67,7 +68,7 @@ class BucketPath:
 
     def __init__(self, scheme: str, bucket: str, key: str = "") -> None:
         self.scheme, self.bucket = scheme, bucket
-        self.key = "/".join(part for part in key.split("/") if part not in ("", "."))
+        self.key = posixpath.normpath(key).strip("/") if key.strip("/") not in ("", ".") else ""
         if not bucket or ".." in self.key.split("/"):
             raise UsageError(f"{self} names no place in a bucket", code="E-NO-FILE", hint=f"{scheme}://BUCKET/NAME")
 
@@ -304,8 +305,7 @@ class BucketPath:
         for n, name in enumerate(sorted(self.sizes(), key=lambda name: (name == "zarr.json", name))):
             if n % _BATCH == 0:
                 check()
-            pair = (self / name).key, (target / name).key
-            self._tried(lambda client, pair=pair: obstore.copy(client, *pair))
+            self._tried(partial(obstore.copy, from_=(self / name).key, to=(target / name).key))
 
     def _head(self) -> Any:
         import obstore

@@ -122,7 +122,10 @@ def _taken(lock: BucketPath, mine: dict) -> Version:
 def _refuse_living(lock: BucketPath, owner: dict, version: Version) -> None:
     """Watch a lock; refuse when it changes."""
     _log.warning(
-        "%s is locked by %s; it is taken over when that gives no sign of life for %.0f s", lock.parent, who(owner), SILENCE
+        "%s is locked by %s; it is taken over when that gives no sign of life for %.0f s",
+        lock.parent,
+        who(owner),
+        SILENCE,
     )
     begun = time.monotonic()
     while time.monotonic() - begun < SILENCE:

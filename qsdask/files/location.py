@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import re
+from io import BufferedReader, RawIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import unquote, urlsplit
@@ -14,7 +15,7 @@ from qsdask.files.bucket import SCHEMES, BucketPath
 if TYPE_CHECKING:
     from _typeshed import StrPath
 
-__all__ = ["absolute", "in_bucket", "located", "opened", "seen_from", "size_of", "stamp_of"]
+__all__ = ["absolute", "beside", "in_bucket", "located", "opened", "seen_from", "size_of", "stamp_of"]
 
 #: pathlib makes one slash of two.
 _URL = re.compile(rf"({'|'.join(SCHEMES)}):/+([^/]+)/?(.*)", re.DOTALL)
@@ -68,10 +69,19 @@ def seen_from(home: Path, where: StrPath | BucketPath) -> str:
     return posixpath.relpath(f"/{there.key}", f"/{base.key}")
 
 
+def beside(home: Path, name: str) -> Path:
+    """Place that `seen_from` named, or that a file beside others names."""
+    if in_bucket(name) is not None or in_bucket(home) is None:
+        return located(name) if in_bucket(name) is not None else home / name
+    return Path(name) if name.startswith("/") else home / name
+
+
 def opened(where: StrPath, buffering: int = -1) -> BinaryIO:
     """A file to read, of this machine or of a bucket."""
     bucket = in_bucket(where)
-    return open(where, "rb", buffering=buffering) if bucket is None else bucket.open()  # type: ignore[return-value]
+    if bucket is None:
+        return open(where, "rb", buffering=buffering)
+    return bucket.open() if buffering == 0 else cast(BinaryIO, BufferedReader(cast(RawIOBase, bucket.open())))
 
 
 def stamp_of(where: StrPath) -> tuple[int, int, int]:

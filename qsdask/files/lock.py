@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from qsdask.errors import CannotCreateError, ResumableError, of_os_error
+from qsdask.files.bucket import BucketPath
 from qsdask.files.bucket_lock import locked_object
 from qsdask.files.location import in_bucket, located
 from qsdask.files.owner import is_gone, locked, myself, who
@@ -46,7 +47,7 @@ def is_lock_file(name: str) -> bool:
 
 
 @contextmanager
-def writing(path: str | Path) -> Iterator[None]:
+def writing(path: str | Path | BucketPath) -> Iterator[None]:
     """Be the only writer of a folder inside the ``with``; inside another one of the same thread it does nothing.
 
     Parameters
@@ -139,7 +140,7 @@ def refuse_one_file(path: Path) -> None:
         )
 
 
-def refuse_lost(path: str | Path) -> None:
+def refuse_lost(path: str | Path | BucketPath) -> None:
     """Refuse to go on where another process took the lock that this one held.
 
     Parameters

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+
+from qsdask.files.staging import local_copy, staged
 
 __all__ = ["RowTable"]
 
@@ -28,6 +29,7 @@ class RowTable:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._kept: dict[str, np.ndarray] = {}
+        self._files: dict[str, Path] = {}
 
     @classmethod
     def write(
@@ -46,22 +48,23 @@ class RowTable:
         reduced : float array, shape (n_atom, 3), optional
             Wrapped reduced coordinates of the first frame, in row order; likewise.
         """
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
         row = np.argsort(atom_id, kind="stable")
         columns = {"id": atom_id[row], "row": row}
         if species is not None:
             columns["species"] = species
         if reduced is not None:
             columns["reduced"] = reduced.astype(np.float32)
-        for name, value in columns.items():
-            np.save(folder / f"{name}.npy", value)
+        with staged(folder) as local:
+            for name, value in columns.items():
+                np.save(local / f"{name}.npy", value)
         return cls(folder)
 
     def _mapped(self, name: str) -> np.ndarray:
         if name in self._kept:
             return self._kept[name]
-        column = np.load(self._folder / f"{name}.npy", mmap_mode="r")
+        if name not in self._files:
+            self._files[name] = local_copy(self._folder / f"{name}.npy")
+        column = np.load(self._files[name], mmap_mode="r")
         if column.nbytes < _KEPT:
             column = self._kept[name] = np.array(column)
         return column

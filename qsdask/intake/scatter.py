@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from qsdask.files.location import located
+from qsdask.files.staging import waiting_file
 from qsdask.formats.frame import FrameHeader, FramePiece, ReadWarning
 from qsdask.formats.trajectory import Portion
 from qsdask.intake.comparison import Policy, lost_atoms_error, refuse_changed_species, refuse_strangers
@@ -103,9 +105,9 @@ def scatter_steps(
     BadDataError
         ``E-LOST-ATOMS``, ``E-DUP-ID``, ``E-TYPE-CHANGE``, and what the readers raise.
     """
-    root, table = work.own(), RowTable(Path(scratch))
+    root, table = work.own(), RowTable(located(scratch))
     for step, pieces in source.frames_in_pieces(steps, PIECE_ATOMS):
-        waiting = Path(scratch) / f"step-{step}.{os.getpid()}"
+        waiting = waiting_file(located(scratch), f"step-{step}.{os.getpid()}")
         try:
             _scatter_frame(work, root, step, pieces, table, policy, waiting, source)
         finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from qsdask.engine.course import Course, run_stage
 from qsdask.engine.reading import read_box
 from qsdask.engine.where import Run
 from qsdask.errors import CannotCreateError
+from qsdask.files.location import absolute, located
 from qsdask.files.lock import refuse_one_file
 from qsdask.files.taken import refuse_in_store
 from qsdask.formats.container import sniff
@@ -148,7 +148,7 @@ def ingest(
     CannotCreateError
         ``E-NOT-A-STORE`` when something else is in the way; ``E-IN-STORE`` for a place inside of another store.
     """
-    path, run = Path(store), run or Run()
+    path, run = located(store), run or Run()
     settings = validated(
         IngestSettings,
         species=species,
@@ -240,7 +240,7 @@ def ingest(
         record,
         plan_of(Size(len(order), len(timesteps), settings.chunk, tuple(box.height.tolist()))),
         template,
-        partial(scatter_steps, scratch=os.path.abspath(scratch)),
+        partial(scatter_steps, scratch=absolute(scratch)),
         steps_per_unit=_steps_per_unit(source, run),
         prepare=prepare,
         conclude=conclude,
@@ -279,8 +279,8 @@ def again(path: Path, record: Record, run: Run, source: Sequence[str | Path] | N
 
 def _beside(file: str, source: Sequence[str | Path]) -> str:
     """A file that was named at ingest, or the one of this name that lies beside the trajectory where it is now."""
-    near = (Path(one).parent / Path(file).name for one in source)
-    return file if Path(file).exists() else next((str(path) for path in near if path.is_file()), file)
+    near = (located(one).parent / located(file).name for one in source)
+    return file if located(file).exists() else next((str(path) for path in near if path.is_file()), file)
 
 
 def _refuse_other_content(path: Path) -> None:

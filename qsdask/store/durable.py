@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from zarr.abc.store import Store
 from zarr.core.buffer import Buffer
@@ -65,7 +65,7 @@ class DurableStore(WrapperStore[Store]):
         return DurableStore(self.root, read_only=read_only, check=self._own_check)
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.root == cast(DurableStore, other).root
+        return type(self) is type(other) and self.root == other.root
 
     def __str__(self) -> str:
         return str(self.root)

@@ -1,7 +1,8 @@
 """Files of a store by their keys, such as ``frames/position/c/0/0``: listing, reading, moving and removing them.
 
 Zarr writes and reads arrays through `DurableStore` and `CheckedStore`; everything else that is done to a store's files
-is done here, so that no other room knows whether they lie in a folder, in a zip file or in a bucket. Who removes or moves holds the lock of the store.
+is done here, so that no other room knows whether they lie in a folder, in a zip file or in a bucket.
+Who removes or moves holds the lock of the store.
 """
 
 from __future__ import annotations

@@ -16,9 +16,9 @@ from qsdask import schema
 from qsdask.files.location import located, stamp_of
 from qsdask.store.described import array_metadata, chunk_fault
 from qsdask.store.durable import DurableStore
+from qsdask.store.flat import flat
 from qsdask.store.place import chunk_of
 from qsdask.store.validate import damaged, plain_path
-from qsdask.store.flat import flat
 
 __all__ = ["Arrays", "CheckedStore", "StoreReader", "StoredArray", "open_checked"]
 

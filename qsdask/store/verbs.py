@@ -89,9 +89,7 @@ class InFolder:
                 return
 
     def settle(self, keys: Iterable[str]) -> None:
-        directories = {
-            parent for key in keys for parent in (self._root / key).parents if self._root in parent.parents
-        }
+        directories = {parent for key in keys for parent in (self._root / key).parents if self._root in parent.parents}
         for directory in sorted({*directories, self._root}):
             sync(directory)
 

@@ -213,9 +213,9 @@ def print_plan(plans: Mapping) -> None:
         )
 
 
-def print_written(found: Sequence[tuple[str, Path]]) -> None:
+def print_written(found: Sequence[tuple[str, Path, bool]]) -> None:
     """Print what `qsdask.jobs.plan.written` found."""
-    rows = [(str(path), what, "there already" if path.exists() else "") for what, path in found]
+    rows = [(str(path), what, "there already" if there else "") for what, path, there in found]
     print_table("what would be written", ("place", "what", "now"), rows)
 
 

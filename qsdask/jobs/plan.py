@@ -16,6 +16,7 @@ from qsdask.jobs.ensemble import atoms_of
 from qsdask.jobs.places import home_of, places_of
 from qsdask.jobs.recipe import load_recipe, refuse_no_defaults
 from qsdask.jobs.recipe_sets import sets_of
+from qsdask.jobs.storage import reached
 from qsdask.jobs.trajectories import glasses_of, planned_of, reading_of, sources
 from qsdask.quantity import medium_range
 from qsdask.radii import radius_of
@@ -58,7 +59,11 @@ def plan(
         later stage would refuse its sets; see `sets_of`.
     """
     job, base = (recipe, Path.cwd()) if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
-    job = applying(job, base)
+    with reached(job.storage):
+        return _planned(applying(job, base), base, folder)
+
+
+def _planned(job: Recipe, base: Path, folder: str | Path | None) -> dict[str, list[StagePlan]]:
     made = {}
     places = places_of(job, home_of(folder, job.folder))
     glasses = glasses_of(job, base, places.home)[1]
@@ -80,8 +85,8 @@ def plan(
 
 def written(
     recipe: str | Path | Recipe, *, changes: Sequence[str] = (), folder: str | Path | None = None
-) -> list[tuple[str, Path]]:
-    """Every file and folder that a recipe writes, and what it is.
+) -> list[tuple[str, Path, bool]]:
+    """Every file and folder that a recipe writes, what it is, and whether it is there.
 
     Parameters
     ----------
@@ -90,7 +95,7 @@ def written(
 
     Returns
     -------
-    list of tuple of (str, Path)
+    list of tuple of (str, Path, bool)
         Nothing is written outside of them, but for the folders that they lie in.
 
     Raises
@@ -102,7 +107,9 @@ def written(
     job = applying(job, base)
     places = places_of(job, home_of(folder, job.folder))
     named, glasses = glasses_of(job, base, places.home)
-    return [*([("simulated glasses", glasses)] if named else []), *places.told()]
+    found = [*([("simulated glasses", glasses)] if named else []), *places.told()]
+    with reached(job.storage):
+        return [(what, path, path.exists()) for what, path in found]
 
 
 def _expected(cutoff: float, size: Size) -> float:

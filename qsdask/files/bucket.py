@@ -173,12 +173,16 @@ class BucketPath:
         yield from map(self._at, self._inside()[0])
 
     def _inside(self) -> tuple[list[str], list[str]]:
-        """Prefixes and objects, not those below the prefixes."""
+        """Prefixes and objects, not those below the prefixes.
+
+        Some servers, SeaweedFS among them, still list a prefix for a while when the last object below it has gone.
+        """
         import obstore
 
         prefix = f"{self.key}/" if self.key else None
         found = self._tried(lambda client: obstore.list_with_delimiter(client, prefix))
-        return list(found["common_prefixes"]), [meta["path"] for meta in found["objects"]]
+        folders = [name for name in found["common_prefixes"] if self._at(name).is_dir()]
+        return folders, [meta["path"] for meta in found["objects"]]
 
     def glob(self, pattern: str) -> Iterator[BucketPath]:
         return (path for path in self.iterdir() if fnmatchcase(path.name, pattern))
@@ -362,6 +366,8 @@ class BucketPath:
                     hint=_CREDENTIALS[self.scheme],
                 ) from None
             except GenericError as error:
+                if "NoSuchBucket" in str(error):
+                    raise self._no_bucket() from None
                 if not left:
                     raise self._failed(error) from None
                 time.sleep(_PAUSE * 2 ** (_TRIES - 1 - left))

@@ -9,7 +9,7 @@ from pathlib import Path
 from qsdask.errors import CannotCreateError
 from qsdask.files.location import in_bucket, located
 
-__all__ = ["refuse_in_store", "refuse_taken"]
+__all__ = ["refuse_bucket", "refuse_in_store", "refuse_taken"]
 
 
 def refuse_taken(path: Path, *, overwrite: bool = False, ours: Callable[[Path], bool] | None = None) -> None:
@@ -30,13 +30,7 @@ def refuse_taken(path: Path, *, overwrite: bool = False, ours: Callable[[Path], 
     CannotCreateError
         ``E-EXISTS``; ``E-IN-STORE`` and, in a bucket, ``E-BUCKET``, whatever the user said.
     """
-    if in_bucket(path) is not None:
-        raise CannotCreateError(
-            "this is written to files of this machine only, not into a bucket",
-            code="E-BUCKET",
-            file=path,
-            hint="write it here, then copy it; stores alone are made in buckets",
-        )
+    refuse_bucket(path)
     refuse_in_store(path)
     if not os.path.lexists(path):
         return
@@ -48,6 +42,23 @@ def refuse_taken(path: Path, *, overwrite: bool = False, ours: Callable[[Path], 
             code="E-EXISTS",
             file=path,
             hint="choose another file, or add --overwrite",
+        )
+
+
+def refuse_bucket(path: object) -> None:
+    """Refuse to write what is no store into a bucket.
+
+    Raises
+    ------
+    CannotCreateError
+        ``E-BUCKET``.
+    """
+    if (bucket := in_bucket(path)) is not None:
+        raise CannotCreateError(
+            "this is written to files of this machine only, not into a bucket",
+            code="E-BUCKET",
+            file=bucket,
+            hint="write it here, then copy it; stores alone are made in buckets",
         )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from qsdask.errors import UsageError
 from qsdask.files.location import absolute, located
-from qsdask.files.taken import refuse_in_store
+from qsdask.files.taken import refuse_bucket, refuse_in_store
 from qsdask.names import checked_name, name_of_model
 from qsdask.settings import Recipe
 
@@ -64,8 +64,9 @@ def home_of(given: str | Path | None, named: str) -> Path:
     UsageError
         ``E-OUTSIDE``, ``E-NAMING``.
     CannotCreateError
-        ``E-IN-STORE``.
+        ``E-IN-STORE``; ``E-BUCKET``: stores may lie in a bucket, by ``storage.stores``, and nothing else.
     """
+    refuse_bucket(given or named)
     home = Path(given) if given else below(Path(), named, "folder")
     refuse_in_store(home / "any")
     return home

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from qsdask.errors import QSDaskError
 from qsdask.store.manifest import folders_of, put_folders
 from qsdask.store.place import Place
 from qsdask.store.record import Record, keys, publish, read_record, records
@@ -84,9 +85,18 @@ def take_place(path: Path, record: Record) -> list[Record]:
 
 def tidy(path: Path) -> None:
     """Show what has taken its place, and remove the folder that it was made in, when nothing else is in it."""
-    if (path / BESIDE).is_dir() and not keys(path / BESIDE):
+    beside = path / BESIDE
+    if beside.is_dir() and not any(_is_begun(beside, key) for key in keys(beside)):
         publish(path)
-        Place(path / BESIDE).remove_all()
+        Place(beside).remove_all()
+
+
+def _is_begun(root: Path, key: str) -> bool:
+    """Whether a stage has a record, damaged or not; what was copied from there, and then cut short, has none."""
+    try:
+        return read_record(root, key) is not None
+    except QSDaskError:
+        return True
 
 
 def remove_with_dependents(path: Path, record: Record) -> list[Record]:

@@ -169,20 +169,16 @@ class BucketPath:
         yield from (self._at(name) for name in sorted({*folders, *files}))
 
     def folders(self) -> Iterator[BucketPath]:
-        """Prefixes that hold objects."""
-        yield from map(self._at, self._inside()[0])
+        """Prefixes that hold objects; some servers still list one for a while when the last object below it has gone."""
+        yield from (path for path in map(self._at, self._inside()[0]) if path.is_dir())
 
     def _inside(self) -> tuple[list[str], list[str]]:
-        """Prefixes and objects, not those below the prefixes.
-
-        Some servers, SeaweedFS among them, still list a prefix for a while when the last object below it has gone.
-        """
+        """Prefixes and objects, not those below the prefixes."""
         import obstore
 
         prefix = f"{self.key}/" if self.key else None
         found = self._tried(lambda client: obstore.list_with_delimiter(client, prefix))
-        folders = [name for name in found["common_prefixes"] if self._at(name).is_dir()]
-        return folders, [meta["path"] for meta in found["objects"]]
+        return list(found["common_prefixes"]), [meta["path"] for meta in found["objects"]]
 
     def glob(self, pattern: str) -> Iterator[BucketPath]:
         return (path for path in self.iterdir() if fnmatchcase(path.name, pattern))

@@ -18,7 +18,7 @@ from qsdask.errors import CannotCreateError, QSDaskError
 from qsdask.files.bucket import BucketPath, Version
 from qsdask.files.owner import is_gone, locked, who
 
-__all__ = ["locked_object"]
+__all__ = ["Lease", "locked_object"]
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ _proven: set[tuple[str, str]] = set()
 
 
 @contextmanager
-def locked_object(lock: BucketPath, mine: dict) -> Iterator[None]:
+def locked_object(lock: BucketPath, mine: dict) -> Iterator[Lease]:
     """Hold a lock inside the ``with``.
 
     Parameters
@@ -45,6 +45,11 @@ def locked_object(lock: BucketPath, mine: dict) -> Iterator[None]:
         The object.
     mine : dict
         Who wants it, with a token of its own.
+
+    Yields
+    ------
+    Lease
+        Tells whether the lock can be anybody else's.
 
     Raises
     ------
@@ -56,23 +61,30 @@ def locked_object(lock: BucketPath, mine: dict) -> Iterator[None]:
     _refuse_unconditional(lock, mine["token"])
     version = _taken(lock, mine)
     stop = threading.Event()
-    held = _Pulse(lock, mine, version)
+    held = Lease(lock, mine, version)
     pulse = threading.Thread(target=held.beat, args=(stop,), daemon=True, name="qsdask-lock")
     pulse.start()
     try:
-        yield
+        yield held
     finally:
         stop.set()
         pulse.join()
         held.let_go()
 
 
-class _Pulse:
+class Lease:
     """A lock that is held, and its version as we wrote it last; None when it is somebody else's."""
 
     def __init__(self, lock: BucketPath, mine: dict, version: Version) -> None:
-        self._lock, self._mine = lock, mine
+        self._lock, self._mine, self._renewed = lock, mine, _now()
         self.version: Version | None = version
+
+    def is_certain(self) -> bool:
+        """Whether the lock is ours without a look at it: nobody takes one that changed a moment ago.
+
+        A process that was stopped, or a machine that slept, is not certain when it wakes.
+        """
+        return self.version is not None and _now() - self._renewed < SILENCE / 2
 
     def let_go(self) -> None:
         """Say that the lock is free, if it is still ours. What is written stands whether or not that can be said."""
@@ -86,7 +98,14 @@ class _Pulse:
             count += 1
             # A server that is back before the silence is over changes nothing; whoever writes asks the lock himself.
             with _not_renewed(self._lock):
+                begun = _now()
                 self.version = self._lock.replace(_text({**self._mine, "beat": count}), self.version)
+                self._renewed = begun
+
+
+def _now() -> float:
+    """Seconds of a clock that nobody sets, and that goes on while the machine sleeps, where there is one."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 @contextmanager

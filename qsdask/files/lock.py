@@ -18,7 +18,7 @@ from pathlib import Path
 
 from qsdask.errors import CannotCreateError, ResumableError, of_os_error
 from qsdask.files.bucket import BucketPath
-from qsdask.files.bucket_lock import locked_object
+from qsdask.files.bucket_lock import Lease, locked_object
 from qsdask.files.location import in_bucket, located
 from qsdask.files.owner import is_gone, locked, myself, who
 
@@ -38,6 +38,9 @@ _held: dict[str, int] = {}
 
 #: What the locks of these folders say as long as they are ours.
 _tokens: dict[str, str] = {}
+
+#: Of those in buckets: how sure that is without a look at it.
+_leases: dict[str, Lease | None] = {}
 _guard = threading.Lock()
 
 
@@ -81,12 +84,12 @@ def writing(path: str | Path | BucketPath) -> Iterator[None]:
     bucket, token = in_bucket(place), secrets.token_hex(8)
     mine = {**myself(), "token": token}
     try:
-        with _locked_file(place, mine) if bucket is None else locked_object(bucket / LOCK, mine):
-            _tokens[home] = token
+        with _locked_file(place, mine) if bucket is None else locked_object(bucket / LOCK, mine) as lease:
+            _tokens[home], _leases[home] = token, lease
             try:
                 yield
             finally:
-                del _tokens[home]
+                del _tokens[home], _leases[home]
     finally:
         with _guard:
             del _held[home]
@@ -156,7 +159,7 @@ def refuse_lost(path: str | Path | BucketPath) -> None:
     """
     place = located(path).resolve()
     home = next((str(folder) for folder in (place, *place.parents) if str(folder) in _tokens), None)
-    if home is None:
+    if home is None or ((lease := _leases.get(home)) is not None and lease.is_certain()):
         return
     token = _tokens[home]
     if (owner := _content(located(home) / LOCK)).get("token") == token:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from zarr.abc.store import Store
-from zarr.core.buffer import Buffer
+from zarr.core.buffer import Buffer, default_buffer_prototype
 from zarr.storage import WrapperStore
 
 from qsdask.files.location import located
@@ -50,6 +51,8 @@ class DurableStore(WrapperStore[Store]):
         super().__init__(self._verbs.zarr(read_only))
         self._own_check = check
         self.written: dict[str, tuple[int, int, int, int]] = {}
+        #: Checked metadata of arrays that were opened: Zarr gets these, not what may stand there a moment later.
+        self.described: dict[str, dict] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Travel between processes as a place: each opens it itself, with credentials of its own."""
@@ -89,6 +92,18 @@ class DurableStore(WrapperStore[Store]):
         self._check()
         await asyncio.to_thread(self._verbs.remove_all, prefix)
 
+    async def get(self, key: str, prototype: Any = None, byte_range: Any = None) -> Buffer | None:
+        """Bytes of a file, None when it is absent."""
+        prototype = prototype or default_buffer_prototype()
+        checked = self._checked_metadata(key)
+        return await super().get(key, prototype, byte_range) if checked is None else prototype.buffer.from_bytes(checked)
+
+    def _checked_metadata(self, key: str) -> bytes | None:
+        """Metadata of an array that was opened and is only written to."""
+        name, _, file = key.rpartition("/")
+        found = self.described.get(name) if file == "zarr.json" else None
+        return None if found is None else json.dumps(found).encode()
+
     async def set(self, key: str, value: Buffer) -> None:
         """Write one file."""
         self._check_writable()
@@ -122,6 +137,7 @@ class DurableStore(WrapperStore[Store]):
 
     def _remember(self, key: str, data: bytes) -> None:
         self.written[key] = (*content_words(data), name_word(key))
+        self.described.pop(key.removesuffix("/zarr.json"), None)
 
     def sync_directories(self) -> None:
         """Make the names of all files written so far durable."""

@@ -74,8 +74,6 @@ class CheckedStore(DurableStore):
     def __init__(self, root: Path | str, *, read_only: bool = True, partial: bool = False) -> None:
         super().__init__(root, read_only=read_only)
         self._partial = partial
-        #: Metadata of arrays whose chunks are looked at before they are decompressed.
-        self.described: dict[str, dict] = {}
 
     def with_read_only(self, read_only: bool = False) -> CheckedStore:
         """The same store, writable or not."""
@@ -114,6 +112,8 @@ class CheckedStore(DurableStore):
 
     def _checked(self, key, prototype, byte_range) -> Buffer | None:
         assert byte_range is None, "a chunk is read whole: there are no shards"
+        if (checked := self._checked_metadata(key)) is not None:
+            return (prototype or default_buffer_prototype()).buffer.from_bytes(checked)
         path = plain_path(self.root, key)
         chunk = chunk_of(key)
         if path is None:
@@ -129,9 +129,8 @@ class CheckedStore(DurableStore):
 
 def open_checked(store: DurableStore, name: str) -> StoredArray:
     """Array of a store, its metadata checked; chunks full of fill values are written like all others."""
-    found = array_metadata(store.root, name)
-    if isinstance(store, CheckedStore):
-        store.described[name] = found
+    if name not in store.described:
+        store.described[name] = array_metadata(store.root, name)
     mode = "r" if store.read_only else "r+"
     try:
         array = zarr.open_array(store, path=name, mode=mode, zarr_format=3)

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tests.small_store import own, tiny  # noqa: E402, F401  fixtures of many rooms
+from tests.tiny_s3 import bucket  # noqa: E402, F401
 
 SPECIES = {1: "Cu", 2: "Zr"}
 

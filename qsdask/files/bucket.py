@@ -252,34 +252,50 @@ class BucketPath:
     def put(self, content: bytes | Path) -> None:
         """Write the object, whatever was there; a file goes in parts where it is large."""
         import obstore
+        from obstore.exceptions import AlreadyExistsError, GenericError
 
-        parts = None if isinstance(content, Path) else False
+        def written(client: Any) -> None:
+            try:
+                obstore.put(client, self.key, content, use_multipart=None if isinstance(content, Path) else False)
+            except AlreadyExistsError as error:  # 409: another one writes it at this moment
+                raise GenericError(str(error)) from None
+
         try:
-            self._tried(lambda client: obstore.put(client, self.key, content, use_multipart=parts))
+            self._tried(written)
         except FileNotFoundError:
             raise self._no_bucket() from None
 
     def create(self, data: bytes) -> Version | None:
         """Write the object if there is none; its version, None when there is another."""
-        return self._on_condition(data, "create")
+        return self._on_condition(data, None)
 
     def replace(self, data: bytes, version: Version) -> Version | None:
         """Write the object if it still has a version; the new one, None when it has changed or is gone."""
         return self._on_condition(data, version)
 
-    def _on_condition(self, data: bytes, condition: Any) -> Version | None:
+    def _on_condition(self, data: bytes, before: Version | None) -> Version | None:
         import obstore
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
-        try:
-            made = self._tried(lambda client: obstore.put(client, self.key, data, mode=condition, use_multipart=False))
-        except (AlreadyExistsError, PreconditionError, FileNotFoundError) as error:
-            if condition == "create" and isinstance(error, FileNotFoundError):
-                raise self._no_bucket() from None
+        mode: Any = before or "create"
+        for left in reversed(range(_TRIES)):
+            try:
+                made = self._tried(lambda client: obstore.put(client, self.key, data, mode=mode, use_multipart=False))
+                return _version(made)
+            except FileNotFoundError:
+                if before is None:
+                    raise self._no_bucket() from None
+            except (AlreadyExistsError, PreconditionError):
+                pass
             # Of a try whose answer was lost the next one finds what it wrote itself.
             found = self.got()
-            return found[1] if found is not None and found[0] == data else None
-        return _version(made)
+            if found is not None and found[0] == data:
+                return found[1]
+            # 409: several wrote at once, and none of them may have succeeded.
+            if (None if found is None else found[1]) != before or not left:
+                return None
+            time.sleep(_PAUSE)
+        return None
 
     def remove_all(self, check: Callable[[], None]) -> None:
         """Remove everything below, what describes the whole first: what is cut short is never taken for complete.

@@ -126,7 +126,9 @@ def _taken(lock: BucketPath, mine: dict) -> Version:
             made = lock.create(content)
             continue
         owner = _said(found[0])
-        gone = True if owner == _FREE else is_gone(owner)
+        # One of this very process, in which nobody holds it now, could not be let go of.
+        ours = "pid" in mine and all(owner.get(name) == mine[name] for name in ("host", "space", "pid", "start"))
+        gone = True if owner == _FREE or ours else is_gone(owner)
         if gone is None:
             _refuse_living(lock, owner, found[1])
         elif not gone:

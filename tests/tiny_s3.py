@@ -84,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         return self._answer(status, data, headers)
 
-    do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = _do
+    do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = _do  # noqa: N815
 
     def _answer(self, status: int, data: bytes = b"", headers: dict[str, str] | None = None) -> None:
         self.send_response_only(status)

@@ -122,6 +122,8 @@ def discard(path: Path, record: Record) -> None:
     # Groups above that hold nothing but their own metadata go too.
     for node in (f"ledger/{record.key}", *record.groups):
         for folder in reversed(folders_of(node)):
-            files = {file.name for file in (path / folder).iterdir() if file.is_file()} if place.exists(folder) else {""}
+            files = (
+                {file.name for file in (path / folder).iterdir() if file.is_file()} if place.exists(folder) else {""}
+            )
             if files <= {"zarr.json"} and not place.folders(folder):
                 place.remove_all(folder)

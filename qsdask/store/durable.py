@@ -96,7 +96,9 @@ class DurableStore(WrapperStore[Store]):
         """Bytes of a file, None when it is absent."""
         prototype = prototype or default_buffer_prototype()
         checked = self._checked_metadata(key)
-        return await super().get(key, prototype, byte_range) if checked is None else prototype.buffer.from_bytes(checked)
+        return (
+            await super().get(key, prototype, byte_range) if checked is None else prototype.buffer.from_bytes(checked)
+        )
 
     def _checked_metadata(self, key: str) -> bytes | None:
         """Metadata of an array that was opened and is only written to."""

@@ -102,5 +102,13 @@ def bucket_trials(bench: BucketBench, number: int, seed: int) -> Iterator[tuple[
         times = KINDS[kind][n // len(KINDS) % len(KINDS[kind])]
         first = 1 + int(bench.requests * (n + chance.random()) / number)
         found = bench.disturbed(Fault(kind, first, times))
-        print(kind, first, times, *found[:4], "" if found.identical and found.told else found.note, file=sys.stderr, flush=True)
+        print(
+            kind,
+            first,
+            times,
+            *found[:4],
+            "" if found.identical and found.told else found.note,
+            file=sys.stderr,
+            flush=True,
+        )
         yield f"{kind}" if kind.startswith("kill") else f"{kind}, {times} in a row", found

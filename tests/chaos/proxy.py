@@ -94,7 +94,9 @@ class _Forward(BaseHTTPRequestHandler):
         found = self._onward.getresponse()
         data, headers = found.read(), [(k, v) for k, v in found.getheaders() if k.lower() not in _OF_A_HOP]
         if self.command != "HEAD":
-            headers = [(k, v) for k, v in headers if k.lower() != "content-length"] + [("Content-Length", str(len(data)))]
+            headers = [(k, v) for k, v in headers if k.lower() != "content-length"] + [
+                ("Content-Length", str(len(data)))
+            ]
         if kind == "kill after":
             self.server.kill()
         if when == "after":
@@ -116,7 +118,7 @@ class _Forward(BaseHTTPRequestHandler):
         with suppress(OSError):
             self.connection.shutdown(socket.SHUT_RDWR)
 
-    do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = _forward
+    do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = _forward  # noqa: N815
 
 
 _OF_A_HOP = {"connection", "transfer-encoding", "keep-alive"}

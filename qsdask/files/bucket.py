@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import posixpath
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from fnmatch import fnmatchcase
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple
 
-from qsdask.errors import BadDataError, CannotCreateError, NoInputError, QSDaskError, StoreIOError, UsageError
+from qsdask.errors import BadDataError, UsageError
+from qsdask.files.object_client import PAUSE, TRIES, client_of, no_bucket, tried
 
 __all__ = ["SCHEMES", "BucketPath", "Status", "Version"]
-
-T = TypeVar("T")
 
 #: Beginnings of the URLs that are read and written through obstore.
 SCHEMES = ("s3", "gs", "az")
@@ -30,15 +27,8 @@ SCHEMES = ("s3", "gs", "az")
 #: What tells two states of an object apart: its ETag and, where there is one, the number of its version.
 Version = dict[str, str]
 
-#: Tries of a request beyond those of obstore itself, and seconds before the second; they double. obstore leaves conditional
-#: writes after a cut connection, conflicts and bodies that end early to its caller.
-_TRIES, _PAUSE = 5, 0.2
-
 #: Objects that are removed or copied between two looks at the lock.
 _BATCH = 500
-
-#: Beginnings of the variables of the environment that say where the storage is, and who asks.
-_SETTINGS = {"s3": "AWS_", "gs": "GOOGLE_", "az": "AZURE_"}
 
 
 class Status(NamedTuple):
@@ -152,7 +142,7 @@ class BucketPath:
         import obstore
 
         prefix = f"{self.key}/" if self.key else None
-        return bool(self._tried(lambda client: next(iter(obstore.list(client, prefix, chunk_size=1)), None)))
+        return bool(tried(self, lambda client: next(iter(obstore.list(client, prefix, chunk_size=1)), None)))
 
     def exists(self) -> bool:
         return self.is_file() or self.is_dir()
@@ -177,7 +167,7 @@ class BucketPath:
         import obstore
 
         prefix = f"{self.key}/" if self.key else None
-        found = self._tried(lambda client: obstore.list_with_delimiter(client, prefix))
+        found = tried(self, lambda client: obstore.list_with_delimiter(client, prefix))
         return list(found["common_prefixes"]), [meta["path"] for meta in found["objects"]]
 
     def glob(self, pattern: str) -> Iterator[BucketPath]:
@@ -197,13 +187,6 @@ class BucketPath:
     def read_text(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         return self.read_bytes().decode(encoding, errors)
 
-    def open(self, mode: str = "rb", **_: Any) -> BinaryIO:
-        from qsdask.files.ranged import RangedFile
-
-        if mode != "rb":
-            raise CannotCreateError("this is not written into buckets", code="E-BUCKET", file=self, hint="name a file")
-        return cast(BinaryIO, RangedFile(self))
-
     def unlink(self, missing_ok: bool = False) -> None:
         self._delete([self.key])
 
@@ -218,7 +201,7 @@ class BucketPath:
             return bytes(found.bytes()), _version(found.meta)
 
         try:
-            return self._tried(fetched) if self.key else None
+            return tried(self, fetched) if self.key else None
         except FileNotFoundError:
             return None
 
@@ -235,7 +218,7 @@ class BucketPath:
 
         options: Any = {"range": (start, start + length), "if_match": version["e_tag"]}
         try:
-            return self._tried(lambda client: bytes(obstore.get(client, self.key, options=options).bytes()))
+            return tried(self, lambda client: bytes(obstore.get(client, self.key, options=options).bytes()))
         except (PreconditionError, FileNotFoundError):
             raise BadDataError(
                 "the input changed while it was read: it was written again, or removed",
@@ -261,9 +244,9 @@ class BucketPath:
                 raise GenericError(str(error)) from None
 
         try:
-            self._tried(written)
+            tried(self, written)
         except FileNotFoundError:
-            raise self._no_bucket() from None
+            raise no_bucket(self) from None
 
     def create(self, data: bytes) -> Version | None:
         """Write the object if there is none; its version, None when there is another."""
@@ -278,13 +261,13 @@ class BucketPath:
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
         mode: Any = before or "create"
-        for left in reversed(range(_TRIES)):
+        for left in reversed(range(TRIES)):
             try:
-                made = self._tried(lambda client: obstore.put(client, self.key, data, mode=mode, use_multipart=False))
+                made = tried(self, lambda client: obstore.put(client, self.key, data, mode=mode, use_multipart=False))
                 return _version(made)
             except FileNotFoundError:
                 if before is None:
-                    raise self._no_bucket() from None
+                    raise no_bucket(self) from None
             except (AlreadyExistsError, PreconditionError):
                 pass
             # Of a try whose answer was lost the next one finds what it wrote itself.
@@ -294,8 +277,12 @@ class BucketPath:
             # 409: several wrote at once, and none of them may have succeeded.
             if (None if found is None else found[1]) != before or not left:
                 return None
-            time.sleep(_PAUSE)
+            time.sleep(PAUSE)
         return None
+
+    def client(self) -> Any:
+        """Object store of obstore whose names begin here."""
+        return client_of(str(self), self.scheme)
 
     def remove_all(self, check: Callable[[], None]) -> None:
         """Remove everything below, what describes the whole first: what is cut short is never taken for complete.
@@ -321,13 +308,13 @@ class BucketPath:
         for n, name in enumerate(sorted(self.sizes(), key=lambda name: (name == "zarr.json", name))):
             if n % _BATCH == 0:
                 check()
-            self._tried(partial(obstore.copy, from_=(self / name).key, to=(target / name).key))
+            tried(self, partial(obstore.copy, from_=(self / name).key, to=(target / name).key))
 
     def _head(self) -> Any:
         import obstore
 
         try:
-            return self._tried(lambda client: obstore.head(client, self.key))
+            return tried(self, lambda client: obstore.head(client, self.key))
         except FileNotFoundError:
             return None
 
@@ -336,122 +323,19 @@ class BucketPath:
         import obstore
 
         prefix = f"{self.key}/" if self.key else None
-        return self._tried(lambda client: obstore.list(client, prefix).collect())
+        return tried(self, lambda client: obstore.list(client, prefix).collect())
 
     def _delete(self, keys: list[str]) -> None:
         import obstore
 
         try:
-            self._tried(lambda client: obstore.delete(client, keys))
+            tried(self, lambda client: obstore.delete(client, keys))
         except FileNotFoundError:
             # Some tell that an object is not there, and leave the rest of the batch.
             for key in keys if len(keys) > 1 else []:
                 self._delete([key])
 
-    def client(self) -> Any:
-        """Object store of obstore whose names begin here."""
-        own = _SETTINGS[self.scheme]
-        return _client(str(self), self.scheme, tuple((k, v) for k, v in os.environ.items() if k.startswith(own)))
-
-    def _tried(self, request: Callable[[Any], T]) -> T:
-        """Do a request, again after a pause where that may help.
-
-        Raises
-        ------
-        FileNotFoundError
-            There is no such object.
-        StoreIOError, CannotCreateError
-            ``E-BUCKET``.
-        """
-        client = self._at("").client()
-        from obstore.exceptions import GenericError, PermissionDeniedError, UnauthenticatedError
-
-        for left in reversed(range(_TRIES)):
-            try:
-                return request(client)
-            except (PermissionDeniedError, UnauthenticatedError) as error:
-                raise CannotCreateError(
-                    f"the object store refuses this: {_plain(error)}",
-                    code="E-BUCKET",
-                    file=self,
-                    why="credentials are missing or wrong, or do not allow it",
-                    hint=_CREDENTIALS[self.scheme],
-                ) from None
-            except GenericError as error:
-                if "NoSuchBucket" in str(error):
-                    raise self._no_bucket() from None
-                if not left:
-                    raise self._failed(error) from None
-                time.sleep(_PAUSE * 2 ** (_TRIES - 1 - left))
-        raise AssertionError
-
-    def _no_bucket(self) -> QSDaskError:
-        return NoInputError(
-            f"there is no bucket {self.bucket}", code="E-BUCKET", file=self, hint="make it, or look at its name"
-        )
-
-    def _failed(self, error: Exception) -> QSDaskError:
-        return StoreIOError(
-            f"the object store does not answer as it must: {_plain(error)}",
-            code="E-BUCKET",
-            file=self,
-            why="no network, a wrong endpoint or bucket, or a server in trouble",
-            hint="run the same command again: it goes on where it was; " + _CREDENTIALS[self.scheme],
-        )
-
-
-_CREDENTIALS = {
-    "s3": "look at AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL",
-    "gs": "look at GOOGLE_APPLICATION_CREDENTIALS",
-    "az": "look at AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
-}
-
 
 def _version(meta: Any) -> Version:
     """ETag and number of a version, as far as the server tells them."""
     return {name: meta[name] for name in ("e_tag", "version") if meta.get(name)}
-
-
-def _plain(error: Exception) -> str:
-    """What an error of obstore says, without the dump of its fields."""
-    return str(error).strip().splitlines()[0].removeprefix("Generic ").partition("\n")[0][:300]
-
-
-@lru_cache(maxsize=32)
-def _client(url: str, scheme: str, settings: tuple[tuple[str, str], ...]) -> Any:
-    """Client of this process, with the settings of the environment, which obstore reads itself."""
-    try:
-        from obstore.store import from_url
-    except ImportError:
-        raise UsageError(
-            f"{scheme}:// is read and written through the package obstore, which is not installed",
-            code="E-EXTRA",
-            file=url,
-            hint="python -m pip install 'qsdask[cloud]'",
-        ) from None
-    named = dict(settings)
-    client: Any = {"timeout": "300s", "connect_timeout": "5s"}
-    if named.get(f"{_SETTINGS[scheme]}ALLOW_HTTP", "").lower() in ("1", "true", "yes", "on"):
-        client["allow_http"] = True
-    elif named.get("AWS_ENDPOINT_URL", "").startswith("http://"):
-        raise UsageError(
-            f"AWS_ENDPOINT_URL={named['AWS_ENDPOINT_URL']} is not encrypted",
-            code="E-BUCKET",
-            file=url,
-            why="whoever is on the way could read and change the numbers",
-            hint="use https://, or set AWS_ALLOW_HTTP=true where that does not matter, such as on this machine",
-        )
-    retries: Any = {
-        "max_retries": 5,
-        "retry_timeout": timedelta(seconds=60),
-        "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5), "base": 2},
-    }
-    try:
-        return from_url(url, client_options=client, retry_config=retries)
-    except Exception as error:  # of Rust, a class of its own for every kind of setting
-        raise UsageError(
-            f"the settings of the object store cannot be: {_plain(error)}",
-            code="E-BUCKET",
-            file=url,
-            hint=_CREDENTIALS[scheme],
-        ) from None

@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-from io import BufferedReader, RawIOBase
+from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
 from qsdask.files.bucket import SCHEMES, BucketPath
-
-if TYPE_CHECKING:
-    from _typeshed import StrPath
+from qsdask.files.ranged import RangedFile
 
 __all__ = ["absolute", "beside", "in_bucket", "located", "opened", "seen_from", "size_of", "stamp_of"]
 
@@ -23,7 +21,7 @@ _URL = re.compile(rf"({'|'.join(SCHEMES)}):/+([^/]+)/?(.*)", re.DOTALL)
 _FILE = re.compile(r"file:/+")
 
 
-def located(where: StrPath | BucketPath) -> Path:
+def located(where: str | os.PathLike[str] | BucketPath) -> Path:
     """Path of a file or folder, or of something in a bucket.
 
     Parameters
@@ -40,7 +38,7 @@ def located(where: StrPath | BucketPath) -> Path:
     bucket = in_bucket(where)
     if bucket is not None:
         return cast(Path, bucket)
-    text = os.fspath(cast("StrPath", where))
+    text = os.fspath(cast("Path", where))
     return Path(unquote(urlsplit(text).path)) if _FILE.match(text) else Path(text)
 
 
@@ -52,13 +50,13 @@ def in_bucket(where: object) -> BucketPath | None:
     return BucketPath(*found.groups()) if found else None
 
 
-def absolute(where: StrPath | BucketPath) -> str:
+def absolute(where: str | os.PathLike[str] | BucketPath) -> str:
     """Name that holds in other folders, and on other machines if they see the same file system."""
     place = located(where)
     return str(place) if in_bucket(place) is not None else os.path.abspath(place)
 
 
-def seen_from(home: Path, where: StrPath | BucketPath) -> str:
+def seen_from(home: Path, where: str | os.PathLike[str] | BucketPath) -> str:
     """Name of a place as seen from a folder, with slashes: both may move together. Between a machine and a bucket its full name."""
     place = located(where)
     there, base = in_bucket(place), in_bucket(home)
@@ -76,20 +74,21 @@ def beside(home: Path, name: str) -> Path:
     return Path(name) if name.startswith("/") else home / name
 
 
-def opened(where: StrPath, buffering: int = -1) -> BinaryIO:
+def opened(where: str | os.PathLike[str] | BucketPath, buffering: int = -1) -> BinaryIO:
     """A file to read, of this machine or of a bucket."""
     bucket = in_bucket(where)
     if bucket is None:
-        return open(where, "rb", buffering=buffering)
-    return bucket.open() if buffering == 0 else cast(BinaryIO, BufferedReader(cast(RawIOBase, bucket.open())))
+        return open(cast("Path", where), "rb", buffering=buffering)
+    raw = RangedFile(bucket)
+    return cast(BinaryIO, raw if buffering == 0 else BufferedReader(raw))
 
 
-def stamp_of(where: StrPath) -> tuple[int, int, int]:
+def stamp_of(where: str | os.PathLike[str]) -> tuple[int, int, int]:
     """Size, time of change, and number of a file; of an object the last stands for its version."""
     status = located(where).stat()
     return status.st_size, status.st_mtime_ns, status.st_ino
 
 
-def size_of(where: StrPath) -> int:
+def size_of(where: str | os.PathLike[str]) -> int:
     """Bytes of a file."""
     return stamp_of(where)[0]

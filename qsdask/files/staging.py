@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from qsdask.files.location import in_bucket
+from qsdask.files.location import in_bucket, opened
 
 __all__ = ["local_copy", "staged", "waiting_file"]
 
@@ -76,7 +76,7 @@ def local_copy(path: Path) -> Path:
         name = hashlib.blake2b(f"{bucket} {sorted(version.items())}".encode(), digest_size=16).hexdigest()
         target = _own_folder() / name
         partial = target.with_name(f"{name}.{os.urandom(4).hex()}")
-        with bucket.open() as source, partial.open("xb") as file:
+        with opened(bucket) as source, partial.open("xb") as file:
             shutil.copyfileobj(source, file, 1 << 20)
         partial.replace(target)
         if kept is not None:

@@ -109,8 +109,8 @@ def test_a_request_that_fails_is_tried_again(bucket, fault):
 
 
 def test_a_store_that_stays_silent_is_one_message(bucket, monkeypatch):
-    monkeypatch.setattr("qsdask.files.bucket._PAUSE", 0.0)
-    monkeypatch.setattr("qsdask.files.bucket._TRIES", 1)
+    monkeypatch.setattr("qsdask.files.object_client.PAUSE", 0.0)
+    monkeypatch.setattr("qsdask.files.object_client.TRIES", 1)
     bucket.disturb = lambda method, path: "500"
     with pytest.raises(QSDaskError, match="does not answer") as refused:
         located("s3://lab/record").got()

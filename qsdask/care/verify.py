@@ -19,16 +19,18 @@ from qsdask import schema
 from qsdask.care.damage import Damage
 from qsdask.engine.tasks import progress_bar
 from qsdask.errors import QSDaskError, StoreIOError
+from qsdask.files.location import located
 from qsdask.files.lock import is_lock_file
 from qsdask.store import ledger
 from qsdask.store.beside import BESIDE, SCRATCH
 from qsdask.store.described import array_metadata, chunk_fault, intact, registered
 from qsdask.store.durable import name_word
+from qsdask.store.keys import chunk_of
 from qsdask.store.ledger import Record, Task, receipt_key
 from qsdask.store.lineage import other_input_of
 from qsdask.store.manifest import FILE_WORDS, Manifest, folder_text, folders_of, receipts_digest, root_text, sound_text
 from qsdask.store.marks import check_format, check_requires, mark_in
-from qsdask.store.place import Place, chunk_of
+from qsdask.store.place import Place
 from qsdask.store.reader import StoreReader
 from qsdask.store.record import keys, require_store, required_by
 from qsdask.store.state import StageState, state_of
@@ -80,7 +82,7 @@ def verify(store: str | Path, *, deep: bool = True, progress: bool = True) -> li
     BadDataError
         ``E-FORMAT-VERSION`` when the store has another format.
     """
-    root = Path(store)
+    root = located(store)
     require_store(root)
     _refuse_other_format(root)
     return _Survey(root, deep, progress).damage()

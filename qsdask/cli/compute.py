@@ -13,6 +13,7 @@ from qsdask.cli.generated import settings_options
 from qsdask.cli.group import CONTEXT, cli
 from qsdask.cli.options import done, reading, running, source_files, steps_of, warn, which_frames
 from qsdask.errors import UsageError
+from qsdask.files.location import located
 from qsdask.names import name_of_model
 from qsdask.schema import group_at
 from qsdask.settings import (
@@ -33,7 +34,7 @@ def _told(store: Path, keys: Iterable[str], settings: Mapping[str, object] = Map
     """Say what stages found for a cut-off that was to be found, and on standard error what they warn of."""
     from qsdask.store.ledger import read
 
-    stages = [record for key in keys if (record := read(Path(store), key)) is not None]
+    stages = [record for key in keys if (record := read(located(store), key)) is not None]
     warn(f"{w['code']}: {w['text']}" for stage in stages for w in stage.facts.get("warnings", []))
     if settings.get("cutoff") == AUTO and stages:
         name = next(name for name in stages[0].settings if name.startswith("cutoff_"))

@@ -12,6 +12,7 @@ from qsdask.cli.group import CONTEXT, cli
 from qsdask.cli.options import done, running, steps_of, which_frames
 from qsdask.cli.output import as_json_text
 from qsdask.errors import UsageError
+from qsdask.files.location import located
 from qsdask.files.taken import refuse_taken
 from qsdask.settings import ExplainSettings
 
@@ -56,7 +57,7 @@ def explain(store, model, partial, out, as_json, step, strain, run, **settings) 
     else:
         qsdask.explain(store, model=model, step=steps, run=run)
         if 0 not in steps:
-            done(Path(store), steps, model)
+            done(located(store), steps, model)
             return
         found = qsdask.importance(store, model=model, run=run, **settings)
         show, draw = print_importance, explanation.write_importances

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from qsdask.files.location import located
 from qsdask.schema import STAGES, frame_of, stage_of
 from qsdask.settings import FeatureSettings
 from qsdask.store import ledger
@@ -30,7 +31,7 @@ def following(store: str | Path, steps: Sequence[int] = (0,), model: str | None 
     str
         As typed.
     """
-    path, deformed = Path(store), any(steps)
+    path, deformed = located(store), any(steps)
     alone = not is_deformed(path)
     there = {(frame_of(r.key)[0], stage_of(r.key).name) for r in ledger.records(path) if r.complete}
     wanted = [stage for stage in STAGES if not stage.optional and (stage.at_step or not deformed)]

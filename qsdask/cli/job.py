@@ -31,15 +31,17 @@ def run(recipe, changes, folder, dry_run, run) -> None:
     from qsdask.cli.plans import print_plan
     from qsdask.cli.tables import print_estimate, print_run, print_written
     from qsdask.jobs.plan import written
+    from qsdask.jobs.storage import reached, storage_of
     from qsdask.jobs.trajectories import simulation
 
-    if dry_run:
+    with reached(storage_of(recipe, changes)):
+        if not dry_run:
+            print_run(qsdask.run(recipe, changes=changes, folder=folder, run=run))
+            return
         print_written(written(recipe, changes=changes, folder=folder))
         if cost := simulation(recipe, changes=changes, folder=folder, run=run):
             print_estimate(cost)
         print_plan(qsdask.plan(recipe, changes=changes, folder=folder))
-        return
-    print_run(qsdask.run(recipe, changes=changes, folder=folder, run=run))
 
 
 @cli.command(context_settings=CONTEXT)

@@ -194,8 +194,13 @@ def glasses(folder, as_json) -> None:
 )
 @click.option("--model", help="Name of the softness, when there are several.")
 @click.option("--list", "listed", is_flag=True, help="Print the columns that there are, and stop.")
-@click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
-def export(store, out, step, strain, columns, model, listed, overwrite) -> None:
+@click.option(
+    "--icechunk",
+    metavar="PLACE",
+    help="Instead of a file: all complete stages, as a snapshot of this Icechunk repository, a folder or a bucket.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace a file that is there; add a snapshot to a repository.")
+def export(store, out, step, strain, columns, model, listed, icechunk, overwrite) -> None:
     """Write frames with chosen columns for OVITO, pandas and others; several frames are one trajectory or table.
 
     \b
@@ -204,9 +209,15 @@ def export(store, out, step, strain, columns, model, listed, overwrite) -> None:
     qsdask export glass7.zarr --frame all --columns qs,d2min --out glass7.dump.gz
     qsdask export glass7.zarr --frame 0,32 --columns qs --out glass7.parquet
     qsdask export glass7.zarr --list
+    qsdask export glass7.zarr --icechunk s3://lab/glass7
     """
     from qsdask.views.export import exportable
+    from qsdask.views.icechunk_package import export_icechunk
 
+    if icechunk is not None:
+        snapshot = export_icechunk(store, icechunk, overwrite=overwrite)
+        click.echo(f"{icechunk}: snapshot {snapshot} written.")
+        return
     model = None if model is None else name_of_model(model)
     steps = steps_of(store, step, strain)
     if listed:

@@ -11,6 +11,7 @@ import click
 import qsdask
 from qsdask.cli.generated import settings_options
 from qsdask.errors import NoInputError, UsageError
+from qsdask.files.location import located
 from qsdask.settings import ReadingSettings
 
 __all__ = [
@@ -103,7 +104,7 @@ listing_settings = click.option(
 
 def source_files(patterns: Sequence[str]) -> list[Path]:
     """Files named, or that a quoted pattern stands for."""
-    return [path for pattern in patterns for path in _expanded(Path(pattern))]
+    return [path for pattern in patterns for path in _expanded(located(pattern))]
 
 
 def _expanded(path: Path) -> list[Path]:
@@ -150,13 +151,13 @@ def steps_of(store: str, step: str, strain: float | None) -> list[int]:
             raise UsageError("give --frame or --strain, not both", code="E-SETTING")
         near, there = step_near(store, strain)
         click.echo(f"frame {near}, at strain {there:g}")
-        warn(label_note(Path(store), {"strain": strain}))
+        warn(label_note(located(store), {"strain": strain}))
         return [near]
     try:
         asked = "all" if step.strip().lower() == "all" else [int(text) for text in step.split(",")]
     except ValueError:
         raise UsageError(f"expected frames such as '32,40', or 'all', got {step!r}", code="E-STEP") from None
-    return chosen_steps(Path(store), asked)
+    return chosen_steps(located(store), asked)
 
 
 def warn(texts: Iterable[str]) -> None:

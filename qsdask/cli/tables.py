@@ -204,9 +204,9 @@ def print_findings(found: Findings) -> None:
     )
 
 
-def print_written(found: Sequence[tuple[str, Path]]) -> None:
+def print_written(found: Sequence[tuple[str, Path, bool]]) -> None:
     """Print what `qsdask.jobs.plan.written` found."""
-    rows = [(str(path), what, "there already" if path.exists() else "") for what, path in found]
+    rows = [(str(path), what, "there already" if there else "") for what, path, there in found]
     print_table("what would be written", ("place", "what", "now"), rows)
 
 

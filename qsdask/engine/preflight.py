@@ -11,6 +11,7 @@ from distributed import Client
 
 from qsdask.engine.cost import BASE_BYTES, StagePlan
 from qsdask.errors import ResumableError, UsageError
+from qsdask.files.location import in_bucket
 
 __all__ = ["check_disk", "check_memory"]
 
@@ -66,6 +67,8 @@ def check_disk(path: Path, plan: StagePlan, share: float, n_file: int) -> None:
     ResumableError
         ``E-DISK-FULL``: path, need, free.
     """
+    if in_bucket(path) is not None:
+        return  # its room is a matter of money
     need = share * plan.bytes_written + plan.bytes_scratch
     free = shutil.disk_usage(path).free
     if free < need:

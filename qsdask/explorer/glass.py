@@ -11,6 +11,7 @@ import numpy as np
 from qsdask.engine.reading import read_box
 from qsdask.errors import BadDataError, NoInputError, ResumableError, UsageError
 from qsdask.explorer.cache import Cache
+from qsdask.files.location import located
 from qsdask.names import name_of_model
 from qsdask.schema import frame_of, group_at
 from qsdask.settings.defaults import PLASTIC_ABOVE
@@ -52,7 +53,7 @@ class Glass:
     """
 
     def __init__(self, store: str | Path, model: str | Path | None, cache: Cache) -> None:
-        self.path = Path(store)
+        self.path = located(store)
         source = ledger.require(self.path, "ingest")
         self.name = str(source.settings["name"])
         self.root = StoreReader(self.path)

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from qsdask.errors import ResumableError
 
-__all__ = ["Growing", "being_written", "give_name", "replace_unchanged", "sync", "write_durable"]
+__all__ = ["Growing", "being_written", "changed_meanwhile", "give_name", "replace_unchanged", "sync", "write_durable"]
 
 #: Part of the names of unfinished files, so that threads of one process never share one.
 _number = count()
@@ -140,17 +140,22 @@ def replace_unchanged(path: Path, data: bytes, was: bytes) -> None:
 
     def unchanged() -> None:
         if not path.is_file() or path.read_bytes() != was:
-            raise ResumableError(
-                "it was changed by somebody else meanwhile",
-                code="E-CHANGED-MEANWHILE",
-                file=path,
-                why="two writers would mix their numbers",
-                hint="wait until the other has ended, then run the same command again",
-            )
+            raise changed_meanwhile(path)
 
     with being_written(path, check=unchanged) as file:
         file.write(data)
     sync(path.parent)
+
+
+def changed_meanwhile(path: object) -> ResumableError:
+    """The refusal to replace what is no longer what it was."""
+    return ResumableError(
+        "it was changed by somebody else meanwhile",
+        code="E-CHANGED-MEANWHILE",
+        file=path,
+        why="two writers would mix their numbers",
+        hint="wait until the other has ended, then run the same command again",
+    )
 
 
 def give_name(partial: Path, path: Path) -> None:

@@ -1,7 +1,7 @@
 """One writer per folder, a store or a specimen: a lock file that tells who writes, and that does not outlive its writer.
 
 The lock is the file ``.lock`` in the folder, made with O_EXCL; network file systems honour that, `flock` they may not.
-Its owner touches it every few seconds. A lock whose owner is gone is taken over.
+Its owner touches it every few seconds. A lock whose owner is gone is taken over. In a bucket it is an object; see `bucket_lock`.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import json
 import os
 import secrets
 import socket
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
-import psutil
-
 from qsdask.errors import CannotCreateError, ResumableError, of_os_error
+from qsdask.files.bucket import BucketPath
+from qsdask.files.bucket_lock import Lease, locked_object
+from qsdask.files.location import in_bucket, located
+from qsdask.files.owner import is_gone, locked, myself, who
 
 __all__ = ["LOCK", "is_lock_file", "refuse_lost", "refuse_one_file", "writing"]
 
@@ -33,15 +33,14 @@ HEARTBEAT = 5.0
 #: A lock of another machine without a sign of life for so many seconds is stale.
 SILENCE = 120.0
 
-#: Where the system does not count a process's start from its own boot: two starts that differ by less are one, for they
-#: are derived from a clock that is set now and then.
-SAME_START = 2.0
-
 #: Folders that this process writes, and the thread that does.
 _held: dict[str, int] = {}
 
 #: What the locks of these folders say as long as they are ours.
 _tokens: dict[str, str] = {}
+
+#: Of those in buckets: how sure that is without a look at it.
+_leases: dict[str, Lease | None] = {}
 _guard = threading.Lock()
 
 
@@ -51,7 +50,7 @@ def is_lock_file(name: str) -> bool:
 
 
 @contextmanager
-def writing(path: str | Path) -> Iterator[None]:
+def writing(path: str | Path | BucketPath) -> Iterator[None]:
     """Be the only writer of a folder inside the ``with``; inside another one of the same thread it does nothing.
 
     Parameters
@@ -71,7 +70,8 @@ def writing(path: str | Path) -> Iterator[None]:
     Workers need no lock of their own: they write for the process that holds it. Readers need none: what is being
     written is hidden from them.
     """
-    home = os.path.realpath(path)
+    place = located(path).resolve()
+    home = str(place)
     with _guard:
         owner = _held.get(home)
         if owner is None:
@@ -80,21 +80,25 @@ def writing(path: str | Path) -> Iterator[None]:
         yield
         return
     if owner is not None:
-        raise _locked(Path(home), {"host": socket.gethostname(), "pid": os.getpid(), "command": "another thread"})
+        raise _locked(place, {"host": socket.gethostname(), "pid": os.getpid(), "command": "another thread"})
+    bucket, token = in_bucket(place), secrets.token_hex(8)
+    mine = {**myself(), "token": token}
     try:
-        with _locked_file(Path(home)):
-            yield
+        with _locked_file(place, mine) if bucket is None else locked_object(bucket / LOCK, mine) as lease:
+            _tokens[home], _leases[home] = token, lease
+            try:
+                yield
+            finally:
+                del _tokens[home], _leases[home]
     finally:
         with _guard:
             del _held[home]
 
 
 @contextmanager
-def _locked_file(root: Path) -> Iterator[None]:
+def _locked_file(root: Path, mine: dict) -> Iterator[None]:
     refuse_one_file(root)
-    fresh = not root.exists()
-    token = secrets.token_hex(8)
-    mine = {**_myself(), "token": token}
+    fresh, token = not root.exists(), mine["token"]
     try:
         root.mkdir(parents=True, exist_ok=True)
         # Tried twice: its owner may let go of it between the try and the look.
@@ -102,7 +106,6 @@ def _locked_file(root: Path) -> Iterator[None]:
             _take_over(root, mine)
     except OSError as error:
         raise of_os_error(error, root) from None
-    _tokens[str(root)] = token
     stop = threading.Event()
     pulse = threading.Thread(target=_beat, args=(root / LOCK, token, stop), daemon=True, name="qsdask-lock")
     pulse.start()
@@ -111,7 +114,6 @@ def _locked_file(root: Path) -> Iterator[None]:
     finally:
         stop.set()
         pulse.join()
-        del _tokens[str(root)]
         if _content(root / LOCK).get("token") == token:
             (root / LOCK).unlink(missing_ok=True)
         if fresh:
@@ -141,7 +143,7 @@ def refuse_one_file(path: Path) -> None:
         )
 
 
-def refuse_lost(path: str | Path) -> None:
+def refuse_lost(path: str | Path | BucketPath) -> None:
     """Refuse to go on where another process took the lock that this one held.
 
     Parameters
@@ -155,14 +157,14 @@ def refuse_lost(path: str | Path) -> None:
         ``E-LOCKED`` naming who has it now. A process that was suspended, or whose file system hung, gives no sign of
         life; when it wakes, it must not go on writing.
     """
-    place = Path(os.path.realpath(path))
+    place = located(path).resolve()
     home = next((str(folder) for folder in (place, *place.parents) if str(folder) in _tokens), None)
-    if home is None:
+    if home is None or ((lease := _leases.get(home)) is not None and lease.is_certain()):
         return
     token = _tokens[home]
-    if (owner := _content(Path(home) / LOCK)).get("token") == token:
+    if (owner := _content(located(home) / LOCK)).get("token") == token:
         return
-    now = f"now it is that of {_who(owner)}" if owner else "and whoever took it has ended since"
+    now = f"now it is that of {who(owner)}" if owner else "and whoever took it has ended since"
     raise ResumableError(
         f"the lock was lost while this process gave no sign of life, {now}",
         code="E-LOCKED",
@@ -211,23 +213,8 @@ def _take_over(root: Path, mine: dict) -> None:
 
 def _is_stale(lock: Path, now: Path) -> bool:
     """Whether the owner of a lock is gone; `now` is a file made a moment ago."""
-    owner = _content(lock)
-    me = _myself()
-    if owner.get("host") != me["host"] or owner.get("space") != me["space"]:
-        return _silence(lock, now) > SILENCE
-    try:
-        process = psutil.Process(int(owner["pid"]))
-        # A process that nobody has taken leave of writes no more.
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return True
-        ticks = _ticks(process.pid)
-        if ticks is not None and "ticks" in owner:
-            return ticks != owner["ticks"]
-        return abs(process.create_time() - float(owner["start"])) > SAME_START
-    except psutil.NoSuchProcess:
-        return True
-    except (psutil.AccessDenied, KeyError, ValueError, TypeError):
-        return _silence(lock, now) > SILENCE
+    gone = is_gone(_content(lock))
+    return _silence(lock, now) > SILENCE if gone is None else gone
 
 
 def _silence(lock: Path, now: Path) -> float:
@@ -257,48 +244,5 @@ def _content(file: Path) -> dict:
     return found if isinstance(found, dict) else {}
 
 
-def _myself() -> dict:
-    """Who this process is. Process numbers count within one boot and one container."""
-    process = psutil.Process()
-    space = []
-    for link in ("/proc/self/ns/pid", "/proc/sys/kernel/random/boot_id"):
-        with contextlib.suppress(OSError):
-            space.append(os.readlink(link) if os.path.islink(link) else Path(link).read_text().strip())
-    return {
-        "host": socket.gethostname(),
-        "space": " ".join(space),
-        "pid": process.pid,
-        "start": process.create_time(),
-        "ticks": _ticks(process.pid),
-        "command": " ".join(sys.argv)[:200],
-    }
-
-
-def _ticks(pid: int) -> int | None:
-    """Start of a process counted from the boot of the system, which no setting of the clock moves; None elsewhere."""
-    try:
-        # The name of the program comes before, in brackets, and may hold anything.
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
-    except (OSError, ValueError, IndexError):
-        return None
-
-
-def _time(start: object) -> str:
-    """Time of day of a process's start, as far as the lock tells it."""
-    if not isinstance(start, int | float) or not 0 <= start < 1e11:
-        return "at an unknown time"
-    return f"{datetime.fromtimestamp(start, UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
 def _locked(root: Path, owner: dict) -> ResumableError:
-    return ResumableError(
-        f"another process writes here: {_who(owner)}, started {_time(owner.get('start'))} ({owner.get('command', '?')})",
-        code="E-LOCKED",
-        file=root,
-        why="two writers would mix their numbers",
-        hint=f"wait until it has ended; if it is gone and no qsdask works anywhere on this folder, remove {root / LOCK}",
-    )
-
-
-def _who(owner: dict) -> str:
-    return f"process {owner.get('pid', '?')} on {owner.get('host', '?')}"
+    return locked(root, root / LOCK, owner)

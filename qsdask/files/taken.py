@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qsdask.errors import CannotCreateError
+from qsdask.files.location import in_bucket, located
 
-__all__ = ["refuse_in_store", "refuse_taken"]
+__all__ = ["refuse_bucket", "refuse_in_store", "refuse_taken"]
 
 
 def refuse_taken(path: Path, *, overwrite: bool = False, ours: Callable[[Path], bool] | None = None) -> None:
@@ -27,8 +28,9 @@ def refuse_taken(path: Path, *, overwrite: bool = False, ours: Callable[[Path], 
     Raises
     ------
     CannotCreateError
-        ``E-EXISTS``; ``E-IN-STORE``, whatever the user said.
+        ``E-EXISTS``; ``E-IN-STORE`` and, in a bucket, ``E-BUCKET``, whatever the user said.
     """
+    refuse_bucket(path)
     refuse_in_store(path)
     if not os.path.lexists(path):
         return
@@ -43,6 +45,23 @@ def refuse_taken(path: Path, *, overwrite: bool = False, ours: Callable[[Path], 
         )
 
 
+def refuse_bucket(path: object) -> None:
+    """Refuse to write what is no store into a bucket.
+
+    Raises
+    ------
+    CannotCreateError
+        ``E-BUCKET``.
+    """
+    if (bucket := in_bucket(path)) is not None:
+        raise CannotCreateError(
+            "this is written to files of this machine only, not into a bucket",
+            code="E-BUCKET",
+            file=bucket,
+            hint="write it here, then copy it; stores alone are made in buckets",
+        )
+
+
 def refuse_in_store(path: Path) -> None:
     """Refuse a place inside of a store, at any depth and also through links.
 
@@ -52,7 +71,7 @@ def refuse_in_store(path: Path) -> None:
         ``E-IN-STORE``.
     """
     # The last part need not be there, and a link of that name is replaced, not followed.
-    folder = Path(os.path.realpath(Path(path).absolute().parent))
+    folder = located(path).absolute().parent.resolve()
     for above in (folder, *folder.parents):
         # A store has its metadata from the first stage on, and its ledger even before.
         if (above / "zarr.json").is_file() or (above / "ledger" / "ingest").is_dir():

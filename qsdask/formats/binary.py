@@ -20,6 +20,7 @@ import numpy as np
 from xxhash import xxh3_128
 
 from qsdask.errors import BadDataError, QSDaskError
+from qsdask.files.location import opened, size_of
 from qsdask.formats.arrays import BadFrame, CutError, checked_frame, last_frame_cut, read_each
 from qsdask.formats.container import sniff
 from qsdask.formats.frame import Frame, FrameLocation, ReadWarning
@@ -138,8 +139,8 @@ def index_binary(
             hint=None if order is None else "decompress it first",
         )
     frames: list[FrameLocation] = []
-    size = os.path.getsize(path)
-    with open(path, "rb") as file:
+    size = size_of(path)
+    with opened(path) as file:
         fields = _Fields(file, order)
         while file.tell() < size:
             start = file.tell()
@@ -294,7 +295,7 @@ def read_binary(locations: Sequence[FrameLocation], *, on_bad: BadFrame | None =
     if not locations:
         return
     order = _order(sniff(locations[0].path)[1])
-    with open(locations[0].path, "rb") as file:
+    with opened(locations[0].path) as file:
         fields = _Fields(file, order or "<")
         yield from read_each(locations, lambda place: _read_one(fields, place), on_bad)
 

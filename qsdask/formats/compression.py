@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import zstandard
 from isal import igzip, isal_zlib
 
+from qsdask.files.location import in_bucket, opened
+
 __all__ = ["CONTAINERS", "DAMAGE_CODES", "LINES_PER_BYTE", "PACKERS", "PLAIN", "Container"]
 
 #: Lines of atoms that a packed byte can hold at most. Measured with a million lines each: a glass takes 11 bytes a line
@@ -32,7 +34,7 @@ class _Bzip2:
     """
 
     def __init__(self, path: str) -> None:
-        self._file = open(path, "rb")  # noqa: SIM115 - closed by close
+        self._file = opened(path)
         self._open: bz2.BZ2Decompressor | None = None
         self._rest = b""
 
@@ -67,7 +69,7 @@ class _Zstd:
     """
 
     def __init__(self, path: str) -> None:
-        self._file = open(path, "rb")  # noqa: SIM115 - closed by close
+        self._file = opened(path)
         self._open: Any = None
         self._checksum = 0  # bytes behind the last block
 
@@ -140,13 +142,13 @@ class Container(NamedTuple):
         return f"E-{self.name.upper()}"
 
 
-_plain = partial(open, mode="rb", buffering=0)
+_plain = partial(opened, buffering=0)
 
 CONTAINERS = (
     Container(
         "gzip",
         (b"\x1f\x8b",),
-        lambda path: igzip.open(path, "rb"),
+        lambda path: igzip.open(path if in_bucket(path) is None else opened(path), "rb"),
         (EOFError, BadGzipFile, zlib.error, isal_zlib.error),  # type: ignore[arg-type]  # isal's stubs name no error
         "zcat",
     ),

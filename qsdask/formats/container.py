@@ -9,6 +9,7 @@ from types import TracebackType
 import numpy as np
 
 from qsdask.errors import BadDataError, NoInputError, of_os_error
+from qsdask.files.location import opened, size_of, stamp_of
 from qsdask.formats.compression import CONTAINERS, DAMAGE_CODES, LINES_PER_BYTE, PLAIN
 from qsdask.formats.frame import MARKED
 from qsdask.formats.refusal import zeros
@@ -66,10 +67,9 @@ def stamp(path: str | os.PathLike) -> tuple[int, int, int]:
         ``E-NO-FILE``.
     """
     try:
-        status = os.stat(path)
+        return stamp_of(path)
     except OSError as error:
         raise _no_file(path, error) from error
-    return status.st_size, status.st_mtime_ns, status.st_ino
 
 
 def refuse_changed(path: str | os.PathLike, before: tuple[int, int, int]) -> None:
@@ -130,17 +130,17 @@ class TextFile:
     """
 
     def __init__(self, path: str | os.PathLike) -> None:
-        self.path = os.fspath(path)
+        self.path = str(path)
         self.at = 0
         self._left = memoryview(b"")
         self._met: Exception | None = None
         try:
-            with open(path, "rb") as file:
+            with opened(path) as file:
                 head = file.read(6)
             self.container = next((c for c in CONTAINERS if head.startswith(c.magic)), PLAIN)
             self._raw = not self.container.damage
             self._file = self.container.open(path)
-            self.stored = os.path.getsize(path)
+            self.stored = size_of(path)
             self.size = self.stored if self._raw else None
         except OSError as error:
             raise _no_file(path, error) from error

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from qsdask.errors import BadDataError, NoInputError, QSDaskError, UsageError
+from qsdask.files.location import in_bucket, located
 from qsdask.formats.ase_reader import format_of, index_ase
 from qsdask.formats.atomeye import index_atomeye, is_atomeye
 from qsdask.formats.binary import index_binary, is_binary
@@ -100,7 +100,7 @@ def open_trajectory(
         ``max_errors``), and those of the
         readers. A first frame that is bad is always refused: all others are compared with it.
     """
-    names = [os.fspath(paths)] if isinstance(paths, str | os.PathLike) else [os.fspath(p) for p in paths]
+    names = [os.fspath(paths)] if isinstance(paths, str | os.PathLike) else [str(p) for p in paths]
     if not names:
         raise UsageError("no input file is given", code="E-NO-FILE")
     if restart_overlap not in ("error", "last"):
@@ -136,8 +136,8 @@ def open_trajectory(
 
 
 def _refuse_no_file(name: str) -> None:
-    if os.path.isdir(name):
-        folder = Path(name)
+    folder = located(name)
+    if folder.is_dir():
         dumps = sorted(map(str, {p for kind in _DUMPS for p in (*folder.glob(kind), *folder.glob(f"*/{kind}"))}))
         more = f"; there are {len(dumps) - 1} more" if len(dumps) > 1 else ""
         raise NoInputError(
@@ -146,8 +146,21 @@ def _refuse_no_file(name: str) -> None:
             file=name,
             hint=f"name a file: {dumps[0]}{more}" if dumps else "name a trajectory file; no dump is in this folder",
         )
-    if not os.path.isfile(name):
+    if not folder.is_file():
         raise NoInputError("the input file is not there", code="E-NO-FILE", file=name)
+
+
+def _refuse_in_bucket(*names: str | None) -> None:
+    """Refuse what other packages read: they open files of this machine only."""
+    for name in names:
+        if name is not None and in_bucket(name) is not None:
+            raise UsageError(
+                "files of this format are read on a disk, not in a bucket",
+                code="E-BUCKET",
+                file=name,
+                why="the package that reads them opens files by their path",
+                hint="copy it here first; text dumps, plain or packed, data files and binary dumps are read where they are",
+            )
 
 
 def _refuse_other_units(frames: Sequence[FrameLocation], given: str | None) -> None:
@@ -166,6 +179,8 @@ def _refuse_other_units(frames: Sequence[FrameLocation], given: str | None) -> N
 def _index(name, flags, strict, topology, columns, units, bad):
     """Frames and warnings of one file, by the reader that its content or name asks for."""
     _, head = sniff(name)
+    if topology is not None or is_gsd(head):
+        _refuse_in_bucket(name, topology)
     if topology is not None:
         refuse_unread(name, head, topology=True)
         return _in_units(units, index_universe(name, topology=topology, boundary=flags))
@@ -184,6 +199,8 @@ def _index(name, flags, strict, topology, columns, units, bad):
         if is_data(head):
             return index_data(name, boundary=flags, columns=columns, units=units)
         form = format_of(name, head)
+        if form is not None or is_known(name):
+            _refuse_in_bucket(name)
         if form is not None:
             return _in_units(units, index_ase(name, form, boundary=flags, strict=strict))
         if is_known(name):

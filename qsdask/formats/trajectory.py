@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from qsdask.errors import BadDataError, NoInputError, QSDaskError
+from qsdask.files.location import absolute, located
 from qsdask.formats.ase_reader import read_ase
 from qsdask.formats.binary import read_binary
 from qsdask.formats.container import refuse_changed
@@ -184,7 +184,7 @@ class _Places(ABC):
         stamps = {name: self.stamps[name] for name in (path, self._beside(path)) if name in self.stamps}
 
         def refuse() -> None:
-            if not os.path.exists(path):
+            if not located(path).exists():
                 raise NoInputError("the file is no longer there", code="E-NO-FILE", file=path)
             for name, before in stamps.items():
                 refuse_changed(name, before)
@@ -235,14 +235,14 @@ class Trajectory(_Places):
         steps : sequence of int
             The frames. What is sent does not grow with the others.
         """
-        topology = self.topology and os.path.abspath(self.topology)
-        reference = self.reference and os.path.abspath(self.reference)
+        topology = self.topology and absolute(self.topology)
+        reference = self.reference and absolute(self.reference)
         places = {step: self.frames[step] for step in steps}
         read = {place.path for place in places.values()} | {self.topology}
         return Portion(
-            {step: replace(place, path=os.path.abspath(place.path)) for step, place in places.items()},
+            {step: replace(place, path=absolute(place.path)) for step, place in places.items()},
             topology,
-            {os.path.abspath(path): stamp for path, stamp in self.stamps.items() if path in read},
+            {absolute(path): stamp for path, stamp in self.stamps.items() if path in read},
             reference,
         )
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from qsdask.errors import BadDataError, UsageError
+from qsdask.files.location import in_bucket, opened
 from qsdask.formats.container import refuse_changed, sniff, stamp
 from qsdask.formats.header import shown
 from qsdask.formats.tables import parquet_for
@@ -91,7 +92,7 @@ def _refuse_others(path: str | os.PathLike, container: str, head: bytes) -> None
 def _of_parquet(path: str | os.PathLike, name: str, id_column: str, column: str | None) -> Iterator[ValueRows]:
     arrow = parquet_for(path)
     try:
-        file = arrow.parquet.ParquetFile(path)
+        file = arrow.parquet.ParquetFile(path if in_bucket(path) is None else opened(path))
         names = list(file.schema_arrow.names)
         mine, its = columns_meant(names, name, id_column, column, path)
         row = 1

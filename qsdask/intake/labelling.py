@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from qsdask.errors import BadDataError
+from qsdask.files.staging import local_copy, staged
 from qsdask.formats.value_table import ValueRows
 from qsdask.intake.rowtable import RowTable
 from qsdask.store.reader import StoreReader
@@ -75,8 +76,15 @@ def gather_values(
     -----
     In memory are the ids of the store while they are sorted, 32 bytes an atom, then a piece of the table and a byte an atom.
     """
+    with staged(scratch) as local:
+        return _gathered(root, local, table, partial, file, name)
+
+
+def _gathered(
+    root: StoreReader, scratch: Path, table: Iterable[ValueRows], partial: bool, file: object, name: str
+) -> Gathered:
     ids = root["atoms/id"][:]
-    rows = RowTable.write(scratch, ids)
+    rows = RowTable.write(scratch / "rows", ids)
     n_atom = len(ids)
     del ids
     seen = np.zeros(n_atom, dtype=bool)
@@ -103,7 +111,7 @@ def gather_values(
 
 def gathered_rows(scratch: Path, rows: slice) -> np.ndarray:
     """Values of some rows, float64, shape (n,), from the folder that `gather_values` made."""
-    return np.fromfile(scratch / _FILE, np.float64, rows.stop - rows.start, offset=8 * rows.start)
+    return np.fromfile(local_copy(scratch / _FILE), np.float64, rows.stop - rows.start, offset=8 * rows.start)
 
 
 def _digest(rows: RowTable, place: np.ndarray) -> tuple[str, int]:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from qsdask.errors import BadDataError, NoInputError, QSDaskError, UsageError
+from qsdask.files.location import located
 from qsdask.formats.frame import ReadWarning
 from qsdask.settings import IngestSettings
 from qsdask.store.reader import StoreReader
@@ -323,7 +324,7 @@ def strains_from(given: str | Path | Sequence[float] | None) -> list[float] | No
     if not isinstance(given, str | Path):
         return None if given is None else [float(strain) for strain in given]
     try:
-        lines = Path(given).read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = located(given).read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         raise NoInputError("there is no such file of strains", code="E-NO-FILE", file=given) from None
     found = []

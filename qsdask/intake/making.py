@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from qsdask.errors import BadDataError
+from qsdask.files.location import located
 from qsdask.formats.frame import ReadWarning
 from qsdask.settings import IngestSettings
 
@@ -32,7 +33,7 @@ def making_of(trajectory: str | Path | Sequence[str | Path]) -> dict:
         ``E-SPECIMEN`` when the file cannot be read.
     """
     files = [trajectory] if isinstance(trajectory, str | Path) else list(trajectory)
-    place = Path(files[0]).parent / "specimen.json"
+    place = located(files[0]).parent / "specimen.json"
     if len(files) != 1 or not place.is_file():
         return {}
     try:

@@ -11,7 +11,8 @@ from itertools import combinations
 from pathlib import Path
 
 from qsdask.errors import UsageError
-from qsdask.files.taken import refuse_in_store
+from qsdask.files.location import absolute, located
+from qsdask.files.taken import refuse_bucket, refuse_in_store
 from qsdask.names import checked_name, name_of_model
 from qsdask.settings import Recipe
 
@@ -63,8 +64,9 @@ def home_of(given: str | Path | None, named: str) -> Path:
     UsageError
         ``E-OUTSIDE``, ``E-NAMING``.
     CannotCreateError
-        ``E-IN-STORE``.
+        ``E-IN-STORE``; ``E-BUCKET``: stores may lie in a bucket, by ``storage.stores``, and nothing else.
     """
+    refuse_bucket(given or named)
     home = Path(given) if given else below(Path(), named, "folder")
     refuse_in_store(home / "any")
     return home
@@ -103,6 +105,12 @@ def below(base: Path, place: str, setting: str) -> Path:
     return target
 
 
+def _store(prefix: str | None, home: Path, name: str) -> Path:
+    """Where a store goes: below the folder, or into the bucket that the recipe names."""
+    inside = below(home, name, "specimen.name")
+    return inside if prefix is None else located(prefix) / name
+
+
 def places_of(plan: Recipe, home: Path) -> Places:
     """Where a recipe writes.
 
@@ -134,11 +142,11 @@ def places_of(plan: Recipe, home: Path) -> Places:
         home / "job.json",
         model,
         plan.use_model is None,
-        {name: below(home, f"{name}.zarr", "specimen.name") for name in names},
+        {name: _store(plan.storage.stores, home, f"{name}.zarr") for name in names},
         {name: below(home, page, "report.out") for name, page in pages.items()},
     )
     for (one, first), (two, second) in combinations(found.told(), 2):
-        a, b = (Path(os.path.abspath(path)) for path in (first, second))
+        a, b = (located(absolute(path)) for path in (first, second))
         if a == b or a in b.parents or b in a.parents:
             raise UsageError(f"{one} and {two} would be written to one place", code="E-SETTING", file=second)
     return found

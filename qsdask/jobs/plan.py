@@ -18,6 +18,7 @@ from qsdask.jobs.ensemble import atoms_of
 from qsdask.jobs.places import home_of, places_of
 from qsdask.jobs.recipe import load_recipe, refuse_no_defaults
 from qsdask.jobs.recipe_sets import sets_of
+from qsdask.jobs.storage import reached
 from qsdask.jobs.trajectories import glasses_of, planned_of, reading_of, sources
 from qsdask.quantity import medium_range
 from qsdask.radii import radius_of
@@ -66,7 +67,8 @@ def plan(
         later stage would refuse its sets; see `sets_of`.
     """
     job, base = (recipe, Path.cwd()) if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
-    return {name: stages for name, (_, stages) in _planned(job, base, folder, n_atom, n_frame).items()}
+    with reached(job.storage):
+        return {name: stages for name, (_, stages) in _planned(job, base, folder, n_atom, n_frame).items()}
 
 
 def costs(
@@ -99,7 +101,8 @@ def costs(
         As `plan`.
     """
     job, base = (recipe, Path.cwd()) if isinstance(recipe, Recipe) else load_recipe(recipe, changes)
-    found = _planned(job, base, folder, n_atom, n_frame)
+    with reached(job.storage):
+        found = _planned(job, base, folder, n_atom, n_frame)
     costly = {name: [cost_of(each, size, cores) for each in stages] for name, (size, stages) in found.items()}
     training = [found[specimen.name][0] for specimen in job.specimen if specimen.role == "train"]
     if training:
@@ -110,8 +113,8 @@ def costs(
 
 def written(
     recipe: str | Path | Recipe, *, changes: Sequence[str] = (), folder: str | Path | None = None
-) -> list[tuple[str, Path]]:
-    """Every file and folder that a recipe writes, and what it is.
+) -> list[tuple[str, Path, bool]]:
+    """Every file and folder that a recipe writes, what it is, and whether it is there.
 
     Parameters
     ----------
@@ -120,7 +123,7 @@ def written(
 
     Returns
     -------
-    list of tuple of (str, Path)
+    list of tuple of (str, Path, bool)
         Nothing is written outside of them, but for the folders that they lie in.
 
     Raises
@@ -132,7 +135,9 @@ def written(
     job = applying(job, base)
     places = places_of(job, home_of(folder, job.folder))
     named, glasses = glasses_of(job, base, places.home)
-    return [*([("simulated glasses", glasses)] if named else []), *places.told()]
+    found = [*([("simulated glasses", glasses)] if named else []), *places.told()]
+    with reached(job.storage):
+        return [(what, path, path.exists()) for what, path in found]
 
 
 def _planned(

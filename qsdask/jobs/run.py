@@ -19,6 +19,7 @@ from qsdask.jobs.places import Places, home_of, places_of
 from qsdask.jobs.recipe import load_recipe, refuse_no_defaults
 from qsdask.jobs.recipe_sets import sets_of
 from qsdask.jobs.simulate import simulate
+from qsdask.jobs.storage import reached
 from qsdask.jobs.trajectories import clusters_of, glasses_of, ingest_of, made_by, runs_of, sources
 from qsdask.learn import loaded
 from qsdask.settings import Recipe, SpecimenSettings
@@ -90,7 +91,7 @@ def run(
     sets_of(plan)  # now, not after hours of other stages
     roles = {role: [s for s in plan.specimen if s.role == role] for role in ("train", "test")}
     places = places_of(plan, home_of(folder, plan.folder))
-    with where.shared() as here:
+    with reached(plan.storage), where.shared() as here:
         refuse_taken(places.answers, overwrite=where.overwrite, ours=is_answers)
         places.home.mkdir(parents=True, exist_ok=True)
         job = _Job(plan, base, places, here)

@@ -12,6 +12,7 @@ import numpy as np
 
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, UsageError
+from qsdask.files.location import located
 from qsdask.formats.continuity import continued_cells
 from qsdask.formats.reference import open_run, undeformed
 from qsdask.formats.trajectory import Trajectory
@@ -101,7 +102,7 @@ def softness_of_files(
         if in_memory:
             root, step = _in_memory(source, ingesting, asked), 0
         else:
-            place = Path(store) if store else _passing(source, stack)
+            place = located(store) if store else _passing(source, stack)
             root, step = _in_store(files, place, ingesting, reading, asked, run), asked.step
         counts, species = (
             counts_outside(root, group_at(step, f"softness/{asked.name}")),

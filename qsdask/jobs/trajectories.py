@@ -8,6 +8,7 @@ from typing import Any
 
 from qsdask.engine.where import Run
 from qsdask.errors import UsageError
+from qsdask.files.location import beside
 from qsdask.jobs.places import below, home_of
 from qsdask.jobs.recipe import SHIPPED, load_recipe
 from qsdask.jobs.simulate import estimate, planned
@@ -129,7 +130,7 @@ def sources(plan: Recipe, specimen: SpecimenSettings, base: Path, glasses: Path)
 def _file(base: Path, name: str) -> Path:
     """A file that a recipe names: one that ships, or beside the recipe."""
     shipped = Path(__file__).parents[1] / "data"
-    return shipped / name.removeprefix(SHIPPED) if name.startswith(SHIPPED) else base / name
+    return shipped / name.removeprefix(SHIPPED) if name.startswith(SHIPPED) else beside(base, name)
 
 
 def reading_of(plan: Recipe, specimen: SpecimenSettings, base: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from qsdask.errors import BadDataError, CannotCreateError, NoInputError, StoreIOError
 from qsdask.files.durable import sync, write_durable
-from qsdask.files.taken import refuse_in_store
+from qsdask.files.taken import refuse_bucket, refuse_in_store
 from qsdask.learn.definition import TREE_NAME, canonical, nan_for_null, parse
 from qsdask.learn.forest import by_draw_and_fold
 from qsdask.learn.linear import LinearPart
@@ -46,11 +46,11 @@ def save_model(model: Model, path: str | os.PathLike, *, overwrite: bool = False
     Raises
     ------
     CannotCreateError
-        ``E-EXISTS``: there is something already, or something that is no model folder.
+        ``E-EXISTS``: there is something already, or something that is no model folder. ``E-BUCKET``.
         ``E-MODEL-WRITE``: the folder cannot be written.
     """
+    refuse_other_content(Path(path))
     path = Path(os.path.abspath(path))
-    refuse_other_content(path)
     if path.exists() and not overwrite:
         raise CannotCreateError(
             "the model folder exists", code="E-EXISTS", file=path, hint="another name, or --overwrite"
@@ -90,8 +90,9 @@ def refuse_other_content(path: Path) -> None:
     Raises
     ------
     CannotCreateError
-        ``E-EXISTS``; ``E-IN-STORE``.
+        ``E-EXISTS``; ``E-IN-STORE``; ``E-BUCKET``.
     """
+    refuse_bucket(path)
     refuse_in_store(path)
     is_model = path.is_dir() and not path.is_symlink() and (path / _JSON).is_file()
     if is_model:  # all of it is replaced, and other programs have files of that name too

@@ -22,6 +22,7 @@ from qsdask.settings.stages import (
     ShellSettings,
     SurfaceSettings,
 )
+from qsdask.settings.storage import StorageSettings
 
 __all__ = ["Recipe", "SpecimenSettings"]
 
@@ -94,6 +95,7 @@ class Recipe(Settings):
     predict: PredictSettings = PredictSettings()
     report: ReportSettings = ReportSettings()
     cluster: ClusterSettings = ClusterSettings()
+    storage: StorageSettings = StorageSettings()
 
     @field_validator("specimen")
     @classmethod

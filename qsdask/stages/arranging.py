@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from qsdask.engine.preflight import check_disk, check_memory
 from qsdask.engine.tasks import cluster_errors, run_tasks
 from qsdask.engine.where import Run
 from qsdask.errors import QSDaskError
+from qsdask.files.location import absolute, located
 from qsdask.files.lock import refuse_lost
 from qsdask.formats.frame import MARKED
 from qsdask.formats.reference import tells_species, undeformed
@@ -94,7 +94,7 @@ def _put_atoms(root: str, folder: str, part: Part, chunk: int) -> None:
     for start in range(part.first, part.stop, chunk):
         stop = min(start + chunk, part.stop)
         ids, species = atoms_of(folder, part, start, stop)
-        write_rows(Path(root), "atoms", slice(start, stop), {"id": ids, "species": species})
+        write_rows(located(root), "atoms", slice(start, stop), {"id": ids, "species": species})
 
 
 def surveyed_on(
@@ -138,7 +138,7 @@ def surveyed_on(
 @contextmanager
 def as_typed(source: Trajectory) -> Iterator[None]:
     """Within the ``with``, errors name the files of a trajectory as the user does; tasks know them by absolute paths."""
-    typed = {os.path.abspath(place.path): place.path for place in source.frames}
+    typed = {absolute(place.path): place.path for place in source.frames}
     try:
         yield
     except QSDaskError as error:

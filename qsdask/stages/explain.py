@@ -11,6 +11,7 @@ import numpy as np
 from qsdask.engine.cost import Size, StagePlan, owned_and_ghosts, plan_stage, size_of
 from qsdask.engine.course import Course, run_stage
 from qsdask.engine.where import Run
+from qsdask.files.location import located
 from qsdask.learn import Model, Standard, contributions, loaded
 from qsdask.learn.shipped import folder_of
 from qsdask.names import name_of_model
@@ -62,7 +63,7 @@ def explain(store: str | Path, *, model: str | Path, step: int | Sequence[int] =
     ----------
     S. M. Lundberg et al., Nat. Mach. Intell. 2, 56 (2020), doi:10.1038/s42256-019-0138-9.
     """
-    path, run = Path(store), run or Run()
+    path, run = located(store), run or Run()
     found = loaded(str(model))
     with run.shared() as together:
         for frame in chosen_steps(path, step):

@@ -20,6 +20,7 @@ from qsdask.engine.passes import Passes, create_states, cuts_of, pass_of_domain,
 from qsdask.engine.reading import held_rows, placed
 from qsdask.engine.where import Run
 from qsdask.errors import UsageError
+from qsdask.files.location import located
 from qsdask.outside import SOURCE
 from qsdask.quantity import AtomQuantity, IteratedQuantity, feature_sets, medium_range, source_of_set, surroundings
 from qsdask.schema import frame_of, group_at
@@ -94,7 +95,7 @@ def features(
     QSDaskError
         When the shells are missing or incomplete, or the features were computed with other settings.
     """
-    path, run = Path(store), run or Run()
+    path, run = located(store), run or Run()
     if "facets" in settings:
         warnings.warn(
             "facets='hard' or 'soft' is now facet_weighting='none' or 'area'", DeprecationWarning, stacklevel=2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -18,7 +17,9 @@ from qsdask.engine.guard import refuse_again
 from qsdask.engine.reading import read_box
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, CannotCreateError, UsageError, storage_errors
+from qsdask.files.location import absolute, located
 from qsdask.files.lock import refuse_one_file, writing
+from qsdask.files.staging import shared_folder
 from qsdask.files.taken import refuse_in_store
 from qsdask.formats.container import sniff
 from qsdask.formats.continuity import continued_cells
@@ -166,7 +167,7 @@ def ingest(
     CannotCreateError
         ``E-NOT-A-STORE`` when something else is in the way; ``E-IN-STORE`` for a place inside of another store.
     """
-    path, run = Path(store), run or Run()
+    path, run = located(store), run or Run()
     settings = validated(
         IngestSettings,
         species=species,
@@ -220,7 +221,7 @@ def _ingested(
         except (BadDataError, UsageError, CannotCreateError):
             begun = ledger.read(path, KEY) if (path / "zarr.json").is_file() else None
             if begun is None or begun.complete:
-                Place(path).remove_all(SCRATCH)  # nothing of it is of use
+                _clear_scratch(path)  # nothing of it is of use
             raise
     return path
 
@@ -233,7 +234,7 @@ def _fill(
     timesteps = [frame.timestep for frame in source.frames]
     # Without a halo it does not matter how thick the box is.
     plan = plan_of(Size(n_atom, len(timesteps), settings.chunk, (0.0, 0.0, 0.0)), source.frames[0].reader)
-    arranging, survey = surveyed_on(source, path / SCRATCH, settings, rule, run, plan)
+    arranging, survey = surveyed_on(source, shared_folder(path / SCRATCH), settings, rule, run, plan)
     first, names, kinds = survey.examples, *_species(survey, source, settings)
     counts_new = settings.new_atoms == "ignore"
     kept = {**settings.stored(length), "name": settings.name or path.stem, "reference_hash": first.digest}
@@ -270,7 +271,7 @@ def _fill(
         record,
         plan,
         template,
-        partial(scatter_steps, scratch=os.path.abspath(path / SCRATCH / TABLE)),
+        partial(scatter_steps, scratch=absolute(shared_folder(path / SCRATCH) / TABLE)),
         steps_per_unit=_steps_per_unit(source, run),
         conclude=conclude,
         given=lambda steps: (source.portion(steps), policy.of(steps)),
@@ -278,7 +279,12 @@ def _fill(
     if run.overwrite or not _whole(path, record):
         arranging.arrange(survey, kinds)
     run_stage(path, course, run)
-    Place(path).remove_all(SCRATCH)
+    _clear_scratch(path)
+
+
+def _clear_scratch(path: Path) -> None:
+    scratch = shared_folder(path / SCRATCH)
+    Place(scratch.parent).remove_all(scratch.name)
 
 
 def _species(
@@ -327,8 +333,8 @@ def again(path: Path, record: Record, run: Run, source: Sequence[str | Path] | N
 
 def _beside(file: str, source: Sequence[str | Path]) -> str:
     """A file that was named at ingest, or the one of this name that lies beside the trajectory where it is now."""
-    near = (Path(one).parent / Path(file).name for one in source)
-    return file if Path(file).exists() else next((str(path) for path in near if path.is_file()), file)
+    near = (located(one).parent / located(file).name for one in source)
+    return file if located(file).exists() else next((str(path) for path in near if path.is_file()), file)
 
 
 def _refuse_other_content(path: Path) -> None:

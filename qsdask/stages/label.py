@@ -13,6 +13,7 @@ from qsdask.engine.cost import Size, StagePlan, owned_and_ghosts, plan_stage, si
 from qsdask.engine.course import Course, run_stage
 from qsdask.engine.where import Run
 from qsdask.errors import storage_errors
+from qsdask.files.location import absolute, beside, located, seen_from
 from qsdask.files.lock import writing
 from qsdask.formats.values import value_rows
 from qsdask.intake.labelling import Gathered, gather_values, gathered_rows
@@ -96,7 +97,7 @@ def label(
     The file is read once, in pieces, in this process; a domain is a task. Memory here: 32 bytes an atom while the ids are
     sorted.
     """
-    path = Path(store)
+    path = located(store)
     chosen = validated(
         LabelSettings, name=name, unit=unit, meaning=meaning, id_column=id_column, column=column, partial=partial
     )
@@ -112,7 +113,7 @@ def _label(
     source = ledger.require(path, "ingest")
     file = values if isinstance(values, str | os.PathLike) else None
     with storage_errors(path), writing(path):
-        root, scratch = StoreReader(path), Path(os.path.abspath(path)) / SCRATCH
+        root, scratch = StoreReader(path), located(absolute(path)) / SCRATCH
         try:
             table = value_rows(values, name=chosen.name, id_column=chosen.id_column, column=chosen.column)
             found = gather_values(root, scratch, table, partial=chosen.partial, file=file, name=chosen.name)
@@ -143,7 +144,7 @@ def again(path: Path, record: Record, run: Run, source: object = None) -> bool:
     """Read the values of a record again, where their file is and still has them; else False."""
     facts = record.facts
     file = facts.get("file")
-    if file is None or not (place := path.resolve().parent / file).is_file():
+    if file is None or not (place := beside(path.resolve().parent, file)).is_file():
         return False
     told = {name: record.settings[name] for name in ("name", "unit", "meaning")}
     how = {name: facts[name] for name in ("id_column", "column", "partial")}
@@ -160,14 +161,14 @@ def again(path: Path, record: Record, run: Run, source: object = None) -> bool:
 def _origin(path: Path, file: Any, chosen: LabelSettings) -> dict[str, Any]:
     """Where the values come from, seen from the folder of the store: a folder with both may move."""
     home = path.resolve().parent
-    place = None if file is None else Path(os.path.relpath(Path(file).resolve(), home)).as_posix()
+    place = None if file is None else seen_from(home, file)
     return {"file": place, **chosen.model_dump(include={"id_column", "column", "partial"})}
 
 
 def _label_domain(work: StageRun, part: int, domain: int, steps: list[int], *, key: str, scratch: str) -> None:
     rows = work.reader().rows(domain)
     with work.committing(part, steps[0], domain) as writer:
-        writer.write(key, "value", (rows,), gathered_rows(Path(scratch), rows))
+        writer.write(key, "value", (rows,), gathered_rows(located(scratch), rows))
 
 
 def _template(path: Path, chosen: LabelSettings, target: Path) -> None:

@@ -12,6 +12,7 @@ from qsdask.engine.cost import Size, StagePlan, owned_and_ghosts, plan_stage, si
 from qsdask.engine.course import Course, run_stage
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, NoInputError, QSDaskError
+from qsdask.files.location import in_bucket, located
 from qsdask.learn import Model, Standard, loaded, softness_of_atoms, told_outside
 from qsdask.learn.shipped import folder_of
 from qsdask.learn.validity import count_outside
@@ -81,7 +82,7 @@ def predict(
     UsageError
         ``E-STEP`` for a step that the store does not have; ``E-NAMING`` for a model whose name no softness can have.
     """
-    path, run = Path(store), run or Run()
+    path, run = located(store), run or Run()
     found = loaded(str(model))
     chosen = validated(PredictSettings, accept_outside=accept_outside)
     steps = chosen_steps(path, step)
@@ -229,7 +230,9 @@ def softness_group(path: Path, model: str | Path, step: int = 0) -> str:
 def model_of_record(path: Path, record: Record) -> Path | None:
     """Folder of the model that a softness, or its explanation, was computed with; None where it is not to be found."""
     name = record.settings["model"]
-    beside = (folder / kind for folder in (path.resolve().parent, Path.cwd()) for kind in (f"{name}.qs", name))
+    # Models are folders of this machine, also where the store is in a bucket.
+    folders = [folder for folder in (path.resolve().parent, Path.cwd()) if in_bucket(folder) is None]
+    beside = (folder / kind for folder in folders for kind in (f"{name}.qs", name))
     for model in (*beside, folder_of(name)):
         try:
             if loaded(model).digest() == record.settings["model_digest"]:
@@ -265,7 +268,7 @@ def _predict_domain(
     with work.committing(part, steps[0], domain) as writer:
         writer.write(group, "qs", (rows,), qs)
         writer.write(group, "qs_std", (rows,), spread)
-        if has_outside(Path(work.root), group):
+        if has_outside(located(work.root), group):
             writer.write(group, "outside", (rows,), distance.astype(np.float32))
 
 

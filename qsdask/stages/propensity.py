@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ from qsdask.engine.course import Course, run_stage
 from qsdask.engine.reading import read_rows
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, NoInputError, ResumableError, UsageError
+from qsdask.files.location import beside, located, seen_from
 from qsdask.schema import steps_in_file
 from qsdask.settings import PropensitySettings, refuse_defaults, validated
 from qsdask.store import ledger
@@ -76,7 +76,7 @@ def propensity(path: Path, runs: Sequence[str | Path], threshold: float | None, 
     seen = {_input(path): path}
     others: list[StoreAt] = []
     for name in chosen.runs:
-        other = path.parent / name
+        other = beside(path.parent, name)
         others.append(StoreAt.of(other))
         _refuse_unlike(path, other)
         if earlier := seen.get(_input(other)):
@@ -106,11 +106,11 @@ def propensity(path: Path, runs: Sequence[str | Path], threshold: float | None, 
 def _conclude(path: Path, record: Record, target: Path) -> dict:
     """The number of runs; each must be what it was when the averaging began, for nobody locks their stores."""
     for name in record.settings["runs"]:
-        if _response(path.parent / name) != record.inputs[f"run {name}"]:
+        if _response(beside(path.parent, name)) != record.inputs[f"run {name}"]:
             raise ResumableError(
                 "the response of this run was computed again while it was read",
                 code="E-CHANGED-MEANWHILE",
-                file=path.parent / name,
+                file=beside(path.parent, name),
                 why="old and new numbers would be mixed",
                 hint="wait until the other has ended, then run the same command again with --overwrite",
             )
@@ -131,7 +131,7 @@ def plan_of(size: Size, n_run: int) -> StagePlan:
 def again(path: Path, record: Record, run: Run, source: object = None) -> bool:
     """Average runs with the settings of a record; see `qsdask.engine.recompute.again`."""
     # They are stored as seen from the folder of the store.
-    runs = [path.resolve().parent / name for name in record.settings["runs"]]
+    runs = [beside(path.resolve().parent, name) for name in record.settings["runs"]]
     propensity(path, runs, record.settings["threshold"], run)
     return True
 
@@ -141,7 +141,7 @@ def _names(path: Path, runs: Sequence[str | Path]) -> list[str]:
     home = path.resolve().parent
     found = set()
     for given in runs:
-        place = next((p for p in (Path(given), home / given) if p.is_dir()), None)
+        place = next((p for p in (located(given), beside(home, str(given))) if p.is_dir()), None)
         if place is None:
             raise NoInputError(
                 "no store of a run here",
@@ -149,7 +149,7 @@ def _names(path: Path, runs: Sequence[str | Path]) -> list[str]:
                 file=given,
                 hint=f"make it with: qsdask ingest DUMP {given}",
             )
-        found.add(Path(os.path.relpath(place.resolve(), home)).as_posix())
+        found.add(seen_from(home, place))
     return sorted(found)
 
 

@@ -16,6 +16,7 @@ from qsdask.engine.halo_block import halo_block
 from qsdask.engine.neighbourhood import with_current
 from qsdask.engine.reading import read_boxes
 from qsdask.engine.where import Run
+from qsdask.files.location import located
 from qsdask.kernels.cells import neighbour_shell
 from qsdask.response.d2min import D2Min
 from qsdask.schema import steps_in_file
@@ -79,7 +80,7 @@ def respond(
         the others are not runs of this glass. ``E-NO-DEFAULT`` for a length that is not given in a store whose lengths are
         in sigma: there all lengths are, and their squares.
     """
-    path, run = Path(store), run or Run()
+    path, run = located(store), run or Run()
     # What was measured in another way stays when only the runs are asked for.
     with run.shared() as together:
         if not runs or cutoff is not None or normalise is not None or ledger.read(path, KEY) is None:

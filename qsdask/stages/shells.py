@@ -16,6 +16,7 @@ from qsdask.engine.halo_block import halo_block
 from qsdask.engine.reading import held_rows, placed
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, QSDaskError
+from qsdask.files.location import located
 from qsdask.kernels.cells import neighbour_shell
 from qsdask.kernels.tessellate import COINCIDENT, UNCERTIFIED, keep_facets, security_radius, voronoi_shell
 from qsdask.schema import frame_of, group_at
@@ -104,7 +105,7 @@ def shells(
     `qsdask.stages.cutoffs.cutoff_warnings`. Facet areas, edges and volumes are those of the full cell. Atoms that a frame
     has lost have no neighbours in it, and are nobody's neighbours.
     """
-    path, run = Path(store), run or Run()
+    path, run = located(store), run or Run()
     given = validated(
         ShellSettings,
         cutoff=cutoff,

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from qsdask.errors import BadDataError, UsageError
+from qsdask.files.location import located
 from qsdask.space.strain import NEAR, first_pass, passed_again
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
@@ -63,7 +64,7 @@ def step_near(store: str | Path, strain: float) -> tuple[int, float]:
     QSDaskError
         When the store is missing or incomplete.
     """
-    stored = _strain(Path(store))
+    stored = _strain(located(store))
     step = first_pass(stored, strain, store)
     return step, float(stored[step])
 

@@ -13,6 +13,7 @@ from qsdask.engine.course import Course, run_stage
 from qsdask.engine.halo_block import halo_block
 from qsdask.engine.reading import read_box, read_rows
 from qsdask.engine.where import Run
+from qsdask.files.location import located
 from qsdask.kernels.alpha_shape import exposed_facets, facet_distance
 from qsdask.kernels.tessellate import OPEN, voronoi_shell
 from qsdask.settings import SurfaceSettings, validated
@@ -85,7 +86,7 @@ def surface(
     A crack is seen where it is about two radii wide. Atoms and small clusters that fly in the vacuum are surface
     themselves, and make none for others. Cost: 6 microseconds an atom where there is no surface, twice as much in a wire.
     """
-    path, run = Path(store), run or Run()
+    path, run = located(store), run or Run()
     settings = validated(SurfaceSettings, probe=probe, reach=reach)
     source = ledger.require(path, "ingest")
     size, length = size_of(StoreReader(path)), StoreReader(path).length

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qsdask.files.durable import sync
+from qsdask.errors import QSDaskError
 from qsdask.store.manifest import folders_of, put_folders
 from qsdask.store.place import Place
 from qsdask.store.record import Record, keys, publish, read_record, records
@@ -76,16 +76,27 @@ def take_place(path: Path, record: Record) -> list[Record]:
         put_folders(path, node)
         if beside.exists(node):
             beside.move(node, node, store)
-            sync((path / node).parent)
+    # Where moving leaves what was moved: nothing of it may be taken for what is still to be moved.
+    for node in (f"ledger/{record.key}", *record.groups):
+        beside.remove_all(node)
     tidy(path)
     return removed
 
 
 def tidy(path: Path) -> None:
     """Show what has taken its place, and remove the folder that it was made in, when nothing else is in it."""
-    if (path / BESIDE).is_dir() and not keys(path / BESIDE):
+    beside = path / BESIDE
+    if beside.is_dir() and not any(_is_begun(beside, key) for key in keys(beside)):
         publish(path)
-        Place(path / BESIDE).remove_all()
+        Place(beside).remove_all()
+
+
+def _is_begun(root: Path, key: str) -> bool:
+    """Whether a stage has a record, damaged or not; what was copied from there, and then cut short, has none."""
+    try:
+        return read_record(root, key) is not None
+    except QSDaskError:
+        return True
 
 
 def remove_with_dependents(path: Path, record: Record) -> list[Record]:
@@ -111,5 +122,8 @@ def discard(path: Path, record: Record) -> None:
     # Groups above that hold nothing but their own metadata go too.
     for node in (f"ledger/{record.key}", *record.groups):
         for folder in reversed(folders_of(node)):
-            if (path / folder).is_dir() and {file.name for file in (path / folder).iterdir()} <= {"zarr.json"}:
+            files = (
+                {file.name for file in (path / folder).iterdir() if file.is_file()} if place.exists(folder) else {""}
+            )
+            if files <= {"zarr.json"} and not place.folders(folder):
                 place.remove_all(folder)

@@ -1,29 +1,31 @@
-"""A local Zarr store whose writes survive a power cut, and that remembers what it wrote."""
+"""A Zarr store, in a folder or a bucket, whose writes survive a power cut, and that remembers what it wrote."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from zarr.core.buffer import Buffer
-from zarr.storage import LocalStore
+from zarr.abc.store import Store
+from zarr.core.buffer import Buffer, default_buffer_prototype
+from zarr.storage import WrapperStore
 
-from qsdask.files.durable import Growing, being_written, replace_unchanged, sync
+from qsdask.files.location import located
 from qsdask.files.lock import refuse_lost
-from qsdask.files.several import each
-from qsdask.store.place import chunk_of
 from qsdask.store.shard import ABSENT, Part, index_text
-from qsdask.store.validate import plain_path
+from qsdask.store.verbs import Grows, verbs_of
 
 __all__ = ["DurableStore", "content_words", "name_word", "sweep"]
 
 
-class DurableStore(LocalStore):
-    """`zarr.storage.LocalStore` that syncs every file before it gets its name.
+class DurableStore(WrapperStore[Store]):
+    """`zarr.storage.LocalStore` that syncs every file before it gets its name; in a bucket `zarr.storage.ObjectStore`.
 
-    Zarr's own store renames atomically but never syncs: after a power cut a renamed chunk can be empty while a
+    Zarr's own local store renames atomically but never syncs: after a power cut a renamed chunk can be empty while a
     marker written later survives. Here each file is written under a temporary name, synced, then renamed; the
     directories are synced by `sync_directories`, before the marker that relies on them is written.
 
@@ -45,11 +47,37 @@ class DurableStore(LocalStore):
     """
 
     def __init__(self, root: Path | str, *, read_only: bool = False, check: Callable[[], None] | None = None) -> None:
-        super().__init__(root, read_only=read_only)
+        self.root = located(root)
+        self._verbs = verbs_of(self.root)
+        super().__init__(self._verbs.zarr(read_only))
         self._own_check = check
         self.written: dict[str, tuple[int, int, int, int]] = {}
         self._unsynced: set[str] = set()
         self._growing: dict[str, _Shard] = {}
+        #: Checked metadata of arrays that were opened: Zarr gets these, not what may stand there a moment later.
+        self.described: dict[str, dict] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Travel between processes as a place: each opens it itself, with credentials of its own."""
+        return {**self.__dict__, "_store": self.read_only, "_verbs": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._verbs = verbs_of(self.root)
+        self._store = self._verbs.zarr(state["_store"])
+
+    def with_read_only(self, read_only: bool = False) -> DurableStore:
+        """The same store, writable or not."""
+        return DurableStore(self.root, read_only=read_only, check=self._own_check)
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.root == other.root
+
+    def __str__(self) -> str:
+        return str(self.root)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.root)!r})"
 
     def _check(self) -> None:
         # Whoever slept while the empty groups were made must not make them again over what the next has filled.
@@ -65,11 +93,32 @@ class DurableStore(LocalStore):
     async def delete_dir(self, prefix: str) -> None:
         """Remove all below a prefix; see `check`."""
         self._check()
-        await super().delete_dir(prefix)
+        await asyncio.to_thread(self._verbs.remove_all, prefix)
 
-    async def _set(self, key: str, value: Buffer, exclusive: bool = False) -> None:
+    async def get(self, key: str, prototype: Any = None, byte_range: Any = None) -> Buffer | None:
+        """Bytes of a file, None when it is absent."""
+        prototype = prototype or default_buffer_prototype()
+        checked = self._checked_metadata(key)
+        return (
+            await super().get(key, prototype, byte_range) if checked is None else prototype.buffer.from_bytes(checked)
+        )
+
+    def _checked_metadata(self, key: str) -> bytes | None:
+        """Metadata of an array that was opened and is only written to."""
+        name, _, file = key.rpartition("/")
+        found = self.described.get(name) if file == "zarr.json" else None
+        return None if found is None else json.dumps(found).encode()
+
+    async def set(self, key: str, value: Buffer) -> None:
+        """Write one file."""
         self._check_writable()
-        await asyncio.to_thread(self._put, key, value.to_bytes(), exclusive)
+        await asyncio.to_thread(self._put, key, value.to_bytes(), False)
+
+    async def set_if_not_exists(self, key: str, value: Buffer) -> None:
+        """Write one file if there is none."""
+        self._check_writable()
+        with suppress(FileExistsError):
+            await asyncio.to_thread(self._put, key, value.to_bytes(), True)
 
     def set_sync(self, key: str, value: Buffer) -> None:
         """Write without an event loop; same guarantees."""
@@ -87,7 +136,7 @@ class DurableStore(LocalStore):
         """Add a chunk to a file of several; whether it has all that it is to have, and may be finished."""
         self._check_writable()
         if key not in self._growing:
-            self._growing[key] = _Shard(Growing(self._place(key)), part)
+            self._growing[key] = _Shard(self._verbs.growing(key), part)
         return self._growing[key].add(data, part.number)
 
     def finish(self, key: str) -> None:
@@ -109,37 +158,24 @@ class DurableStore(LocalStore):
         self._growing.clear()
 
     def put(self, key: str, data: bytes) -> None:
-        """Write one file, and make its name durable too."""
-        self.write(key, data)
-        self._sync_above(key)
+        """Write one file that says what the store is, and make its name durable too."""
+        self._check_writable()
+        self._verbs.put_record(key, data, self._check)
+        self._remember(key, data)
 
     def replace(self, key: str, data: bytes, was: bytes) -> None:
-        """Replace one file if it is still what it was; see `qsdask.files.durable.replace_unchanged`."""
+        """Replace one file if it is still what it was; see `qsdask.store.verbs`."""
         self._check_writable()
-        plain_path(self.root, key)
-        replace_unchanged(self.root / key, data, was)
-        self._sync_above(key)
-
-    def _sync_above(self, key: str) -> None:
-        for directory in (self.root / key).parents:
-            sync(directory)
-            if directory == self.root:
-                return
-
-    def _place(self, key: str) -> Path:
-        """Where a file is to be made; its folder is."""
-        self._check()
-        # Not through a link out of the store, nor onto a device.
-        plain_path(self.root, key)
-        path = self.root / key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
+        self._verbs.replace(key, data, was, self._check)
 
     def _put(self, key: str, data: bytes, exclusive: bool) -> None:
-        with being_written(self._place(key), exclusive=exclusive, check=self._check) as file:
-            file.write(data)
-        self.written[key] = (*content_words(data), name_word(key))
+        self._verbs.put(key, data, self._check, exclusive=exclusive)
         self._unsynced.add(key)
+        self._remember(key, data)
+
+    def _remember(self, key: str, data: bytes) -> None:
+        self.written[key] = (*content_words(data), name_word(key))
+        self.described.pop(key.removesuffix("/zarr.json"), None)
 
     def sync_directories(self, *, inside: bool = False) -> None:
         """Make the names of all files written since the last call durable.
@@ -150,28 +186,18 @@ class DurableStore(LocalStore):
             The files are chunks of arrays whose own folders are known to last, see `sync_arrays`: only what is below these is
             flushed.
         """
-        directories: set[str] = set()
-        for key in self._unsynced:
-            chunk = chunk_of(key) if inside else None
-            above = key.split("/")[:-1]
-            first = chunk[0].count("/") + 1 if chunk else 0
-            directories |= {"/".join(above[:n]) for n in range(first, len(above) + 1)}
+        self._verbs.settle(self._unsynced, inside=inside)
         self._unsynced.clear()
-        each(sync, [self.root / directory for directory in sorted(directories)])
 
     def sync_arrays(self, groups: Iterable[str]) -> None:
         """Make the folders of groups and of their arrays durable, and all above them."""
-        arrays = (folder for group in groups for folder in (self.root / group).glob("*/zarr.json"))
-        each(
-            sync,
-            sorted({parent for file in arrays for parent in file.parents if self.root in (parent, *parent.parents)}),
-        )
+        self._verbs.settle_arrays(groups)
 
 
 class _Shard:
     """A file of several chunks that is being written, in the order in which they come."""
 
-    def __init__(self, file: Growing, part: Part) -> None:
+    def __init__(self, file: Grows, part: Part) -> None:
         self.file = file
         self._missing, self._length = part.wanted, 0
         self._places = [(ABSENT, ABSENT)] * part.total
@@ -215,5 +241,4 @@ def name_word(key: str) -> int:
 def sweep(root: Path, below: Iterable[str] = ("",)) -> None:
     """Remove what killed writers left half written below some keys; for the one who holds the lock of the store."""
     for key in below:
-        for litter in (Path(root) / key).rglob(".*.partial"):
-            litter.unlink(missing_ok=True)
+        verbs_of(root).sweep(key)

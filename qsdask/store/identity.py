@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
 
 from qsdask.errors import BadDataError, NoInputError, StoreIOError
+from qsdask.files.location import absolute, located
 from qsdask.store.reader import StoreReader
 from qsdask.store.record import Record, read_record
 
@@ -40,7 +40,7 @@ class StoreAt:
         path : str or Path
             Root of the store, also relative.
         """
-        return cls(os.path.abspath(path), _identity(read_record(Path(path), "ingest")))
+        return cls(absolute(path), _identity(read_record(located(path), "ingest")))
 
     def reader(self) -> StoreReader:
         """Arrays of the store, when it is the one that is meant.
@@ -53,9 +53,9 @@ class StoreAt:
             ``E-STORE-OTHER`` when another store is there.
         """
         try:
-            found = read_record(Path(self.path), "ingest")
+            found = read_record(located(self.path), "ingest")
         except StoreIOError:
-            if Path(self.path).is_dir():
+            if located(self.path).is_dir():
                 raise
             found = None
         if found is None:

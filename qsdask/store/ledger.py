@@ -27,6 +27,7 @@ from zarr.codecs import Crc32cCodec
 
 from qsdask import __version__
 from qsdask.errors import CannotCreateError, NoInputError, ResumableError
+from qsdask.files.location import located
 from qsdask.schema import command_of, groups_of
 from qsdask.store.beside import BESIDE, discard, remove_with_dependents, take_place, target_of, tidy
 from qsdask.store.described import array_metadata
@@ -34,6 +35,7 @@ from qsdask.store.durable import DurableStore, name_word
 from qsdask.store.lineage import refuse_other_inputs
 from qsdask.store.manifest import FILE_WORDS, Manifest, entry_of, metadata_keys, put_folders, receipts_digest
 from qsdask.store.marks import mark_in
+from qsdask.store.place import Place
 from qsdask.store.reader import CheckedStore, open_checked
 from qsdask.store.record import Record, publish, put_record, read, read_record, records
 
@@ -307,22 +309,22 @@ def seal(path: Path, record: Record, was: Record | None = None) -> None:
             # Sorted, as records are: sealed again, it is the same text.
             attributes["qsdask"] = json.dumps(mark, sort_keys=True)
     store.sync_directories()
-    manifest = manifest_of(Path(path), record)
+    manifest = manifest_of(located(path), record)
     store.put(f"ledger/{record.key}/manifest.json", manifest.text())
     put_record(path, record, manifest.checksum, was)
 
 
 def manifest_of(path: Path, record: Record) -> Manifest:
     """Manifest of a stage whose files are all there."""
-    receipts = _receipts(path, record.key)
+    receipts, place = _receipts(path, record.key), Place(path)
     covered = set(receipts[..., 3].ravel().tolist())
     files = [*metadata_keys(path, record.groups), f"ledger/{record.key}/receipt/zarr.json"]
     for file in files[:-1]:
         name = file.removesuffix("/zarr.json")
         # An array is written either by tasks or whole: its first chunk tells.
         if name not in record.groups and name_word(_first_chunk(path, name)) not in covered:
-            files += sorted(str(f.relative_to(path)) for f in (path / name / "c").rglob("*") if f.is_file())
-    entries = {file: entry_of((path / file).read_bytes()) for file in sorted(files)}
+            files += sorted(place.files(f"{name}/c")[0])
+    entries = {file: entry_of(place.read(file)) for file in sorted(files)}
     return Manifest(json.loads(json.dumps(record.fields())), entries, receipts_digest(receipts))
 
 
@@ -335,7 +337,7 @@ def reopen(path: Path, record: Record, tasks: list[Task]) -> None:
     put_record(path, replace(record, complete=False), None)
     publish(path)
     for task in tasks:
-        (Path(path) / receipt_key(record.key, task)).unlink(missing_ok=True)
+        Place(path).remove(receipt_key(record.key, task))
 
 
 def _differences(old: Record, new: Record) -> str:

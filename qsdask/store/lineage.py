@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from qsdask.errors import BadDataError
+from qsdask.files.location import located
 from qsdask.schema import command_of, groups_of
 from qsdask.store.record import Record, read_record
 
@@ -15,7 +16,7 @@ __all__ = ["other_input_of", "refuse_other_inputs"]
 
 def refuse_other_inputs(path: Path, record: Record) -> None:
     """Refuse a stage that was computed from other numbers than those of this store; see `other_input_of`."""
-    odd = other_input_of(record, partial(read_record, Path(path)))
+    odd = other_input_of(record, partial(read_record, located(path)))
     if odd:
         raise BadDataError(
             f"{record.key} was computed from another '{odd}' than the one in this store",

@@ -22,9 +22,9 @@ from qsdask import schema
 from qsdask.errors import StoreIOError
 from qsdask.store.described import text_width
 from qsdask.store.durable import DurableStore, content_words
+from qsdask.store.flat import flat
 from qsdask.store.shard import sharding
 from qsdask.store.validate import damaged, metadata, plain_path
-from qsdask.store.zipped import zipped
 
 __all__ = [
     "FILE_WORDS",
@@ -82,7 +82,7 @@ def metadata_keys(root: Path, groups: Iterable[str]) -> list[str]:
 
 def _arrays_of(root: Path, group: str) -> list[str]:
     """Metadata files of the arrays of a group."""
-    packed = zipped(root)
+    packed = flat(root)
     if packed is None:
         return [str(file.relative_to(root)) for file in (root / group).glob("*/zarr.json")]
     return [file for name in packed.names(group) if packed.member(file := f"{group}/{name}/zarr.json")]

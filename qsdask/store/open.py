@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from qsdask.files.location import located
 from qsdask.store.described import check_array, check_group, registered
 from qsdask.store.lineage import refuse_other_inputs
 from qsdask.store.manifest import metadata_keys
@@ -53,7 +54,7 @@ def open_store(path: str | Path, *, partial: bool = False) -> xr.DataTree:
     >>> tree = qsdask.open_store("glass7.zarr")  # doctest: +SKIP
     >>> tree["features/interstice"].ds["value"].mean("atom").compute()  # doctest: +SKIP
     """
-    root = Path(path)
+    root = located(path)
     known = records(root)
     for record in known:
         refuse_other_inputs(root, record)

@@ -1,30 +1,21 @@
 """Files of a store by their keys, such as ``frames/position/c/0/0``: listing, reading, moving and removing them.
 
 Zarr writes and reads arrays through `DurableStore` and `CheckedStore`; everything else that is done to a store's files
-is done here, so that no other room knows that they lie in a folder. Who removes or moves holds the lock of the store.
+is done here, so that no other room knows whether they lie in a folder, in a zip file or in a bucket.
+Who removes or moves holds the lock of the store.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import re
-from contextlib import suppress
 from pathlib import Path
 
-from qsdask.files.lock import refuse_lost
-from qsdask.store.zipped import is_zipped, zipped
+from qsdask.files.location import located
+from qsdask.store.flat import flat
+from qsdask.store.verbs import verbs_of
 
-__all__ = ["Place", "chunk_of"]
-
-#: Key of a chunk. The name of the array is greedy: a group of an older store may be called c as well.
-_CHUNK = re.compile(r"(.+)/c/([0-9]+(?:/[0-9]+)*)")
-
-
-def chunk_of(key: str) -> tuple[str, str] | None:
-    """Array and indices of a chunk; None for a file that is none."""
-    found = _CHUNK.fullmatch(key)
-    return (found[1], found[2]) if found else None
+__all__ = ["Place"]
 
 
 class Place:
@@ -37,7 +28,7 @@ class Place:
     """
 
     def __init__(self, root: Path) -> None:
-        self._root = Path(root)
+        self._root = located(root)
 
     def files(self, below: str = "") -> tuple[dict[str, int], list[str]]:
         """Sizes of all plain files, and the keys of what is no plain file: links, pipes, devices.
@@ -47,7 +38,7 @@ class Place:
         below : str
             Only what lies below this key.
         """
-        packed = zipped(self._root)
+        packed = flat(self._root)
         if packed is not None:
             return packed.sizes(below), []
         sizes: dict[str, int] = {}
@@ -66,19 +57,30 @@ class Place:
                         strange.append(key)
         return sizes, strange
 
+    def folders(self, below: str) -> list[str]:
+        """Names of the folders in a folder that hold something; none where it is not, or behind a link."""
+        packed = flat(self._root)
+        if packed is not None:
+            return list(packed.folders(below))
+        try:
+            with os.scandir(self._root / below) as entries:
+                return [e.name for e in entries if e.is_dir(follow_symlinks=False) and any(os.scandir(e.path))]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
     def size(self, below: str) -> int:
         """Bytes of all files below a key; 0 when there are none."""
-        there = is_zipped(self._root) or (self._root / below).is_dir()
+        there = flat(self._root) is not None or (self._root / below).is_dir()
         return sum(self.files(below)[0].values()) if there else 0
 
     def exists(self, key: str) -> bool:
         """Whether there is a file or a folder of this name; a link that points nowhere counts."""
-        packed = zipped(self._root)
-        return os.path.lexists(self._root / key) if packed is None else bool(packed.member(key) or packed.sizes(key))
+        packed = flat(self._root)
+        return os.path.lexists(self._root / key) if packed is None else packed.has(key)
 
     def read(self, key: str) -> bytes:
         """Bytes of a file."""
-        packed = zipped(self._root)
+        packed = flat(self._root)
         found = self._root / key if packed is None else packed.member(key)
         if found is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), key)
@@ -98,22 +100,13 @@ class Place:
             ``E-LOCKED``, at any folder, when this process has lost the lock of the store: what is there now is somebody
             else's.
         """
-        top = self._root / below
-        if top.is_symlink():
-            return
-        for folder, inside, files in os.walk(top, topdown=False):
-            refuse_lost(folder)
-            links = [name for name in inside if os.path.islink(os.path.join(folder, name))]
-            for name in [*files, *links]:
-                with suppress(OSError):
-                    os.unlink(os.path.join(folder, name))
-            with suppress(OSError):
-                os.rmdir(folder)
+        verbs_of(self._root).remove_all(below)
 
     def move(self, below: str, to: str, home: Place | None = None) -> None:
-        """Give everything below a key another key, in this store or in that of `home`; what was there is removed."""
+        """Give everything below a key another key, in this store or in that of `home`; what was there is removed.
+
+        In a bucket what was moved is still there under its old keys too, until it is removed: a move that was cut short
+        begins again.
+        """
         (home or self).remove_all(to)
-        target = (home or self)._root / to
-        refuse_lost(target)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        (self._root / below).rename(target)
+        verbs_of(self._root).move(below, (home or self)._root / to)

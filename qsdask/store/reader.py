@@ -14,13 +14,14 @@ from zarr.abc.store import ByteRequest, RangeByteRequest, SuffixByteRequest
 from zarr.core.buffer import Buffer, default_buffer_prototype
 
 from qsdask import schema
+from qsdask.files.location import located, stamp_of
 from qsdask.store.chunked import ChunkedArray, Write
 from qsdask.store.described import array_metadata, chunk_fault, part_fault
 from qsdask.store.durable import DurableStore
-from qsdask.store.place import chunk_of
+from qsdask.store.flat import FlatFile, flat
+from qsdask.store.keys import chunk_of
 from qsdask.store.shard import plain_description, read_index, read_parts, sharding
 from qsdask.store.validate import damaged, plain_path
-from qsdask.store.zipped import Member, is_zipped, zipped
 
 __all__ = ["Arrays", "CheckedStore", "StoreReader", "StoredArray", "open_checked"]
 
@@ -76,8 +77,6 @@ class CheckedStore(DurableStore):
     def __init__(self, root: Path | str, *, read_only: bool = True, partial: bool = False) -> None:
         super().__init__(root, read_only=read_only)
         self._partial = partial
-        #: Metadata of arrays whose chunks are looked at before they are decompressed.
-        self.described: dict[str, dict] = {}
 
     def with_read_only(self, read_only: bool = False) -> CheckedStore:
         """The same store, writable or not."""
@@ -85,14 +84,14 @@ class CheckedStore(DurableStore):
         made.described = self.described
         return made
 
-    def __dask_tokenize__(self) -> tuple[str, int]:
+    def __dask_tokenize__(self) -> tuple[str | int, ...]:
         """Name and state: every finished stage changes the root's metadata."""
-        tells = self.root if is_zipped(self.root) else self.root / "zarr.json"
-        return str(self.root), tells.stat().st_mtime_ns
+        tells = self.root if self.root.is_file() else self.root / "zarr.json"
+        return str(self.root), *stamp_of(tells)
 
     async def exists(self, key: str) -> bool:
         """Whether there is a file of this name."""
-        packed = zipped(self.root)
+        packed = flat(self.root)
         return await super().exists(key) if packed is None else packed.member(key) is not None
 
     async def get(self, key, prototype=None, byte_range=None) -> Buffer | None:
@@ -105,7 +104,7 @@ class CheckedStore(DurableStore):
 
     async def list_dir(self, prefix: str) -> AsyncIterator[str]:
         """Names in a folder, without those that are not Zarr's: manifests, locks, leftovers of a crash."""
-        packed = zipped(self.root)
+        packed = flat(self.root)
         if packed is None:
             names = [name async for name in super().list_dir(prefix)]
         else:
@@ -134,13 +133,15 @@ class CheckedStore(DurableStore):
                 raise damaged(self.root, key, fault)
         return parts
 
-    def _file(self, key: str) -> Path | Member | None:
+    def _file(self, key: str) -> Path | FlatFile | None:
         path = plain_path(self.root, key)
         if path is None and chunk_of(key) and not self._partial:
             raise damaged(self.root, key, "the chunk is missing")
         return path
 
     def _checked(self, key, prototype, byte_range) -> Buffer | None:
+        if (checked := self._checked_metadata(key)) is not None:
+            return (prototype or default_buffer_prototype()).buffer.from_bytes(checked)
         path, chunk = self._file(key), chunk_of(key)
         if path is None:
             return None
@@ -154,7 +155,7 @@ class CheckedStore(DurableStore):
         return (prototype or default_buffer_prototype()).buffer.from_bytes(data)
 
 
-def _stretch(path: Path | Member, found: dict, byte_range: ByteRequest) -> bytes:
+def _stretch(path: Path | FlatFile, found: dict, byte_range: ByteRequest) -> bytes:
     """What Zarr asks of a file of chunks: its index, or some of the chunks; these are looked at."""
     with path.open("rb") as file:
         index = read_index(file, found)
@@ -188,7 +189,7 @@ def open_checked(store: DurableStore, name: str, *, write: Write | None = None) 
     write : callable, optional
         Takes the chunks that are written, see `ChunkedArray`; the store by default.
     """
-    found = array_metadata(store.root, name)
+    found = store.described.get(name) or array_metadata(store.root, name)
     checked = store if isinstance(store, CheckedStore) else CheckedStore(store.root)
     checked.described[name] = found
     return ChunkedArray(name, found, checked.chunks, write or store.write)
@@ -214,7 +215,7 @@ class StoreReader:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = located(path)
         self._store = CheckedStore(path)
         self._open: dict[str, StoredArray] = {}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from math import prod
@@ -12,12 +11,13 @@ from pathlib import Path
 
 from qsdask import schema
 from qsdask.errors import NoInputError
+from qsdask.files.location import located
 from qsdask.files.lock import refuse_lost
 from qsdask.store.durable import DurableStore
 from qsdask.store.manifest import checksum, folder_text, folders_of, metadata_keys, root_text
 from qsdask.store.marks import check_format, check_root
+from qsdask.store.place import Place
 from qsdask.store.validate import damaged, metadata
-from qsdask.store.zipped import is_zipped, zipped
 
 __all__ = [
     "Record",
@@ -175,7 +175,7 @@ def read(path: Path, key: str) -> Record | None:
     StoreIOError
         ``E-STORE-DAMAGED`` when it is not what was written.
     """
-    path = Path(path)
+    path = located(path)
     require_store(path)
     check_root(path)
     return read_record(path, key)
@@ -204,25 +204,22 @@ def read_record(path: Path, key: str) -> Record | None:
 
 def keys(path: Path) -> list[str]:
     """Names of all ledgers of a store, damaged or not."""
-    root = Path(path) / "ledger"
-    found: dict[str, tuple[str, ...]] = {}
-    packed = zipped(path)
-    if packed is not None:
-        for file in packed.sizes("ledger"):
-            above = map(str, [*reversed(Path(file).relative_to("ledger").parents)][1:])
-            found |= next(([(key, groups)] for key in above if (groups := schema.groups_of(key))), [])
-    for folder, folders, files in os.walk(root):
-        key = str(Path(folder).relative_to(root))
-        if (groups := schema.groups_of(key)) and (folders or files):
-            found[key] = groups
-            folders.clear()
+    found, waiting, place = set(), ["ledger"], Place(path)
+    while waiting:
+        above = waiting.pop()
+        for name in place.folders(above):
+            key = f"{above}/{name}".removeprefix("ledger/")
+            if schema.groups_of(key):
+                found.add(key)
+            else:
+                waiting.append(f"ledger/{key}")
     rank = {stage.name: i for i, stage in enumerate(schema.STAGES)}
     return sorted(found, key=lambda key: (rank[schema.stage_of(key).name], *schema.frame_of(key)))
 
 
 def records(path: Path) -> list[Record]:
     """Records of all stages ever started in a store, in the order of `qsdask.schema.STAGES`."""
-    path = Path(path)
+    path = located(path)
     require_store(path)
     check_root(path)
     return [record for key in keys(path) if (record := read_record(path, key)) is not None]
@@ -238,7 +235,7 @@ def publish(path: Path, requires: Iterable[str] = ()) -> None:
     requires : iterable of str
         What a version of qsdask must know of to read it, beside what its stages say.
     """
-    root = Path(path)
+    root = located(path)
     refuse_lost(root)
     shown: dict[str, dict | None] = {}
     needed = set(requires)
@@ -259,7 +256,7 @@ def required_by(record: Record | None) -> set[str]:
 
 
 def require_store(path: Path) -> None:
-    if not (path / "zarr.json").exists() and not (path / "ledger").is_dir() and not is_zipped(path):
+    if not Place(path).exists("zarr.json") and not Place(path).exists("ledger"):
         raise NoInputError(
             "no store here", code="E-NO-STORE", file=path, hint="make one with 'qsdask ingest DUMP STORE'"
         )

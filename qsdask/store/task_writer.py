@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -15,6 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from qsdask.errors import ResumableError
+from qsdask.files.location import absolute, located
 from qsdask.files.several import each
 from qsdask.store.chunked import ChunkedArray
 from qsdask.store.durable import DurableStore
@@ -105,7 +105,7 @@ class StageRun:
     def of(cls, path: str | Path, begun: Begun) -> StageRun:
         """A run that has been begun in the store at a path."""
         record = begun.record
-        return cls(StoreAt.of(path), os.path.abspath(begun.root), record.key, record.run, record.stride)
+        return cls(StoreAt.of(path), absolute(begun.root), record.key, record.run, record.stride)
 
     def reader(self) -> StoreReader:
         """Arrays of the store; see `StoreAt.reader`. ``E-OTHER-RUN`` as of `committing`."""
@@ -161,7 +161,7 @@ class StageRun:
         store.sync_directories(inside=True)
 
     def _refuse_late(self) -> None:
-        now = read_record(Path(self.root), self.key)
+        now = read_record(located(self.root), self.key)
         if now is None or now.complete or now.run != self.run:
             raise ResumableError(
                 f"a task of an earlier run of {self.key} came late to {socket.gethostname()}; it has written nothing",

@@ -15,6 +15,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.errors import UnstableSpecificationWarning
 
 from qsdask import schema
+from qsdask.files.location import located
 from qsdask.store.described import array_metadata, text_width
 from qsdask.store.durable import DurableStore
 from qsdask.store.manifest import put_folders
@@ -53,7 +54,7 @@ def create_group(
     together : mapping of str to int
         Chunks along a dimension that lie in one file; 1 where nothing is said.
     """
-    put_folders(Path(path), group)
+    put_folders(located(path), group)
     zarr.create_group(DurableStore(path), path=group, zarr_format=3, overwrite=True, attributes=dict(attributes))
     for variable in (v for v in schema.variables_of(group) if v.name not in without):
         create_array(path, group, variable, sizes, chunks, length, together)

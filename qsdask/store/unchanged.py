@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from qsdask.errors import QSDaskError, ResumableError
+from qsdask.files.location import located
 from qsdask.schema import groups_of
 from qsdask.store.ledger import require
 from qsdask.store.record import Record, read_record
@@ -39,7 +40,7 @@ def unchanged(path: Path, keys: Iterable[str]) -> Iterator[None]:
 
     def refuse_changed() -> None:
         for key, record in before.items():
-            if read_record(Path(path), key) != record:
+            if read_record(located(path), key) != record:
                 raise ResumableError(
                     f"{key} was computed again while it was read",
                     code="E-CHANGED-MEANWHILE",

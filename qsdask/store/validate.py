@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from qsdask.errors import StoreIOError
-from qsdask.store.zipped import Member, zipped
+from qsdask.store.flat import FlatFile, flat
 
 __all__ = ["damaged", "metadata", "plain_path", "unsafe"]
 
@@ -43,7 +43,7 @@ unsafe: Callable[[Path, str, str], StoreIOError] = partial(
 )
 
 
-def plain_path(root: Path, key: str) -> Path | Member | None:
+def plain_path(root: Path, key: str) -> Path | FlatFile | None:
     """Path of a file of the store that is no link and lies behind none.
 
     Parameters
@@ -55,15 +55,15 @@ def plain_path(root: Path, key: str) -> Path | Member | None:
 
     Returns
     -------
-    Path, Member or None
-        Of a zipped store what stands for a path in it. None when there is no such file.
+    Path, Member, Fetched or None
+        Of a store in a zip file or a bucket what stands for a path in it. None when there is no such file.
 
     Raises
     ------
     StoreIOError
         ``E-STORE-UNSAFE`` for a link, a pipe or a device.
     """
-    packed = zipped(root)
+    packed = flat(root)
     if packed is not None:
         return packed.member(key)
     path, mode = str(root), stat.S_IFDIR

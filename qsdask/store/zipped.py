@@ -17,12 +17,12 @@ from typing import NamedTuple
 
 from qsdask.errors import NoInputError, StoreIOError
 
-__all__ = ["Member", "Zipped", "is_zipped", "zipped"]
+__all__ = ["Member", "Size", "Zipped", "is_zipped", "zipped"]
 
 _ROOT = "zarr.json"
 
 
-class _Size(NamedTuple):
+class Size(NamedTuple):
     """What of `os.stat` is asked of a file."""
 
     st_size: int
@@ -34,8 +34,8 @@ class Member(NamedTuple):
     archive: zipfile.ZipFile
     info: zipfile.ZipInfo
 
-    def stat(self) -> _Size:
-        return _Size(self.info.file_size)
+    def stat(self) -> Size:
+        return Size(self.info.file_size)
 
     def read_bytes(self) -> bytes:
         try:
@@ -95,6 +95,10 @@ class Zipped:
         info = self._info.get(key)
         return None if info is None else Member(self._archive, info)
 
+    def has(self, key: str) -> bool:
+        """Whether there is a file of this name, or one below it."""
+        return key in self._info or bool(self.sizes(key))
+
     def sizes(self, below: str = "") -> dict[str, int]:
         """Bytes of all files whose keys lie below one."""
         start = f"{below}/" if below else ""
@@ -104,6 +108,12 @@ class Zipped:
         """Names of what is in a folder."""
         start = f"{folder}/" if folder else ""
         yield from dict.fromkeys(key.removeprefix(start).split("/")[0] for key in self._info if key.startswith(start))
+
+    def folders(self, folder: str) -> Iterator[str]:
+        """Names of the folders in a folder."""
+        start = f"{folder}/" if folder else ""
+        below = (key.removeprefix(start) for key in self._info if key.startswith(start))
+        yield from dict.fromkeys(key.split("/")[0] for key in below if "/" in key)
 
 
 def is_zipped(root: Path | str) -> bool:

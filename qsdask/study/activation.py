@@ -13,6 +13,7 @@ from qsdask.analysis import activation as by_strain
 from qsdask.analysis.counts import described, in_length
 from qsdask.engine.reduce import reduced
 from qsdask.engine.where import Run
+from qsdask.files.location import located
 from qsdask.space.strain import branch_name, branches, tells_frames
 from qsdask.stages.steps import chosen_steps
 from qsdask.store import ledger
@@ -63,7 +64,7 @@ def activation(
     QSDaskError
         When the response or the softness is missing or incomplete.
     """
-    path, run = Path(store), run or Run()
+    path, run = located(store), run or Run()
     ledgers, fixed = activation_asked(path, model, threshold)
     found = activation_told(
         path, reduced(path, ledgers, activation_counted, by_strain.combine, run, "activation", **fixed)

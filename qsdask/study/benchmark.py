@@ -10,6 +10,7 @@ import numpy as np
 
 from qsdask.engine.where import Run
 from qsdask.errors import UsageError
+from qsdask.files.location import located
 from qsdask.learn import Model
 from qsdask.quantity import feature_sets
 from qsdask.settings import TrainSettings, validated
@@ -84,7 +85,7 @@ def benchmark(
     .. [1] Q. Wang, A. Jain, Nat. Commun. 10, 5537 (2019), doi:10.1038/s41467-019-13511-9, Fig. 5a.
     """
     run = run or Run()
-    learn_from, judge_on = ([Path(store) for store in stores] for stores in (train, test))
+    learn_from, judge_on = ([located(store) for store in stores] for stores in (train, test))
     if not learn_from or not judge_on:
         raise UsageError(
             "name glasses to learn from and glasses to judge on", code="E-SETTING", hint="--train A --test B"

@@ -10,6 +10,7 @@ import xarray as xr
 from qsdask.analysis.counts import described
 from qsdask.engine.reading import read_box
 from qsdask.errors import BadDataError
+from qsdask.files.location import located
 from qsdask.files.memory import memory_at_hand
 from qsdask.store.reader import StoreReader
 from qsdask.study.rows import softness_group
@@ -45,7 +46,7 @@ def change_of_softness(first: str | Path, second: str | Path, *, model: str | Pa
     QSDaskError
         When the softness is missing or incomplete.
     """
-    paths = Path(first), Path(second)
+    paths = located(first), located(second)
     groups = [softness_group(path, model) for path in paths]
     if not same_atoms(*paths):
         raise BadDataError(

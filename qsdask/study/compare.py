@@ -16,6 +16,7 @@ from qsdask.engine.reading import read_box
 from qsdask.engine.reduce import reduced
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, UsageError
+from qsdask.files.location import located
 from qsdask.settings.defaults import SOFT_ABOVE
 from qsdask.space.box import FACE_TOLERANCE
 from qsdask.stages.predict import standard_of
@@ -62,7 +63,7 @@ def compare(stores: Sequence[str | Path], *, model: str | Path, run: Run | None 
     QSDaskError
         When the softness is missing or incomplete; the message has the command.
     """
-    paths, run = [Path(store) for store in stores], run or Run()
+    paths, run = [located(store) for store in stores], run or Run()
     if len(paths) < 2:
         hint = "qsdask compare A.zarr B.zarr --model cuzr-fast"
         raise UsageError("name two glasses or more to compare", code="E-COMPARE", hint=hint)

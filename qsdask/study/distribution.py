@@ -9,6 +9,7 @@ import xarray as xr
 from qsdask.analysis import distribution as of_softness
 from qsdask.engine.reduce import reduced
 from qsdask.engine.where import Run
+from qsdask.files.location import located
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 from qsdask.study.rows import softness_group, usable_softness
@@ -41,7 +42,7 @@ def softness_distribution(store: str | Path, *, model: str | Path, step: int = 0
     QSDaskError
         When the softness is missing or incomplete.
     """
-    path = Path(store)
+    path = located(store)
     group = softness_group(path, model, step)
     label = ledger.require(path, group).settings["label"]
     rests_on = (group, *surface_ledgers(path, margin_of(label)))

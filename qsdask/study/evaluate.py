@@ -10,6 +10,7 @@ import numpy as np
 
 from qsdask.engine.reduce import reduced
 from qsdask.engine.where import Run
+from qsdask.files.location import located
 from qsdask.learn import Standard, Tally, bootstrap, loaded, probabilities, score
 from qsdask.learn.measures import LIFTS
 from qsdask.learn.own_label import Judge, told_label
@@ -90,7 +91,7 @@ def evaluate(
     QSDaskError
         When a stage is missing or incomplete.
     """
-    path, run = Path(store), run or Run()
+    path, run = located(store), run or Run()
     mine = judged(path, model, frame)
     other = None if against is None else judged(path, against, frame)
     found, margin, edge = mine.found, margin_of(mine.found.label), block_edge(StoreReader(path), block)

@@ -15,6 +15,7 @@ from qsdask.analysis.counts import described
 from qsdask.analysis.extent import Extent, placed_within
 from qsdask.engine.reduce import reduced
 from qsdask.engine.where import Run
+from qsdask.files.location import located
 from qsdask.learn import Model, loaded
 from qsdask.learn.own_label import is_own, told_rule
 from qsdask.names import name_of_model
@@ -75,7 +76,7 @@ def importance(store: str | Path, *, model: str | Path, run: Run | None = None, 
     L. Breiman, Mach. Learn. 45, 5 (2001), doi:10.1023/A:1010933404324 (permutation).
     S. M. Lundberg et al., Nat. Mach. Intell. 2, 56 (2020), doi:10.1038/s42256-019-0138-9 (contributions).
     """
-    path, run = Path(store), run or Run()
+    path, run = located(store), run or Run()
     chosen, found = validated(ExplainSettings, **settings), loaded(str(model))
     softness, explanation = softness_group(path, model), f"explanation/{name_of_model(model)}"
     ledger.require(path, explanation)

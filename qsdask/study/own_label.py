@@ -11,6 +11,7 @@ import numpy as np
 from qsdask.engine.reduce import reduced, totals
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, UsageError
+from qsdask.files.location import located
 from qsdask.learn import score
 from qsdask.learn.counted import Counted, Levels, Sums
 from qsdask.learn.own_label import Judge, is_own, needs_all, own_label, softward
@@ -134,7 +135,7 @@ def label_at(
         As `qsdask.study.rows.labelled_rows` takes it.
     """
     if not is_own(label):
-        return label_step(Path(store.path), label)
+        return label_step(located(store.path), label)
     judge = Judge.of(label)
     if not (ranked or needs_all(label)):
         return judge

@@ -15,6 +15,7 @@ from qsdask.analysis.extent import Extent
 from qsdask.engine.reduce import reduced
 from qsdask.engine.where import Run
 from qsdask.errors import UsageError
+from qsdask.files.location import located
 from qsdask.learn import loaded, quench_in_softness
 from qsdask.learn.shipped import folder_of
 from qsdask.settings import ExplainSettings, validated
@@ -73,7 +74,7 @@ def partial_dependence(
     J. H. Friedman, Ann. Stat. 29, 1189 (2001), doi:10.1214/aos/1013203451.
     Q. Wang and A. Jain, Nat. Commun. 10, 5537 (2019), doi:10.1038/s41467-019-13511-9.
     """
-    path, run = Path(store), run or Run()
+    path, run = located(store), run or Run()
     chosen, found = validated(ExplainSettings, **settings), loaded(str(model))
     places = _places(found.columns, [columns] if isinstance(columns, str) else columns)
     names = [found.columns[k] for k in places]

@@ -13,6 +13,7 @@ import numpy as np
 from qsdask.engine.tasks import progress_bar, run_tasks
 from qsdask.engine.where import Run
 from qsdask.errors import UsageError
+from qsdask.files.location import located
 from qsdask.learn import Table
 from qsdask.settings import SelectionSettings, TrainSettings, validated
 from qsdask.study.columns import with_columns
@@ -79,7 +80,7 @@ def select(
     ----------
     .. [1] Q. Wang, A. Jain, Nat. Commun. 10, 5537 (2019), doi:10.1038/s41467-019-13511-9, Supplementary Fig. 5.
     """
-    run, paths, tests = run or Run(), [Path(store) for store in train], [Path(store) for store in test]
+    run, paths, tests = run or Run(), [located(store) for store in train], [located(store) for store in test]
     limits = validated(SelectionSettings, keep=keep, correlation=correlation)
     chosen = with_columns(validated(TrainSettings, **settings))
     if chosen.learner != "gbdt":

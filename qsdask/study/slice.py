@@ -12,6 +12,7 @@ from qsdask.analysis.counts import in_length
 from qsdask.engine.reading import read_box
 from qsdask.engine.reduce import reduced
 from qsdask.engine.where import Run
+from qsdask.files.location import located
 from qsdask.settings import ReportSettings, refuse_defaults, validated
 from qsdask.stages.steps import label_step
 from qsdask.store import ledger
@@ -60,7 +61,7 @@ def slice_through(
     QSDaskError
         When the response or the softness is missing or incomplete.
     """
-    path = Path(store)
+    path = located(store)
     length = StoreReader(path).length
     chosen = validated(ReportSettings, slice_thickness=thickness)
     refuse_defaults(chosen, length)

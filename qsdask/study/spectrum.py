@@ -11,6 +11,7 @@ from qsdask.analysis import spectrum as at_strain
 from qsdask.analysis.counts import in_length
 from qsdask.engine.reduce import reduced
 from qsdask.engine.where import Run
+from qsdask.files.location import located
 from qsdask.settings.defaults import PLASTIC_ABOVE
 from qsdask.space.strain import moment
 from qsdask.stages.steps import label_step
@@ -48,7 +49,7 @@ def spectrum(
     xarray.Dataset
         See `qsdask.analysis.spectrum.finalise`. The attribute ``moment`` names frame and branch where the strain does not tell.
     """
-    path, run = Path(store), run or Run()
+    path, run = located(store), run or Run()
     group = softness_group(path, model)
     label = ledger.require(path, group).settings["label"]
     step = label_step(path, label if strain is None else {"strain": strain}, frame)

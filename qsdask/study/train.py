@@ -15,6 +15,7 @@ import numpy as np
 from qsdask import learn
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, CannotCreateError
+from qsdask.files.location import located
 from qsdask.learn import Specimen
 from qsdask.learn.own_label import is_own
 from qsdask.learn.working import Working
@@ -112,7 +113,7 @@ def train(
     then the share to be expected, and all usable rows are gathered, 4 bytes a column. The learner ``response`` always learns it.
     """
     run, target = run or Run(), Path(model)
-    paths = [Path(s) for s in ([stores] if isinstance(stores, str | Path) else stores)]
+    paths = [located(s) for s in ([stores] if isinstance(stores, str | Path) else stores)]
     chosen = validated(TrainSettings, **settings)
     checked_name(name_of_model(target), "model", key=True)
     learn.refuse_other_content(target)
@@ -187,7 +188,7 @@ def _lesson(
         lesson = Lesson(tuple(stores), steps, chosen, definition, label, together, rests_on, working)
         there = counted(lesson, rows)
         for store in stores:
-            refuse_unusable(Path(store.path), there[store.path], chosen)
+            refuse_unusable(located(store.path), there[store.path], chosen)
         spread = np.concatenate([quantiles for one in there.values() for quantiles in one.d2_quantiles])
         quantiles = np.quantile(spread, [0, 0.25, 0.5, 0.75, 1]).tolist()
         yield lesson, specimens_of(there), quantiles

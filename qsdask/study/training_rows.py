@@ -13,6 +13,7 @@ import numpy as np
 from qsdask.engine.reduce import totals
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError
+from qsdask.files.location import located
 from qsdask.learn import Specimen, Table, concatenate, definition_digest, identity_hash
 from qsdask.learn.own_label import Judge
 from qsdask.learn.validity import share_sampled
@@ -153,7 +154,7 @@ def specimens_of(counted: Mapping[str, Counted]) -> dict[str, Specimen]:
 
 
 def _specimen(path: str, counted: Counted) -> Specimen:
-    source, root = ledger.require(Path(path), "ingest"), StoreReader(path)
+    source, root = ledger.require(located(path), "ingest"), StoreReader(path)
     return Specimen(
         key=source.facts["specimen"],
         name=source.settings["name"],

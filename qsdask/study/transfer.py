@@ -12,6 +12,7 @@ import numpy as np
 
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, UsageError
+from qsdask.files.location import located
 from qsdask.learn import Model
 from qsdask.settings import TrainSettings, validated
 from qsdask.settings.text import parts_of
@@ -96,7 +97,7 @@ def transfer(
     ----------
     .. [1] Q. Wang, A. Jain, Nat. Commun. 10, 5537 (2019), doi:10.1038/s41467-019-13511-9, Fig. 4.
     """
-    run, paths = run or Run(), [Path(store) for store in stores]
+    run, paths = run or Run(), [located(store) for store in stores]
     chosen = validated(TrainSettings, **settings)
     named = list(dict.fromkeys(parts_of(sets)))
     members = sorted({part.strip() for one in named for part in one.split("+")})

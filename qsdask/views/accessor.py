@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from qsdask.errors import NoInputError, UsageError
+from qsdask.files.location import located
 from qsdask.settings.defaults import HARD_BELOW, LABEL_STRAIN, PLASTIC_ABOVE, SOFT_ABOVE
 from qsdask.space.strain import branch_name, branches, first_pass, passed_again
 from qsdask.store.open import open_store
@@ -185,7 +185,7 @@ class SoftnessAccessor:
     def _contents(self) -> tuple[str, tuple[str, ...], list[tuple[str, ...]]]:
         """What is in the store, complete or not; of a tree without one, what is in the tree."""
         source = self._glass.tree.encoding.get("source")
-        if source is not None and Path(source).exists():
+        if source is not None and located(source).exists():
             return contents(source)
         sizes = {
             name: ", ".join(f"{dim}: {n:,}" for dim, n in self._glass.tree[name].sizes.items())

@@ -10,6 +10,7 @@ import numpy as np
 
 from qsdask.engine.reading import read_box
 from qsdask.errors import UsageError
+from qsdask.files.location import located
 from qsdask.files.taken import refuse_taken
 from qsdask.formats.write import open_writer, writer_for
 from qsdask.schema import VARIABLES, command_of, group_at
@@ -66,7 +67,7 @@ def export(
     CannotCreateError
         ``E-EXISTS`` when a file is there; ``E-IN-STORE`` for a place inside of a store.
     """
-    path = Path(store)
+    path = located(store)
     refuse_taken(Path(out), overwrite=overwrite)
     writer_for(out)
     root = StoreReader(path)
@@ -127,7 +128,7 @@ def exportable(store: str | Path, *, step: int = 0, model: str | None = None) ->
     UsageError
         ``E-STEP``, ``E-MODEL-NAME``.
     """
-    path = Path(store)
+    path = located(store)
     [step] = chosen_steps(path, step)
     return list(columns_stored(path, StoreReader(path), step, model))
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from qsdask import schema
 from qsdask.engine.reading import read_box
+from qsdask.files.location import located
 from qsdask.store import ledger
 from qsdask.store.beside import BESIDE
 from qsdask.store.ledger import Record
@@ -41,7 +42,7 @@ def info(store: str | Path) -> dict:
     NoInputError
         ``E-NO-STORE`` when there is no store.
     """
-    path = Path(store)
+    path = located(store)
     stages = [_described(path, record) for record in ledger.records(path)]
     beside = path / BESIDE
     overwriting = [_described(beside, record) for record in ledger.records(beside)] if beside.is_dir() else []
@@ -98,7 +99,7 @@ def warnings_of(store: str | Path, stage: str, step: int = 0) -> list[str]:
     step : int
         Frame that the stage describes.
     """
-    found = ledger.require(Path(store), schema.group_at(step, stage)).facts.get("warnings", [])
+    found = ledger.require(located(store), schema.group_at(step, stage)).facts.get("warnings", [])
     return [f"{warning['code']}: {warning['text']}" for warning in found]
 
 

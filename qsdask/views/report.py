@@ -10,6 +10,7 @@ import numpy as np
 
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, UsageError
+from qsdask.files.location import located
 from qsdask.learn import Model, loaded
 from qsdask.learn.own_label import is_own, told_rule
 from qsdask.names import name_of_model
@@ -97,7 +98,7 @@ def report(
     QSDaskError
         When a stage is missing or incomplete, or the specimen was trained on.
     """
-    path, run = Path(store), run or Run()
+    path, run = located(store), run or Run()
     if is_own(loaded(str(model)).label) or (frame is None and not _has_response(path)):
         if frame is not None:
             raise UsageError("the label of the model is that of no frame", code="E-STEP", hint="leave --frame out")
@@ -170,7 +171,7 @@ def softness_report(
     QSDaskError
         When the softness is missing or incomplete.
     """
-    path, run = Path(store), run or Run()
+    path, run = located(store), run or Run()
     refuse_other_page(out, overwrite=run.overwrite)
     found, name = loaded(str(model)), name_of_model(model)
     root = StoreReader(path)

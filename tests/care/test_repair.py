@@ -149,7 +149,7 @@ def test_repair_is_a_writer(own, few):
     from qsdask.files import lock
 
     store = own / "tiny.zarr"
-    (store / LOCK).write_text(json.dumps({**lock._myself(), "host": "elsewhere", "token": "x"}))
+    (store / LOCK).write_text(json.dumps({**lock.myself(), "host": "elsewhere", "token": "x"}))
     with pytest.raises(ResumableError, match="E-LOCKED"):
         repair(store, run=few)
 

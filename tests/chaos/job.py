@@ -1,6 +1,6 @@
 """The job that is disturbed: a small glass through ingest, shells, features and respond.
 
-python -m tests.chaos.job DUMP STORE [local|threads|tcp://... [MEMORY_LIMIT]]
+python -m tests.chaos.job DUMP STORE [local|threads|tcp://... [MEMORY_LIMIT [CHUNK]]]
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def write_dump(path: Path, n_frame: int = 17) -> Path:
     return path
 
 
-def stages(dump: str, store: str, cluster: str, memory_limit: str = "") -> list[list[str]]:
+def stages(dump: str, store: str, cluster: str, memory_limit: str = "", chunk: str = "") -> list[list[str]]:
     """Command lines of the job."""
     where = [
         "--cluster",
@@ -45,24 +45,29 @@ def stages(dump: str, store: str, cluster: str, memory_limit: str = "") -> list[
         *(["--memory-limit", memory_limit] if memory_limit else []),
     ]
     return [
-        ["ingest", dump, store, "--species", "1=Cu,2=Zr", "--name", "glass", "--chunk", str(CHUNK), *where],
+        ["ingest", dump, store, "--species", "1=Cu,2=Zr", "--name", "glass", "--chunk", chunk or str(CHUNK), *where],
         *([stage, store, *where] for stage in ("shells", "features", "respond")),
     ]
 
 
 def start(
-    dump: Path, store: Path, cluster: str = "local", prefix: tuple[str, ...] = (), memory_limit: str = ""
+    dump: Path,
+    store: Path | str,
+    cluster: str = "local",
+    prefix: tuple[str, ...] = (),
+    memory_limit: str = "",
+    chunk: str = "",
 ) -> subprocess.Popen:
     """The job in a process of its own, stopped by `kill` and its like."""
-    command = [*prefix, sys.executable, "-m", "tests.chaos.job", str(dump), str(store), cluster, memory_limit]
+    command = [*prefix, sys.executable, "-m", "tests.chaos.job", str(dump), str(store), cluster, memory_limit, chunk]
     return subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
 
 
-def run(dump: str, store: str, cluster: str = "local", memory_limit: str = "") -> int:
+def run(dump: str, store: str, cluster: str = "local", memory_limit: str = "", chunk: str = "") -> int:
     """All stages, until one does not succeed."""
-    return next((status for words in stages(dump, store, cluster, memory_limit) if (status := main(words))), 0)
+    return next((status for words in stages(dump, store, cluster, memory_limit, chunk) if (status := main(words))), 0)
 
 
 if __name__ == "__main__":

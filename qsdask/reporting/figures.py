@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.collections import EllipseCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
@@ -23,12 +24,13 @@ from qsdask.reporting.style import (
     SOFTNESS,
     VERMILLION,
     at_strain,
-    interval,
     length_of,
+    on,
     panel,
     square,
     styled,
     threshold_of,
+    with_interval,
 )
 from qsdask.units import ANGSTROM, renamed, symbol
 
@@ -122,14 +124,14 @@ def slice_map(slab: xr.Dataset, *, predicted: float = 0.5) -> Figure:
 
 
 @styled
-def predicted_given_d2(spectrum: xr.Dataset) -> Figure:
+def predicted_given_d2(spectrum: xr.Dataset, axes: Axes | None = None) -> Figure:
     """Fraction predicted plastic against the D2 that atoms really had (paper, Fig. 2b)."""
-    figure, axes = panel()
+    figure, axes = on(axes)
     lower, upper = spectrum["d2_lower"].values, spectrum["d2_upper"].values
     shown = (lower > 0.0) & np.isfinite(upper) & (spectrum["d2_count"].values > 0)
     place = np.sqrt(lower[shown] * upper[shown])
-    value, low, high = (spectrum[f"p_predicted{k}"].values[shown] for k in ("", "_low", "_high"))
-    axes.fill_between(place, low, high, color=BLUE, alpha=0.18, linewidth=0, label=interval(spectrum))
+    value, low, high, told = with_interval(spectrum, "p_predicted", shown)
+    axes.fill_between(place, low, high, color=BLUE, alpha=0.18, linewidth=0, label=told)
     axes.plot(place, value, "o-", color=BLUE, label="atoms in the bin")
     axes.axhline(spectrum["fraction_predicted"].item(), color=GREY, linestyle="--", linewidth=1.0, label="all atoms")
     threshold, unit = threshold_of(spectrum), square(spectrum)
@@ -143,9 +145,9 @@ def predicted_given_d2(spectrum: xr.Dataset) -> Figure:
 
 
 @styled
-def softness_distribution(spectrum: xr.Dataset) -> Figure:
+def softness_distribution(spectrum: xr.Dataset, axes: Axes | None = None) -> Figure:
     """Distribution of QS with its hard and its soft end shaded (paper, Fig. 3a)."""
-    figure, axes = panel()
+    figure, axes = on(axes)
     lower, upper = spectrum["qs_lower"].values, spectrum["qs_upper"].values
     hard, soft = spectrum.attrs["hard_below"], spectrum.attrs["soft_above"]
     colour = np.where(upper <= hard + 1e-9, BLUE, np.where(lower >= soft - 1e-9, VERMILLION, "#b8b8b8"))
@@ -158,6 +160,9 @@ def softness_distribution(spectrum: xr.Dataset) -> Figure:
         edgecolor="white",
         linewidth=0.4,
     )
+    if "qs_density_interval" in spectrum:
+        low, high = spectrum["qs_density_interval"].values.T
+        axes.vlines((lower + upper) / 2.0, low, high, color="black", linewidth=0.6)
     top = axes.get_ylim()[1] * 1.22
     axes.set_ylim(0.0, top)
     for place, name, limit, tint, side in (
@@ -179,11 +184,11 @@ def softness_distribution(spectrum: xr.Dataset) -> Figure:
 
 
 @styled
-def plastic_given_softness(spectrum: xr.Dataset) -> Figure:
+def plastic_given_softness(spectrum: xr.Dataset, axes: Axes | None = None) -> Figure:
     """P(plastic | QS) with its interval, and the ratio to P(plastic) on the right (paper, Fig. 3b)."""
-    figure, axes = panel(5.6, 3.9)
+    figure, axes = on(axes, 5.6, 3.9)
     qs, trials, hits = (spectrum[k].values for k in ("wide_qs", "n_observed", "n_plastic"))
-    value, low, high = (spectrum[f"p_plastic{k}"].values for k in ("", "_low", "_high"))
+    value, low, high, told = with_interval(spectrum, "p_plastic")
     prevalence = spectrum["p_plastic_all"].item()
     hit = hits > 0
     none = (trials > 0) & ~hit
@@ -195,7 +200,7 @@ def plastic_given_softness(spectrum: xr.Dataset) -> Figure:
         color=BLUE,
         ecolor=BLUE,
         elinewidth=0.9,
-        label=f"this glass, {interval(spectrum)}",
+        label=f"this glass, {told}",
     )
     if none.any():
         axes.plot(qs[none], high[none], "v", color=BLUE, markerfacecolor="none", label="no plastic atom: upper limit")

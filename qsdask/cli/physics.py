@@ -1,0 +1,75 @@
+"""Commands about the physics of soft and hard atoms: each a table, a picture in the paper's manner, and all numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import click
+import xarray as xr
+
+import qsdask
+from qsdask.cli.group import CONTEXT, cli
+from qsdask.cli.options import running, warn
+from qsdask.cli.output import as_json_text
+
+_OUT = "Picture (.png), or the whole answer as a new store that xarray opens (.zarr); may be repeated."
+_BLOCK = (
+    "Edge of the blocks of space that intervals are drawn from, angstrom or sigma (default: 5 spacings of the atoms, longer where "
+    "that makes more than 64 blocks)."
+)
+
+asked = click.option("--model", required=True, help="Model folder, or the name of its softness in the store.")
+answered = click.option("--out", multiple=True, help=_OUT)
+in_json = click.option("--json", "as_json", is_flag=True, help="Print JSON: every number of the answer.")
+in_blocks = click.option("--block", type=float, help=_BLOCK)
+
+
+@cli.command(context_settings=CONTEXT)
+@click.argument("store")
+@asked
+@click.option("--strain", type=float, help="Strain at which atoms are plastic (default: that of the model's label).")
+@click.option("--frame", type=int, help="Instead of --strain: the frame; negative numbers count from the end.")
+@click.option("--threshold", type=float, help="Plastic above this D2min, angstrom^2 or sigma^2 (default: the model's).")
+@in_blocks
+@answered
+@in_json
+@running
+def spectrum(store, model, strain, frame, threshold, block, out, as_json, run) -> None:
+    """Show how softness is distributed in a glass, and how often atoms of each softness are plastic.
+
+    The picture is that of Figures 3a, 3b and 2b of the paper. Plastic atoms are rare, and models learn from equally many of both
+    kinds: P(plastic | QS) is told as it is in this glass, divided by P(plastic), and carried to equal classes. Of an undeformed
+    glass the distribution alone is told.
+
+    \b
+    qsdask spectrum glass7.zarr --model cuzr-fast --out spectrum.png
+    qsdask spectrum glass7.zarr --model cuzr-fast --strain 0.06 --out spectrum.zarr --json
+    """
+    from qsdask.cli.physics_tables import print_spectrum
+    from qsdask.views.physics import refuse_places, spectrum_sheet
+
+    refuse_places(out, overwrite=run.overwrite)
+    found = qsdask.spectrum(store, model=model, strain=strain, frame=frame, threshold=threshold, block=block, run=run)
+    _answer(found, print_spectrum, spectrum_sheet, out, as_json, run.overwrite)
+
+
+def _answer(
+    found: xr.Dataset,
+    show: Callable[[xr.Dataset], None],
+    draw: Callable,
+    out: Sequence[str],
+    as_json: bool,
+    overwrite: bool,
+) -> None:
+    """Write what is wanted, and print the answer as JSON or as tables."""
+    from qsdask.views.physics import write_answer
+
+    written = [write_answer(found, place, draw, overwrite=overwrite) for place in out]
+    warn(found.attrs.get("notes", ()))
+    if as_json:
+        numbers = {str(name): found[name].values for name in (*found.coords, *found.data_vars)}
+        click.echo(as_json_text({**numbers, **found.attrs}))
+        return
+    show(found)
+    for path in written:
+        click.echo(f"{path}: written.")

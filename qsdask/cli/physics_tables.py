@@ -1,0 +1,50 @@
+"""Tables of the commands about soft and hard atoms."""
+
+from __future__ import annotations
+
+import xarray as xr
+
+from qsdask.cli.tables import print_legend, print_table
+from qsdask.views.physics import GLASS, HEADS, spectrum_rows
+
+__all__ = ["print_spectrum"]
+
+
+def print_spectrum(found: xr.Dataset) -> None:
+    """Print what `qsdask.spectrum` found: the chief quantities beside the published ones, then a row for each range of QS."""
+    strain, moment = found["strain"].item(), found.attrs["moment"]
+    at = f", plastic at strain {strain:g}" + f" ({moment})" * bool(moment) if strain == strain else ""
+    print_table(f"softness of {found['n_usable'].item():,} atoms{at}", HEADS, spectrum_rows(found))
+    _confidence(found)
+    if strain != strain:
+        print_legend("No response is known, or none was asked for: nothing is told of plasticity.")
+        return
+    rows = []
+    for k in range(found.sizes["wide_bin"]):
+        one = found.isel(wide_bin=k)
+        if one["n_observed"] == 0:
+            continue
+        ends = one["p_ratio_interval"].values
+        rows.append(
+            (
+                f"{one['wide_lower'].item():.2f} to {one['wide_upper'].item():.2f}",
+                one["n_observed"].item(),
+                f"{one['p_plastic'].item():.2%}",
+                f"{one['p_ratio'].item():.2f}",
+                f"{ends[0]:.2f} to {ends[1]:.2f}" if (ends == ends).all() else "",
+                f"{one['p_balanced'].item():.3f}",
+            )
+        )
+    heads = ("QS", "atoms", "P(plastic | QS)", "/ P(plastic)", "95 %", "at equal classes")
+    print_table("how often atoms of each softness are plastic", heads, rows)
+    print_legend(
+        "/ P(plastic): how many times likelier than any atom. At equal classes: as if as many atoms were plastic as not, which is "
+        "what models learn from; a calibrated one has the QS there."
+    )
+
+
+def _confidence(found: xr.Dataset) -> None:
+    print_legend(
+        f"Confidence: bootstrap over {found.attrs['blocks']} blocks of space of {found.attrs['block_edge']:.3g} "
+        f"{found.attrs.get('length', 'angstrom')}. Published: {GLASS}."
+    )

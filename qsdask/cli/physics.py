@@ -53,6 +53,64 @@ def spectrum(store, model, strain, frame, threshold, block, out, as_json, run) -
     _answer(found, print_spectrum, spectrum_sheet, out, as_json, run.overwrite)
 
 
+@cli.command(context_settings=CONTEXT)
+@click.argument("store")
+@asked
+@click.option(
+    "--reach",
+    type=float,
+    help="Count atoms up to this distance, angstrom or sigma (default: 8 spacings of the atoms, at most half of the cell).",
+)
+@click.option(
+    "--range",
+    "ranges",
+    type=float,
+    nargs=2,
+    multiple=True,
+    help="Distances between which D is told; may be repeated (default: 1.5 to 4 spacings, and from there to the reach).",
+)
+@click.option(
+    "--around",
+    type=click.Choice(["own", "all"]),
+    default="own",
+    help="Atoms that M(r) counts: of the own class, or all.",
+)
+@click.option("--with-centre", is_flag=True, help="M(r) counts the centre, too.")
+@click.option("--sample", type=int, help="Take about so many atoms as centres (default: all, which is exact).")
+@in_blocks
+@answered
+@in_json
+@running
+def packing(store, model, reach, ranges, around, with_centre, sample, block, out, as_json, run) -> None:
+    """Show how hard and soft atoms pack: mass scaling and its dimension, g(r), clusters, percolation.
+
+    The picture is that of Figure 3c of the paper. M(r) is the mean number of atoms of a class within r of one of them, without
+    itself, D the slope of ln M against ln r: 3 for what fills space. Near free surfaces an atom is a centre only for distances
+    up to which softness is known all around. Clusters are neighbours of one class within the stored cut-off, set beside those of
+    as many atoms taken at random.
+
+    \b
+    qsdask packing glass7.zarr --model cuzr-fast --out packing.png
+    qsdask packing glass7.zarr --model cuzr-fast --range 4 10 --range 10 30 --reach 30 --sample 200000
+    """
+    from qsdask.cli.physics_tables import print_packing
+    from qsdask.views.physics import packing_sheet, refuse_places
+
+    refuse_places(out, overwrite=run.overwrite)
+    found = qsdask.packing(
+        store,
+        model=model,
+        reach=reach,
+        ranges=ranges,
+        around=around,
+        with_centre=with_centre,
+        sample=sample,
+        block=block,
+        run=run,
+    )
+    _answer(found, print_packing, packing_sheet, out, as_json, run.overwrite)
+
+
 def _answer(
     found: xr.Dataset,
     show: Callable[[xr.Dataset], None],

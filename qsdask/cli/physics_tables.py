@@ -5,9 +5,9 @@ from __future__ import annotations
 import xarray as xr
 
 from qsdask.cli.tables import print_legend, print_table
-from qsdask.views.physics import GLASS, HEADS, spectrum_rows
+from qsdask.views.physics import GLASS, HEADS, cluster_rows, packing_rows, spectrum_rows
 
-__all__ = ["print_spectrum"]
+__all__ = ["print_packing", "print_spectrum"]
 
 
 def print_spectrum(found: xr.Dataset) -> None:
@@ -40,6 +40,22 @@ def print_spectrum(found: xr.Dataset) -> None:
     print_legend(
         "/ P(plastic): how many times likelier than any atom. At equal classes: as if as many atoms were plastic as not, which is "
         "what models learn from; a calibrated one has the QS there."
+    )
+
+
+def print_packing(found: xr.Dataset) -> None:
+    """Print what `qsdask.packing` found: dimensions beside what is published, then clusters."""
+    around = "of the same class" if found.attrs["around"] == "own" else "of any class"
+    sampled = f", from a sample of {found['centres'].values[2].max():,} centres" if found.attrs["sample"] else ""
+    print_table(f"mass scaling M(r) ~ r^D: atoms {around} within r{sampled}", HEADS, packing_rows(found))
+    _confidence(found)
+    heads, *rows = cluster_rows(found)
+    unit = found.attrs.get("length", "angstrom")
+    shell = next(value for name, value in found.attrs.items() if str(name).startswith("neighbours_within"))
+    print_table(f"neighbours within {shell:g} {unit} of one class", heads, rows)
+    print_legend(
+        "largest: its atoms, and their share of all of the class; of an atom: atoms in the cluster of an atom, on average; alone: "
+        "without a neighbour of the class; goes through: along a cell vector it meets its own image, or goes from end to end."
     )
 
 

@@ -65,6 +65,33 @@ CAPTIONS = {
         alt="Chart on a logarithmic axis: probability of being plastic against quench-in softness, with intervals",
         published="several orders of magnitude from hard to soft; the ratio is 1 at QS = 0.5 (Fig. 3b).",
     ),
+    "mass-scaling": Caption(
+        title="Mass scaling of hard, soft and all atoms",
+        text="Mean number of atoms of the same class within r of an atom. The slope is the dimension D: below 3 where atoms gather "
+        "in chains and sheets, 3 where they fill space. Bands: 95 % confidence by blocks of space.",
+        alt="Log-log chart: atoms of the own class within a distance, for hard, soft and all atoms",
+        published="hard and soft atoms are fractal (D < 3) below 10 Å, the hard ones more so, and fill space (D close to 3) "
+        "beyond (Fig. 3c).",
+    ),
+    "dimension": Caption(
+        title="Dimension by distance",
+        text="Local slope of the mass scaling. Steps below 2 Å apart are those of the shells of neighbours, which all atoms have.",
+        alt="Chart: local dimension of hard, soft and all atoms against distance",
+        published="crossover at 10 Å, about four shells of neighbours (Fig. 3c).",
+    ),
+    "class-g": Caption(
+        title="Pair correlation of hard and soft atoms",
+        text="How many times more of the second class there are at a distance than by its mean density.",
+        alt="Chart: pair correlation functions of hard and soft atoms against distance",
+        published="the first peak of the hard atoms is higher, and their peaks last for about four shells; those of the soft ones "
+        "smear out (inset of Fig. 3c).",
+    ),
+    "cluster-sizes": Caption(
+        title="Clusters of neighbouring hard and soft atoms",
+        text="Share of the atoms of a class that are in clusters of a size; pale: as many atoms taken at random.",
+        alt="Bar chart: share of hard and soft atoms in clusters of a size, and of atoms taken at random",
+        published="hard atoms are likelier to form a backbone that goes through the glass, soft spots are localised (no value).",
+    ),
     "activation-softness": Caption(
         title="QS of the atoms that become plastic",
         text="QS, fixed before any strain, of the atoms plastic for the first time at each strain and of "

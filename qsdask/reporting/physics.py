@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -9,11 +10,11 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from qsdask.reporting import figures
+from qsdask.reporting import figures, packing_figures
 from qsdask.reporting.sheet import sheet
 from qsdask.reporting.style import clean
 
-__all__ = ["spectrum_sheet"]
+__all__ = ["packing_panels", "packing_sheet", "spectrum_sheet"]
 
 
 def spectrum_sheet(found: xr.Dataset) -> Figure:
@@ -25,6 +26,22 @@ def spectrum_sheet(found: xr.Dataset) -> Figure:
             ("predicted-given-d2", partial(figures.predicted_given_d2, found)),
         ]
     return sheet(_title(found), panels)
+
+
+def packing_panels(found: xr.Dataset) -> list[tuple[str, Callable]]:
+    """What is drawn of packing, by the names of the captions."""
+    drawn = {
+        "mass-scaling": packing_figures.mass_scaling,
+        "dimension": packing_figures.dimension,
+        "class-g": packing_figures.class_g,
+        "cluster-sizes": packing_figures.cluster_sizes,
+    }
+    return [(name, partial(draw, found)) for name, draw in drawn.items()]
+
+
+def packing_sheet(found: xr.Dataset) -> Figure:
+    """Mass scaling, dimension, g(r) and clusters of hard and soft atoms (paper, Fig. 3c)."""
+    return sheet(_title(found), packing_panels(found), columns=2)
 
 
 def _title(found: xr.Dataset) -> str:

@@ -8,12 +8,15 @@ import numpy as np
 import xarray as xr
 
 from qsdask.reporting.style import length_of, square
-from qsdask.units import ANGSTROM
+from qsdask.units import ANGSTROM, symbol
 
-__all__ = ["GLASS", "HEADS", "Row", "row_of", "spectrum_rows"]
+__all__ = ["GLASS", "HEADS", "Row", "cluster_rows", "packing_rows", "row_of", "spectrum_rows"]
 
 #: The glass of the published values, where no other is named.
 GLASS = "Cu65Zr35 quenched at 5e10 K/s"
+
+#: A dimension that is not told apart from one so near to 3 is close to it.
+_CLOSE = 0.1
 
 #: Titles of the columns.
 HEADS = ("Quantity", "This glass", "95 % confidence", "Published", "")
@@ -50,6 +53,8 @@ def row_of(
     interval: np.ndarray | None = None,
     published: float | None = None,
     told: str = "",
+    *,
+    holds: bool | None = None,
 ) -> Row:
     """One row.
 
@@ -66,12 +71,14 @@ def row_of(
     published : float, optional
         Published value.
     told : str
-        How it is written, where otherwise than the others.
+        How it is written, where otherwise than the others; what was published instead of a value.
+    holds : bool, optional
+        Whether what was published instead of a value holds here.
     """
     known = interval is not None and bool(np.isfinite(interval).all())
     ends = " to ".join(form.format(end) for end in interval) if known and interval is not None else ""
-    beside = "" if published is None else told or form.format(published)
-    word = ""
+    beside = told or ("" if published is None else form.format(published))
+    word = "" if holds is None else "as published" if holds else "otherwise"
     if known and interval is not None and published is not None:
         word = "lower" if interval[1] < published else "higher" if interval[0] > published else "as published"
     return Row(name, form.format(value) if np.isfinite(value) else "–", ends, beside, word)
@@ -98,6 +105,70 @@ def spectrum_rows(found: xr.Dataset) -> list[Row]:
         for name, key, form, value, told in rows
         if np.isfinite(found[key].item())
     ]
+
+
+def packing_rows(found: xr.Dataset) -> list[Row]:
+    """Rows of what `qsdask.packing` found: Figure 3c."""
+    unit, rows = symbol(length_of(found)), []
+    n_range = found.sizes["range"]
+    for k in range(n_range):
+        low, high = (found[f"range_{end}"].values[k] for end in ("low", "high"))
+        for name in ("hard", "soft", "all"):
+            one = found.sel({"class": name}).isel(range=k)
+            value, ends = one["dimension"].item(), one["dimension_interval"].values
+            told, holds = "", None
+            if name != "all" and n_range == 2 and found.attrs["around"] == "own" and np.isfinite(value):
+                told = "below 3" if k == 0 else "close to 3"
+                holds = bool(ends[1] < 3.0 if k == 0 else ends[1] > 3.0 - _CLOSE) if np.isfinite(ends).all() else None
+            rows.append(
+                row_of(
+                    f"D of {name} atoms, {low:.3g} to {high:.3g} {unit}", value, "{:.2f}", ends, told=told, holds=holds
+                )
+            )
+    peaks = [_first_peak(found, pair) for pair in ("hard-hard", "soft-soft")]
+    if np.isfinite(peaks).all():
+        rows.append(
+            row_of(
+                "First peak of g(r), hard to hard atoms",
+                peaks[0],
+                "{:.2f}",
+                told="higher than of soft ones",
+                holds=peaks[0] > peaks[1],
+            )
+        )
+        rows.append(row_of("First peak of g(r), soft to soft atoms", peaks[1], "{:.2f}"))
+    return rows
+
+
+def cluster_rows(found: xr.Dataset) -> list[tuple[str, ...]]:
+    """Rows of the clusters that `qsdask.packing` found, with those of as many atoms by chance: titles first."""
+    rows: list[tuple[str, ...]] = [
+        ("Clusters", "atoms", "clusters", "largest", "of all", "of an atom", "alone", "goes through along")
+    ]
+    names = {"glass": "{} atoms", "chance": "as many by chance"}
+    for part in found["part"].values.tolist():
+        for labels in found["labels"].values.tolist():
+            one = found.sel(part=part, labels=labels)
+            along = [axis for axis in "abc" if one["cluster_spans"].sel(axis=axis).item()]
+            rows.append(
+                (
+                    names[labels].format(part),
+                    f"{found['n_atom'].sel({'class': part}).item():,}",
+                    f"{one['n_cluster'].item():,}",
+                    f"{one['cluster_largest'].item():,}",
+                    f"{one['cluster_largest_share'].item():.1%}",
+                    f"{one['cluster_mean'].item():.1f}",
+                    f"{one['cluster_alone'].item():.1%}",
+                    ", ".join(along) or "none",
+                )
+            )
+    return rows
+
+
+def _first_peak(found: xr.Dataset, pair: str) -> float:
+    """Highest g(r) within one and a half spacings of the atoms."""
+    near = found["shell_r"].values < 1.5 * found.attrs["spacing"]
+    return float(np.nanmax(found["g"].sel(pair=pair).values[near], initial=0.0))
 
 
 def _ends(found: xr.Dataset, key: str) -> np.ndarray | None:

@@ -10,11 +10,22 @@ from matplotlib.figure import Figure
 
 from qsdask.errors import UsageError
 from qsdask.files.taken import refuse_taken
-from qsdask.reporting.physics import spectrum_sheet
+from qsdask.reporting.physics import packing_sheet, spectrum_sheet
 from qsdask.reporting.picture import save_png
-from qsdask.reporting.published import GLASS, HEADS, Row, spectrum_rows
+from qsdask.reporting.published import GLASS, HEADS, Row, cluster_rows, packing_rows, spectrum_rows
 
-__all__ = ["GLASS", "HEADS", "Row", "refuse_places", "spectrum_rows", "spectrum_sheet", "write_answer"]
+__all__ = [
+    "GLASS",
+    "HEADS",
+    "Row",
+    "cluster_rows",
+    "packing_rows",
+    "packing_sheet",
+    "refuse_places",
+    "spectrum_rows",
+    "spectrum_sheet",
+    "write_answer",
+]
 
 
 def refuse_places(places: tuple[str, ...], *, overwrite: bool) -> None:
@@ -61,5 +72,7 @@ def write_answer(
     path = Path(out)
     if path.suffix.lower() == ".png":
         return save_png(draw(found), path, overwrite=overwrite)
-    found.to_zarr(path, mode="w-", consolidated=False)
+    # Of strings of one width Zarr says that they may not be read tomorrow.
+    words = {name: found[name].astype(object) for name in found.coords if found[name].dtype.kind == "U"}
+    found.assign_coords(words).to_zarr(path, mode="w-", consolidated=False)
     return path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import click
 import xarray as xr
@@ -109,6 +110,39 @@ def packing(store, model, reach, ranges, around, with_centre, sample, block, out
         run=run,
     )
     _answer(found, print_packing, packing_sheet, out, as_json, run.overwrite)
+
+
+@cli.command(context_settings=CONTEXT)
+@click.argument("store")
+@asked
+@click.option(
+    "--set", "sets", help="Feature sets, joined by commas, whose columns are compared (default: those of the model)."
+)
+@click.option("--columns", default="", help="Some of their columns, joined by commas (default: all).")
+@click.option(
+    "--most", type=click.IntRange(1), default=12, help="Columns to print and to draw; JSON and .zarr have all."
+)
+@in_blocks
+@answered
+@in_json
+@running
+def contrast(store, model, sets, columns, most, block, out, as_json, run) -> None:
+    """Show in which columns hard and soft atoms differ, the most separating first.
+
+    The picture is that of Figure 3d of the paper: violins of hard and of soft atoms, named by their meaning.
+
+    \b
+    qsdask contrast glass7.zarr --model cuzr-fast --out contrast.png
+    qsdask contrast glass7.zarr --model cuzr-fast --set voronoi_index,bond_order --most 6
+    """
+    from qsdask.cli.physics_tables import print_contrast
+    from qsdask.views.physics import contrast_sheet, refuse_places
+
+    refuse_places(out, overwrite=run.overwrite)
+    names = [name for name in columns.split(",") if name.strip()]
+    found = qsdask.contrast(store, model=model, set=sets, columns=names, block=block, run=run)
+    show, draw = partial(print_contrast, most=most), partial(contrast_sheet, most=most)
+    _answer(found, show, draw, out, as_json, run.overwrite)
 
 
 def _answer(

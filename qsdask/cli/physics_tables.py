@@ -7,7 +7,7 @@ import xarray as xr
 from qsdask.cli.tables import print_legend, print_table
 from qsdask.views.physics import GLASS, HEADS, cluster_rows, packing_rows, spectrum_rows
 
-__all__ = ["print_packing", "print_spectrum"]
+__all__ = ["print_contrast", "print_packing", "print_spectrum"]
 
 
 def print_spectrum(found: xr.Dataset) -> None:
@@ -57,6 +57,32 @@ def print_packing(found: xr.Dataset) -> None:
         "largest: its atoms, and their share of all of the class; of an atom: atoms in the cluster of an atom, on average; alone: "
         "without a neighbour of the class; goes through: along a cell vector it meets its own image, or goes from end to end."
     )
+
+
+def print_contrast(found: xr.Dataset, most: int) -> None:
+    """Print what `qsdask.contrast` found: the most separating columns first."""
+    rows = []
+    for k in range(min(most, found.sizes["column"])):
+        one = found.isel(column=k)
+        ends = one["auc_interval"].values
+        rows.append(
+            (
+                str(one["meaning"].item()),
+                *(f"{one['median'].sel({'class': name}).item():.3g}" for name in ("hard", "soft")),
+                f"{one['auc'].item():.3f}",
+                f"{ends[0]:.3f} to {ends[1]:.3f}" if (ends == ends).all() else "",
+                f"{one['cohen_d'].item():+.2f}",
+                str(one["column"].item()),
+            )
+        )
+    n_hard, n_soft = found["n_known"].max("column").values
+    title = f"{n_hard:,} hard against {n_soft:,} soft atoms: {len(rows)} of {found.sizes['column']} columns"
+    print_table(title, ("what differs most", "hard", "soft", "AUC", "95 %", "d", "column"), rows)
+    print_legend(
+        "hard, soft: medians. AUC: chance that a soft atom has the larger value; 0.5 where they are alike, 0 and 1 where they do not "
+        "overlap. d: difference of the means by the pooled standard deviation."
+    )
+    _confidence(found)
 
 
 def _confidence(found: xr.Dataset) -> None:

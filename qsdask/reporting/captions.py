@@ -92,6 +92,14 @@ CAPTIONS = {
         alt="Bar chart: share of hard and soft atoms in clusters of a size, and of atoms taken at random",
         published="hard atoms are likelier to form a backbone that goes through the glass, soft spots are localised (no value).",
     ),
+    "contrast": Caption(
+        title="Hard against soft atoms",
+        text="The columns in which they differ most; bars are medians, AUC is the chance that a soft atom has the larger value, d the "
+        "difference of the means in standard deviations.",
+        alt="Violins of the most separating columns for hard and for soft atoms",
+        published="a single interstice feature separates them largely; soft atoms have less regular neighbours, with high spread of "
+        "distance, area and volume interstices in short and medium range (Fig. 3d).",
+    ),
     "activation-softness": Caption(
         title="QS of the atoms that become plastic",
         text="QS, fixed before any strain, of the atoms plastic for the first time at each strain and of "

@@ -10,11 +10,11 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from qsdask.reporting import figures, packing_figures
+from qsdask.reporting import contrast_figures, figures, packing_figures
 from qsdask.reporting.sheet import sheet
 from qsdask.reporting.style import clean
 
-__all__ = ["packing_panels", "packing_sheet", "spectrum_sheet"]
+__all__ = ["contrast_sheet", "packing_panels", "packing_sheet", "spectrum_sheet"]
 
 
 def spectrum_sheet(found: xr.Dataset) -> Figure:
@@ -42,6 +42,11 @@ def packing_panels(found: xr.Dataset) -> list[tuple[str, Callable]]:
 def packing_sheet(found: xr.Dataset) -> Figure:
     """Mass scaling, dimension, g(r) and clusters of hard and soft atoms (paper, Fig. 3c)."""
     return sheet(_title(found), packing_panels(found), columns=2)
+
+
+def contrast_sheet(found: xr.Dataset, most: int = 8) -> Figure:
+    """Violins of hard and soft atoms in the columns in which they differ most (paper, Fig. 3d)."""
+    return contrast_figures.contrast_sheet(found, _title(found), most)
 
 
 def _title(found: xr.Dataset) -> str:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from qsdask.errors import UsageError
 from qsdask.files.taken import refuse_taken
-from qsdask.reporting.physics import packing_sheet, spectrum_sheet
+from qsdask.reporting.physics import contrast_sheet, packing_sheet, spectrum_sheet
 from qsdask.reporting.picture import save_png
 from qsdask.reporting.published import GLASS, HEADS, Row, cluster_rows, packing_rows, spectrum_rows
 
@@ -19,6 +19,7 @@ __all__ = [
     "HEADS",
     "Row",
     "cluster_rows",
+    "contrast_sheet",
     "packing_rows",
     "packing_sheet",
     "refuse_places",

@@ -13,12 +13,12 @@ from qsdask.cli import main
 from qsdask.errors import BadDataError
 from qsdask.store.reader import StoreReader
 
-ASKED = ("--model", "cuzr-fast", "--cluster", "threads", "--quiet", "--block", "5.2", "--strain", "0.08")
+ASKED = ("--model", "cuzr-fast", "--cluster", "threads", "--quiet", "--block", "5.2", "--strain", "0.02")
 
 
 def test_the_cut_into_domains_changes_no_number(shaken, few):
     one, other = (
-        qsdask.spectrum(shaken[name], model="cuzr-fast", strain=0.08, block=5.2, run=few) for name in ("whole", "cut")
+        qsdask.spectrum(shaken[name], model="cuzr-fast", strain=0.02, block=5.2, run=few) for name in ("whole", "cut")
     )
     xr.testing.assert_identical(one.drop_attrs(), other.drop_attrs())
     assert one.attrs["blocks"] == 27
@@ -47,7 +47,7 @@ def test_the_command_prints_draws_and_writes(shaken, tmp_path, capsys):
     assert main(["spectrum", store, *ASKED, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert len(found["p_plastic_interval"]) == len(found["wide_qs"]) == 20
-    assert found["strain"] == 0.08
+    assert found["strain"] == 0.02
     assert main(["spectrum", store, *ASKED, "--out", str(png)]) == 73
     assert "E-EXISTS" in capsys.readouterr().err
     assert main(["spectrum", store, *ASKED, "--out", "a.csv"]) == 64

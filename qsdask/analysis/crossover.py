@@ -24,7 +24,7 @@ NAMES = {
 }
 
 #: By which of these breaks are found.
-SERIES = ("qs_excess", "localisation_d2")
+SERIES = ("qs_excess", "localisation_d2", "localisation_plastic")
 
 #: Newly plastic atoms below which their mean softness says nothing.
 FEWEST = 10

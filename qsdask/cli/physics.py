@@ -145,6 +145,32 @@ def contrast(store, model, sets, columns, most, block, out, as_json, run) -> Non
     _answer(found, show, draw, out, as_json, run.overwrite)
 
 
+@cli.command(context_settings=CONTEXT)
+@click.argument("store")
+@asked
+@click.option("--threshold", type=float, help="Plastic above this D2min, angstrom^2 or sigma^2 (default: the model's).")
+@click.option("--frame", type=int, multiple=True, help="Tell of this frame only; may be repeated.")
+@in_blocks
+@answered
+@in_json
+@running
+def activation(store, model, threshold, frame, block, out, as_json, run) -> None:
+    """Follow which softness is activated, strain by strain, and find where shear bands begin.
+
+    The picture is that of Figure 3e of the paper, with the crossover marked, beside localisation, deciles of softness and
+    avalanches. Where strains are passed again, it is told which branch of the loading made atoms plastic.
+
+    \b
+    qsdask activation glass7.zarr --model cuzr.qs --out activation.png
+    """
+    from qsdask.cli.physics_tables import print_activation
+    from qsdask.views.physics import activation_sheet, refuse_places
+
+    refuse_places(out, overwrite=run.overwrite)
+    found = qsdask.activation(store, model=model, threshold=threshold, frame=frame or None, block=block, run=run)
+    _answer(found, print_activation, activation_sheet, out, as_json, run.overwrite)
+
+
 def _answer(
     found: xr.Dataset,
     show: Callable[[xr.Dataset], None],

@@ -5,9 +5,9 @@ from __future__ import annotations
 import xarray as xr
 
 from qsdask.cli.tables import print_legend, print_table
-from qsdask.views.physics import GLASS, HEADS, cluster_rows, packing_rows, spectrum_rows
+from qsdask.views.physics import GLASS, HEADS, cluster_rows, crossover_rows, packing_rows, spectrum_rows
 
-__all__ = ["print_contrast", "print_packing", "print_spectrum"]
+__all__ = ["print_activation", "print_contrast", "print_course", "print_packing", "print_spectrum"]
 
 
 def print_spectrum(found: xr.Dataset) -> None:
@@ -41,6 +41,55 @@ def print_spectrum(found: xr.Dataset) -> None:
         "/ P(plastic): how many times likelier than any atom. At equal classes: as if as many atoms were plastic as not, which is "
         "what models learn from; a calibrated one has the QS there."
     )
+
+
+def print_activation(found: xr.Dataset) -> None:
+    """Print what `qsdask.activation` found: a row per strain, the crossover, branches of a cyclic load, avalanches."""
+    print_course(found)
+    print_table("crossover, along the first loading", HEADS, crossover_rows(found))
+    print_legend(
+        "Breaks common to three lines along the strain: QS of the newly plastic atoms less that of the atoms at risk, localisation of "
+        "D2, and localisation of plastic atoms, in blocks of space. They are told where they pay."
+    )
+    _confidence(found)
+    if found.sizes["loading_branch"] > 1:
+        told = zip(
+            *(found[k].values.tolist() for k in ("loading_branch", "n_newly_branch", "qs_mean_newly_branch")),
+            strict=True,
+        )
+        print_table("plastic for the first time, by branch of the loading", ("branch", "atoms", "QS"), list(told))
+    largest = int(found["avalanche_largest"].values.argmax())
+    if found["avalanche_largest"][largest] > 0:
+        one = found.isel(step=largest)
+        print_legend(
+            f"Avalanches, neighbours that become plastic at one step: the largest has {one['avalanche_largest'].item():,} atoms at "
+            f"strain {one['strain'].item():g}, with a mean QS of {one['avalanche_qs_largest'].item():.3f}."
+        )
+
+
+def print_course(found: xr.Dataset) -> None:
+    """Print a row for each strain of what `qsdask.activation` found."""
+    names = ("n_plastic", "n_newly", "n_activated", "qs_mean_plastic", "qs_mean_newly", "qs_mean_activated", "auc")
+    # Eight columns just fit into 80 characters.
+    heads = ("strain", "plastic", "newly", "activated", "QS\nplastic", "QS\nnewly", "QS\nactivated", "AUC")
+    columns = [_strains(found), *(found[name].values.tolist() for name in names)]
+    rows = [[None if value != value else value for value in row] for row in zip(*columns, strict=True)]
+    mean = float(found["qs_mean_all"])
+    print_table(f"activation (mean QS of all atoms {mean:.3f})", heads, rows)
+    print_legend(
+        "plastic: D2min above the threshold at this strain; newly: for the first time; activated: at this or an earlier "
+        "strain. QS: mean of these atoms. AUC: how well QS ranks the plastic atoms before the others (0.5 is chance)."
+    )
+
+
+def _strains(found: xr.Dataset) -> list:
+    """Strains of a table; where they do not tell the frames apart, with the frame and the branch."""
+    strain = found["strain"].values.tolist()
+    if found.attrs.get("along") != "frame":
+        return strain
+    names = found["branch"].attrs["flag_meanings"].split()
+    told = zip(found["frame"].values, strain, found["branch"].values, strict=True)
+    return [f"{frame}: {e:.4g} {names[branch]}" for frame, e, branch in told]
 
 
 def print_packing(found: xr.Dataset) -> None:

@@ -108,6 +108,32 @@ CAPTIONS = {
         alt="Chart of mean and distribution of quench-in softness of newly plastic atoms against strain",
         published="activation follows QS until shear banding at a strain of about 0.065 (Fig. 3e).",
     ),
+    "localisation": Caption(
+        title="Where rearrangements gather",
+        text="Excess QS: of the newly plastic atoms over those at risk. Localisation in blocks of space: 0 where rearrangements are "
+        "spread evenly, towards 1 where all are in one block. Broken lines with common breaks mark the crossover; bands are 95 % "
+        "confidence by blocks of space.",
+        alt="Chart against strain: excess softness of newly plastic atoms and localisation of plasticity, with broken lines",
+        published="shear banding at a strain of about 0.065 disrupts the sequence: plasticity extends across all QS (Fig. 3e).",
+    ),
+    "avalanches": Caption(
+        title="Avalanches",
+        text="Neighbours that become plastic at the same step. Inset: mean QS of their atoms by size; dashed, of all atoms.",
+        alt="Chart against strain: largest and mean size of avalanches; inset: softness of their atoms by size",
+        published="avalanches near yielding: one rearrangement triggers others (no value).",
+    ),
+    "ensemble-distribution": Caption(
+        title="QS by composition and thermal history",
+        text="Mean over replicas; bands are standard errors. Dotted: hard below, soft above.",
+        alt="Histograms of quench-in softness by composition and quench rate",
+        published="Cu80 is like Cu65, Cu50 more centred about 0.5; faster quenches are more alike, with fewer hard atoms (Fig. 3f).",
+    ),
+    "ensemble-spread": Caption(
+        title="Structural heterogeneity",
+        text="Standard deviation of QS, with standard errors over replicas.",
+        alt="Chart: standard deviation of quench-in softness by composition and quench rate, with published values",
+        published="std(QS) of Cu50, Cu65 and Cu80 at 5e10 K/s: 0.196, 0.230, 0.234; it falls with the quench rate.",
+    ),
     "activation-auc": Caption(
         title="How long QS keeps its meaning",
         text="AUC-ROC of QS at every strain, for the atoms plastic there and for the newly plastic among "

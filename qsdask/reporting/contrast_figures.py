@@ -22,7 +22,7 @@ _FINE = 40
 
 
 @styled
-def contrast_sheet(found: xr.Dataset, title: str, most: int = 8) -> Figure:
+def contrast_sheet(found: xr.Dataset, title: str = "", most: int = 8) -> Figure:
     """Violins of the most separating columns, named by their meaning.
 
     Parameters
@@ -30,7 +30,7 @@ def contrast_sheet(found: xr.Dataset, title: str, most: int = 8) -> Figure:
     found : Dataset
         Of `qsdask.contrast`.
     title : str
-        What the sheet is about.
+        What the sheet is about; without one, published values stand where the sheet does.
     most : int
         Columns at most.
     """
@@ -39,15 +39,16 @@ def contrast_sheet(found: xr.Dataset, title: str, most: int = 8) -> Figure:
     rows = -(-n // across)
     figure = ShownFigure(figsize=(3.4 * across, 3.6 * rows + 0.9), layout="constrained")
     limits = f"hard: QS < {found.attrs['hard_below']:g}; soft: QS > {found.attrs['soft_above']:g}"
-    figure.suptitle(f"{title}. {limits}", fontsize=11, x=0.01, ha="left")
+    figure.suptitle(f"{title}. {limits}" if title else limits, fontsize=11, x=0.01, ha="left")
     grid = figure.subplots(rows, across, squeeze=False)
     for k, axes in enumerate(grid.flat):
         if k < n:
             _violins(axes, found.isel(column=k))
         else:
             axes.set_visible(False)
-    said = textwrap.fill(f"Published: {CAPTIONS['contrast'].published}", 52 * across)
-    figure.supxlabel(said, fontsize=8, color=GREY, x=0.01, ha="left")
+    if title:
+        said = textwrap.fill(f"Published: {CAPTIONS['contrast'].published}", 52 * across)
+        figure.supxlabel(said, fontsize=8, color=GREY, x=0.01, ha="left")
     return figure
 
 

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from qsdask.reporting.course import name_course, places
+from qsdask.reporting.crossover_figures import mark_crossover
 from qsdask.reporting.style import (
     BLUE,
     GREY,
@@ -219,9 +220,10 @@ def plastic_given_softness(spectrum: xr.Dataset, axes: Axes | None = None) -> Fi
 
 
 @styled
-def activation_softness(activation: xr.Dataset) -> Figure:
-    """QS of the atoms that become plastic, step by step (paper, Fig. 3e)."""
-    figure, axes = panel(5.6, 4.6)
+def activation_softness(activation: xr.Dataset, axes: Axes | None = None) -> Figure:
+    """QS of the atoms that become plastic, step by step, with the crossover where there is one (paper, Fig. 3e)."""
+    alone = axes is None
+    figure, axes = on(axes, 5.6, 4.6)
     place = places(activation)
     many = np.flatnonzero(activation["n_newly"].values >= _LEAST_VIOLIN)
     spacing = np.median(np.abs(np.diff(place))) if len(place) > 1 else 0.01
@@ -247,9 +249,13 @@ def activation_softness(activation: xr.Dataset) -> Figure:
     mean = activation["qs_mean_all"].item()
     axes.axhline(mean, color=GREY, linestyle="--", linewidth=1.0, label=f"all atoms: {mean:.3f} (random)")
     axes.set_ylim(0.0, 1.0)
+    mark_crossover(axes, activation)
     name_course(axes, activation)
     axes.set_ylabel(SOFTNESS)
-    figure.legend(loc="outside lower center", ncols=2)
+    if alone:
+        figure.legend(loc="outside lower center", ncols=2)
+    else:
+        axes.legend(loc="lower left", fontsize=7)
     return figure
 
 
@@ -280,9 +286,10 @@ def activation_auc(activation: xr.Dataset) -> Figure:
 
 
 @styled
-def activation_deciles(activation: xr.Dataset) -> Figure:
+def activation_deciles(activation: xr.Dataset, axes: Axes | None = None) -> Figure:
     """Fraction activated in each tenth of the atoms by QS, against strain."""
-    figure, axes = panel(5.6, 3.9)
+    alone = axes is None
+    figure, axes = on(axes, 5.6, 3.9)
     place = places(activation)
     # The palest end of viridis hardly shows on white.
     colours = colormaps["viridis"](np.linspace(0.0, 0.88, 10))
@@ -304,5 +311,9 @@ def activation_deciles(activation: xr.Dataset) -> Figure:
     name_course(axes, activation)
     axes.set_ylabel("Activated by then (fraction of decile)")
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles[::-1], labels[::-1], loc="outside right center", title="decile of QS", alignment="left")
+    told = {"title": "decile of QS", "alignment": "left"}
+    if alone:
+        figure.legend(handles[::-1], labels[::-1], loc="outside right center", **told)
+    else:
+        axes.legend(handles[::-1], labels[::-1], loc="lower right", fontsize=6.5, **told)
     return figure

@@ -14,9 +14,11 @@ import xarray as xr
 from qsdask.errors import CannotCreateError, storage_errors
 from qsdask.files.durable import write_durable
 from qsdask.files.taken import refuse_taken
-from qsdask.reporting import figures, model_figures, template, undeformed
+from qsdask.reporting import crossover_figures, figures, model_figures, template, undeformed
+from qsdask.reporting.contrast_figures import contrast_sheet
 from qsdask.reporting.gallery import captioned, gallery
-from qsdask.reporting.published import GLASS, HEADS, spectrum_rows
+from qsdask.reporting.physics import packing_panels
+from qsdask.reporting.published import GLASS, HEADS, cluster_rows, crossover_rows, packing_rows, spectrum_rows
 from qsdask.reporting.style import at_strain, square, threshold_of
 from qsdask.reporting.undeformed import Softness
 
@@ -66,6 +68,8 @@ class Report:
         Instead of `scores`, `activation`, `spectrum` and `slice`, of a glass that was not deformed.
     activation, spectrum, slice : Dataset or None
         From ``finalise`` of the modules of `qsdask.analysis`; None leaves the pictures out.
+    packing, contrast : Dataset or None
+        Of `qsdask.packing` and `qsdask.contrast`; likewise.
     warnings : sequence
         Shown at the top.
     provenance : mapping
@@ -85,6 +89,8 @@ class Report:
     activation: xr.Dataset | None = None
     spectrum: xr.Dataset | None = None
     slice: xr.Dataset | None = None
+    packing: xr.Dataset | None = None
+    contrast: xr.Dataset | None = None
     warnings: Sequence[object] = ()
     provenance: Mapping[str, object] = field(default_factory=dict)
     next_commands: Sequence[str] = ()
@@ -105,7 +111,13 @@ def render(report: Report) -> str:
         template.section("Test on the held-out glass", _scores(report.scores), _other_scores(report.scores)),
         template.section("Where plasticity happens", gallery(_response_pictures(report.slice, spectrum))),
         template.section("Spectrum of softness", gallery(_spectrum_pictures(spectrum)), _spectrum_table(spectrum)),
-        template.section("Activation with strain", gallery(_activation_pictures(report.activation))),
+        template.section("How hard and soft atoms pack", *_packing(report.packing)),
+        template.section("What sets soft atoms apart", _contrast(report.contrast)),
+        template.section(
+            "Activation with strain",
+            gallery(_activation_pictures(report.activation)),
+            _crossover_table(report.activation),
+        ),
         template.section(
             "Model",
             gallery(_model_pictures(spectrum, report.scores, importance, report.model)),
@@ -281,7 +293,39 @@ def _activation_pictures(activation) -> list[str]:
         captioned("activation-softness", figures.activation_softness(activation)),
         captioned("activation-auc", figures.activation_auc(activation)),
         captioned("activation-deciles", figures.activation_deciles(activation)),
+        *(
+            captioned(name, draw(activation))
+            for name, draw in (
+                ("localisation", crossover_figures.localisation),
+                ("avalanches", crossover_figures.avalanche_sizes),
+            )
+            if "crossover" in activation
+        ),
     ]
+
+
+def _packing(packing) -> tuple[str, ...]:
+    if packing is None:
+        return ()
+    heads, *rows = cluster_rows(packing)
+    sampled = f" From a sample of {packing.attrs['sample']:,} centres." if packing.attrs["sample"] else ""
+    return (
+        gallery([captioned(name, draw(None)) for name, draw in packing_panels(packing)]),
+        template.table(HEADS, packing_rows(packing), caption=f"Published: {GLASS}.{sampled}"),
+        template.table(
+            heads, rows, caption="Clusters of neighbours of one class, and of as many atoms taken at random."
+        ),
+    )
+
+
+def _contrast(contrast) -> str:
+    return "" if contrast is None else gallery([captioned("contrast", contrast_sheet(contrast))])
+
+
+def _crossover_table(activation) -> str:
+    if activation is None or "crossover" not in activation:
+        return ""
+    return template.table(HEADS, crossover_rows(activation), caption=f"Along the first loading. Published: {GLASS}.")
 
 
 def _model_pictures(spectrum, scores, importance, model) -> list[str]:

@@ -10,11 +10,11 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from qsdask.reporting import contrast_figures, figures, packing_figures
+from qsdask.reporting import contrast_figures, crossover_figures, figures, packing_figures
 from qsdask.reporting.sheet import sheet
 from qsdask.reporting.style import clean
 
-__all__ = ["contrast_sheet", "packing_panels", "packing_sheet", "spectrum_sheet"]
+__all__ = ["activation_sheet", "contrast_sheet", "packing_panels", "packing_sheet", "spectrum_sheet"]
 
 
 def spectrum_sheet(found: xr.Dataset) -> Figure:
@@ -42,6 +42,17 @@ def packing_panels(found: xr.Dataset) -> list[tuple[str, Callable]]:
 def packing_sheet(found: xr.Dataset) -> Figure:
     """Mass scaling, dimension, g(r) and clusters of hard and soft atoms (paper, Fig. 3c)."""
     return sheet(_title(found), packing_panels(found), columns=2)
+
+
+def activation_sheet(found: xr.Dataset) -> Figure:
+    """QS of the newly plastic atoms with the crossover, localisation, deciles and avalanches (paper, Fig. 3e)."""
+    panels = [
+        ("activation-softness", partial(figures.activation_softness, found)),
+        ("localisation", partial(crossover_figures.localisation, found)),
+        ("activation-deciles", partial(figures.activation_deciles, found)),
+        ("avalanches", partial(crossover_figures.avalanche_sizes, found)),
+    ]
+    return sheet(_title(found), panels, columns=2)
 
 
 def contrast_sheet(found: xr.Dataset, most: int = 8) -> Figure:

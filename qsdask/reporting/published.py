@@ -10,7 +10,7 @@ import xarray as xr
 from qsdask.reporting.style import length_of, square
 from qsdask.units import ANGSTROM, symbol
 
-__all__ = ["GLASS", "HEADS", "Row", "cluster_rows", "packing_rows", "row_of", "spectrum_rows"]
+__all__ = ["GLASS", "HEADS", "Row", "cluster_rows", "crossover_rows", "packing_rows", "row_of", "spectrum_rows"]
 
 #: The glass of the published values, where no other is named.
 GLASS = "Cu65Zr35 quenched at 5e10 K/s"
@@ -162,6 +162,18 @@ def cluster_rows(found: xr.Dataset) -> list[tuple[str, ...]]:
                     ", ".join(along) or "none",
                 )
             )
+    return rows
+
+
+def crossover_rows(found: xr.Dataset) -> list[Row]:
+    """Rows of the crossover that `qsdask.activation` found: Figure 3e."""
+    rows = []
+    for k, stage in enumerate(found["stage"].values.tolist()):
+        at, ends = found["crossover"].values[k], found["crossover_interval"].values[k]
+        published = 0.065 if k == 0 else None
+        told = "about 0.065" if k == 0 else ""
+        row = row_of(f"Strain at which {stage} begins", at, "{:.3g}", ends, published, told)
+        rows.append(row if np.isfinite(at) else row._replace(value="none found"))
     return rows
 
 

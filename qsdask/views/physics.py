@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import xarray as xr
 from matplotlib.figure import Figure
 
-from qsdask.errors import UsageError
+from qsdask.engine.where import Run
+from qsdask.errors import BadDataError, UsageError
 from qsdask.files.taken import refuse_taken
-from qsdask.reporting.physics import contrast_sheet, packing_sheet, spectrum_sheet
+from qsdask.reporting.physics import activation_sheet, contrast_sheet, packing_sheet, spectrum_sheet
 from qsdask.reporting.picture import save_png
-from qsdask.reporting.published import GLASS, HEADS, Row, cluster_rows, packing_rows, spectrum_rows
+from qsdask.reporting.published import GLASS, HEADS, Row, cluster_rows, crossover_rows, packing_rows, spectrum_rows
+from qsdask.store.reader import StoreReader
+from qsdask.study.contrast import contrast
+from qsdask.study.packing import packing
 
 __all__ = [
     "GLASS",
     "HEADS",
     "Row",
+    "activation_sheet",
     "cluster_rows",
     "contrast_sheet",
+    "crossover_rows",
+    "hard_and_soft",
     "packing_rows",
     "packing_sheet",
     "refuse_places",
@@ -27,6 +35,28 @@ __all__ = [
     "spectrum_sheet",
     "write_answer",
 ]
+
+
+#: Centres at most from which a report tells how atoms pack: fewer pairs than all stages before it look at.
+_CENTRES = 200_000
+
+
+def hard_and_soft(path: Path, model: str | Path, run: Run) -> tuple[xr.Dataset | None, xr.Dataset | None]:
+    """What a report tells of the hard and the soft end of an undeformed glass: packing, and contrast where there are both."""
+    large = StoreReader(path)["atoms/id"].shape[0] > _CENTRES
+    return (
+        _where_usable(partial(packing, path, model=model, sample=_CENTRES if large else None, run=run)),
+        _where_usable(partial(contrast, path, model=model, run=run)),
+    )
+
+
+def _where_usable(ask: Callable[[], xr.Dataset]) -> xr.Dataset | None:
+    try:
+        return ask()
+    except BadDataError as error:
+        if error.code != "E-NO-USABLE":
+            raise
+    return None
 
 
 def refuse_places(places: tuple[str, ...], *, overwrite: bool) -> None:
@@ -40,12 +70,12 @@ def refuse_places(places: tuple[str, ...], *, overwrite: bool) -> None:
         ``E-EXISTS`` when a file is there; ``E-IN-STORE`` for a place inside of a store.
     """
     for place in places:
+        refuse_taken(Path(place), overwrite=overwrite and Path(place).suffix.lower() == ".png")
         if Path(place).suffix.lower() not in (".png", ".zarr"):
             raise UsageError(
                 f"--out {place}: an answer is written as .png, a picture, or as .zarr, a store that xarray opens",
                 code="E-FORMAT",
             )
-        refuse_taken(Path(place), overwrite=overwrite and Path(place).suffix.lower() == ".png")
 
 
 def write_answer(

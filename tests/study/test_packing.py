@@ -124,7 +124,7 @@ def test_the_command_prints_draws_and_writes(shaken, tmp_path, capsys):
         word in printed for word in ("D of hard atoms, 3 to 7.9", "of any class", "as many by chance", "goes through")
     )
     assert png.read_bytes()[:4] == b"\x89PNG"
-    assert xr.open_zarr(whole)["r"].attrs["units"] == "angstrom"
+    assert xr.open_zarr(whole, consolidated=False)["r"].attrs["units"] == "angstrom"
     assert main([*asked, "--json", "--sample", "100"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["class"] == ["hard", "soft", "all"]

@@ -59,9 +59,9 @@ CAPTIONS = {
     ),
     "plastic-given-softness": Caption(
         title="Chance to rearrange, by softness",
-        text="Fraction of plastic atoms among atoms of a given QS, with binomial (Wilson) intervals; right "
-        "axis: relative to all atoms. The line is what a calibrated model trained on equal classes "
-        "would give.",
+        text="Fraction of plastic atoms among atoms of a given QS, with intervals by blocks of space where "
+        "they tell, else binomial (Wilson); right axis: relative to all atoms. The line is what a calibrated model trained on equal "
+        "classes would give.",
         alt="Chart on a logarithmic axis: probability of being plastic against quench-in softness, with intervals",
         published="several orders of magnitude from hard to soft; the ratio is 1 at QS = 0.5 (Fig. 3b).",
     ),

@@ -14,15 +14,15 @@ from qsdask.reporting.style import BLUE, GREY, VERMILLION, ShownFigure, styled
 
 __all__ = ["contrast_sheet"]
 
-#: Columns in a row of the sheet, and share of the atoms beyond either end of a violin that is not drawn.
-_ACROSS, _BEYOND = 4, 0.002
+#: Share of the atoms beyond either end of a violin that is not drawn.
+_BEYOND = 0.002
 
 #: Bins of a violin.
 _FINE = 40
 
 
 @styled
-def contrast_sheet(found: xr.Dataset, title: str = "", most: int = 8) -> Figure:
+def contrast_sheet(found: xr.Dataset, title: str = "", most: int = 8, across: int = 4) -> Figure:
     """Violins of the most separating columns, named by their meaning.
 
     Parameters
@@ -33,9 +33,11 @@ def contrast_sheet(found: xr.Dataset, title: str = "", most: int = 8) -> Figure:
         What the sheet is about; without one, published values stand where the sheet does.
     most : int
         Columns at most.
+    across : int
+        Of them in a row, at most.
     """
     n = min(most, found.sizes["column"])
-    across = min(_ACROSS, n)
+    across = min(across, n)
     rows = -(-n // across)
     figure = ShownFigure(figsize=(3.4 * across, 3.6 * rows + 0.9), layout="constrained")
     limits = f"hard: QS < {found.attrs['hard_below']:g}; soft: QS > {found.attrs['soft_above']:g}"

@@ -319,7 +319,11 @@ def _packing(packing) -> tuple[str, ...]:
 
 
 def _contrast(contrast) -> str:
-    return "" if contrast is None else gallery([captioned("contrast", contrast_sheet(contrast))])
+    if contrast is None:
+        return ""
+    # Two pictures side by side are large enough to be read.
+    halves = [contrast.isel(column=slice(first, first + 4)) for first in (0, 4)]
+    return gallery([captioned("contrast", contrast_sheet(of, across=2)) for of in halves if of.sizes["column"]])
 
 
 def _crossover_table(activation) -> str:

@@ -101,6 +101,7 @@ def packing(
     path, run = Path(store), run or Run()
     group = softness_group(path, model)
     label = ledger.require(path, group).settings["label"]
+    ledger.require(path, "shells")
     root, margin = StoreReader(path), margin_of(label)
     rests_on = (group, "shells", *surface_ledgers(path, margin))
     if around not in ("own", "all"):

@@ -9,12 +9,14 @@ import pytest
 import xarray as xr
 
 import qsdask
+from qsdask.analysis.connected import Groups
 from qsdask.analysis.packing import kinds_of
 from qsdask.cli import main
 from qsdask.engine.reading import read_box
 from qsdask.errors import UsageError
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
+from qsdask.study.clusters import _spans
 from qsdask.study.surface import known_depth, margin_of
 from tests.naive import pairs as naive
 
@@ -129,3 +131,19 @@ def test_the_command_prints_draws_and_writes(shaken, tmp_path, capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["class"] == ["hard", "soft", "all"]
     assert np.shape(found["dimension_interval"]) == (3, 1, 2)
+
+
+def test_clusters_go_through_where_they_wind_or_reach_both_ends():
+    """Along c, without a period, from end to end; along a by winding; along b neither."""
+    label = np.ones(2, dtype=np.int64)
+    winding = np.array([[True, False, False], [False, True, False]])
+    low = np.array([[0.1, 0.0, 0.05], [0.4, 0.4, 0.5]])
+    high = np.array([[0.2, 1.0, 0.93], [0.5, 0.5, 0.9]])
+    groups = Groups(label, label, label, winding, low, high)
+    periodic, tolerance = np.array([True, True, False]), np.full(3, 0.1)
+    ends = np.zeros(3), np.ones(3)
+    assert _spans(groups, *ends, tolerance, periodic).tolist() == [True, True, True]
+    assert _spans(groups, *ends, tolerance / 2, periodic).tolist() == [True, True, False]
+    one = Groups(*(part[:1] for part in groups))
+    assert _spans(one, *ends, tolerance, periodic).tolist() == [True, False, True]
+    assert not _spans(groups.of(2), *ends, tolerance, periodic).any()

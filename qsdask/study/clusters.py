@@ -57,7 +57,8 @@ def clusters_of(
         3, 4 to 7 ... atoms.
     """
     shares = number[1:3] / max(int(number[:3].sum()), 1)
-    cut = [int(shares[0] * 2**53) * 2**11, 2**64 - 1 - int(shares[1] * 2**53) * 2**11]
+    first, last = (min(int(share * 2**53) * 2**11, 2**64 - 1) for share in shares)
+    cut = [first, 2**64 - 1 - last]
     fixed = {**asked, "cut": cut, "key": key}
     pieces = reduced(path, rests_on, _part, dict.__or__, run, "clusters", **fixed)
     root = StoreReader(path)

@@ -21,6 +21,7 @@ from qsdask.analysis.counts import (
     QUANTUM,
     auc_of_counts,
     checked_softness,
+    coarse,
     combine,
     described,
     fine_bin,
@@ -162,7 +163,7 @@ def finalise(total: xr.Dataset, *, n_bin: int = 20) -> xr.Dataset:
         "qs_mean_all": described(
             _mean(total["usable_qs_sum"].values, usable.sum()), (), "mean QS of all usable atoms (random expectation)"
         ),
-        "qs_count_all": described(_coarse(usable, n_bin), "bin", "usable atoms per QS bin"),
+        "qs_count_all": described(coarse(usable, n_bin), "bin", "usable atoms per QS bin"),
     }
     for name, text in meaning.items():
         number = count[name].sum(axis=-1)
@@ -170,7 +171,7 @@ def finalise(total: xr.Dataset, *, n_bin: int = 20) -> xr.Dataset:
         result[f"qs_mean_{name}"] = described(_mean(qs_sum[name], number), "step", f"mean QS of {text}")
     for name in ("plastic", "newly", "activated"):
         result[f"qs_count_{name}"] = described(
-            _coarse(count[name], n_bin), ("step", "bin"), f"{meaning[name]}, per QS bin"
+            coarse(count[name], n_bin), ("step", "bin"), f"{meaning[name]}, per QS bin"
         )
         result[f"qs_quantile_{name}"] = described(
             quantile_of_counts(count[name], np.array(QUANTILES)),
@@ -197,10 +198,6 @@ def finalise(total: xr.Dataset, *, n_bin: int = 20) -> xr.Dataset:
 def _mean(total, number):
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.float64(1.0) * total * QUANTUM / number
-
-
-def _coarse(count, n_bin):
-    return count.reshape(*count.shape[:-1], n_bin, -1).sum(axis=-1)
 
 
 def _scores(count):

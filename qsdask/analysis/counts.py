@@ -75,8 +75,8 @@ def fine_bin(qs: np.ndarray, n_fine: int) -> np.ndarray:
 
 
 def coarse(count: np.ndarray, n_bin: int) -> np.ndarray:
-    """Counts of fine bins united into `n_bin` wider ones, which must divide their number."""
-    return count.reshape(n_bin, -1).sum(axis=-1)
+    """Counts of fine bins, shape (..., n_fine), united into `n_bin` wider ones, which must divide their number."""
+    return count.reshape(*count.shape[:-1], n_bin, -1).sum(axis=-1)
 
 
 def quanta(qs: np.ndarray) -> np.ndarray:

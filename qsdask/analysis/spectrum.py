@@ -24,7 +24,7 @@ from qsdask.analysis.counts import (
 from qsdask.errors import BadDataError, UsageError
 from qsdask.settings.defaults import HARD_BELOW, SOFT_ABOVE
 
-__all__ = ["D2_EDGES", "combine", "finalise", "partial"]
+__all__ = ["D2_EDGES", "HALF_WINDOW", "balanced", "checked_d2", "combine", "finalise", "partial"]
 
 #: Inner edges of the D2 bins, ten a decade; a bin below and one above catch the rest. Unit: angstrom^2.
 D2_EDGES = np.round(np.logspace(-2, 3, 51), 6)
@@ -33,7 +33,7 @@ D2_EDGES = np.round(np.logspace(-2, 3, 51), 6)
 _D2_LIMIT = 2.0**31
 
 #: Half width of the window about QS = 0.5 in which P(plastic | QS) is compared with P(plastic).
-_HALF_WINDOW = 0.05
+HALF_WINDOW = 0.05
 
 
 def partial(
@@ -82,21 +82,9 @@ def partial(
     BadDataError
         ``E-QS-RANGE``: a QS lies outside [0, 1]; ``E-D2-RANGE``: a valid D2 is negative or above 2^31.
     """
-    qs, d2, valid = checked_softness(qs), np.asarray(d2, dtype=np.float64), np.asarray(valid, dtype=bool)
-    if d2.shape != qs.shape or valid.shape != qs.shape:
-        raise UsageError(
-            f"qs, d2 and valid must have the same shape, not {qs.shape}, {d2.shape} and {valid.shape}",
-            code="E-PART-SHAPE",
-        )
+    qs, d2, observed = checked_d2(qs, d2, valid)
     of_softness = distribution.partial(qs, hard=hard, soft=soft, predicted=predicted, n_fine=n_fine)
     parts = distribution.parts_of(qs, hard, soft, predicted)
-    observed = parts["all"] & valid & np.isfinite(d2)
-    outside = np.flatnonzero(observed & ((d2 < 0.0) | (d2 > _D2_LIMIT)))
-    if outside.size:
-        raise BadDataError(
-            f"D2 must be 0 to {_D2_LIMIT:.0f} angstrom^2; row {outside[0]} has {float(d2[outside[0]])!r}",
-            code="E-D2-RANGE",
-        )
     plastic = observed & (d2 > threshold)
     chosen, fine = parts["predicted"], fine_bin(qs, n_fine)
     # Two limbs, so that no sum overflows: whole angstrom^2 and 2^-30 parts of D2.
@@ -132,6 +120,29 @@ def partial(
         },
         {**of_softness.attrs, "reduction": "spectrum", "threshold_angstrom2": float(threshold)},
     )
+
+
+def checked_d2(qs: np.ndarray, d2: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """QS and D2 of a chunk of atoms as float64, and of which atoms both are known; arguments and errors as of `partial`."""
+    qs, d2, valid = checked_softness(qs), np.asarray(d2, dtype=np.float64), np.asarray(valid, dtype=bool)
+    if d2.shape != qs.shape or valid.shape != qs.shape:
+        raise UsageError(
+            f"qs, d2 and valid must have the same shape, not {qs.shape}, {d2.shape} and {valid.shape}",
+            code="E-PART-SHAPE",
+        )
+    observed = np.isfinite(qs) & valid & np.isfinite(d2)
+    outside = np.flatnonzero(observed & ((d2 < 0.0) | (d2 > _D2_LIMIT)))
+    if outside.size:
+        raise BadDataError(
+            f"D2 must be 0 to {_D2_LIMIT:.0f} angstrom^2; row {outside[0]} has {float(d2[outside[0]])!r}",
+            code="E-D2-RANGE",
+        )
+    return qs, d2, observed
+
+
+def balanced(p: np.ndarray, prevalence: float | np.ndarray) -> np.ndarray:
+    """A probability carried from the classes as they are to equal classes, as those that models are trained on."""
+    return p * (1.0 - prevalence) / (p * (1.0 - prevalence) + (1.0 - p) * prevalence)
 
 
 def finalise(
@@ -216,10 +227,7 @@ def _plasticity(observed, plastic, centre, confidence):
     low, high = wilson_interval(hits, trials, confidence)
     prevalence = np.float64(plastic.sum()) / observed.sum()
 
-    def balanced(p):
-        return p * (1.0 - prevalence) / (p * (1.0 - prevalence) + (1.0 - p) * prevalence)
-
-    first, last = round((0.5 - _HALF_WINDOW) * n_fine), round((0.5 + _HALF_WINDOW) * n_fine)
+    first, last = round((0.5 - HALF_WINDOW) * n_fine), round((0.5 + HALF_WINDOW) * n_fine)
     window = np.float64(plastic[first:last].sum()) / observed[first:last].sum()
     expected = centre * prevalence / (centre * prevalence + (1.0 - centre) * (1.0 - prevalence))
     return {
@@ -232,9 +240,13 @@ def _plasticity(observed, plastic, centre, confidence):
         "p_ratio": described(hits / trials / prevalence, "wide_bin", "P(plastic | QS) / P(plastic)"),
         "p_ratio_half": described(window / prevalence, (), "P(plastic | QS) / P(plastic) for 0.45 <= QS < 0.55"),
         "p_expected": described(expected, "wide_bin", "P(plastic | QS) of a calibrated model trained on equal classes"),
-        "p_balanced": described(balanced(hits / trials), "wide_bin", "P(plastic | QS) at equal classes"),
-        "p_balanced_low": described(balanced(low), "wide_bin", "P(plastic | QS) at equal classes, lower end"),
-        "p_balanced_high": described(balanced(high), "wide_bin", "P(plastic | QS) at equal classes, upper end"),
+        "p_balanced": described(balanced(hits / trials, prevalence), "wide_bin", "P(plastic | QS) at equal classes"),
+        "p_balanced_low": described(
+            balanced(low, prevalence), "wide_bin", "P(plastic | QS) at equal classes, lower end"
+        ),
+        "p_balanced_high": described(
+            balanced(high, prevalence), "wide_bin", "P(plastic | QS) at equal classes, upper end"
+        ),
     }
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 
 import click
 
-from qsdask.cli import care, cluster, compute, docs, explain, job, learning, look, softness  # noqa: F401  register their commands
+from qsdask.cli import care, cluster, compute, docs, explain, job, learning, look, physics, softness  # noqa: F401  register their commands
 from qsdask.cli.group import cli
 from qsdask.cli.output import output_told
 from qsdask.errors import InternalError, QSDaskError, UsageError, of_os_error

@@ -77,37 +77,6 @@ def evaluate(store, model, against, frame, block, as_json, run) -> None:
 
 @cli.command(context_settings=CONTEXT)
 @click.argument("store")
-@click.option("--model", required=True, help="Model folder, or the name of its softness in the store.")
-@click.option("--threshold", type=float, help="Plastic above this D2min, angstrom^2 or sigma^2 (default: the model's).")
-@click.option("--frame", type=int, multiple=True, help="Tell of this frame only; may be repeated.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--out", help="Write the whole result as a new Zarr store that xarray opens.")
-@running
-def activation(store, model, threshold, frame, as_json, out, run) -> None:
-    """Follow which softness is activated, strain by strain.
-
-    \b
-    qsdask activation glass7.zarr --model cuzr.qs
-    """
-    from qsdask.cli.tables import print_activation
-
-    if out:
-        refuse_taken(Path(out))
-    found = qsdask.activation(store, model=model, threshold=threshold, frame=frame or None, run=run)
-    if out:
-        found.to_zarr(out, mode="w-", consolidated=False)
-    if as_json:
-        click.echo(
-            as_json_text(
-                {name: found[name].values.tolist() for name in ("frame", "strain", "branch", *found.data_vars)}
-            )
-        )
-    else:
-        print_activation(found)
-
-
-@cli.command(context_settings=CONTEXT)
-@click.argument("store")
 @click.option("--model", required=True, help="Model folder.")
 @settings_options(ReportSettings)
 @running
@@ -128,17 +97,22 @@ def report(store, model, out, run, **settings) -> None:
 @click.option(
     "--out", help="Of two glasses with the same atoms: the change of each. .extxyz, .dump, or .zarr for xarray."
 )
-@click.option("--png", help="Picture of the distributions, and of the changes.")
+@click.option("--conditions", help="CSV: store or name, and any of composition, rate (K/s), system, loading.")
+@click.option(
+    "--png", help="Picture of the distributions, by composition and rate where there are replicas, and of the changes."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @running
-def compare(stores, model, out, png, as_json, run) -> None:
+def compare(stores, model, out, conditions, png, as_json, run) -> None:
     """Set the softness of glasses side by side: another quench rate, a vacancy, a strain, an anneal.
 
-    All are held against the first. Where a glass has the same atoms, by id and place, the change of each is told, too.
+    All are held against the first. Where a glass has the same atoms, by id and place, the change of each is told, too. Of an
+    ensemble with replicas means by composition and quench rate are told with their errors, and drawn as Figure 3f of the paper.
 
     \b
     qsdask compare slow.zarr fast.zarr faster.zarr --model cuzr-fast --png rates.png
     qsdask compare glass7.zarr vacancy.zarr --model cuzr-fast --out change.extxyz
+    qsdask compare *.zarr --model cuzr-fast --conditions glasses.csv --png ensemble.png
     """
     from qsdask.cli.tables import print_comparison
     from qsdask.views.compare import write_change, write_picture
@@ -149,7 +123,7 @@ def compare(stores, model, out, png, as_json, run) -> None:
         refuse_taken(Path(place), overwrite=run.overwrite)
     # First: it refuses glasses of other atoms.
     written = [write_change(stores[0], stores[1], out, model=model, overwrite=run.overwrite)] if out else []
-    found = qsdask.compare(stores, model=model, run=run)
+    found = qsdask.compare(stores, model=model, conditions=conditions, run=run)
     if png:
         written.append(write_picture(found, png, overwrite=run.overwrite))
     if as_json:

@@ -17,6 +17,7 @@ from qsdask.settings import FeatureSettings, first_line, validated
 from qsdask.settings.defaults import HARD_BELOW, SOFT_ABOVE
 from qsdask.stages.features import quantity_of, set_names
 from qsdask.units import symbol
+from qsdask.views.compare import ensemble_rows, has_replicas
 from qsdask.views.info import state_of, surface_text
 from qsdask.views.own_scores import rows_of_label
 
@@ -28,7 +29,6 @@ _UNLIMITED = 10_000
 
 __all__ = [
     "duration",
-    "print_activation",
     "print_comparison",
     "print_estimate",
     "print_feature_sets",
@@ -124,31 +124,6 @@ def print_scores(scores: Mapping) -> None:
     )
     for note in scores["notes"]:
         Console().print(note, markup=False)
-
-
-def print_activation(found: xr.Dataset) -> None:
-    """Print what `qsdask.activation` found, a row per strain."""
-    names = ("n_plastic", "n_newly", "n_activated", "qs_mean_plastic", "qs_mean_newly", "qs_mean_activated", "auc")
-    # Eight columns just fit into 80 characters.
-    heads = ("strain", "plastic", "newly", "activated", "QS\nplastic", "QS\nnewly", "QS\nactivated", "AUC")
-    columns = [_strains(found), *(found[name].values.tolist() for name in names)]
-    rows = [[None if value != value else value for value in row] for row in zip(*columns, strict=True)]
-    mean = float(found["qs_mean_all"])
-    print_table(f"activation (mean QS of all atoms {mean:.3f})", heads, rows)
-    print_legend(
-        "plastic: D2min above the threshold at this strain; newly: for the first time; activated: at this or an earlier "
-        "strain. QS: mean of these atoms. AUC: how well QS ranks the plastic atoms before the others (0.5 is chance)."
-    )
-
-
-def _strains(found: xr.Dataset) -> list:
-    """Strains of a table; where they do not tell the frames apart, with the frame and the branch."""
-    strain = found["strain"].values.tolist()
-    if found.attrs.get("along") != "frame":
-        return strain
-    names = found["branch"].attrs["flag_meanings"].split()
-    told = zip(found["frame"].values, strain, found["branch"].values, strict=True)
-    return [f"{frame}: {e:.4g} {names[branch]}" for frame, e, branch in told]
 
 
 def print_feature_sets(text: str | None = None, settings: Mapping | None = None) -> None:
@@ -284,6 +259,12 @@ def print_comparison(found: xr.Dataset) -> None:
         f"hard: QS < {found.attrs['hard_below']:g}; soft: QS > {found.attrs['soft_above']:g}. distance: how far QS is shifted on "
         "average from the first glass (1-Wasserstein), with its standard error; chance: 95 % of random divisions are below it."
     )
+    if has_replicas(found):
+        heads, *means = ensemble_rows(found)
+        print_table("by composition and quench rate: mean ± standard error over replicas", heads, means)
+        print_legend(
+            "Published: at 5e10 K/s, composition within 2 %; faster quenches there have a smaller std, and fewer hard atoms."
+        )
     changed = [
         (
             Path(glass["glass"].item()).name,

@@ -16,7 +16,7 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 from qsdask.learn import measures
 from qsdask.learn.table import identity_hash
 
-__all__ = ["ENOUGH", "FEWEST", "LEVEL", "Difference", "counted", "differences", "intervals"]
+__all__ = ["ENOUGH", "FEWEST", "LEVEL", "Difference", "counted", "differences", "ends", "intervals", "redrawn"]
 
 #: Bins of QS in which the atoms of a block are counted. Scores of the draws are good to the ties that this makes, by the
 #: thousandth part of their intervals; the scores themselves are found from finer counts.
@@ -136,14 +136,34 @@ def differences(
 
 def _drawn(blocks: Mapping[int, np.ndarray], key: str) -> dict[str, np.ndarray]:
     """Scores of every draw; NaN without blocks."""
-    count = np.array([blocks[block] for block in sorted(blocks)], dtype=np.float64).reshape(-1, 2 * BINS)
-    # Sums of whole numbers below 2^53: exact in any order.
-    total = (_times_drawn(len(count), key) @ count).reshape(-1, 2, BINS)
+    flat = {block: count.ravel() for block, count in blocks.items()}
+    total = (redrawn(flat, key) if flat else np.zeros(DRAWS * 2 * BINS)).reshape(-1, 2, BINS)
     called = np.arange(BINS) >= BINS // 2
     parts = [
         measures.all_of(some[:, 1], some[:, 0], called) for some in np.array_split(total, max(1, DRAWS // AT_ONCE))
     ]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def redrawn(blocks: Mapping[int, np.ndarray], key: str, draws: int = DRAWS) -> np.ndarray:
+    """Sums over blocks that are drawn again and again.
+
+    Parameters
+    ----------
+    blocks : mapping of int to int64 array, shape (n_column,)
+        What was counted in each block, of one or more.
+    key : str
+        Key of the specimen.
+    draws : int
+        How often, at most `DRAWS`: the first of them.
+
+    Returns
+    -------
+    float64 array, shape (draws, n_column)
+        Of as many blocks as there are. Whole numbers below 2^53 are exact in any order; larger sums are good to 1e-15.
+    """
+    count = np.array([blocks[block] for block in sorted(blocks)], dtype=np.float64).reshape(len(blocks), -1)
+    return _times_drawn(len(count), key)[:draws] @ count
 
 
 def _times_drawn(n: int, key: str) -> np.ndarray:
@@ -155,12 +175,32 @@ def _times_drawn(n: int, key: str) -> np.ndarray:
     return np.bincount(place, minlength=DRAWS * n).reshape(DRAWS, n).astype(np.float64)
 
 
-def _interval(value: np.ndarray, n: int) -> tuple[float, float]:
-    if n < FEWEST or not np.isfinite(value).all():
-        return np.nan, np.nan
+def ends(value: np.ndarray, n: int) -> np.ndarray:
+    """Intervals of quantities from their draws, by the rule of `intervals`.
+
+    Parameters
+    ----------
+    value : float64 array, shape (draws, ...)
+        What came of every draw.
+    n : int
+        Blocks.
+
+    Returns
+    -------
+    float64 array, shape (..., 2)
+        Lower and upper ends; NaN with fewer than `FEWEST` blocks, and where a draw has no value.
+    """
+    if n < FEWEST:
+        return np.full((*value.shape[1:], 2), np.nan)
     end = ndtr(_stretch(n) * stdtrit(n - 1, (1.0 - LEVEL) / 2.0))
-    low, high = np.quantile(value, [end, 1.0 - end])
-    return float(low), float(high)
+    known = np.isfinite(value).all(axis=0)
+    found = np.moveaxis(np.quantile(np.where(known, value, 0.0), [end, 1.0 - end], axis=0), 0, -1)
+    return np.where(known[..., None], found, np.nan)
+
+
+def _interval(value: np.ndarray, n: int) -> tuple[float, float]:
+    low, high = ends(value, n).tolist()
+    return low, high
 
 
 def _other_sign(value: np.ndarray, n: int) -> float:

@@ -59,11 +59,46 @@ CAPTIONS = {
     ),
     "plastic-given-softness": Caption(
         title="Chance to rearrange, by softness",
-        text="Fraction of plastic atoms among atoms of a given QS, with binomial (Wilson) intervals; right "
-        "axis: relative to all atoms. The line is what a calibrated model trained on equal classes "
-        "would give.",
+        text="Fraction of plastic atoms among atoms of a given QS, with intervals by blocks of space where "
+        "they tell, else binomial (Wilson); right axis: relative to all atoms. The line is what a calibrated model trained on equal "
+        "classes would give.",
         alt="Chart on a logarithmic axis: probability of being plastic against quench-in softness, with intervals",
         published="several orders of magnitude from hard to soft; the ratio is 1 at QS = 0.5 (Fig. 3b).",
+    ),
+    "mass-scaling": Caption(
+        title="Mass scaling of hard, soft and all atoms",
+        text="Mean number of atoms of the same class within r of an atom. The slope is the dimension D: below 3 where atoms gather "
+        "in chains and sheets, 3 where they fill space. Bands: 95 % confidence by blocks of space.",
+        alt="Log-log chart: atoms of the own class within a distance, for hard, soft and all atoms",
+        published="hard and soft atoms are fractal (D < 3) below 10 Å, the hard ones more so, and fill space (D close to 3) "
+        "beyond (Fig. 3c).",
+    ),
+    "dimension": Caption(
+        title="Dimension by distance",
+        text="Local slope of the mass scaling. Steps below 2 Å apart are those of the shells of neighbours, which all atoms have.",
+        alt="Chart: local dimension of hard, soft and all atoms against distance",
+        published="crossover at 10 Å, about four shells of neighbours (Fig. 3c).",
+    ),
+    "class-g": Caption(
+        title="Pair correlation of hard and soft atoms",
+        text="How many times more of the second class there are at a distance than by its mean density.",
+        alt="Chart: pair correlation functions of hard and soft atoms against distance",
+        published="the first peak of the hard atoms is higher, and their peaks last for about four shells; those of the soft ones "
+        "smear out (inset of Fig. 3c).",
+    ),
+    "cluster-sizes": Caption(
+        title="Clusters of neighbouring hard and soft atoms",
+        text="Share of the atoms of a class that are in clusters of a size; pale: as many atoms taken at random.",
+        alt="Bar chart: share of hard and soft atoms in clusters of a size, and of atoms taken at random",
+        published="hard atoms are likelier to form a backbone that goes through the glass, soft spots are localised (no value).",
+    ),
+    "contrast": Caption(
+        title="Hard against soft atoms",
+        text="The columns in which they differ most; bars are medians, AUC is the chance that a soft atom has the larger value, d the "
+        "difference of the means in standard deviations.",
+        alt="Violins of the most separating columns for hard and for soft atoms",
+        published="a single interstice feature separates them largely; soft atoms have less regular neighbours, with high spread of "
+        "distance, area and volume interstices in short and medium range (Fig. 3d).",
     ),
     "activation-softness": Caption(
         title="QS of the atoms that become plastic",
@@ -72,6 +107,32 @@ CAPTIONS = {
         "longer matters.",
         alt="Chart of mean and distribution of quench-in softness of newly plastic atoms against strain",
         published="activation follows QS until shear banding at a strain of about 0.065 (Fig. 3e).",
+    ),
+    "localisation": Caption(
+        title="Where rearrangements gather",
+        text="Excess QS: of the newly plastic atoms over those at risk. Localisation in blocks of space: 0 where rearrangements are "
+        "spread evenly, towards 1 where all are in one block. Broken lines with common breaks mark the crossover; bands are 95 % "
+        "confidence by blocks of space.",
+        alt="Chart against strain: excess softness of newly plastic atoms and localisation of plasticity, with broken lines",
+        published="shear banding at a strain of about 0.065 disrupts the sequence: plasticity extends across all QS (Fig. 3e).",
+    ),
+    "avalanches": Caption(
+        title="Avalanches",
+        text="Neighbours that become plastic at the same step. Inset: mean QS of their atoms by size; dashed, of all atoms.",
+        alt="Chart against strain: largest and mean size of avalanches; inset: softness of their atoms by size",
+        published="avalanches near yielding: one rearrangement triggers others (no value).",
+    ),
+    "ensemble-distribution": Caption(
+        title="QS by composition and thermal history",
+        text="Mean over replicas; bands are standard errors. Dotted: hard below, soft above.",
+        alt="Histograms of quench-in softness by composition and quench rate",
+        published="Cu80 is like Cu65, Cu50 more centred about 0.5; faster quenches are more alike, with fewer hard atoms (Fig. 3f).",
+    ),
+    "ensemble-spread": Caption(
+        title="Structural heterogeneity",
+        text="Standard deviation of QS, with standard errors over replicas.",
+        alt="Chart: standard deviation of quench-in softness by composition and quench rate, with published values",
+        published="std(QS) of Cu50, Cu65 and Cu80 at 5e10 K/s: 0.196, 0.230, 0.234; it falls with the quench rate.",
     ),
     "activation-auc": Caption(
         title="How long QS keeps its meaning",

@@ -10,11 +10,13 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.collections import EllipseCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from qsdask.reporting.course import name_course, places
+from qsdask.reporting.crossover_figures import mark_crossover
 from qsdask.reporting.style import (
     BLUE,
     GREY,
@@ -23,12 +25,13 @@ from qsdask.reporting.style import (
     SOFTNESS,
     VERMILLION,
     at_strain,
-    interval,
     length_of,
+    on,
     panel,
     square,
     styled,
     threshold_of,
+    with_interval,
 )
 from qsdask.units import ANGSTROM, renamed, symbol
 
@@ -122,14 +125,14 @@ def slice_map(slab: xr.Dataset, *, predicted: float = 0.5) -> Figure:
 
 
 @styled
-def predicted_given_d2(spectrum: xr.Dataset) -> Figure:
+def predicted_given_d2(spectrum: xr.Dataset, axes: Axes | None = None) -> Figure:
     """Fraction predicted plastic against the D2 that atoms really had (paper, Fig. 2b)."""
-    figure, axes = panel()
+    figure, axes = on(axes)
     lower, upper = spectrum["d2_lower"].values, spectrum["d2_upper"].values
     shown = (lower > 0.0) & np.isfinite(upper) & (spectrum["d2_count"].values > 0)
     place = np.sqrt(lower[shown] * upper[shown])
-    value, low, high = (spectrum[f"p_predicted{k}"].values[shown] for k in ("", "_low", "_high"))
-    axes.fill_between(place, low, high, color=BLUE, alpha=0.18, linewidth=0, label=interval(spectrum))
+    value, low, high, told = with_interval(spectrum, "p_predicted", shown)
+    axes.fill_between(place, low, high, color=BLUE, alpha=0.18, linewidth=0, label=told)
     axes.plot(place, value, "o-", color=BLUE, label="atoms in the bin")
     axes.axhline(spectrum["fraction_predicted"].item(), color=GREY, linestyle="--", linewidth=1.0, label="all atoms")
     threshold, unit = threshold_of(spectrum), square(spectrum)
@@ -143,9 +146,9 @@ def predicted_given_d2(spectrum: xr.Dataset) -> Figure:
 
 
 @styled
-def softness_distribution(spectrum: xr.Dataset) -> Figure:
+def softness_distribution(spectrum: xr.Dataset, axes: Axes | None = None) -> Figure:
     """Distribution of QS with its hard and its soft end shaded (paper, Fig. 3a)."""
-    figure, axes = panel()
+    figure, axes = on(axes)
     lower, upper = spectrum["qs_lower"].values, spectrum["qs_upper"].values
     hard, soft = spectrum.attrs["hard_below"], spectrum.attrs["soft_above"]
     colour = np.where(upper <= hard + 1e-9, BLUE, np.where(lower >= soft - 1e-9, VERMILLION, "#b8b8b8"))
@@ -158,6 +161,9 @@ def softness_distribution(spectrum: xr.Dataset) -> Figure:
         edgecolor="white",
         linewidth=0.4,
     )
+    if "qs_density_interval" in spectrum:
+        low, high = spectrum["qs_density_interval"].values.T
+        axes.vlines((lower + upper) / 2.0, low, high, color="black", linewidth=0.6)
     top = axes.get_ylim()[1] * 1.22
     axes.set_ylim(0.0, top)
     for place, name, limit, tint, side in (
@@ -179,11 +185,11 @@ def softness_distribution(spectrum: xr.Dataset) -> Figure:
 
 
 @styled
-def plastic_given_softness(spectrum: xr.Dataset) -> Figure:
+def plastic_given_softness(spectrum: xr.Dataset, axes: Axes | None = None) -> Figure:
     """P(plastic | QS) with its interval, and the ratio to P(plastic) on the right (paper, Fig. 3b)."""
-    figure, axes = panel(5.6, 3.9)
+    figure, axes = on(axes, 5.6, 3.9)
     qs, trials, hits = (spectrum[k].values for k in ("wide_qs", "n_observed", "n_plastic"))
-    value, low, high = (spectrum[f"p_plastic{k}"].values for k in ("", "_low", "_high"))
+    value, low, high, told = with_interval(spectrum, "p_plastic")
     prevalence = spectrum["p_plastic_all"].item()
     hit = hits > 0
     none = (trials > 0) & ~hit
@@ -195,7 +201,7 @@ def plastic_given_softness(spectrum: xr.Dataset) -> Figure:
         color=BLUE,
         ecolor=BLUE,
         elinewidth=0.9,
-        label=f"this glass, {interval(spectrum)}",
+        label=f"this glass, {told}",
     )
     if none.any():
         axes.plot(qs[none], high[none], "v", color=BLUE, markerfacecolor="none", label="no plastic atom: upper limit")
@@ -214,9 +220,10 @@ def plastic_given_softness(spectrum: xr.Dataset) -> Figure:
 
 
 @styled
-def activation_softness(activation: xr.Dataset) -> Figure:
-    """QS of the atoms that become plastic, step by step (paper, Fig. 3e)."""
-    figure, axes = panel(5.6, 4.6)
+def activation_softness(activation: xr.Dataset, axes: Axes | None = None) -> Figure:
+    """QS of the atoms that become plastic, step by step, with the crossover where there is one (paper, Fig. 3e)."""
+    alone = axes is None
+    figure, axes = on(axes, 5.6, 4.6)
     place = places(activation)
     many = np.flatnonzero(activation["n_newly"].values >= _LEAST_VIOLIN)
     spacing = np.median(np.abs(np.diff(place))) if len(place) > 1 else 0.01
@@ -242,9 +249,13 @@ def activation_softness(activation: xr.Dataset) -> Figure:
     mean = activation["qs_mean_all"].item()
     axes.axhline(mean, color=GREY, linestyle="--", linewidth=1.0, label=f"all atoms: {mean:.3f} (random)")
     axes.set_ylim(0.0, 1.0)
+    mark_crossover(axes, activation)
     name_course(axes, activation)
     axes.set_ylabel(SOFTNESS)
-    figure.legend(loc="outside lower center", ncols=2)
+    if alone:
+        figure.legend(loc="outside lower center", ncols=2)
+    else:
+        axes.legend(loc="lower left", fontsize=7)
     return figure
 
 
@@ -275,9 +286,10 @@ def activation_auc(activation: xr.Dataset) -> Figure:
 
 
 @styled
-def activation_deciles(activation: xr.Dataset) -> Figure:
+def activation_deciles(activation: xr.Dataset, axes: Axes | None = None) -> Figure:
     """Fraction activated in each tenth of the atoms by QS, against strain."""
-    figure, axes = panel(5.6, 3.9)
+    alone = axes is None
+    figure, axes = on(axes, 5.6, 3.9)
     place = places(activation)
     # The palest end of viridis hardly shows on white.
     colours = colormaps["viridis"](np.linspace(0.0, 0.88, 10))
@@ -299,5 +311,9 @@ def activation_deciles(activation: xr.Dataset) -> Figure:
     name_course(axes, activation)
     axes.set_ylabel("Activated by then (fraction of decile)")
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles[::-1], labels[::-1], loc="outside right center", title="decile of QS", alignment="left")
+    told = {"title": "decile of QS", "alignment": "left"}
+    if alone:
+        figure.legend(handles[::-1], labels[::-1], loc="outside right center", **told)
+    else:
+        axes.legend(handles[::-1], labels[::-1], loc="lower right", fontsize=6.5, **told)
     return figure

@@ -14,16 +14,17 @@ import xarray as xr
 from qsdask.errors import CannotCreateError, storage_errors
 from qsdask.files.durable import write_durable
 from qsdask.files.taken import refuse_taken
-from qsdask.reporting import figures, model_figures, template, undeformed
+from qsdask.reporting import crossover_figures, figures, model_figures, template, undeformed
+from qsdask.reporting.contrast_figures import contrast_sheet
 from qsdask.reporting.gallery import captioned, gallery
-from qsdask.reporting.style import at_strain, length_of, square, threshold_of
+from qsdask.reporting.physics import packing_panels
+from qsdask.reporting.published import GLASS, HEADS, cluster_rows, crossover_rows, packing_rows, spectrum_rows
+from qsdask.reporting.style import at_strain, square, threshold_of
 from qsdask.reporting.undeformed import Softness
-from qsdask.units import ANGSTROM
 
 __all__ = ["Report", "refuse_other_page", "render", "write_page"]
 
 _PAPER = "Wang & Jain, Nat. Commun. 10, 5537 (2019), doi:10.1038/s41467-019-13511-9"
-_GLASS = "Cu65Zr35 quenched at 5e10 K/s"
 _LEAD = (
     "Quench-in softness (QS): the probability, read from the undeformed structure alone, that an atom will "
     "rearrange plastically under strain."
@@ -67,6 +68,8 @@ class Report:
         Instead of `scores`, `activation`, `spectrum` and `slice`, of a glass that was not deformed.
     activation, spectrum, slice : Dataset or None
         From ``finalise`` of the modules of `qsdask.analysis`; None leaves the pictures out.
+    packing, contrast : Dataset or None
+        Of `qsdask.packing` and `qsdask.contrast`; likewise.
     warnings : sequence
         Shown at the top.
     provenance : mapping
@@ -86,6 +89,8 @@ class Report:
     activation: xr.Dataset | None = None
     spectrum: xr.Dataset | None = None
     slice: xr.Dataset | None = None
+    packing: xr.Dataset | None = None
+    contrast: xr.Dataset | None = None
     warnings: Sequence[object] = ()
     provenance: Mapping[str, object] = field(default_factory=dict)
     next_commands: Sequence[str] = ()
@@ -106,7 +111,13 @@ def render(report: Report) -> str:
         template.section("Test on the held-out glass", _scores(report.scores), _other_scores(report.scores)),
         template.section("Where plasticity happens", gallery(_response_pictures(report.slice, spectrum))),
         template.section("Spectrum of softness", gallery(_spectrum_pictures(spectrum)), _spectrum_table(spectrum)),
-        template.section("Activation with strain", gallery(_activation_pictures(report.activation))),
+        template.section("How hard and soft atoms pack", *_packing(report.packing)),
+        template.section("What sets soft atoms apart", _contrast(report.contrast)),
+        template.section(
+            "Activation with strain",
+            gallery(_activation_pictures(report.activation)),
+            _crossover_table(report.activation),
+        ),
         template.section(
             "Model",
             gallery(_model_pictures(spectrum, report.scores, importance, report.model)),
@@ -211,7 +222,7 @@ def _scores(scores) -> str:
     columns = [(key, name) for key, name in _SCORES if any(_known(row.get(key)) for _, row in rows)]
     if not columns:
         return ""
-    rows.append((f"published: {_GLASS}", _PUBLISHED_SCORES))
+    rows.append((f"published: {GLASS}", _PUBLISHED_SCORES))
     cells = [[name, *(_rounded(row.get(key)) for key, _ in columns)] for name, row in rows]
     if intervals := scores.get("intervals"):
         cells.insert(1, ["95 % confidence", *(_ends(intervals.get(key)) for key, _ in columns)])
@@ -282,7 +293,43 @@ def _activation_pictures(activation) -> list[str]:
         captioned("activation-softness", figures.activation_softness(activation)),
         captioned("activation-auc", figures.activation_auc(activation)),
         captioned("activation-deciles", figures.activation_deciles(activation)),
+        *(
+            captioned(name, draw(activation))
+            for name, draw in (
+                ("localisation", crossover_figures.localisation),
+                ("avalanches", crossover_figures.avalanche_sizes),
+            )
+            if "crossover" in activation
+        ),
     ]
+
+
+def _packing(packing) -> tuple[str, ...]:
+    if packing is None:
+        return ()
+    heads, *rows = cluster_rows(packing)
+    sampled = f" From a sample of {packing.attrs['sample']:,} centres." if packing.attrs["sample"] else ""
+    return (
+        gallery([captioned(name, draw(None)) for name, draw in packing_panels(packing)]),
+        template.table(HEADS, packing_rows(packing), caption=f"Published: {GLASS}.{sampled}"),
+        template.table(
+            heads, rows, caption="Clusters of neighbours of one class, and of as many atoms taken at random."
+        ),
+    )
+
+
+def _contrast(contrast) -> str:
+    if contrast is None:
+        return ""
+    # Two pictures side by side are large enough to be read.
+    halves = [contrast.isel(column=slice(first, first + 4)) for first in (0, 4)]
+    return gallery([captioned("contrast", contrast_sheet(of, across=2)) for of in halves if of.sizes["column"]])
+
+
+def _crossover_table(activation) -> str:
+    if activation is None or "crossover" not in activation:
+        return ""
+    return template.table(HEADS, crossover_rows(activation), caption=f"Along the first loading. Published: {GLASS}.")
 
 
 def _model_pictures(spectrum, scores, importance, model) -> list[str]:
@@ -302,14 +349,5 @@ def _model_pictures(spectrum, scores, importance, model) -> list[str]:
 def _spectrum_table(spectrum) -> str:
     if spectrum is None:
         return ""
-    hard, soft = spectrum.attrs["hard_below"], spectrum.attrs["soft_above"]
-    unit, digits = square(spectrum), ".2f" if length_of(spectrum) == ANGSTROM else ".3g"
-    rows = [
-        (f"Atoms with QS < {hard:g}", _percent(spectrum["fraction_hard"], 1), "13 %"),
-        (f"Atoms with QS > {soft:g}", _percent(spectrum["fraction_soft"], 1), "11 %"),
-        (f"Mean D² of atoms with QS < {hard:g}", f"{spectrum['d2_mean_hard'].item():{digits}} {unit}", "0.55 Å²"),
-        (f"Mean D² of atoms with QS > {soft:g}", f"{spectrum['d2_mean_soft'].item():{digits}} {unit}", None),
-        ("Standard deviation of QS", f"{spectrum['qs_std'].item():.3f}", "0.230"),
-        ("P(plastic | QS = 0.5) / P(plastic)", f"{spectrum['p_ratio_half'].item():.2f}", "close to 1"),
-    ]
-    return template.table(["Quantity", "This glass", "Published"], rows, caption=f"Published: {_GLASS}, at 4 % strain.")
+    caption = f"Published: {GLASS}, at 4 % strain. Confidence by draws of blocks of space."
+    return template.table(HEADS, spectrum_rows(spectrum), caption=caption)

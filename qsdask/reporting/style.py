@@ -8,6 +8,7 @@ from io import BytesIO
 import numpy as np
 import xarray as xr
 from matplotlib import style
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from qsdask.units import ANGSTROM, renamed, symbol
@@ -27,10 +28,12 @@ __all__ = [
     "clean",
     "interval",
     "length_of",
+    "on",
     "panel",
     "square",
     "styled",
     "threshold_of",
+    "with_interval",
 ]
 
 STYLE = {
@@ -87,6 +90,11 @@ def panel(width: float = 5.2, height: float = 3.7):
     return figure, figure.add_subplot()
 
 
+def on(axes: Axes | None, width: float = 5.2, height: float = 3.7):
+    """Figure and axes to draw on: those given, or a picture of their own."""
+    return panel(width, height) if axes is None else (axes.figure, axes)
+
+
 def clean(name: object, most: int = 60) -> str:
     text = "".join(c if c.isprintable() else "�" for c in str(name))
     return text if len(text) <= most else text[: most - 1] + "…"
@@ -115,3 +123,32 @@ def at_strain(dataset: xr.Dataset) -> str:
     """Strain of a Dataset of one frame, and which frame that is where its strain does not tell; empty when it is unknown."""
     strain, moment = dataset["strain"].item(), dataset.attrs.get("moment")
     return f" at strain {strain:g}" + (f" ({moment})" if moment else "") if np.isfinite(strain) else ""
+
+
+def with_interval(found: xr.Dataset, name: str, shown=slice(None)) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
+    """A fraction with the ends of its interval, by blocks of space where they tell, else binomial; and what it is called.
+
+    Parameters
+    ----------
+    found : Dataset
+        With `name`, ``<name>_low`` and ``<name>_high``; ``<name>_interval`` where blocks were drawn.
+    name : str
+        Name of the fraction.
+    shown : slice or bool array
+        Which bins.
+
+    Returns
+    -------
+    value, low, high : float64 array, shape (n_shown,)
+    told : str
+    """
+    value, low, high = (found[f"{name}{k}"].values[shown] for k in ("", "_low", "_high"))
+    told = interval(found)
+    if f"{name}_interval" not in found or not np.isfinite(found[f"{name}_interval"].values).any():
+        return value, low, high, told
+    ends = found[f"{name}_interval"].values[shown]
+    known = np.isfinite(ends).all(axis=1)
+    # Draws of few atoms may all lie on one side of what was found.
+    low = np.where(known, np.fmin(ends[:, 0], value), low)
+    high = np.where(known, np.fmax(ends[:, 1], value), high)
+    return value, low, high, f"{told} by blocks of space"

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from qsdask.analysis import activation as by_strain
+from qsdask.analysis import crossover as along_strain
 from qsdask.analysis.counts import described, in_length
+from qsdask.analysis.distance import add
 from qsdask.engine.reduce import reduced
 from qsdask.engine.where import Run
 from qsdask.files.location import located
+from qsdask.learn import bootstrap
 from qsdask.space.strain import branch_name, branches, tells_frames
 from qsdask.stages.steps import chosen_steps
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
+from qsdask.study.avalanches import avalanches
+from qsdask.study.blocks import block_edge, block_of, few_blocks
+from qsdask.study.crossover import crossover_of
 from qsdask.study.response import plastic_above, refuse_undeformed
 from qsdask.study.rows import softness_group, softness_ledgers, usable_softness
 
@@ -30,9 +36,10 @@ def activation(
     model: str | Path,
     threshold: float | None = None,
     frame: int | Sequence[int] | None = None,
+    block: float | None = None,
     run: Run | None = None,
 ) -> xr.Dataset:
-    """Follow the quench-in softness of the atoms that become plastic.
+    """Follow the quench-in softness of the atoms that become plastic, and find where shear bands begin.
 
     Parameters
     ----------
@@ -44,6 +51,8 @@ def activation(
         D2min above which an atom is plastic; the model's own label by default. Unit: angstrom^2, or sigma^2.
     frame : int or sequence of int, optional
         Tell of these frames only; what came before them still counts. Negative numbers count from the end.
+    block : float, optional
+        Edge of the blocks of space that localisation is measured in and intervals are drawn from, as of `qsdask.evaluate`.
     run : Run, optional
         Cluster, workers, progress.
 
@@ -55,10 +64,14 @@ def activation(
         coordinates ``frame`` and ``branch`` tell strains that are passed more than once apart: branch 0 is the loading, 1 the
         unloading, 2 the next loading; see `qsdask.space.strain.branches`. ``timestep`` is the time, along which a creep at
         constant strain is followed. The attribute ``along`` names the coordinate that tells frames apart, ``strain`` or
-        ``frame``.
+        ``frame``. Besides: localisation of plasticity, and the crossover to shear banding, see
+        `qsdask.study.crossover.crossover_of`; avalanches, see `qsdask.study.avalanches.avalanches`; and over ``loading_branch`` how
+        many atoms each branch of the loading made plastic first, and how soft they were.
 
     Raises
     ------
+    UsageError
+        ``E-BLOCK`` for an edge that makes no blocks, or too many.
     BadDataError
         ``E-STRAIN``: the store holds the undeformed glass alone.
     QSDaskError
@@ -66,10 +79,60 @@ def activation(
     """
     path, run = located(store), run or Run()
     ledgers, fixed = activation_asked(path, model, threshold)
-    found = activation_told(
-        path, reduced(path, ledgers, activation_counted, by_strain.combine, run, "activation", **fixed)
+    ledger.require(path, "shells")
+    edge = block_edge(StoreReader(path), block)
+    with run.shared() as here:
+        total = reduced(path, ledgers, _part, _Counts.__add__, here, "activation", **fixed, edge=edge)
+        found = activation_told(path, total.activation)
+        groups = avalanches(path, (*ledgers, "shells"), fixed, found.sizes["step"], here)
+    parts = [found, crossover_of(path, found["strain"].values, total.blocks), groups, _by_branch(found)]
+    found = xr.merge(parts, combine_attrs="override").assign_attrs(
+        blocks=len(total.blocks),
+        block_edge=edge,
+        level=bootstrap.LEVEL,
+        notes=few_blocks(len(total.blocks)),
+        store=str(path),
+        model=str(model),
     )
     return found if frame is None else found.isel(step=chosen_steps(path, frame))
+
+
+class _Counts(NamedTuple):
+    """Atoms counted: by step as a whole, and by step and block of space."""
+
+    activation: xr.Dataset
+    blocks: dict[int, np.ndarray]
+
+    def __add__(self, other: _Counts) -> _Counts:  # type: ignore[override]  # counts add up, tuples would join
+        return _Counts(by_strain.combine(self.activation, other.activation), add(self.blocks, other.blocks))
+
+
+def _part(root: StoreReader, domain: int, *, edge: float, **fixed: Any) -> _Counts:
+    qs, d2, valid, threshold = _read(root, domain, **fixed)
+    known = np.isfinite(qs)
+    block = block_of(root, root.rows(domain), edge)[known]
+    return _Counts(
+        by_strain.partial(qs, d2, valid, root["frames/strain"][:], threshold),
+        along_strain.by_block(qs[known], d2[:, known], valid[:, known], threshold, block),
+    )
+
+
+def _by_branch(found: xr.Dataset) -> xr.Dataset:
+    """How many atoms were plastic first in each branch of the loading, and their softness."""
+    branch, newly = found["branch"].values, found["n_newly"].values
+    total = np.bincount(branch, newly)
+    qs_sum = np.bincount(branch, np.where(newly > 0, newly * found["qs_mean_newly"].values, 0.0))
+    names = found["branch"].attrs["flag_meanings"].split()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return xr.Dataset(
+            {
+                "n_newly_branch": described(
+                    total.astype(np.int64), "loading_branch", "atoms plastic for the first time in the branch"
+                ),
+                "qs_mean_newly_branch": described(qs_sum / total, "loading_branch", "mean QS of these atoms"),
+            },
+            {"loading_branch": described(np.array(names), "loading_branch", "branch of the loading")},
+        )
 
 
 def activation_asked(
@@ -86,14 +149,17 @@ def activation_asked(
 
 def activation_counted(root: StoreReader, domain: int, *, group: str, label: dict, threshold: float) -> xr.Dataset:
     """Counts of one domain; see `qsdask.analysis.activation.partial`."""
+    qs, d2, valid, threshold = _read(root, domain, group=group, label=label, threshold=threshold)
+    return by_strain.partial(qs, d2, valid, root["frames/strain"][:], threshold)
+
+
+def _read(
+    root: StoreReader, domain: int, *, group: str, label: dict, threshold: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """Softness of the atoms of a domain, their D2 at all steps, where it is known, and above which it is plastic."""
     rows = root.rows(domain)
-    return by_strain.partial(
-        usable_softness(root, domain, group, label),
-        root["response/d2min/d2min"][:, rows],
-        root["response/d2min/valid"][:, rows],
-        root["frames/strain"][:],
-        threshold,
-    )
+    qs = usable_softness(root, domain, group, label)
+    return qs, root["response/d2min/d2min"][:, rows], root["response/d2min/valid"][:, rows].astype(bool), threshold
 
 
 def activation_told(path: Path, total: xr.Dataset, **shape: int) -> xr.Dataset:

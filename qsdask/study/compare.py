@@ -23,6 +23,7 @@ from qsdask.stages.predict import standard_of
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 from qsdask.study.change import change_of_softness, same_atoms
+from qsdask.study.ensemble import by_condition
 from qsdask.study.rows import softness_group, usable_softness
 from qsdask.study.surface import margin_of, surface_ledgers
 
@@ -32,7 +33,9 @@ __all__ = ["compare"]
 CHANGES = 80
 
 
-def compare(stores: Sequence[str | Path], *, model: str | Path, run: Run | None = None) -> xr.Dataset:
+def compare(
+    stores: Sequence[str | Path], *, model: str | Path, conditions: str | Path | None = None, run: Run | None = None
+) -> xr.Dataset:
     """Set the softness of undeformed glasses side by side, all of them against the first.
 
     Parameters
@@ -41,6 +44,8 @@ def compare(stores: Sequence[str | Path], *, model: str | Path, run: Run | None 
         Two stores or more, each after `qsdask.predict`.
     model : str or Path
         Model folder, or its name.
+    conditions : str or Path, optional
+        CSV that tells what glasses are replicas of each other; see `qsdask.study.conditions.conditions_of`.
     run : Run, optional
         Cluster, workers, progress.
 
@@ -52,7 +57,8 @@ def compare(stores: Sequence[str | Path], *, model: str | Path, run: Run | None 
         ``distance_chance`` (see `qsdask.analysis.distance.Distance`). ``n_common`` atoms are those of the first glass, by id and
         place, and have a softness in both; of their changes ``delta_mean``, ``delta_std``, ``delta_size`` (mean absolute
         change), ``n_softened`` and ``n_hardened`` (soft in one glass only), and the histogram ``delta_count``. NaN and 0 where
-        the atoms are others. The attribute ``warnings`` lists what should be known of the model.
+        the atoms are others. By ``condition``, composition and quench rate, means over replicas with their standard errors; see
+        `qsdask.study.ensemble.by_condition`. The attribute ``warnings`` lists what should be known of the model.
 
     Raises
     ------
@@ -88,7 +94,13 @@ def compare(stores: Sequence[str | Path], *, model: str | Path, run: Run | None 
         "delta_upper": described(edge[1:], "change", "upper edge of the bin of the change of QS"),
     }
     whole = xr.concat(rows, dim="glass", data_vars="all", coords="minimal", compat="override")
-    return whole.assign_coords(edges).assign_attrs(model=str(model), warnings=_warnings(paths, groups))
+    means, notes = by_condition(whole, paths, conditions)
+    told = _warnings(paths, groups) + notes * bool((means["condition_glasses"] > 1).any())
+    return (
+        xr.merge([whole, means], combine_attrs="override")
+        .assign_coords(edges)
+        .assign_attrs(model=str(model), warnings=told)
+    )
 
 
 def _warnings(paths: list[Path], groups: list[str]) -> list[str]:

@@ -14,9 +14,17 @@ from qsdask.learn.own_label import Judge
 from qsdask.stages.columns import columns_there, feature_rows
 from qsdask.stages.predict import softness_group
 from qsdask.store.reader import StoreReader
-from qsdask.study.surface import margin_of, surface_distance, surface_ledgers
+from qsdask.study.surface import margin_of, surface_distance, surface_ledgers, values_at
 
-__all__ = ["LabelledRows", "label_values", "labelled_rows", "softness_group", "softness_ledgers", "usable_softness"]
+__all__ = [
+    "LabelledRows",
+    "label_values",
+    "labelled_rows",
+    "softness_group",
+    "softness_ledgers",
+    "softness_of_rows",
+    "usable_softness",
+]
 
 
 class LabelledRows(NamedTuple):
@@ -171,9 +179,13 @@ def usable_softness(root: StoreReader, domain: int, group: str, label: Mapping) 
     -------
     float64 array, shape (n,)
     """
-    rows = root.rows(domain)
+    return softness_of_rows(root, root.rows(domain), group, label)
+
+
+def softness_of_rows(root: StoreReader, rows: slice | np.ndarray, group: str, label: Mapping) -> np.ndarray:
+    """The same of any rows, a slice or numbers; float64 array, shape (n,)."""
     near = surface_distance(root, rows) < margin_of(label)
-    return np.where(near, np.nan, root[f"{group}/qs"][rows])
+    return np.where(near, np.nan, values_at(root[f"{group}/qs"], rows))
 
 
 def softness_ledgers(path: Path, group: str, label: Mapping) -> tuple[str, ...]:

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from qsdask.analysis import spectrum as at_strain
-from qsdask.analysis.counts import in_length
+from qsdask.analysis import spectrum_blocks
+from qsdask.analysis.counts import described, in_length
+from qsdask.analysis.distance import add
 from qsdask.engine.reduce import reduced
 from qsdask.engine.where import Run
 from qsdask.files.location import located
+from qsdask.learn import bootstrap
+from qsdask.learn.own_label import is_own
 from qsdask.settings.defaults import PLASTIC_ABOVE
 from qsdask.space.strain import moment
 from qsdask.stages.steps import label_step
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
-from qsdask.study.response import plastic_above
+from qsdask.study.blocks import block_edge, block_of, few_blocks
+from qsdask.study.response import is_deformed, plastic_above
 from qsdask.study.rows import softness_group, softness_ledgers, usable_softness
+from qsdask.study.surface import margin_of, surface_ledgers
 from qsdask.units import ANGSTROM
 
 __all__ = ["spectrum"]
@@ -31,6 +38,7 @@ def spectrum(
     strain: float | None = None,
     threshold: float | None = None,
     frame: int | None = None,
+    block: float | None = None,
     run: Run | None = None,
 ) -> xr.Dataset:
     """Distribution of QS and its relation to plasticity at one strain.
@@ -43,35 +51,109 @@ def spectrum(
         Strain of the comparison, a fraction, where it is first passed; the model's own label by default.
     frame : int, optional
         Instead of `strain`; negative numbers count from the end.
+    block : float, optional
+        Edge of the blocks of space that intervals are drawn from, as of `qsdask.evaluate`.
+    run : Run, optional
+        Cluster, workers, progress.
 
     Returns
     -------
     xarray.Dataset
-        See `qsdask.analysis.spectrum.finalise`. The attribute ``moment`` names frame and branch where the strain does not tell.
+        See `qsdask.analysis.spectrum.finalise`. Besides, ``<name>_interval``, with ends along ``end``, for each quantity of
+        `qsdask.analysis.spectrum_blocks.quantities`: 95 % confidence by bootstrap over blocks of space, of which the attributes
+        ``blocks`` and ``block_edge`` tell number and edge. The attribute ``moment`` names frame and branch where the strain does
+        not tell. Of an undeformed glass, and without a response, what speaks of plasticity is NaN, and the strain, too.
+
+    Raises
+    ------
+    UsageError
+        ``E-BLOCK`` for an edge that makes no blocks, or too many.
+    QSDaskError
+        When the softness is missing or incomplete.
     """
     path, run = located(store), run or Run()
     group = softness_group(path, model)
     label = ledger.require(path, group).settings["label"]
-    step = label_step(path, label if strain is None else {"strain": strain}, frame)
-    ledger.require(path, "response/d2min")
-    above, length = plastic_above(path, label, threshold), StoreReader(path).length
+    root = StoreReader(path)
+    edge = block_edge(root, block)
+    seen = strain is not None or frame is not None or threshold is not None or _is_told(path, label)
+    rests_on, step, above = (group, *surface_ledgers(path, margin_of(label))), None, np.inf
+    if seen:
+        step = label_step(path, label if strain is None else {"strain": strain}, frame)
+        ledger.require(path, "response/d2min")
+        rests_on, above = softness_ledgers(path, group, label), plastic_above(path, label, threshold)
     # What D2 is usual is known in angstrom; in another unit it is told from the threshold.
-    edges = at_strain.D2_EDGES if length == ANGSTROM else at_strain.D2_EDGES * (above / PLASTIC_ABOVE)
-    fixed = {"group": group, "label": label, "step": step, "threshold": above, "edges": edges}
-    found = reduced(path, softness_ledgers(path, group, label), _part, at_strain.combine, run, "spectrum", **fixed)
-    told = in_length(at_strain.finalise(found), length)
-    return told.assign_attrs(moment=moment(StoreReader(path)["frames/strain"][:], step))
+    usual = root.length == ANGSTROM or not seen
+    edges = at_strain.D2_EDGES if usual else at_strain.D2_EDGES * (above / PLASTIC_ABOVE)
+    fixed = {"group": group, "label": label, "step": step, "threshold": above, "edges": edges, "edge": edge}
+    found = reduced(path, rests_on, _part, _Counts.__add__, run, "spectrum", **fixed)
+    told = at_strain.finalise(found.total, n_bin=spectrum_blocks.N_BIN, n_wide=spectrum_blocks.N_WIDE)
+    told = told.assign(_intervals(told, found.blocks, ledger.require(path, "ingest").facts["specimen"]))
+    return in_length(told, root.length).assign_attrs(
+        moment="" if step is None else moment(root["frames/strain"][:], step),
+        blocks=len(found.blocks),
+        block_edge=edge,
+        level=bootstrap.LEVEL,
+        notes=few_blocks(len(found.blocks)),
+        store=str(path),
+        model=str(model),
+    )
+
+
+def _is_told(path: Path, label: dict) -> bool:
+    """Whether the model says what is plastic, and the store at which strains; a response that is being computed counts."""
+    return not is_own(label) and is_deformed(path) and ledger.read(path, "response/d2min") is not None
+
+
+class _Counts(NamedTuple):
+    """Atoms counted: as a whole, and by block of space."""
+
+    total: xr.Dataset
+    blocks: dict[int, np.ndarray]
+
+    def __add__(self, other: _Counts) -> _Counts:  # type: ignore[override]  # counts add up, tuples would join
+        return _Counts(at_strain.combine(self.total, other.total), add(self.blocks, other.blocks))
 
 
 def _part(
-    root: StoreReader, domain: int, *, group: str, label: dict, step: int, threshold: float, edges: np.ndarray
-) -> xr.Dataset:
+    root: StoreReader,
+    domain: int,
+    *,
+    group: str,
+    label: dict,
+    step: int | None,
+    threshold: float,
+    edges: np.ndarray,
+    edge: float,
+) -> _Counts:
     rows = root.rows(domain)
-    return at_strain.partial(
-        usable_softness(root, domain, group, label),
-        root["response/d2min/d2min"][step, rows],
-        root["response/d2min/valid"][step, rows],
-        threshold,
-        strain=float(root["frames/strain"][step]),
-        d2_edges=edges,
+    qs = usable_softness(root, domain, group, label)
+    d2, valid, strain = np.full(qs.shape, np.nan), np.zeros(qs.shape, dtype=bool), np.nan
+    if step is not None:
+        d2, valid = (root[f"response/d2min/{name}"][step, rows] for name in ("d2min", "valid"))
+        strain = float(root["frames/strain"][step])
+    total = at_strain.partial(qs, d2, valid, threshold, strain=strain, d2_edges=edges)
+    known = np.isfinite(qs)
+    in_block = block_of(root, rows, edge)[known]
+    return _Counts(
+        total, spectrum_blocks.by_block(qs[known], d2[known], valid[known], threshold, in_block, d2_edges=edges)
     )
+
+
+def _intervals(told: xr.Dataset, blocks: dict[int, np.ndarray], key: str) -> dict[str, xr.Variable]:
+    """Intervals of what was found, each with the dimensions of the quantity and its two ends."""
+    if not blocks:
+        return {}
+    drawn = spectrum_blocks.quantities(bootstrap.redrawn(blocks, key))
+    # Where no atom was plastic none is in any draw: these say nothing of how many there might be.
+    for name in ("p_plastic", "p_ratio", "p_balanced"):
+        drawn[name][:, told["n_plastic"].values == 0] = np.nan
+    return {
+        f"{name}_interval": described(
+            bootstrap.ends(value, len(blocks)),
+            (*told[name].dims, "end"),
+            f"{told[name].attrs['long_name']}: {bootstrap.LEVEL:.0%} confidence, by blocks of space",
+            told[name].attrs["units"],
+        )
+        for name, value in drawn.items()
+    }

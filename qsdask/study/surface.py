@@ -7,16 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from qsdask.engine.reading import read_box
+from qsdask.engine.reading import read_box, read_rows
 from qsdask.errors import UsageError
 from qsdask.kernels.tessellate import OPEN
 from qsdask.schema import command_of
 from qsdask.store import ledger
-from qsdask.store.reader import StoreReader
+from qsdask.store.reader import StoredArray, StoreReader
 from qsdask.store.record import read_record
 from qsdask.units import ANGSTROM, SIGMA, renamed
 
-__all__ = ["margin_of", "surface_distance", "surface_ledgers", "surface_note"]
+__all__ = ["known_depth", "margin_of", "surface_distance", "surface_ledgers", "surface_note", "values_at"]
 
 KEY = "surface"
 
@@ -82,14 +82,37 @@ def _has_surfaces(path: Path) -> bool:
     return any((flag[root.rows(domain)] & OPEN).any() for domain in range(root.n_domain))
 
 
-def surface_distance(root: StoreReader, rows: slice) -> np.ndarray:
+def values_at(array: StoredArray, rows: slice | np.ndarray, step: int | None = None) -> np.ndarray:
+    """Values of rows, a slice or numbers in any order, of an array over atoms, or of one step of it."""
+    if isinstance(rows, slice):
+        return array[rows] if step is None else array[step, rows]
+    return read_rows(array, rows, step=step)
+
+
+def known_depth(path: Path, margin: float) -> float:
+    """How far from the surface-free inside all is known: distances are told up to here; infinite without surfaces.
+
+    Parameters
+    ----------
+    path : Path
+        Root of the store.
+    margin : float
+        As of `surface_ledgers`. Unit: that of the store.
+    """
+    if not surface_ledgers(path, margin):
+        return np.inf
+    facts = ledger.require(path, KEY).facts
+    return float(facts[renamed("reach_angstrom", StoreReader(path).length)]) if facts["n_on_surface"] else np.inf
+
+
+def surface_distance(root: StoreReader, rows: slice | np.ndarray) -> np.ndarray:
     """Distance of reference atoms from the nearest free surface.
 
     Parameters
     ----------
     root : StoreReader
         Store.
-    rows : slice
+    rows : slice or int64 array
         Rows asked for.
 
     Returns
@@ -99,12 +122,14 @@ def surface_distance(root: StoreReader, rows: slice) -> np.ndarray:
         periodic boundary from the outermost atoms. Infinite where there is no surface. Unit: angstrom.
     """
     found = read_record(root.path, KEY)
-    return root[f"{KEY}/surface_distance"][rows] if found is not None and found.complete else _from_faces(root, rows)
+    if found is not None and found.complete:
+        return values_at(root[f"{KEY}/surface_distance"], rows)
+    return _from_faces(root, rows)
 
 
-def _from_faces(root: StoreReader, rows: slice) -> np.ndarray:
+def _from_faces(root: StoreReader, rows: slice | np.ndarray) -> np.ndarray:
     box = read_box(root, 0)
-    position = root["frames/position"][0, rows]
+    position = values_at(root["frames/position"], rows, 0)
     distance = np.full(len(position), np.inf)
     bounds = root["domains/bounds"][0]
     reduced = box.reduced(position)

@@ -11,12 +11,13 @@ from qsdask.engine.reading import read_box
 from qsdask.files.taken import refuse_taken
 from qsdask.formats.write import open_writer
 from qsdask.reporting.comparison import comparison
+from qsdask.reporting.ensemble import ensemble_rows, ensemble_sheet, has_replicas
 from qsdask.reporting.picture import save_png
 from qsdask.store.reader import StoreReader
 from qsdask.study.change import change_of_softness
 from qsdask.units import SIGMA
 
-__all__ = ["write_change", "write_picture"]
+__all__ = ["ensemble_rows", "has_replicas", "write_change", "write_picture"]
 
 _COLUMNS = ("qs_first", "qs_second", "delta_qs")
 
@@ -81,5 +82,6 @@ def write_change(
 
 
 def write_picture(found: xr.Dataset, out: str | Path, *, overwrite: bool = False) -> Path:
-    """Draw what `qsdask.compare` found; see `qsdask.reporting.comparison.comparison`."""
-    return save_png(comparison(found), Path(out), overwrite=overwrite)
+    """Draw what `qsdask.compare` found: by condition where there are replicas, else glass by glass."""
+    draw = ensemble_sheet if has_replicas(found) else comparison
+    return save_png(draw(found), Path(out), overwrite=overwrite)

@@ -31,6 +31,7 @@ from qsdask.study.surface import margin_of
 from qsdask.units import ANGSTROM, symbol
 from qsdask.views.info import specimen_of, surface_text
 from qsdask.views.own_scores import own_scores_told
+from qsdask.views.physics import hard_and_soft
 from qsdask.views.scores import confidence_of, scores_in_words
 from qsdask.views.soft_spots import share_outside, slice_of, soft_spots, verdict
 
@@ -121,6 +122,7 @@ def report(
         by_strain = activation(path, model=model, run=here)
         at_strain = spectrum(path, model=model, frame=frame, run=here)
         cut = slice_through(path, model=model, axis=slice_axis, thickness=slice_thickness, frame=frame, run=here)
+        packed, apart = hard_and_soft(path, model, here)
     about = specimen_of(path)
     shown = Report(
         **_about(path, about, found, model),
@@ -130,6 +132,8 @@ def report(
         activation=by_strain,
         spectrum=at_strain,
         slice=cut,
+        packing=packed,
+        contrast=apart,
         warnings=[*_warnings(path), *found.warnings, *scores["notes"]],
         next_commands=next_commands(path, model, scores["frame"]),
     )
@@ -177,7 +181,9 @@ def softness_report(
     root = StoreReader(path)
     chosen = validated(ReportSettings, slice_axis=slice_axis, slice_thickness=slice_thickness)
     refuse_defaults(chosen, root.length)
-    distribution = softness_distribution(path, model=model, step=step, run=run)
+    with run.shared() as here:
+        distribution = softness_distribution(path, model=model, step=step, run=here)
+        packed, apart = (None, None) if step else hard_and_soft(path, model, here)
     about = specimen_of(path)
     cut = slice_of(root, name, step, axis=slice_axis, thickness=chosen.slice_thickness_angstrom)
     seen = _learned_from(path, found)
@@ -195,6 +201,8 @@ def softness_report(
         softness=Softness(
             distribution=distribution, slice=cut, spots=soft_spots(root, found, name, step), unit=symbol(root.length)
         ),
+        packing=packed,
+        contrast=apart,
         warnings=[*_warnings(path), *found.warnings, *seen],
         next_commands=_next_of_softness(path, model, step),
     )

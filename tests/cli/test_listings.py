@@ -10,6 +10,7 @@ from rich.console import Console
 
 import qsdask
 from qsdask.cli import cli, main, tables
+from qsdask.cli.physics_tables import print_course
 from qsdask.errors import UsageError
 from qsdask.quantity import feature_sets, medium_range
 from qsdask.settings import (
@@ -113,7 +114,7 @@ def test_the_heads_of_activation_stay_whole_on_a_narrow_terminal(capsys, monkeyp
     values |= {f"qs_mean_{name}": ("step", [0.123456]) for name in names}
     found = xr.Dataset(values | {"auc": ("step", [0.76543]), "strain": ("step", [0.0123]), "qs_mean_all": 0.5})
     monkeypatch.setattr(tables, "Console", lambda: Console(force_terminal=True, width=80))
-    tables.print_activation(found)
+    print_course(found)
     shown = capsys.readouterr().out
     heads = shown[: shown.index("12345")]
     assert heads.count("activated ") == 2

@@ -126,3 +126,24 @@ def test_the_command_prints_draws_and_writes(glasses, tiny, tmp_path, capsys):
     assert float(row[-1]) == pytest.approx(change["delta_qs"].values[0], abs=1e-12, nan_ok=True)
     assert main([*asked, "--png", str(tmp_path / "all.png")]) != 0
     assert "E-EXISTS" in capsys.readouterr().err
+
+
+def test_replicas_of_a_condition_are_averaged_with_their_errors(glasses, tiny, tmp_path, few, capsys):
+    table, png = tmp_path / "conditions.csv", tmp_path / "ensemble.png"
+    table.write_text("store,composition,rate\nwhole,Cu65Zr35,1e13\nvacancy,Cu65Zr35,1e13\nother,Cu50Zr50,5e12\n")
+    names, model = ("whole", "vacancy", "other"), str(tiny / "tiny.qs")
+    stores = [glasses[name] for name in names]
+    found = qsdask.compare(stores, model=model, conditions=table, run=few)
+    assert found["condition"].values.tolist() == ["Cu50Zr50, 5e12 K/s", "Cu65Zr35, 1e13 K/s"]
+    assert found["condition_glasses"].values.tolist() == [1, 2]
+    std = found["qs_std"].values
+    np.testing.assert_allclose(found["condition_qs_std"], [std[2], std[:2].mean()])
+    np.testing.assert_allclose(found["condition_qs_std_error"], [np.nan, std[:2].std(ddof=1) / np.sqrt(2)])
+    np.testing.assert_allclose(found["condition_qs_density"][1], found["qs_density"].values[:2].mean(axis=0))
+    turned = qsdask.compare(stores[::-1], model=model, conditions=table, run=few)
+    np.testing.assert_allclose(turned["condition_qs_std"], found["condition_qs_std"], rtol=1e-14)
+    asked = [*map(str, stores), "--model", model, "--conditions", str(table), "--cluster", "threads", "--quiet"]
+    assert main(["compare", *asked, "--png", str(png)]) == 0
+    printed = capsys.readouterr().out
+    assert all(word in printed for word in ("0.230", "0.196", "5.4%", "standard error over replicas"))
+    assert png.read_bytes()[:4] == b"\x89PNG"

@@ -1,0 +1,187 @@
+"""What a question found, in rows with its confidence, the value that Wang & Jain (2019) published, and how the two compare."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from qsdask.reporting.style import length_of, square
+from qsdask.units import ANGSTROM, symbol
+
+__all__ = ["GLASS", "HEADS", "Row", "cluster_rows", "crossover_rows", "packing_rows", "row_of", "spectrum_rows"]
+
+#: The glass of the published values, where no other is named.
+GLASS = "Cu65Zr35 quenched at 5e10 K/s"
+
+#: A dimension that is not told apart from one so near to 3 is close to it.
+_CLOSE = 0.1
+
+#: Titles of the columns.
+HEADS = ("Quantity", "This glass", "95 % confidence", "Published", "")
+
+
+class Row(NamedTuple):
+    """A row of a table.
+
+    Attributes
+    ----------
+    name : str
+        Of the quantity.
+    value : str
+        Of this glass.
+    interval : str
+        Of the value; empty where it is not known.
+    published : str
+        Empty where nothing corresponds.
+    word : str
+        How the published value lies to the interval.
+    """
+
+    name: str
+    value: str
+    interval: str = ""
+    published: str = ""
+    word: str = ""
+
+
+def row_of(
+    name: str,
+    value: float,
+    form: str,
+    interval: np.ndarray | None = None,
+    published: float | None = None,
+    told: str = "",
+    *,
+    holds: bool | None = None,
+) -> Row:
+    """One row.
+
+    Parameters
+    ----------
+    name : str
+        Of the quantity.
+    value : float
+        Of this glass.
+    form : str
+        How numbers are written, such as ``"{:.1%}"``.
+    interval : float64 array, shape (2,), optional
+        Ends.
+    published : float, optional
+        Published value.
+    told : str
+        How it is written, where otherwise than the others; what was published instead of a value.
+    holds : bool, optional
+        Whether what was published instead of a value holds here.
+    """
+    known = interval is not None and bool(np.isfinite(interval).all())
+    ends = " to ".join(form.format(end) for end in interval) if known and interval is not None else ""
+    beside = told or ("" if published is None else form.format(published))
+    word = "" if holds is None else "as published" if holds else "otherwise"
+    if known and interval is not None and published is not None:
+        word = "lower" if interval[1] < published else "higher" if interval[0] > published else "as published"
+    return Row(name, form.format(value) if np.isfinite(value) else "–", ends, beside, word)
+
+
+def spectrum_rows(found: xr.Dataset) -> list[Row]:
+    """Rows of what `qsdask.study.spectrum` found: Figures 3a, 3b and 2b."""
+    hard, soft = found.attrs["hard_below"], found.attrs["soft_above"]
+    unit, digits = square(found), ".2f" if length_of(found) == ANGSTROM else ".3g"
+    area = f"{{:{digits}}} {unit}"
+    rows: list[tuple[str, str, str, float | None, str]] = [
+        (f"Atoms with QS < {hard:g}", "fraction_hard", "{:.1%}", 0.13, "13 %"),
+        (f"Atoms with QS > {soft:g}", "fraction_soft", "{:.1%}", 0.11, "11 %"),
+        ("Standard deviation of QS", "qs_std", "{:.3f}", 0.230, ""),
+        ("Plastic atoms, P(plastic)", "p_plastic_all", "{:.2%}", None, ""),
+        ("P(plastic | QS = 0.5) / P(plastic)", "p_ratio_half", "{:.2f}", 1.0, "close to 1"),
+        ("Plastic atoms with QS > 0.5 (recall)", "recall", "{:.1%}", 0.742, "74.2 %"),
+        (f"Mean D² of atoms with QS < {hard:g}", "d2_mean_hard", area, 0.55, "0.55 Å²"),
+        (f"Mean D² of atoms with QS > {soft:g}", "d2_mean_soft", area, None, ""),
+        ("Mean D² of all atoms", "d2_mean_all", area, None, ""),
+    ]
+    return [
+        row_of(name, found[key].item(), form, _ends(found, key), value, told)
+        for name, key, form, value, told in rows
+        if np.isfinite(found[key].item())
+    ]
+
+
+def packing_rows(found: xr.Dataset) -> list[Row]:
+    """Rows of what `qsdask.packing` found: Figure 3c."""
+    unit, rows = symbol(length_of(found)), []
+    n_range = found.sizes["range"]
+    for k in range(n_range):
+        low, high = (found[f"range_{end}"].values[k] for end in ("low", "high"))
+        for name in ("hard", "soft", "all"):
+            one = found.sel({"class": name}).isel(range=k)
+            value, ends = one["dimension"].item(), one["dimension_interval"].values
+            told, holds = "", None
+            if name != "all" and n_range == 2 and found.attrs["around"] == "own" and np.isfinite(value):
+                told = "below 3" if k == 0 else "close to 3"
+                holds = bool(ends[1] < 3.0 if k == 0 else ends[1] > 3.0 - _CLOSE) if np.isfinite(ends).all() else None
+            rows.append(
+                row_of(
+                    f"D of {name} atoms, {low:.3g} to {high:.3g} {unit}", value, "{:.2f}", ends, told=told, holds=holds
+                )
+            )
+    peaks = [_first_peak(found, pair) for pair in ("hard-hard", "soft-soft")]
+    if np.isfinite(peaks).all():
+        rows.append(
+            row_of(
+                "First peak of g(r), hard to hard atoms",
+                peaks[0],
+                "{:.2f}",
+                told="higher than of soft ones",
+                holds=peaks[0] > peaks[1],
+            )
+        )
+        rows.append(row_of("First peak of g(r), soft to soft atoms", peaks[1], "{:.2f}"))
+    return rows
+
+
+def cluster_rows(found: xr.Dataset) -> list[tuple[str, ...]]:
+    """Rows of the clusters that `qsdask.packing` found, with those of as many atoms by chance: titles first."""
+    rows: list[tuple[str, ...]] = [
+        ("Clusters", "atoms", "clusters", "largest", "of all", "of an atom", "alone", "goes through along")
+    ]
+    names = {"glass": "{} atoms", "chance": "as many by chance"}
+    for part in found["part"].values.tolist():
+        for labels in found["labels"].values.tolist():
+            one = found.sel(part=part, labels=labels)
+            along = [axis for axis in "abc" if one["cluster_spans"].sel(axis=axis).item()]
+            rows.append(
+                (
+                    names[labels].format(part),
+                    f"{found['n_atom'].sel({'class': part}).item():,}",
+                    f"{one['n_cluster'].item():,}",
+                    f"{one['cluster_largest'].item():,}",
+                    f"{one['cluster_largest_share'].item():.1%}",
+                    f"{one['cluster_mean'].item():.1f}",
+                    f"{one['cluster_alone'].item():.1%}",
+                    ", ".join(along) or "none",
+                )
+            )
+    return rows
+
+
+def crossover_rows(found: xr.Dataset) -> list[Row]:
+    """Rows of the crossover that `qsdask.activation` found: Figure 3e."""
+    rows = []
+    for k, stage in enumerate(found["stage"].values.tolist()):
+        at, ends = found["crossover"].values[k], found["crossover_interval"].values[k]
+        published = 0.065 if k == 0 else None
+        told = "about 0.065" if k == 0 else ""
+        row = row_of(f"Strain at which {stage} begins", at, "{:.3g}", ends, published, told)
+        rows.append(row if np.isfinite(at) else row._replace(value="none found"))
+    return rows
+
+
+def _first_peak(found: xr.Dataset, pair: str) -> float:
+    """Highest g(r) within one and a half spacings of the atoms."""
+    near = found["shell_r"].values < 1.5 * found.attrs["spacing"]
+    return float(np.nanmax(found["g"].sel(pair=pair).values[near], initial=0.0))
+
+
+def _ends(found: xr.Dataset, key: str) -> np.ndarray | None:
+    return found[f"{key}_interval"].values if f"{key}_interval" in found else None

@@ -91,7 +91,9 @@ def train_one(
     }
     try:
         learned = np.asarray(y if target is None else target, dtype=np.float32)
-        rows = as_sequence(X) if isinstance(X, Selection) else X
+        rows = X
+        if isinstance(X, Selection):
+            rows, parameters["data_random_seed"] = as_sequence(X), sampling_seed(seed)
         data = lightgbm.Dataset(rows, learned, feature_name=list(columns), params=parameters)
         text = lightgbm.train(parameters, data, settings.trees).model_to_string()
     except lightgbm.basic.LightGBMError as error:
@@ -121,6 +123,14 @@ def parameters_of(settings: TrainSettings, n_column: int, seed: int, threads: in
         "seed": seed,
         "num_threads": threads,
     }
+
+
+def sampling_seed(seed: int) -> int:
+    """Seed by which LightGBM samples the rows of a large table in memory, to find intervals: it makes it of the other one.
+
+    For rows in files its Python package forgets to, and would take its default.
+    """
+    return (((214013 * seed + 2531011) % 2**32 >> 16) & 0x7FFF) % 32767
 
 
 def as_sequence(rows: Selection) -> Any:

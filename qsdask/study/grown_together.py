@@ -6,12 +6,12 @@ again by those that are left. See `qsdask.learn.gbdt_blocks` for why none of thi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import product
 from math import ceil, log
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -55,53 +55,83 @@ def grown_together(kept: Kept, d2_quantiles: Sequence[float]) -> Iterator[Made]:
         Those of `qsdask.learn.gbdt.train_one`.
     """
     lesson, filed = kept.lesson, kept.filed
-    chosen, run, ranked = lesson.chosen, lesson.run, kept.table.target is not None
+    chosen, run = lesson.chosen, lesson.run
     seeds = filed.deal(kept.tables, kept.table, chosen)
     sample = _sample(kept)
     edges = edges_of(sample, chosen.max_bin)
     ranges = list(zip(sample.min(axis=0).tolist(), sample.max(axis=0).tolist(), strict=True))
+    quantiles = None if is_own(lesson.label) else d2_quantiles
     write = partial(_coded, folder=str(filed.folder), edges=edges)
-    parts = [(number,) for number in range(filed.n_part)]
-    n_block = ceil(chosen.trees / BLOCK)
-    told_quantiles = None if is_own(lesson.label) else d2_quantiles
     with run.connected() as client:
-        list(run_tasks(client, write, parts, label="code", progress=run.progress))
+        list(run_tasks(client, write, [(k,) for k in range(filed.n_part)], label="code", progress=run.progress))
+        grow = partial(together, client, rank_tasks.begin, rank_tasks.follow, rank_tasks.stop)
+        n_block = ceil(chosen.trees / BLOCK)
         with progress_bar("train", chosen.draws * chosen.folds * n_block, show=run.progress) as advance:
             for draw, fold in product(range(chosen.draws), range(chosen.folds)):
                 place = filed.places(draw, fold, of_fold=False)
-                refuse_untrainable(filed.plastic()[place], kept.columns, chosen, told_quantiles)
-                target = filed.target()[place]
-                base = _base(target)
-                blocks = filed.grown(draw, fold)
-                advance(len(blocks))
-                for k in range(len(blocks), n_block):
-                    told = {
-                        "folder": str(filed.folder),
-                        "n_part": filed.n_part,
-                        "draw": draw,
-                        "fold": fold,
-                        "n_code": [len(edge) + 1 for edge in edges],
-                        "before": [tree for block in blocks for tree in block],
-                        "base": base,
-                        "parameters": _parameters(kept, len(target), seeds[draw][fold], k),
-                        "n_tree": min(BLOCK, chosen.trees - k * BLOCK),
-                    }
-                    label = f"train, draw {draw}, without fold {fold}, trees from {k * BLOCK} on"
-                    found = together(
-                        client,
-                        rank_tasks.begin,
-                        rank_tasks.follow,
-                        rank_tasks.stop,
-                        partial(_of_ranks, told),
-                        label=label,
-                        most=max(2, len(target) // FEWEST),
-                    )
-                    blocks.append(_joined(found))
-                    filed.keep_grown(draw, fold, blocks)
-                    advance(1)
-                trees = [tree for block in blocks for tree in block]
-                text = text_of(trees, kept.columns, base, ranges=ranges, edges=edges, ranked=ranked)
+                refuse_untrainable(filed.plastic()[place], kept.columns, chosen, quantiles)
+                one = _FoldModel(kept, draw, fold, seeds[draw][fold], _base(filed.target()[place]), len(place), edges)
+                trees = [tree for block in one.blocks(grow, n_block, advance) for tree in block]
+                ranked = kept.table.target is not None
+                text = text_of(trees, kept.columns, one.base, ranges=ranges, edges=edges, ranked=ranked)
                 yield filed.made(text, kept.columns, draw, fold)
+
+
+class _FoldModel(NamedTuple):
+    """A model that is grown: seed of its trees, score that they begin from, number of its rows, intervals of the columns."""
+
+    kept: Kept
+    draw: int
+    fold: int
+    seed: int
+    base: float
+    n_row: int
+    edges: list[np.ndarray]
+
+    def blocks(
+        self, grow: Callable[..., list[dict[str, Any]]], n: int, advance: Callable[[int], None]
+    ) -> list[list[Grown]]:
+        """Blocks of trees, so many; those that there are not are grown."""
+        filed = self.kept.filed
+        blocks = filed.grown(self.draw, self.fold)
+        advance(len(blocks))
+        while len(blocks) < n:
+            found = grow(
+                partial(_of_ranks, self._told(blocks)),
+                label=f"train, draw {self.draw}, without fold {self.fold}, trees from {len(blocks) * BLOCK} on",
+                most=max(2, self.n_row // FEWEST),
+            )
+            blocks.append(_joined(found))
+            filed.keep_grown(self.draw, self.fold, blocks)
+            advance(1)
+        return blocks
+
+    def _told(self, blocks: list[list[Grown]]) -> dict[str, Any]:
+        """What every rank is told of the block that follows."""
+        return {
+            "folder": str(self.kept.filed.folder),
+            "n_part": self.kept.filed.n_part,
+            "draw": self.draw,
+            "fold": self.fold,
+            "n_code": [len(edge) + 1 for edge in self.edges],
+            "before": [tree for block in blocks for tree in block],
+            "base": self.base,
+            "parameters": self._parameters(len(blocks)),
+            "n_tree": min(BLOCK, self.kept.lesson.chosen.trees - len(blocks) * BLOCK),
+        }
+
+    def _parameters(self, block: int) -> dict[str, Any]:
+        """What LightGBM is told of a block."""
+        chosen = self.kept.lesson.chosen
+        own = int(identity_hash(self.seed, "block of trees", 0, "", np.array([block]))[0] >> np.uint64(33))
+        fewest = ceil(chosen.leaf_fraction * self.n_row)
+        # Ranks know how many rows a leaf has from sums of second derivatives alone; where no number of them is asked for,
+        # such a sum must keep it from 0.
+        return {
+            **parameters_of(chosen, len(self.kept.columns), own, 1),
+            "min_data_in_leaf": fewest,
+            **({} if fewest else {"min_sum_hessian_in_leaf": 1.0}),
+        }
 
 
 def _sample(kept: Kept) -> np.ndarray:
@@ -116,20 +146,6 @@ def _base(target: np.ndarray) -> float:
     """Logarithm of the odds of the mean, of a sum that is exact."""
     mean = int(np.rint(target.astype(np.float64) * 2.0**30).astype(np.int64).sum()) / 2.0**30 / len(target)
     return log(mean / (1.0 - mean))
-
-
-def _parameters(kept: Kept, n_row: int, seed: int, block: int) -> dict[str, Any]:
-    """What LightGBM is told of a block."""
-    chosen = kept.lesson.chosen
-    own = int(identity_hash(seed, "block of trees", 0, "", np.array([block]))[0] >> np.uint64(33))
-    fewest = ceil(chosen.leaf_fraction * n_row)
-    # Ranks know how many rows a leaf has from sums of second derivatives alone; where no number of them is asked for, such
-    # a sum must keep it from 0.
-    return {
-        **parameters_of(chosen, len(kept.columns), own, 1),
-        "min_data_in_leaf": fewest,
-        **({} if fewest else {"min_sum_hessian_in_leaf": 1.0}),
-    }
 
 
 def _of_ranks(told: dict[str, Any], addresses: Sequence[tuple[str, int]]) -> list[dict[str, Any]]:

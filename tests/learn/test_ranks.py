@@ -106,15 +106,20 @@ def test_intervals_hold_equally_many_rows_and_single_values_where_there_are_few(
     assert coded(np.float32([[1.5, 0, 0]]), [np.array([1.5]), np.array([]), np.array([])])[0, 0] == 0
 
 
-@pytest.mark.parametrize("n", [50, 20_000])
-def test_rows_in_files_give_the_text_that_rows_in_memory_give(tmp_path, n):
-    table = made_up(n)
-    lesson = in_files(tmp_path / "t", table, TrainSettings(draws=1, folds=2), np.arange(n)[::-1])
+@pytest.mark.parametrize(("n", "seed"), [(50, 3), (410_000, 3), (410_000, 2**31 - 1)])
+def test_rows_in_files_give_the_text_that_rows_in_memory_give(tmp_path, n, seed):
+    # Of more than 200,000 rows LightGBM looks at a sample.
+    table = made_up(n, COLUMNS[:5])
+    settings = TrainSettings(draws=1, folds=2, ratio=1e9, trees=3)
+    lesson = in_files(tmp_path / "t", table, settings, np.arange(n)[::-1])
     place = lesson.filed.places(0, 0, of_fold=False)
-    rows = lesson.filed.values(place)
+    rows, y = lesson.filed.values(place), lesson.filed.plastic()[place]
     assert isinstance(rows, Selection)
-    y, fast = lesson.filed.plastic()[place], TrainSettings(trees=5)
-    assert train_one(rows, y, COLUMNS, fast, seed=3) == train_one(rows[:].astype(np.float32), y, COLUMNS, fast, seed=3)
+    held = rows[:].astype(np.float32)
+    text = train_one(held, y, table.columns, settings, seed=seed)
+    assert train_one(rows, y, table.columns, settings, seed=seed) == text
+    if n > 400_000 and seed == 3:
+        assert train_one(held, y, table.columns, settings, seed=4) != text
 
 
 def test_connections_are_of_those_who_have_the_key():

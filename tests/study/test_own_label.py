@@ -18,6 +18,7 @@ from qsdask.learn import load_model
 from qsdask.settings import TrainSettings, validated
 from qsdask.store.reader import StoreReader
 from tests.conftest import SPECIES, carved
+from tests.store_files import files_of
 
 QUICK = {"draws": 1, "trees": 15, "folds": 3, "surface_margin": 0.0, "columns": "short_range"}
 RULES = {
@@ -311,3 +312,12 @@ def test_the_commands_do_so_too(made, tmp_path, monkeypatch, capsys):
         == 64
     )
     assert "E-NAMING" in capsys.readouterr().err
+
+
+def test_ranks_are_learned_as_tasks_and_together(made, models, tmp_path, few):
+    given = {"label": "barrier", **RULES["rank_low"], **QUICK, "run": few}
+    apart = qsdask.train(made / "learned.zarr", model=tmp_path / "rank_low.qs", parallel="models", **given)
+    assert files_of(apart) == files_of(models["rank_low"])
+    together = load_model(qsdask.train(made / "learned.zarr", model=tmp_path / "t.qs", parallel="data", **given))
+    assert all("objective=cross_entropy" in text for text in together.trees.values())
+    assert together.scores["mean"]["auc"] == pytest.approx(load_model(apart).scores["mean"]["auc"], abs=0.05)

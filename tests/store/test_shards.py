@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 import zipfile
@@ -23,6 +24,9 @@ from qsdask.store.shard import read_index
 from qsdask.store.task_writer import StageRun
 from qsdask.store.template import create_group
 from tests.long_run import N_STEP, made
+
+#: The package names the function like its module.
+respond_module = importlib.import_module("qsdask.stages.respond")
 
 STEPPED = [
     "frames/position",
@@ -298,3 +302,20 @@ def test_an_earlier_version_is_told_that_it_cannot_read_it(own_run, monkeypatch)
         qsdask.open_store(own_run / "long.zarr")
     assert refusal.value.code == "E-FORMAT-VERSION"
     shutil.rmtree(own_run / "long.zarr")
+
+
+def test_what_a_killed_worker_leaves_is_gone_when_the_stage_ends(own_run, few, monkeypatch):
+    store = own_run / "long.zarr"
+    before = all_files(store)
+    ledger.reopen(store, read_record(store, "response/d2min"), [(0, 0, 0)])
+    litter = store / "response/d2min/d2min/c/0/.0.77.3.partial"
+    done = respond_module.respond_of_domain
+
+    def killed_then_done_again(*given, **named):
+        litter.write_bytes(b"some steps")
+        return done(*given, **named)
+
+    monkeypatch.setattr(respond_module, "respond_of_domain", killed_then_done_again)
+    qsdask.respond(store, run=few)
+    assert not litter.exists()
+    assert before.keys() == all_files(store).keys()

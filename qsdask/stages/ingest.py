@@ -213,7 +213,7 @@ def _ingested(
     settings = completed(settings, made, [frame.timestep for frame in source.frames])
     if not (path / "zarr.json").is_file():  # a store that is there keeps its name
         checked_name(settings.name or path.stem, "specimen")
-    elif not run.overwrite and (old := ledger.read(path, KEY)) is not None:
+    elif (old := ledger.read(path, KEY)) is not None and not run.overwrite:  # one of another program is refused here
         rule = old.settings.get(_ROWS, EXTENTS)
     with storage_errors(path), writing(path), as_typed(source), run.shared() as together:
         try:

@@ -69,7 +69,8 @@ class Peak(threading.Thread):
 
     def __init__(self, process: subprocess.Popen) -> None:
         super().__init__(daemon=True)
-        self.process, self.most, self.over = psutil.Process(process.pid), {}, threading.Event()
+        self.process, self.over = psutil.Process(process.pid), threading.Event()
+        self.most: dict[int, int] = {}
 
     def run(self) -> None:
         while not self.over.wait(0.02):
@@ -100,9 +101,9 @@ def measured(rung: str, folder: Path, trees: int, seed: int) -> tuple[float, flo
 def main() -> None:
     """Print the table."""
     if sys.argv[1:2] == ["--one"]:
-        rung, folder, trees, seed = sys.argv[2:]
-        text, seconds = learned(rung, Path(folder), int(trees), int(seed))
-        (Path(folder) / "out.json").write_text(json.dumps({"seconds": seconds, "text": text}))
+        one, place, trees, number = sys.argv[2:]
+        text, seconds = learned(one, Path(place), int(trees), int(number))
+        (Path(place) / "out.json").write_text(json.dumps({"seconds": seconds, "text": text}))
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 400_000])
@@ -119,8 +120,8 @@ def main() -> None:
             base = float(np.log(share / (1 - share)))
             told = {"rows": n, "base": base, "edges": [edge.tolist() for edge in lesson.edges]}
             (folder / "told.json").write_text(json.dumps(told))
-            place = lesson.filed.places(0, 0, of_fold=True)[:100_000]
-            left, y = lesson.filed.values(place)[:].astype(np.float32), lesson.filed.plastic()[place]
+            chosen = lesson.filed.places(0, 0, of_fold=True)[:100_000]
+            left, y = lesson.filed.values(chosen)[:].astype(np.float32), lesson.filed.plastic()[chosen]
             learn_from = len(lesson.filed.places(0, 0, of_fold=False))
             del table, lesson
             print(f"{n:,} rows of 80 columns, {learn_from:,} learned from, {options.trees} trees")

@@ -37,7 +37,8 @@ class Proxy(ThreadingHTTPServer):
 
     def __init__(self, target: int) -> None:
         super().__init__(("127.0.0.1", 0), _Forward)
-        self.target, self.fault, self.count, self.struck = target, None, 0, False
+        self.target, self.count, self.struck = target, 0, False
+        self.fault: Fault | None = None
         self.kill: Callable[[], None] = lambda: None
         self._guard = threading.Lock()
         threading.Thread(target=self.serve_forever, daemon=True).start()

@@ -130,8 +130,8 @@ def main() -> int:
     outcomes: dict[str, list[Outcome]] = defaultdict(list)
     if options.buckets is not None:
         with tempfile.TemporaryDirectory(prefix="qsdask-buckets-") as folder, seaweed(Path(folder) / "weed") as port:
-            bench = BucketBench(Path(folder) / "bench", port)
-            for name, found in bucket_trials(bench, options.buckets, options.seed):
+            in_bucket = BucketBench(Path(folder) / "bench", port)
+            for name, found in bucket_trials(in_bucket, options.buckets, options.seed):
                 outcomes[name].append(found)
         return shown(outcomes)
     with tempfile.TemporaryDirectory(prefix="qsdask-chaos-") as folder:

@@ -16,6 +16,7 @@ from qsdask.engine.where import Run
 from qsdask.errors import QSDaskError
 from qsdask.files.location import absolute, located
 from qsdask.files.lock import refuse_lost
+from qsdask.files.staging import shared_folder
 from qsdask.formats.frame import MARKED
 from qsdask.formats.reference import tells_species, undeformed
 from qsdask.formats.trajectory import Trajectory
@@ -24,9 +25,13 @@ from qsdask.intake.survey import Survey
 from qsdask.intake.undeformed import Arranged, Passes, kept, once
 from qsdask.settings import IngestSettings
 from qsdask.space.domains import Rule
+from qsdask.store.place import Place
 from qsdask.store.template import create_group, write_rows
 
-__all__ = ["Arranging", "as_typed", "empty_store", "surveyed_on"]
+__all__ = ["Arranging", "as_typed", "clear_scratch", "empty_store", "scratch_of", "surveyed_on"]
+
+#: Its name in a store.
+_SCRATCH = ".scratch"
 
 
 class Arranging:
@@ -144,6 +149,17 @@ def as_typed(source: Trajectory) -> Iterator[None]:
     except QSDaskError as error:
         error.file = typed.get(str(error.file), error.file)
         raise
+
+
+def scratch_of(path: Path) -> Path:
+    """Folder of what tasks of ``ingest`` leave for one another, until the store is complete."""
+    return shared_folder(path / _SCRATCH)
+
+
+def clear_scratch(path: Path) -> None:
+    """Remove it; the lock of the store is held."""
+    folder = scratch_of(path)
+    Place(folder.parent).remove_all(folder.name)
 
 
 def empty_store(

@@ -19,7 +19,6 @@ from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, CannotCreateError, UsageError, storage_errors
 from qsdask.files.location import absolute, located
 from qsdask.files.lock import refuse_one_file, writing
-from qsdask.files.staging import shared_folder
 from qsdask.files.taken import refuse_in_store
 from qsdask.formats.container import sniff
 from qsdask.formats.continuity import continued_cells
@@ -42,7 +41,7 @@ from qsdask.schema import steps_in_file
 from qsdask.settings import IngestSettings, ReadingSettings, validated
 from qsdask.space.cuts import sizes_of
 from qsdask.space.domains import EXTENTS, REGIONS, Rule, domain_rows
-from qsdask.stages.arranging import as_typed, empty_store, surveyed_on
+from qsdask.stages.arranging import as_typed, clear_scratch, empty_store, scratch_of, surveyed_on
 from qsdask.store import ledger
 from qsdask.store.beside import target_of
 from qsdask.store.ledger import Record
@@ -54,9 +53,6 @@ from qsdask.units import ANGSTROM, conversion_of, length_in, stored_length
 __all__ = ["ingest"]
 
 KEY = "ingest"
-
-#: Folder in the store for what tasks share while they run; removed at the end.
-SCRATCH = ".scratch"
 
 #: Setting in the record of a store that says by which rule its rows are ordered; stores of before have none.
 _ROWS = "rows"
@@ -221,7 +217,7 @@ def _ingested(
         except (BadDataError, UsageError, CannotCreateError):
             begun = ledger.read(path, KEY) if (path / "zarr.json").is_file() else None
             if begun is None or begun.complete:
-                _clear_scratch(path)  # nothing of it is of use
+                clear_scratch(path)  # nothing of it is of use
             raise
     return path
 
@@ -234,7 +230,7 @@ def _fill(
     timesteps = [frame.timestep for frame in source.frames]
     # Without a halo it does not matter how thick the box is.
     plan = plan_of(Size(n_atom, len(timesteps), settings.chunk, (0.0, 0.0, 0.0)), source.frames[0].reader)
-    arranging, survey = surveyed_on(source, shared_folder(path / SCRATCH), settings, rule, run, plan)
+    arranging, survey = surveyed_on(source, scratch_of(path), settings, rule, run, plan)
     first, names, kinds = survey.examples, *_species(survey, source, settings)
     counts_new = settings.new_atoms == "ignore"
     kept = {**settings.stored(length), "name": settings.name or path.stem, "reference_hash": first.digest}
@@ -271,7 +267,7 @@ def _fill(
         record,
         plan,
         template,
-        partial(scatter_steps, scratch=absolute(shared_folder(path / SCRATCH) / TABLE)),
+        partial(scatter_steps, scratch=absolute(scratch_of(path) / TABLE)),
         steps_per_unit=_steps_per_unit(source, run),
         conclude=conclude,
         given=lambda steps: (source.portion(steps), policy.of(steps)),
@@ -279,12 +275,7 @@ def _fill(
     if run.overwrite or not _whole(path, record):
         arranging.arrange(survey, kinds)
     run_stage(path, course, run)
-    _clear_scratch(path)
-
-
-def _clear_scratch(path: Path) -> None:
-    scratch = shared_folder(path / SCRATCH)
-    Place(scratch.parent).remove_all(scratch.name)
+    clear_scratch(path)
 
 
 def _species(

@@ -323,7 +323,7 @@ class BucketPath:
         import obstore
 
         prefix = f"{self.key}/" if self.key else None
-        return tried(self, lambda client: obstore.list(client, prefix).collect())
+        return tried(self, lambda client: list(obstore.list(client, prefix).collect()))
 
     def _delete(self, keys: list[str]) -> None:
         import obstore

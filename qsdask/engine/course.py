@@ -25,6 +25,7 @@ from qsdask.store import ledger
 from qsdask.store.beside import clear_scratch
 from qsdask.store.durable import sweep
 from qsdask.store.ledger import Begun, Record, Task
+from qsdask.store.record import is_shown
 from qsdask.store.task_writer import StageRun
 
 __all__ = ["Course", "run_stage"]
@@ -100,8 +101,8 @@ def run_stage(path: Path, course: Course, run: Run, removed: list[Record] | None
             removed += ledger.finish(path, begun, course.conclude(begun.root))
             if course.passes:
                 clear_scratch(path, course.record.key)
-        elif begun.root != path:
-            removed += ledger.finish(path, begun, {})  # whole, but not yet in its place
+        elif begun.root != path or not is_shown(path, begun.record):
+            removed += ledger.finish(path, begun, {})  # whole, but not yet in its place, or not yet in the contents
     recompute(path, removed, run)
 
 

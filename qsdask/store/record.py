@@ -21,6 +21,7 @@ from qsdask.store.validate import damaged, metadata
 
 __all__ = [
     "Record",
+    "is_shown",
     "keys",
     "publish",
     "put_record",
@@ -246,6 +247,12 @@ def publish(path: Path, requires: Iterable[str] = ()) -> None:
             for file in [*(f"{f}/zarr.json" for f in folders_of(group)), *metadata_keys(root, [group])]:
                 shown[file.removesuffix("/zarr.json")] = metadata(root, file)
     DurableStore(root).put("zarr.json", root_text(shown, needed))
+
+
+def is_shown(path: Path, record: Record) -> bool:
+    """Whether the store's consolidated metadata have the groups of a stage; a run that was killed just before has not put them there."""
+    shown = check_root(path).get("consolidated_metadata", {}).get("metadata", {})
+    return all(group in shown for group in record.groups)
 
 
 def required_by(record: Record | None) -> set[str]:

@@ -207,3 +207,15 @@ def test_a_writer_that_lost_its_lock_seals_nothing(copy, few, when, monkeypatch)
     monkeypatch.undo()
     qsdask.shells(copy, cutoff=3.6, run=few)
     assert qsdask.verify(copy, progress=False) == []
+
+
+def test_a_stage_that_was_killed_before_it_was_shown_is_shown_by_the_same_command(own, few):
+    store = own / "tiny.zarr"
+    file = store / "zarr.json"
+    whole = file.read_bytes()
+    content = json.loads(whole)
+    shown = content["consolidated_metadata"]["metadata"]
+    content["consolidated_metadata"]["metadata"] = {k: v for k, v in shown.items() if not k.startswith("response")}
+    file.write_bytes(json.dumps(content, indent=1).encode())
+    qsdask.respond(store, run=few)
+    assert file.read_bytes() == whole

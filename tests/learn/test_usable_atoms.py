@@ -11,9 +11,9 @@ from qsdask.cli import main
 
 def blank(part: slice):
     """Rows of a domain without a value in some columns, as of a set that gives NaN there."""
-    from qsdask.study import grown
+    from qsdask.study import gathered
 
-    real = grown.labelled_rows
+    real = gathered.labelled_rows
 
     def rows(*arguments):
         found = real(*arguments)
@@ -24,7 +24,7 @@ def blank(part: slice):
 
 
 def test_columns_without_a_value_are_named(own, few, monkeypatch):
-    monkeypatch.setattr("qsdask.study.grown.labelled_rows", blank(slice(1, 2)))
+    monkeypatch.setattr("qsdask.study.gathered.labelled_rows", blank(slice(1, 2)))
     with pytest.raises(qsdask.QSDaskError) as caught:
         qsdask.train([own / "tiny.zarr"], model=own / "new.qs", strain=0.01, surface_margin=0.0, run=few)
     assert caught.value.code == "E-NO-USABLE"

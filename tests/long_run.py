@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qsdask import schema
-from qsdask.engine.where import Run
 from tests.small_store import SPECIES, small_dump
 
 N_STEP = 19
@@ -30,7 +28,7 @@ def long_dump(golden: Path, file: Path) -> Path:
     return file
 
 
-def made(dump: Path, store: Path, run: Run, chunk: int = 24) -> Path:
+def made(dump: Path, store: Path, run, chunk: int = 24) -> Path:
     """The store of a dump, with shells, features and response."""
     import qsdask
 
@@ -43,6 +41,8 @@ def made(dump: Path, store: Path, run: Run, chunk: int = 24) -> Path:
 @pytest.fixture(scope="session")
 def run_of_many(tmp_path_factory, golden, few) -> Path:
     """Folder with ``long.dump``, ``long.zarr``, and ``single.zarr``, which has a file for each step; not to be changed."""
+    from qsdask import schema
+
     home = tmp_path_factory.mktemp("long")
     dump = long_dump(golden, home / "long.dump")
     made(dump, home / "long.zarr", few)

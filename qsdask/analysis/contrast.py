@@ -93,7 +93,7 @@ def partial(value: np.ndarray, soft: np.ndarray, edges: np.ndarray, block: np.nd
         mine = value[soft == bool(side)].astype(np.float64)
         sums[side, :, 0] = np.isfinite(mine).sum(axis=0).astype(object)
         sums[side, :, 1], sums[side, :, 2] = exact_sum(mine), exact_sum(mine**2)
-    return Counts(dict(zip(different.tolist(), count.reshape(len(different), -1), strict=True)), sums)
+    return Counts(dict(zip(different.tolist(), count.reshape(len(different), n_column * 2 * N_BIN), strict=True)), sums)
 
 
 def area(count: np.ndarray) -> np.ndarray:

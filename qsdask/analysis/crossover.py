@@ -97,10 +97,10 @@ def by_block(
         for column, (mask, value) in enumerate(told):
             np.add.at(found[:, step, column], place[mask], value[mask])
         activated |= plastic
-    return dict(zip(different.tolist(), found.reshape(len(different), -1), strict=True))
+    return dict(zip(different.tolist(), found.reshape(len(different), len(d2) * _COLUMNS), strict=True))
 
 
-def series(blocks: Mapping[int, np.ndarray], times: np.ndarray) -> dict[str, np.ndarray]:
+def series(blocks: Mapping[int, np.ndarray], times: np.ndarray, n_step: int) -> dict[str, np.ndarray]:
     """What is followed along the strain.
 
     Parameters
@@ -109,6 +109,8 @@ def series(blocks: Mapping[int, np.ndarray], times: np.ndarray) -> dict[str, np.
         Sum of the results of `by_block`.
     times : float64 array, shape (n_draw, n_block)
         How often each block, by rising number, is in each draw.
+    n_step : int
+        Steps.
 
     Returns
     -------
@@ -124,7 +126,7 @@ def series(blocks: Mapping[int, np.ndarray], times: np.ndarray) -> dict[str, np.
     ----------
     R. A. Fisher, Statistical Methods for Research Workers (1925); A. Donner, Int. Stat. Rev. 54, 67 (1986), doi:10.2307/1403259.
     """
-    count = np.array([blocks[k] for k in sorted(blocks)], dtype=np.float64).reshape(len(blocks), -1, _COLUMNS)
+    count = np.array([blocks[k] for k in sorted(blocks)], dtype=np.float64).reshape(len(blocks), n_step, _COLUMNS)
     n, plastic, newly, qs_newly, risk, qs_risk, d2 = np.moveaxis(count, -1, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(n > 0, plastic**2 / n, 0.0), np.where(n > 0, d2**2 / n, 0.0)

@@ -8,7 +8,7 @@ import numpy as np
 
 from qsdask.analysis.counts import quanta
 
-__all__ = ["Extent", "exact_sum", "extent_of", "placed_within"]
+__all__ = ["Extent", "exact_sum", "extent_of", "hash_limit", "placed_within"]
 
 
 class Extent(NamedTuple):
@@ -30,9 +30,14 @@ class Extent(NamedTuple):
         return Extent(self.n + other.n, np.minimum(self.low, other.low), np.maximum(self.high, other.high))
 
     def limit(self, sample: int) -> np.uint64:
-        """Hash up to which atoms are taken, so that they are about so many; all, where there are no more."""
-        share = sample / max(self.n, 1)
-        return np.uint64(2**64 - 1) if share >= 1 else np.uint64(int(share * 2**53) * 2**11)
+        """Hash up to which atoms are taken; see `hash_limit`."""
+        return hash_limit(self.n, sample)
+
+
+def hash_limit(n: int, sample: int) -> np.uint64:
+    """Hash up to which of `n` atoms are taken, so that they are about so many; all, where there are no more."""
+    share = sample / max(n, 1)
+    return np.uint64(2**64 - 1) if share >= 1 else np.uint64(int(share * 2**53) * 2**11)
 
 
 def extent_of(value: np.ndarray) -> Extent:

@@ -52,7 +52,7 @@ def kinds_of(qs: np.ndarray, hard: float, soft: float) -> np.ndarray:
 
 def flat(pairs: np.ndarray, centres: np.ndarray) -> np.ndarray:
     """Counts of `qsdask.kernels.pairs.class_pairs`, one row for each group: int64, shape (n_group, n_column)."""
-    return np.concatenate([pairs.reshape(len(pairs), -1), centres.reshape(len(centres), -1)], axis=1)
+    return np.concatenate([part.reshape(len(part), np.prod(part.shape[1:])) for part in (pairs, centres)], axis=1)
 
 
 def unflat(count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -151,7 +151,7 @@ def redrawn(blocks: Mapping[int, np.ndarray], key: str, draws: int = DRAWS) -> n
     Parameters
     ----------
     blocks : mapping of int to int64 array, shape (n_column,)
-        What was counted in each block, of one or more.
+        What was counted in each block; of none there are no columns.
     key : str
         Key of the specimen.
     draws : int
@@ -162,7 +162,8 @@ def redrawn(blocks: Mapping[int, np.ndarray], key: str, draws: int = DRAWS) -> n
     float64 array, shape (draws, n_column)
         Of as many blocks as there are. Whole numbers below 2^53 are exact in any order; larger sums are good to 1e-15.
     """
-    count = np.array([blocks[block] for block in sorted(blocks)], dtype=np.float64).reshape(len(blocks), -1)
+    count = np.array([blocks[block] for block in sorted(blocks)], dtype=np.float64)
+    count = count.reshape(len(blocks), -1 if blocks else 0)
     return _times_drawn(len(count), key)[:draws] @ count
 
 

@@ -75,7 +75,7 @@ CAPTIONS = {
     ),
     "dimension": Caption(
         title="Dimension by distance",
-        text="Local slope of the mass scaling. Steps below 2 Å apart are those of the shells of neighbours, which all atoms have.",
+        text="Local slope of the mass scaling. Its waves are those of the shells of neighbours, which all atoms have.",
         alt="Chart: local dimension of hard, soft and all atoms against distance",
         published="crossover at 10 Å, about four shells of neighbours (Fig. 3c).",
     ),

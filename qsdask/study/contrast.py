@@ -12,7 +12,7 @@ import xarray as xr
 
 from qsdask.analysis import contrast as of_classes
 from qsdask.analysis.counts import described
-from qsdask.analysis.extent import Extent
+from qsdask.analysis.extent import hash_limit
 from qsdask.engine.reduce import reduced
 from qsdask.engine.where import Run
 from qsdask.errors import BadDataError, UsageError
@@ -92,7 +92,7 @@ def contrast(
     meaning = meaning_of(root, sets)
     names = _chosen(columns_there(root, sets), columns)
     edge, key = block_edge(root, block), ledger.require(path, "ingest").facts["specimen"]
-    limit = Extent(root["atoms/id"].shape[0], *np.empty((2, 0))).limit(_SAMPLE)
+    limit = hash_limit(root["atoms/id"].shape[0], _SAMPLE)
     asked = _Asked(group, label, sets, names)
     rests_on = (group, *keys, *surface_ledgers(path, margin_of(label)))
     with run.shared() as here:

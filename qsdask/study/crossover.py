@@ -47,9 +47,9 @@ def crossover_of(path: Path, strain: np.ndarray, blocks: Mapping[int, np.ndarray
     """
     n = len(blocks)
     key = ledger.require(path, "ingest").facts["specimen"]
-    whole = {name: value[0] for name, value in along_strain.series(blocks, np.ones((1, n))).items()}
+    whole = {name: value[0] for name, value in along_strain.series(blocks, np.ones((1, n)), len(strain)).items()}
     times = bootstrap.redrawn(dict(enumerate(np.eye(n))), key, _DRAWS)
-    drawn = along_strain.series(blocks, times)
+    drawn = along_strain.series(blocks, times, len(strain))
     found: dict[str, xr.Variable] = {}
     for name, text in along_strain.NAMES.items():
         found[name] = described(whole[name], "step", text)

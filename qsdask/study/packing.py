@@ -12,7 +12,7 @@ import xarray as xr
 from qsdask.analysis import packing as of_pairs
 from qsdask.analysis.counts import described, in_length, quanta
 from qsdask.analysis.distance import add
-from qsdask.analysis.extent import Extent
+from qsdask.analysis.extent import hash_limit
 from qsdask.engine.halo_block import halo_block
 from qsdask.engine.reading import read_box, read_rows
 from qsdask.engine.reduce import reduced
@@ -120,7 +120,7 @@ def packing(
         far = _reach(path, root, reach, spacing, depth - margin)
         spans = _ranges(ranges, spacing, far)
         key = ledger.require(path, "ingest").facts["specimen"]
-        limit = None if sample is None else Extent(root["atoms/id"].shape[0], *np.empty((2, 0))).limit(sample)
+        limit = None if sample is None else hash_limit(root["atoms/id"].shape[0], sample)
         fixed = {**asked, "reach": far, "depth": depth, "edge": edge, "limit": limit, "key": key}
         blocks = reduced(path, rests_on, _pairs, add, here, "pairs", **fixed)
         of_clusters = clusters_of(path, rests_on, asked, glass.n, key, here)

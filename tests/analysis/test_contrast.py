@@ -61,4 +61,4 @@ def test_effect_sizes_are_those_of_the_values():
 def test_the_cut_into_chunks_changes_no_number():
     value, soft, block = columns(1000, 1)
     edges = np.array([edges_of(column) for column in value.T])
-    assert told(value, soft, block, edges).identical(told(value, soft, block, edges, (13, 400, 401)))
+    assert told(value, soft, block, edges).identical(told(value, soft, block, edges, (13, 13, 400, 401)))

@@ -50,7 +50,7 @@ def test_noise_seldom_has_a_break():
 def blocked(qs, d2, n_block, n_each, threshold=5.0):
     block = np.repeat(np.arange(n_block), n_each)
     found = by_block(qs, d2, np.ones(d2.shape, bool), threshold, block)
-    return {name: value[0] for name, value in series(found, np.ones((1, n_block))).items()}
+    return {name: value[0] for name, value in series(found, np.ones((1, n_block)), len(d2)).items()}
 
 
 def test_localisation_is_none_at_random_and_whole_in_one_block():
@@ -81,7 +81,12 @@ def test_the_cut_into_chunks_changes_no_count():
     qs[rng.random(900) < 0.1] = np.nan
     block = rng.integers(0, 12, 900)
     whole, cut = by_block(qs, d2, valid, 5.0, block), {}
-    for some in np.split(np.arange(900), [7, 300, 301]):
+    for some in np.split(np.arange(900), [7, 7, 300, 301]):
         cut = add(cut, by_block(qs[some], d2[:, some], valid[:, some], 5.0, block[some]))
     assert whole.keys() == cut.keys()
     assert all((whole[k] == cut[k]).all() for k in whole)
+
+
+def test_without_atoms_nothing_is_told():
+    found = series({}, np.ones((1, 0)), 3)
+    assert all(value.shape == (1, 3) and np.isnan(value).all() for value in found.values())

@@ -57,6 +57,9 @@ def test_groups_add_up_and_each_has_its_own_centres():
     whole, together = class_pairs(*arguments, 0 * group, 1, border, 0.25, 20)
     np.testing.assert_array_equal(apart.sum(axis=0), whole[0])
     np.testing.assert_array_equal(centres.sum(axis=0), together[0])
+    none = np.empty(0, dtype=int)
+    empty = class_pairs(position, kind, 3, none, none, 0, np.empty(0), 0.25, 20)
+    assert (empty[0].shape, empty[1].shape) == ((0, 3, 3, 20), (0, 3, 20))
     one, _ = class_pairs(position, kind, 3, centre[group == 2], 0 * group[group == 2], 1, border[group == 2], 0.25, 20)
     np.testing.assert_array_equal(apart[2], one[0])
 

@@ -175,7 +175,7 @@ def test_page_and_pictures_speak_of_sigma(sigma, tmp_path, capsys):
     page = out.read_text()
     assert "D² &gt; 4 σ² at strain" in page
     # What is published is in angstrom, and nothing else.
-    assert re.findall(r"[^<>]{0,10}Å", page) == ["ce of 2.0 Å", "0.55 Å"]
+    assert re.findall(r"[^<>]{0,10}Å", page) == ["ce of 2.0 Å", " below 10 Å", "ver at 10 Å"]
 
 
 def test_the_settings_of_the_page_hold_no_python(angstrom, tmp_path):

@@ -100,6 +100,8 @@ def test_a_sample_of_centres_tells_about_the_same(shaken, few):
     whole, some = (qsdask.packing(shaken["cut"], sample=n, run=few, **MODEL) for n in (None, 120))
     n = int(some["centres"].sel({"class": "all"})[0])
     assert 80 < n < 160 < int(whole["centres"].sel({"class": "all"})[0]) == 256
+    few_centres = qsdask.packing(shaken["cut"], sample=2, run=few, **MODEL)
+    assert 0 < int(few_centres["centres"].sel({"class": "all"})[0]) < 8, "fewer centres than domains"
     near = whole["mass"].sel({"class": "all"}).values[-1]
     assert some["mass"].sel({"class": "all"}).values[-1] == pytest.approx(near, rel=0.02)
 

@@ -46,7 +46,9 @@ def test_the_page_has_the_numbers_of_the_store(alone, tiny, tmp_path, few):
     for number in (f"{known.mean():.3f}", f"{known.std():.3f}", f"{100 * (known < 0.1).mean():.1f} %"):
         assert number in text
     assert f"{100 * (known > 0.7).mean():.1f} %" in text
-    assert page.read_text().count("<img") == 3
+    # Softness, slice and map, then four of how hard and soft atoms pack; too few are soft to be set against hard ones.
+    assert page.read_text().count("<img") == 7
+    assert "How hard and soft atoms pack" in text
     assert "Does the model know such glasses?" in text
     assert "evaluate" not in text
     assert "qsdask respond" not in text

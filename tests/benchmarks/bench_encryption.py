@@ -22,7 +22,7 @@ from distributed import Client, LocalCluster
 import qsdask
 from qsdask.engine.cluster import connect
 from qsdask.engine.where import Run
-from tests.benchmarks.whole_chain import write_dump
+from tests.benchmarks.tiled_dump import write_dump
 
 
 @contextmanager

@@ -18,7 +18,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from whole_chain import Peak, first_frame
+from peak import Peak
+from tiled_dump import first_frame
 
 import qsdask
 from qsdask.engine.where import Run

@@ -28,7 +28,7 @@ from qsdask.engine.where import Run
 from qsdask.kernels.pairs import class_pairs
 from qsdask.learn.table import identity_hash
 from qsdask.store.reader import StoreReader
-from tests.benchmarks.whole_chain import Peak
+from tests.benchmarks.peak import Peak
 
 REACH, N_BIN = 20.0, 200
 

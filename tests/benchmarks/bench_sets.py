@@ -19,7 +19,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from whole_chain import Peak, write_dump
+from peak import Peak
+from tiled_dump import write_dump
 
 import qsdask
 from qsdask.engine.cluster import connect

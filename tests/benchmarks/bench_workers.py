@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from distributed import Client
-from whole_chain import write_dump
+from tiled_dump import write_dump
 
 import qsdask
 from qsdask.engine.cluster import connect

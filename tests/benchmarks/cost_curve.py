@@ -5,7 +5,7 @@
     python -m tests.benchmarks.cost_curve --check 1e8            # and ingest of one frame so large, against the line
     python -m tests.benchmarks.cost_curve --sets --write         # and every feature set; the rates that come with the package
 
-A shipped frame is tiled with noise (see `whole_chain.py`), three frames of it, and taken through all stages on two workers.
+A shipped frame is tiled with noise (see `tiled_dump.py`), three frames of it, and taken through all stages on two workers.
 Of each stage are counted the processor seconds of driver and workers, their peak memory, bytes read and written, and files;
 each is fitted by a + b * load, with load the atoms that a stage looks at, those of halos and of every frame it reads with
 them, and relative errors equal: small glasses say what a is, large ones b. The scheduler is timed with tasks that do nothing.
@@ -41,7 +41,7 @@ from qsdask.quantity import feature_sets, medium_range
 from qsdask.stages import features, ingest, predict, respond, shells, surface
 from qsdask.store.reader import StoreReader
 from tests.benchmarks.meter import Taken, metered
-from tests.benchmarks.whole_chain import first_frame, write_dump
+from tests.benchmarks.tiled_dump import first_frame, write_dump
 
 #: Copies of the 6,912-atom frame: 1.4 10^4, 1.0 10^5, 3.0 10^5, 1.0 10^6, 3.0 10^6 and 1.0 10^7 atoms.
 TILES = [(2, 1, 1), (5, 3, 1), (11, 2, 2), (6, 5, 5), (8, 9, 6), (12, 11, 11)]
@@ -101,7 +101,7 @@ def taken_by_stage(folder: Path, name: str) -> Taken:
     }
     with connect("local", WORKERS) as client:
         run = Run(client, WORKERS, False, False)
-        with metered(folder) as taken:
+        with metered(folder, client) as taken:
             if stage == "ingest":
                 qsdask.ingest(dump, store, species={1: "Cu", 2: "Zr"}, strain_step=STRAIN, run=run)
             else:
@@ -129,7 +129,7 @@ def checked(folder: Path, n_atom: int, rates: dict[str, Any]) -> str:
         f"ingest of {size.n_atom:,} atoms, one frame of {dump.stat().st_size / 1e9:.2f} GB: {taken.wall:.0f} s, {seconds:.0f} "
         f"processor s where the line says {expected.core_seconds:.0f} (± {100 * (expected.error or 0):.0f} %); driver "
         f"{taken.driver_bytes / 1e6:.0f} MB where it says {expected.driver_bytes / 1e6:.0f}; worker "
-        f"{taken.worker_bytes / 1e6:.0f} MB; {taken.files:,} files"
+        f"{taken.worker_bytes / 1e6:.0f} MB; {taken.files:,.0f} files"
     )
 
 
@@ -224,7 +224,7 @@ def print_measured(size: Size, found: dict[str, Taken]) -> None:
     for name, taken in found.items():
         numbers = (taken.wall, taken.driver_seconds, taken.worker_seconds)
         mega = (taken.driver_bytes, taken.worker_bytes, taken.read, taken.written)
-        cells = [*(f"{n:.1f}" for n in numbers), *(f"{n / 1e6:,.0f}" for n in mega), f"{taken.files:,}"]
+        cells = [*(f"{n:.1f}" for n in numbers), *(f"{n / 1e6:,.0f}" for n in mega), f"{taken.files:,.0f}"]
         print(f"{name:<30}" + "".join(f"{cell:>12}" for cell in cells), flush=True)
 
 

@@ -3,7 +3,7 @@
     python tests/benchmarks/memory.py                                    # 3 10^5 and 3 10^6 atoms, workers of 1.5 GB
     python tests/benchmarks/memory.py --tiles 12 11 11 --frames 2        # 10^7 atoms, once
 
-A shipped frame is tiled with noise (see `whole_chain.py`) and taken through ingest, shells, features and respond, each on
+A shipped frame is tiled with noise (see `tiled_dump.py`) and taken through ingest, shells, features and respond, each on
 fresh workers with a memory limit. Printed: seconds, peak resident memory of a worker and of the driver, the budget
 that `qsdask.engine.cost` gave a worker before the start, and how much the worker's peak grew from the first size to
 the last.
@@ -18,7 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from whole_chain import Peak, write_dump
+from peak import Peak
+from tiled_dump import write_dump
 
 import qsdask
 from qsdask.engine.cost import size_of

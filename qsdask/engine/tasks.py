@@ -134,9 +134,9 @@ def run_tasks(
             if not indices:
                 return
             futures = client.map(
-                _guarded,
+                _given,
                 [function] * len(indices),
-                *zip(*(arguments[index] for index in indices), strict=True),
+                [arguments[index] for index in indices],
                 key=[f"{label}-{id(queue):x}-{index}" for index in indices],
                 pure=False,
                 retries=RETRIES,
@@ -234,6 +234,10 @@ def cluster_errors() -> Iterator[None]:
 
 def _first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0] or type(error).__name__
+
+
+def _given(function: Callable, arguments: Sequence[object]) -> object:
+    return _guarded(function, *arguments)
 
 
 def _guarded(function: Callable, *arguments: object) -> object:

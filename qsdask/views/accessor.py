@@ -219,7 +219,11 @@ class SoftnessAccessor:
         return self._first_pass(strain)
 
     def plastic(
-        self, strain: float = LABEL_STRAIN, threshold: float | None = None, frame: int | None = None
+        self,
+        strain: float = LABEL_STRAIN,
+        threshold: float | None = None,
+        frame: int | None = None,
+        model: str | None = None,
     ) -> xr.Dataset:
         """Atoms whose D2min exceeds a threshold at a strain.
 
@@ -231,6 +235,8 @@ class SoftnessAccessor:
             5 by default, in angstrom^2; where lengths are in sigma there is no default.
         frame : int, optional
             Instead of `strain`; negative ones count from the end.
+        model : str, optional
+            Whose softness stands beside, where the store has that of several.
 
         Returns
         -------
@@ -242,9 +248,9 @@ class SoftnessAccessor:
         BadDataError
             ``E-STRAIN`` when no frame was stored at the strain.
         UsageError
-            ``E-STEP`` when the store has no such frame; ``E-NO-DEFAULT``.
+            ``E-STEP`` when the store has no such frame; ``E-NO-DEFAULT``; ``E-MODEL-NAME`` when the model must be chosen.
         """
-        atoms = self._deformed(self.atoms())
+        atoms = self._deformed(self.atoms(model))
         threshold = self._threshold(atoms, threshold)
         now = atoms.isel(step=self._first_pass(strain) if frame is None else self._glass.step(frame))
         return self._glass.where(now, now["valid"] & (now["d2min"] > threshold))

@@ -239,15 +239,18 @@ def test_an_unfinished_stage_of_before_is_migrated_and_resumed(without_gradient,
 def test_migration_killed_at_any_write_goes_on(without_gradient, monkeypatch, tmp_path, key, file):
     whole = shutil.copytree(without_gradient, tmp_path / "whole.zarr")
     migrate(whole, progress=False)
-    real = DurableStore._put
 
-    def dies(self, name, *arguments):
-        if name == f"ledger/{key}/{file}":
-            raise OSError("killed here")
-        real(self, name, *arguments)
+    def dying(real):
+        def dies(self, name, *arguments):
+            if name == f"ledger/{key}/{file}":
+                raise OSError("killed here")
+            real(self, name, *arguments)
+
+        return dies
 
     with monkeypatch.context() as patch:
-        patch.setattr(DurableStore, "_put", dies)
+        for verb in ("_put", "put"):  # of chunks, and of what says what they are
+            patch.setattr(DurableStore, verb, dying(getattr(DurableStore, verb)))
         with pytest.raises(OSError, match="killed here"):
             migrate(without_gradient, progress=False)
     with pytest.raises(BadDataError, match=r"E-FORMAT-VERSION(?s:.*)qsdask migrate"):

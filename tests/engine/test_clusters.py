@@ -348,8 +348,8 @@ def test_a_cluster_that_adapts_is_given_work_for_all_the_workers_that_it_may_hav
     with connect("threads", 1) as client:
         expect(client, 10)
         asked = []
-        submit = client.submit
-        client.submit = lambda *words, **more: asked.append(0) or submit(*words, **more)
+        sent = client.map
+        client.map = lambda function, *columns, **more: asked.extend(columns[0]) or sent(function, *columns, **more)
         results = run_tasks(client, slow, [(n,) for n in range(100)], label="slow", progress=False)
         next(results)
         assert len(asked) >= 40

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 __all__ = ["CREDENTIALS", "environment", "program", "rclone", "seaweed"]
 
@@ -109,7 +110,7 @@ def _wait_for_answers(port: int) -> None:
     """Until objects can be written: the port is open before that."""
     from obstore.store import from_url
 
-    config = {"endpoint": f"http://127.0.0.1:{port}", **{k.lower(): v for k, v in CREDENTIALS.items()}}
+    config: Any = {"endpoint": f"http://127.0.0.1:{port}", **{k.lower(): v for k, v in CREDENTIALS.items()}}
     client = from_url("s3://lab", config=config, client_options={"allow_http": True})
     for _ in range(60):
         try:

@@ -18,7 +18,7 @@ from qsdask.system.softness import softness
 __all__ = ["QuenchInSoftness"]
 
 #: Particle property -> variable of `qsdask.softness`.
-PROPERTIES = {"Quench-in Softness": "qs", "QS FiledTable": "qs_std", "QS Outside": "outside"}
+PROPERTIES = {"Quench-in Softness": "qs", "QS Spread": "qs_std", "QS Outside": "outside"}
 
 #: Bins of the histogram between 0 and 1.
 BINS = 50
@@ -45,7 +45,7 @@ class QuenchInSoftness(ModifierInterface):
 
     Notes
     -----
-    It adds the particle properties "Quench-in Softness", "QS FiledTable" and "QS Outside" (NaN where there is no number), "Selection",
+    It adds the particle properties "Quench-in Softness", "QS Spread" and "QS Outside" (NaN where there is no number), "Selection",
     the table "quench-in-softness" (a histogram), and the attributes "QuenchInSoftness.mean", ".soft", ".hard" (shares of the
     particles that have a softness) and ".outside" (share unlike the training atoms, of those whose model tells it).
     """

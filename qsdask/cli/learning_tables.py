@@ -64,7 +64,7 @@ def print_transfer(found: Mapping) -> None:
         summary,
     )
     print_legend(
-        "± in the matrices: standard error over the glasses of the column. FiledTable of pairs: their standard deviation; how sure a "
+        "± in the matrices: standard error over the glasses of the column. Spread of pairs: their standard deviation; how sure a "
         "pair is, its bar in the picture says. Same composition, same rate: AUC on the folds left out less AUC on the glass left out."
     )
     for note in found["notes"]:

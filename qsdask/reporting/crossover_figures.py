@@ -32,9 +32,11 @@ def mark_crossover(axes: Axes, activation: xr.Dataset) -> None:
         text = names[k] if k < len(found) or not len(found) or k == len(names) - 1 else f"{names[k]} and after"
         text = "no crossover found" if not len(found) else text
         place = axes.get_xaxis_transform()
+        said = axes.text(
+            (begin + end) / 2, 0.985, text, color=GREY, fontsize=7.5, ha="center", va="top", transform=place
+        )
         # A narrow stage, or strains that are all alike, must not push the axes aside.
-        look = {"color": GREY, "fontsize": 7.5, "ha": "center", "va": "top", "in_layout": False}
-        axes.text((begin + end) / 2, 0.985, text, transform=place, **look)
+        said.set_in_layout(False)
 
 
 @styled

@@ -207,7 +207,7 @@ def _headline(specimen, scores, spectrum, softness) -> str:
         where = f"D² > {threshold_of(spectrum):g} {square(spectrum)}"
         where += at_strain(spectrum)
         items.append(("Plastic atoms", _percent(spectrum["p_plastic_all"], 2), where))
-        items.append(("FiledTable of QS", f"{spectrum['qs_std'].item():.3f}", "std; published 0.230"))
+        items.append(("Spread of QS", f"{spectrum['qs_std'].item():.3f}", "std; published 0.230"))
     if softness is not None:
         items += undeformed.tiles(softness)
     return template.tiles(items) if items else ""

@@ -44,7 +44,7 @@ def tiles(softness: Softness) -> list[tuple[str, object, str]]:
     items: list[tuple[str, object, str]] = [
         ("Soft atoms", soft, f"QS > {found.attrs['soft_above']:g}"),
         ("Hard atoms", hard, f"QS < {found.attrs['hard_below']:g}"),
-        ("FiledTable of QS", _told(found["qs_std"].item(), None), "std; published 0.230"),
+        ("Spread of QS", _told(found["qs_std"].item(), None), "std; published 0.230"),
     ]
     if share is not None:
         items.append(("Unlike the training atoms", _told(share, 1), "of the atoms; 1 % of those were"))

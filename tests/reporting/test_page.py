@@ -109,6 +109,7 @@ def test_page_says_what_it_must(tmp_path, glass):
         '--step 3 && echo "done"',
         "0.55 Å²",
         "0.230",
+        "Spread of QS",
         "doi:10.1038/s41467-019-13511-9",
     ):
         assert words in text, words

@@ -50,7 +50,7 @@ def answer(request):
         request["out"],
         id=np.arange(1, particles.count + 1) if ids is None else ids[...],
         qs=particles["Quench-in Softness"][...],
-        qs_std=particles["QS FiledTable"][...],
+        qs_std=particles["QS Spread"][...],
         outside=particles["QS Outside"][...],
         selection=particles.selection[...],
         histogram=table.xy(),

@@ -145,6 +145,12 @@ def test_data_without_particles_is_told(ovito, tiny):
     assert "E-SYSTEM" in ovito(tiny / "tiny.dump", drop_particles=True)[0]["error"]
 
 
+def test_names_of_the_properties_stay():
+    from qsdask.ovito import PROPERTIES
+
+    assert PROPERTIES == {"Quench-in Softness": "qs", "QS Spread": "qs_std", "QS Outside": "outside"}
+
+
 def test_ovito_is_loaded_by_its_own_module_alone():
     code = "import sys, qsdask, qsdask.system.softness; print('ovito' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"

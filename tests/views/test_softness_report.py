@@ -48,6 +48,7 @@ def test_the_page_has_the_numbers_of_the_store(alone, tiny, tmp_path, few):
     assert f"{100 * (known > 0.7).mean():.1f} %" in text
     # Softness, slice and map, then four of how hard and soft atoms pack; too few are soft to be set against hard ones.
     assert page.read_text().count("<img") == 7
+    assert "Spread of QS" in text
     assert "How hard and soft atoms pack" in text
     assert "Does the model know such glasses?" in text
     assert "evaluate" not in text

@@ -23,23 +23,19 @@ def docs(word, out) -> None:
     qsdask docs E-DUP-ID
     qsdask docs --html guide.html
     """
-    from rich.console import Console
-    from rich.markdown import Markdown
+    from qsdask.cli.pages import print_contents, print_page
+    from qsdask.guide.pages import page_named, row_of, sections_with
 
-    from qsdask.guide.pages import page_named, pages, row_of, sections_with
-
-    console = Console()
     if out:
         from qsdask.guide.book import write_book
 
         click.echo(f"{write_book(out)}: written.")
     elif not word:
-        rows = [f"| `qsdask docs {page.name}` | {page.title} |" for page in pages()]
-        console.print(Markdown("\n".join(["| type | to read |", "|---|---|", *rows])))
+        print_contents()
     elif row := row_of(word):
-        console.print(Markdown(f"## {row.heading}\n\n{row.text}"))
+        print_page(f"## {row.heading}\n\n{row.text}")
     elif page := page_named(word):
-        console.print(Markdown(page.text))
+        print_page(page.text)
     else:
         found = sections_with(word)
         if not found:
@@ -47,6 +43,6 @@ def docs(word, out) -> None:
                 f"the guide says nothing of {word!r}", code="E-NO-PAGE", hint="qsdask docs, or qsdask --help"
             )
         for section in found[:_MOST]:
-            console.print(f"qsdask docs {section.page}: {section.heading}", markup=False, highlight=False)
+            click.echo(f"qsdask docs {section.page}: {section.heading}")
         if len(found) == 1:
-            console.print(Markdown(found[0].text))
+            print_page(found[0].text)

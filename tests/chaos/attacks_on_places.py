@@ -11,6 +11,7 @@ from functools import partial
 
 import psutil
 
+from tests.chaos.faults import workers_of
 from tests.chaos.ground import ALONE, SMALL, Attack, Command, Ground, Home, Verdict, receipts
 from tests.engine.test_tasks import STRANGER
 from tests.jobs.test_places import RECIPE
@@ -176,7 +177,7 @@ def stranger(ground: Ground, home: Home) -> Verdict:
     job = _begun(home, *LOCAL)
     # The workers sleep, so that the scheduler is there as long as it is tried; what sleeps answers nobody.
     process = psutil.Process(job.process.pid)
-    workers = [child for child in process.children(recursive=True) if "spawn_main" in " ".join(child.cmdline())]
+    workers = workers_of(process)
     for worker in workers:
         worker.suspend()
     told = [one.communicate()[0].splitlines() for one in list(map(_let_in, _listening(process)))]

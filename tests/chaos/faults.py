@@ -132,11 +132,20 @@ def _strike(job: subprocess.Popen, victim, after: float, wait: float = 120) -> t
         return True, job.communicate()[1] + "\n(hung; stopped by hand)" + "\n" * LINES
 
 
+def workers_of(process: psutil.Process) -> list[psutil.Process]:
+    """Worker processes that it has; one that has just ended is none."""
+    found = []
+    for child in process.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if "spawn_main" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
+
+
 def _victim(job: subprocess.Popen, target: str, chance: random.Random) -> int | None:
     if target == "driver":
         return job.pid
-    children = psutil.Process(job.pid).children(recursive=True)
-    workers = [child.pid for child in children if "spawn_main" in " ".join(child.cmdline())]
+    workers = [worker.pid for worker in workers_of(psutil.Process(job.pid))]
     return chance.choice(workers) if workers else None
 
 

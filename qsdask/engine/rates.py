@@ -11,7 +11,17 @@ from typing import Any
 
 from qsdask.engine.cost import Size, StagePlan
 
-__all__ = ["CORES", "SCHEDULER_SECONDS", "Rate", "StageCost", "cost_of", "load_of", "measured_rates"]
+__all__ = [
+    "CORES",
+    "FIRST_FRAME",
+    "SCHEDULER_SECONDS",
+    "Rate",
+    "StageCost",
+    "cost_of",
+    "frames_of",
+    "load_of",
+    "measured_rates",
+]
 
 #: Numbers of cores that an estimate speaks of unless told otherwise.
 CORES = (1, 16, 256)
@@ -19,7 +29,10 @@ CORES = (1, 16, 256)
 #: What the scheduler needs for one task, whatever the number of workers. It bounds the size of a useful cluster.
 SCHEDULER_SECONDS = 1.3e-3
 
-#: Stages that look at every frame; the others at one.
+#: Frames that ``ingest`` could read besides while it looks at the undeformed one and arranges its atoms, as measured.
+FIRST_FRAME = 5.0
+
+#: Stages that look at every frame, one after the other; the others at one.
 _EVERY_FRAME = {"ingest", "respond", "activation"}
 
 
@@ -93,7 +106,7 @@ def measured_rates() -> dict[str, Any]:
     dict
         ``machine`` and ``version``, as text; ``stages``: name to ``largest``, the largest measured load, and to the
         fixed part, the part per atom of load and the error of ``worker_seconds``, ``driver_seconds``, ``read``,
-        ``written``, ``files`` and ``driver_bytes``.
+        ``written``, ``files`` and, per atom of one frame, ``driver_bytes``.
     """
     return json.loads(files("qsdask").joinpath("data", "rates.json").read_text())
 
@@ -114,7 +127,12 @@ def load_of(stage: str, size: Size, ghosts: int) -> float:
     -------
     float
     """
-    return (size.n_atom + size.n_domain * ghosts) * (size.n_step if stage in _EVERY_FRAME else 1.0)
+    return (size.n_atom + size.n_domain * ghosts) * frames_of(stage, size.n_step)
+
+
+def frames_of(stage: str, n_step: int) -> float:
+    """Frames that a stage looks at; what the driver holds does not grow with them."""
+    return n_step + FIRST_FRAME * (stage == "ingest") if stage in _EVERY_FRAME else 1.0
 
 
 def cost_of(
@@ -153,7 +171,7 @@ def cost_of(
         bytes_read=line["read"].at(load),
         bytes_written=line["written"].at(load),
         files=line["files"].at(load),
-        driver_bytes=line["driver_bytes"].at(load),
+        driver_bytes=line["driver_bytes"].at(load / frames_of(plan.stage, size.n_step)),
         worker_bytes=plan.bytes_memory,
         extrapolated=load / known["largest"],
     )

@@ -35,7 +35,7 @@ from scipy.stats import t as student
 import qsdask
 from qsdask.engine.cluster import connect
 from qsdask.engine.cost import Size, StagePlan, size_of
-from qsdask.engine.rates import CORES, SCHEDULER_SECONDS, StageCost, cost_of, load_of
+from qsdask.engine.rates import CORES, SCHEDULER_SECONDS, StageCost, cost_of, frames_of, load_of
 from qsdask.engine.where import Run
 from qsdask.quantity import feature_sets, medium_range
 from qsdask.settings import ShellSettings
@@ -198,8 +198,10 @@ def fitted(points: dict[str, list[Point]]) -> dict[str, dict[str, Any]]:
     for name, found in points.items():
         load = np.array([load for load, _ in found])
         values = {quantity: np.array([float(asdict(taken)[quantity]) for _, taken in found]) for quantity in QUANTITIES}
+        at_once = load / frames_of(name.partition(" ")[0], FRAMES)
         made[name] = {"largest": float(load.max())} | {
-            quantity: line_through(load, value) for quantity, value in values.items()
+            quantity: line_through(at_once if quantity == "driver_bytes" else load, value)
+            for quantity, value in values.items()
         }
     return made
 

@@ -113,7 +113,7 @@ def test_all_of_a_cluster_in_one_srun(host, tmp_path, few):
 def test_the_command_of_an_srun_is_told_what_is_wrong_once(host, tmp_path):
     job = start(host, tmp_path, "shells", "none.zarr", "--cluster", "runner", before=("srun", "--overcommit", "-n3"))
     said = job.communicate(timeout=300)[1]
-    assert said.count("E-NO-STORE") == 1, said
+    assert said.count("error E-NO-STORE") == 1, said
     assert job.returncode == 66
 
 

@@ -44,7 +44,7 @@ from qsdask.stages.features import set_names
 from qsdask.stages.shells import facts_of_shells
 from qsdask.store.reader import StoreReader
 from tests.benchmarks.meter import Taken, metered
-from tests.benchmarks.tiled_dump import first_frame, write_dump
+from tests.benchmarks.tiled_dump import write_dump, write_tiled
 
 #: Copies of the 6,912-atom frame: 1.4 10^4, 1.0 10^5, 3.0 10^5, 1.0 10^6 and 1.0 10^7 atoms.
 TILES = [(2, 1, 1), (5, 3, 1), (11, 2, 2), (6, 5, 5), (12, 11, 11)]
@@ -122,7 +122,7 @@ def checked(folder: Path, n_atom: int, rates: dict[str, Any]) -> str:
     """Ingest one frame of so many atoms, and say how far it is from the line."""
     edge = round((n_atom / 6912) ** (1 / 3))
     dump = folder / "big.dump"
-    _apart(write_tiles, dump, (edge, edge, edge))
+    _apart(write_tiled, dump, (edge, edge, edge), 1)
     taken = _apart(taken_by_stage, folder, "ingest")
     size = size_of(StoreReader(folder / "big.zarr"))
     expected = cost_of(plans(size)["ingest"], size, (WORKERS,), rates)
@@ -134,24 +134,6 @@ def checked(folder: Path, n_atom: int, rates: dict[str, Any]) -> str:
         f"{taken.driver_bytes / 1e6:.0f} MB where it says {expected.driver_bytes / 1e6:.0f}; worker "
         f"{taken.worker_bytes / 1e6:.0f} MB; {taken.files:,.0f} files"
     )
-
-
-def write_tiles(path: Path, repeat: tuple[int, int, int]) -> None:
-    """One frame as `whole_chain.write_dump` writes them, copy by copy: never whole in memory."""
-    kind, x, bounds = first_frame()
-    edge = bounds[:, 1] - bounds[:, 0]
-    types, number = kind.tolist(), 0
-    with path.open("w") as file:
-        file.write(f"ITEM: TIMESTEP\n0\nITEM: NUMBER OF ATOMS\n{len(x) * int(np.prod(repeat))}\n")
-        file.write("ITEM: BOX BOUNDS pp pp pp\n")
-        for low, length, copies in zip(bounds[:, 0].tolist(), edge.tolist(), repeat, strict=True):
-            file.write(f"{low!r} {low + length * copies!r}\n")
-        file.write("ITEM: ATOMS id type x y z\n")
-        for copy, shift in enumerate(np.ndindex(*repeat)):
-            noise = np.random.default_rng(copy).normal(scale=0.05, size=x.shape)
-            rows = zip(types, *(x + np.array(shift) * edge + noise).T.tolist(), strict=True)
-            file.writelines(f"{number + i} {t} {a:.5f} {b:.5f} {c:.5f}\n" for i, (t, a, b, c) in enumerate(rows, 1))
-            number += len(types)
 
 
 def _apart(work: Callable[..., Any], *arguments: object) -> Any:

@@ -48,3 +48,25 @@ def write_dump(path: Path, repeat: tuple[int, int, int], n_frame: int) -> int:
             rows = zip(range(1, len(now) + 1), types.tolist(), *now.T.tolist(), strict=True)
             file.writelines(f"{i} {t} {a:.5f} {b:.5f} {c:.5f}\n" for i, t, a, b, c in rows)
     return len(reference)
+
+
+def write_tiled(path: Path, tiles: tuple[int, int, int], n_frame: int) -> None:
+    """As `write_dump`, tile by tile and with plain noise: the whole is not held, however many atoms there are."""
+    kind, x, bounds = first_frame()
+    edge = bounds[:, 1] - bounds[:, 0]
+    shifts = np.stack(np.meshgrid(*[np.arange(n) for n in tiles], indexing="ij"), axis=-1).reshape(-1, 3)
+    high = bounds[:, 0] + edge * tiles
+    with path.open("w") as file:
+        for frame in range(n_frame):
+            scale = np.array([1.0, 1.0, 1.0 - 0.00125 * frame])
+            file.write(f"ITEM: TIMESTEP\n{frame}\nITEM: NUMBER OF ATOMS\n{len(kind) * len(shifts)}\n")
+            file.write("ITEM: BOX BOUNDS pp pp pp\n")
+            for low, top, factor in zip(bounds[:, 0].tolist(), high.tolist(), scale.tolist(), strict=True):
+                file.write(f"{low!r} {low + (top - low) * factor!r}\n")
+            file.write("ITEM: ATOMS id type x y z\n")
+            for number, shift in enumerate(shifts):
+                noise = np.random.default_rng(number).normal(scale=0.05 * (1.0 + frame), size=x.shape)
+                now = (x + shift * edge + noise - bounds[:, 0]) * scale + bounds[:, 0]
+                first = number * len(kind) + 1
+                rows = zip(range(first, first + len(kind)), kind.tolist(), *now.T.tolist(), strict=True)
+                file.writelines(f"{i} {t} {a:.5f} {b:.5f} {c:.5f}\n" for i, t, a, b, c in rows)

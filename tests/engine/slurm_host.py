@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "ss")
 
 #: Jobs share cores: a test wants several of them on any machine.
@@ -58,6 +60,15 @@ PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE OverSubscribe=FORCE:4
 def missing() -> list[str]:
     """Programs that are not on this machine."""
     return [name for name in PROGRAMS if not _where(name)]
+
+
+def needs_slurm() -> list[pytest.MarkDecorator]:
+    """Marks of tests that need it."""
+    lacking = ", ".join(missing())
+    return [
+        pytest.mark.cluster,
+        pytest.mark.skipif(bool(lacking), reason=f"SLURM is not installed here: {lacking} missing"),
+    ]
 
 
 def _where(name: str) -> str | None:

@@ -15,13 +15,10 @@ import pytest
 import qsdask
 from qsdask.engine.where import Run
 from tests.chaos.job import write_dump
-from tests.engine.slurm_host import Host, missing, slurm_host
+from tests.engine.slurm_host import Host, needs_slurm, slurm_host
 from tests.store_files import content_of, files_of
 
-pytestmark = [
-    pytest.mark.cluster,
-    pytest.mark.skipif(bool(missing()), reason=f"SLURM is not installed here: {', '.join(missing())} missing"),
-]
+pytestmark = needs_slurm()
 
 TABLE = """
 [cluster]

@@ -9,14 +9,11 @@ import pytest
 import qsdask
 from qsdask.engine.where import Run
 from qsdask.study import grown_together
-from tests.engine.slurm_host import missing, slurm_host
+from tests.engine.slurm_host import needs_slurm, slurm_host
 from tests.store_files import files_of
 from tests.study.killing import kept, killed_at
 
-pytestmark = [
-    pytest.mark.cluster,
-    pytest.mark.skipif(bool(missing()), reason=f"SLURM is not installed here: {', '.join(missing())} missing"),
-]
+pytestmark = needs_slurm()
 
 TABLE = """
 [cluster]

@@ -211,10 +211,11 @@ def _ingested(
         checked_name(settings.name or path.stem, "specimen")
     elif (old := ledger.read(path, KEY)) is not None and not run.overwrite:  # one of another program is refused here
         rule = old.settings.get(_ROWS, EXTENTS)
-    with storage_errors(path), writing(path), as_typed(source), run.shared() as together:
+    with storage_errors(path), writing(path), as_typed(source):
         try:
-            _fill(source, path, settings, reading, made, together, rule)
-        except (BadDataError, UsageError, CannotCreateError):
+            with run.shared() as together:
+                _fill(source, path, settings, reading, made, together, rule)
+        except (BadDataError, UsageError, CannotCreateError):  # of our own workers none writes any more
             begun = ledger.read(path, KEY) if (path / "zarr.json").is_file() else None
             if begun is None or begun.complete:
                 clear_scratch(path)  # nothing of it is of use

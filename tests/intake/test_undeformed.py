@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 import qsdask
 from qsdask.errors import BadDataError
+from qsdask.files.durable import write_durable
 from qsdask.formats import container, open_trajectory
 from qsdask.intake import rowtable, survey, undeformed
 from qsdask.intake.rows import atoms_of
@@ -285,6 +287,30 @@ def test_a_bad_line_behind_a_mark_has_its_number(tmp_path, small, few, monkeypat
         qsdask.ingest("x.dump", tmp_path / "x.zarr", species=SPECIES, chunk=CHUNK, run=few)
     assert (refusal.value.line, refusal.value.frame, refusal.value.timestep) == (510, 0, 0)
     assert refusal.value.file == "x.dump"
+    assert not (tmp_path / "x.zarr").exists()
+
+
+def test_a_refusal_waits_for_the_tasks_that_go_on(tmp_path, small, few, monkeypatch):
+    """Else they would write into the folder that is being removed."""
+    small()
+    monkeypatch.setattr(arranging, "MARKED", 0)
+    position, cell = FRAMES["gas"]
+    dump = dump_of(tmp_path / "x.dump", position, cell, np.arange(700) + 10)
+    lines = dump.read_text().splitlines()
+    lines[9 + 5] = "7 2 nan 1 1"
+    dump.write_text("\n".join(lines) + "\n")
+    late = []
+
+    def slowly(path, data):
+        time.sleep(0.3)
+        late.append(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_durable(path, data)
+
+    monkeypatch.setattr(undeformed, "write_durable", slowly)
+    with pytest.raises(BadDataError, match="E-NUMBER"):
+        qsdask.ingest(dump, tmp_path / "x.zarr", species=SPECIES, chunk=CHUNK, run=few)
+    assert late
     assert not (tmp_path / "x.zarr").exists()
 
 

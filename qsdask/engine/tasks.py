@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -125,6 +126,7 @@ def run_tasks(
     waiting = iter(range(len(arguments)))
     running: dict[Future, int] = {}
     queue = as_completed()
+    call = secrets.token_hex(8)  # keys of a call before are cancelled late, and would take tasks of the same keys along
 
     def top_up() -> None:
         """Give the cluster what it has room for; of very many tasks only when there is room for a batch."""
@@ -137,7 +139,7 @@ def run_tasks(
                 _given,
                 [function] * len(indices),
                 [arguments[index] for index in indices],
-                key=[f"{label}-{id(queue):x}-{index}" for index in indices],
+                key=[f"{label}-{call}-{index}" for index in indices],
                 pure=False,
                 retries=RETRIES,
             )

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import dask
@@ -184,6 +185,23 @@ def test_very_many_tasks_are_sent_in_batches_and_never_more_than_there_is_room_f
         done += run_tasks(client, add, [(i, 0) for i in range(20)], label="sums", progress=False)
         assert sorted(done) == list(range(20))
         assert sent[0] == 8
+
+
+def test_no_key_is_used_twice(monkeypatch):
+    """The scheduler forgets tasks late: what is sent then under the same key would be forgotten, or cancelled, too."""
+    keys: list[str] = []
+    with connect("threads", 2) as client:
+        given = client.map
+
+        def noted(*columns, **named):
+            keys.extend(named["key"])
+            return given(*columns, **named)
+
+        monkeypatch.setattr(client, "map", noted)
+        for _ in range(40):
+            with closing(run_tasks(client, add, [(i, 0) for i in range(6)], label="sums", progress=False)) as done:
+                next(done)
+    assert len(set(keys)) == len(keys) == 240
 
 
 def test_a_task_that_kills_its_workers_is_named():

@@ -6,10 +6,14 @@ import pytest
 import xarray as xr
 
 import qsdask
+from qsdask.engine.cost import size_of
+from qsdask.engine.passes import cuts_of
 from qsdask.errors import QSDaskError
 from qsdask.files import bucket_lock
 from qsdask.files.location import located
 from qsdask.files.lock import writing
+from qsdask.quantity import feature_sets
+from qsdask.store.reader import StoreReader
 from tests.bucket_servers import environment, program, rclone, seaweed
 
 pytestmark = pytest.mark.buckets
@@ -57,6 +61,24 @@ def test_the_quickstart_with_its_stores_in_seaweedfs_gives_the_arrays_of_a_disk(
                     assert array.equals(found[node.path].ds.variables[key]), (name, node.path, key)
         wanted, found = ([file.read_bytes() for file in sorted(folder["model"].iterdir())] for folder in (disk, away))
         assert found == wanted
+
+
+@needs_weed
+def test_a_set_of_several_passes_in_seaweedfs_has_the_columns_of_a_disk(reach, shipped, tmp_path):
+    """Its states lie in the store until it is complete."""
+    run = qsdask.Run(workers=2, progress=False)
+    made = {}
+    with seaweed(tmp_path / "weed") as port:
+        reach(port)
+        for store in (tmp_path / "glass.zarr", "s3://lab/glass.zarr"):
+            qsdask.ingest(shipped / "cu65_a.dump.gz", store, species={1: "Cu", 2: "Zr"}, chunk=4096, run=run)
+            qsdask.shells(store, run=run)
+            assert len(cuts_of(size_of(StoreReader(store)), feature_sets()["elastic_network"]())) > 2
+            qsdask.features(store, set="elastic_network", run=run)
+            made[str(store)] = qsdask.open_store(store)["features/elastic_network"].to_dataset(inherit=False).load()
+            assert not (located(store) / ".passes").is_dir()
+    here, there = made.values()
+    assert here.identical(there)
 
 
 @needs_weed

@@ -8,10 +8,16 @@ import warnings
 
 import pytest
 
-from qsdask.cli import main
+from qsdask.cli import cli, main
 from qsdask.guide.pages import ORDER, pages
 
 _BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```", flags=re.S | re.M)
+
+
+def _quick(words: list[str]) -> list[str]:
+    """Options by which a command does its work here; to start processes takes longer than to work on such a glass."""
+    taken = {option for parameter in cli.commands[words[0]].params for option in parameter.opts}
+    return ["--cluster", "threads"] if "--cluster" in taken - set(words) else []
 
 
 @pytest.fixture(scope="module")
@@ -35,5 +41,5 @@ def test_blocks_of_the_page_run(folder, name, monkeypatch, capsys):
         for line in block.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
             assert words[0] == "qsdask"
-            status = main(words[1:])
+            status = main([*words[1:], *(_quick(words[1:]) if name != ORDER[0] else ())])
             assert status == 0, f"{line}\n{capsys.readouterr().err}"

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from qsdask.kernels.trees import forest_probabilities
 from qsdask.learn import gbdt
-from qsdask.learn.folds import spatial_block, stratified
+from qsdask.learn.deal import NOT_DRAWN, deal, seeds_of, stretches_of
 from qsdask.learn.forest import forest_of
 from qsdask.learn.rows_in_files import Selection
-from qsdask.learn.table import Table, identity_hash
+from qsdask.learn.table import Table
 from qsdask.learn.tree_text import Trees, read_trees
-from qsdask.learn.undersample import undersample
 from qsdask.settings import TrainSettings
 
 __all__ = ["Draw", "FoldModel", "drawn", "fold_model", "judged_by"]
@@ -83,18 +83,10 @@ def drawn(table: Table, settings: TrainSettings, draw: int) -> Draw:
     BadDataError
         ``E-ONE-CLASS``: all rows have one label.
     """
-    seed, n_folds = settings.seed, settings.folds
-    rank = table.hashes(seed, "undersample", draw)
-    rows = undersample(table.y, rank, ratio=settings.ratio, tie=table.specimen)
-    chosen = table.take(rows)
-    if settings.fold_kind == "stratified":
-        fold = stratified(chosen.y, chosen.specimen, chosen.hashes(seed, "fold", draw), n_folds)
-    else:
-        assert chosen.block is not None
-        keys = tuple(s.key for s in chosen.specimens)
-        fold = spatial_block(chosen.y, chosen.specimen, keys, chosen.block, seed=seed, draw=draw, n_folds=n_folds)
-    seeds = identity_hash(seed, "trees", draw, "", np.arange(n_folds)) >> np.uint64(33)
-    return Draw(chosen, fold, tuple(int(s) for s in seeds), rows)
+    fold = np.full(len(table), NOT_DRAWN)
+    deal(partial(stretches_of, table), fold, settings, draw)
+    rows = np.flatnonzero(fold != NOT_DRAWN)
+    return Draw(table.take(rows), fold[rows], seeds_of(settings, draw), rows)
 
 
 def fold_model(draw: Draw, k: int, settings: TrainSettings, d2_quantiles: Sequence[float] | None = None) -> FoldModel:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from qsdask.errors import UsageError
 from qsdask.learn.table import identity_hash
 
-__all__ = ["blocks", "dealt_blocks", "shape_of_blocks", "spatial_block", "stratified"]
+__all__ = ["RowsOfBlocks", "blocks", "dealt_blocks", "shape_of_blocks", "spatial_block", "stratified"]
 
 
 def _check(n_folds: int) -> None:
@@ -15,7 +17,9 @@ def _check(n_folds: int) -> None:
         raise UsageError(f"cross-validation needs at least 2 folds, got {n_folds!r}", code="E-FOLDS")
 
 
-def stratified(y: np.ndarray, specimen: np.ndarray, rank: np.ndarray, n_folds: int = 5) -> np.ndarray:
+def stratified(
+    y: np.ndarray, specimen: np.ndarray, rank: np.ndarray, n_folds: int = 5, *, first: int = 0
+) -> np.ndarray:
     """Deal rows into folds so that every fold holds each label of each specimen equally.
 
     Parameters
@@ -28,6 +32,8 @@ def stratified(y: np.ndarray, specimen: np.ndarray, rank: np.ndarray, n_folds: i
         Random number of each row from its identity.
     n_folds : int
         At least 2.
+    first : int
+        Rows that come before all of these, in the order of specimen, label and rank.
 
     Returns
     -------
@@ -48,7 +54,7 @@ def stratified(y: np.ndarray, specimen: np.ndarray, rank: np.ndarray, n_folds: i
     _check(n_folds)
     fold = np.empty(len(y), dtype=np.int64)
     # One running count over all strata: small strata do not all begin with fold 0.
-    fold[np.lexsort((rank, y, specimen))] = np.arange(len(y)) % n_folds
+    fold[np.lexsort((rank, y, specimen))] = np.arange(first, first + len(y)) % n_folds
     return fold
 
 
@@ -164,11 +170,41 @@ def spatial_block(
     fold = np.empty(len(y), dtype=np.int64)
     for k, key in enumerate(keys):
         rows = np.flatnonzero(specimen == k)
-        name, member = np.unique(block[rows], return_inverse=True)
-        plastic = np.bincount(member, weights=y[rows], minlength=len(name)).astype(np.int64)
-        size = np.bincount(member, minlength=len(name))
-        fold[rows] = dealt_blocks(key, name, plastic, size, seed=seed, draw=draw, n_folds=n_folds)[member]
+        there = RowsOfBlocks.of(y[rows], block[rows])
+        dealt = dealt_blocks(key, *there, seed=seed, draw=draw, n_folds=n_folds)
+        fold[rows] = dealt[np.searchsorted(there.name, block[rows])]
     return fold
+
+
+class RowsOfBlocks(NamedTuple):
+    """Rows of the blocks of one specimen, counted.
+
+    Attributes
+    ----------
+    name : int64 array, shape (n,)
+        Blocks that have rows, rising.
+    plastic, size : int64 array, shape (n,)
+        Plastic rows, and all rows, of each.
+    """
+
+    name: np.ndarray
+    plastic: np.ndarray
+    size: np.ndarray
+
+    @classmethod
+    def of(cls, y: np.ndarray, block: np.ndarray) -> RowsOfBlocks:
+        """Count rows; arguments as of `spatial_block`."""
+        return cls._summed(block, y.astype(np.int64), np.ones(len(y), dtype=np.int64))
+
+    def __add__(self, other: RowsOfBlocks) -> RowsOfBlocks:  # type: ignore[override]  # counts add up, tuples would join
+        return self._summed(*(np.concatenate(pair) for pair in zip(self, other, strict=True)))
+
+    @classmethod
+    def _summed(cls, block: np.ndarray, plastic: np.ndarray, size: np.ndarray) -> RowsOfBlocks:
+        name, place = np.unique(block, return_inverse=True)
+        # Whole numbers below 2^53: adding them as weights is exact.
+        counts = (np.bincount(place, n, minlength=len(name)).astype(np.int64) for n in (plastic, size))
+        return cls(name, *counts)
 
 
 def dealt_blocks(

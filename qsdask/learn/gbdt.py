@@ -79,8 +79,8 @@ def train_one(
     import lightgbm  # a second, and 100 MB: only where trees are made
 
     settings = settings or TrainSettings()
-    refuse_untrainable(y, columns, settings, d2_quantiles)
     n = len(y)
+    refuse_untrainable(n, int(np.count_nonzero(y)), columns, settings, d2_quantiles)
     parameters = {
         "objective": "binary" if target is None else "cross_entropy",
         "boost_from_average": True,
@@ -150,12 +150,11 @@ def as_sequence(rows: Selection) -> Any:
 
 
 def refuse_untrainable(
-    y: np.ndarray, columns: Sequence[str], settings: TrainSettings, d2_quantiles: Sequence[float] | None
+    n: int, n_plastic: int, columns: Sequence[str], settings: TrainSettings, d2_quantiles: Sequence[float] | None
 ) -> None:
-    """Refuse what no trees can be trained of; arguments and errors as of `train_one`."""
+    """Refuse what no trees can be trained of: rows, and plastic ones among them; the others and errors as of `train_one`."""
     if settings.trees > MOST_TREES:
         raise UsageError(f"at most {MOST_TREES} trees, not {settings.trees}", code="E-GBDT-SETTINGS")
-    n, n_plastic = len(y), int(np.count_nonzero(y))
     if n_plastic in (0, n):
         spread = "" if d2_quantiles is None else f"; D2min quantiles {', '.join(f'{q:.3g}' for q in d2_quantiles)}"
         raise BadDataError(

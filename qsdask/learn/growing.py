@@ -17,14 +17,14 @@ from qsdask.learn.held_out import Judged, check_counts, mean_scores, times_likel
 from qsdask.learn.model import Model
 from qsdask.learn.own_label import is_own
 from qsdask.learn.softness import quench_in_softness
-from qsdask.learn.table import Table, concatenate
+from qsdask.learn.table import Specimen, Table, concatenate, prior_of
 from qsdask.learn.tally import Tally
 from qsdask.learn.tree_text import Trees
 from qsdask.learn.validity import clouds_of
 from qsdask.settings import TrainSettings
 from qsdask.settings.defaults import HARD_BELOW, SOFT_ABOVE
 
-__all__ = ["Made", "model_of", "train", "with_experience"]
+__all__ = ["Made", "Taught", "model_of", "train", "with_experience"]
 
 
 def train(
@@ -92,8 +92,10 @@ def train(
             with ThreadPoolExecutor(threads) as pool:
                 yield from (Made.of(model) for model in pool.map(one, range(settings.folds)))
 
+    if settings.fold_kind == "spatial_block" and table.block is None:
+        raise UsageError("spatial_block folds need tables with the block of every atom", code="E-FOLDS")
     return model_of(
-        table,
+        Taught.of(table),
         grown,
         definition=definition,
         label=label,
@@ -101,6 +103,33 @@ def train(
         d2_quantiles=d2_quantiles,
         progress=progress,
     )
+
+
+class Taught(NamedTuple):
+    """Rows that are learned from, counted: a table may hold only those of the majority that a draw can choose.
+
+    Attributes
+    ----------
+    specimens : tuple of Specimen
+        Glasses by ascending key, with the counts of all their atoms.
+    columns : tuple of str
+        Names of the features.
+    n_row : int
+        Rows of all glasses.
+    plastic : tuple of int
+        Plastic rows of each.
+    """
+
+    specimens: tuple[Specimen, ...]
+    columns: tuple[str, ...]
+    n_row: int
+    plastic: tuple[int, ...]
+
+    @classmethod
+    def of(cls, table: Table) -> Taught:
+        """Those of a table."""
+        plastic = np.bincount(table.specimen[table.y], minlength=len(table.specimens))
+        return cls(table.specimens, table.columns, len(table), tuple(plastic.tolist()))
 
 
 class Made(NamedTuple):
@@ -127,13 +156,12 @@ class Made(NamedTuple):
 
 
 def model_of(
-    table: Table,
+    taught: Taught,
     grown: Callable[[], Iterable[Made]],
     *,
     definition: Mapping[str, Any],
     label: Mapping[str, Any],
     settings: TrainSettings,
-    columns: tuple[str, ...] | None = None,
     d2_quantiles: Sequence[float] | None = None,
     progress: Any = None,
 ) -> Model:
@@ -141,12 +169,10 @@ def model_of(
 
     Parameters
     ----------
-    table : Table
-        Rows that are learned from; their columns do not matter.
+    taught : Taught
+        Rows that are learned from.
     grown : callable
         Gives the fold models by draw, then fold; it is called when there is enough to learn from.
-    columns : tuple of str, optional
-        Names of the features, where the table has none.
     definition, label, settings, d2_quantiles, progress
         As of `train`.
 
@@ -160,13 +186,9 @@ def model_of(
         Those of `train`.
     """
     n_folds = settings.folds
-    if settings.fold_kind == "spatial_block" and table.block is None:
-        raise UsageError("spatial_block folds need tables with the block of every atom", code="E-FOLDS")
-    # A table may hold only those rows of the majority that a draw can choose.
-    plastic = np.bincount(table.specimen[table.y], minlength=len(table.specimens)).tolist()
-    warnings = check_counts(
-        table.specimens, n_folds, d2_quantiles, label.get("name"), rows=(len(table), sum(plastic)), plastic=plastic
-    )
+    rows = taught.n_row, sum(taught.plastic)
+    name = label.get("name")
+    warnings = check_counts(taught.specimens, n_folds, d2_quantiles, name, rows=rows, plastic=taught.plastic)
     trees: dict[str, str] = {}
     read: list[Trees] = []
     scores: list[dict[str, Any]] = []
@@ -183,15 +205,15 @@ def model_of(
     if undefined:
         warnings.append(f"W-ONE-CLASS-FOLD: {undefined} of {len(scores)} folds left out hold one label only")
     made = Model(
-        columns=table.columns if columns is None else columns,
+        columns=taught.columns,
         definition=dict(definition),
         label=dict(label),
         settings=_kept(settings),
-        specimens=table.specimens,
+        specimens=taught.specimens,
         scores={"folds": scores, "mean": mean_scores(scores)},
         warnings=tuple(warnings),
         trees=trees,
-        trained={"times_likelier": times_likelier(sum(counts[1:], start=counts[0]), table.prior)},
+        trained={"times_likelier": times_likelier(sum(counts[1:], start=counts[0]), prior_of(taught.specimens))},
     )
     # Reading a text takes longer than using it.
     vars(made.part)["read"] = tuple(read)

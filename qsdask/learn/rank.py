@@ -39,11 +39,11 @@ def main() -> None:
     wire.connect(told["rank"], [tuple(address) for address in told["addresses"]])
     filed, n_rank = FiledTable(Path(told["folder"]), told["n_part"]), len(told["addresses"])
     # Their order makes no difference: each rank takes what lies together.
-    place = np.sort(filed.places(told["draw"], told["fold"], of_fold=False))
-    mine = np.array_split(place, n_rank)[told["rank"]]
+    rows = filed.chosen(told["draw"], told["fold"], of_fold=False)
+    mine = np.array_split(np.argsort(rows.place), n_rank)[told["rank"]]
     grown, counts = grow_block(
-        filed.codes(mine),
-        filed.target()[mine].astype(np.float32),
+        filed.codes(rows.place[mine]),
+        rows.target[mine],
         told["n_code"],
         told["before"],
         told["base"],

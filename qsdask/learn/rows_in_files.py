@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from qsdask.files.durable import being_written, sync
+from qsdask.files.durable import being_written, give_name, sync
 
-__all__ = ["Rows", "Selection", "read_array", "write_array", "write_arrays"]
+__all__ = [
+    "Rows",
+    "Selection",
+    "being_filled",
+    "being_lengthened",
+    "read_array",
+    "read_stretch",
+    "write_array",
+    "write_arrays",
+]
 
 #: Rows that are read at a time.
 BATCH = 8192
@@ -29,9 +40,39 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     sync(path.parent)
 
 
+@contextmanager
+def being_lengthened(path: Path, n: int, dtype: DTypeLike) -> Iterator[Callable[[np.ndarray], None]]:
+    """An array of n numbers, written piece by piece as ``.npy``: what takes the pieces; it is there when the ``with`` ends."""
+    kind = np.dtype(dtype)
+    with being_written(path) as file:
+        head = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": (n,)}
+        np.lib.format.write_array_header_1_0(file, head)
+
+        def lengthen(piece: np.ndarray) -> None:
+            file.write(np.ascontiguousarray(piece, dtype=kind).data)
+
+        yield lengthen
+    sync(path.parent)
+
+
+@contextmanager
+def being_filled(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> Iterator[np.ndarray]:
+    """An array, filled in any order as ``.npy``: its pages are those of the file; it is there when the ``with`` ends."""
+    partial = path.with_name(f".{path.name}.partial")
+    array = np.lib.format.open_memmap(partial, mode="w+", dtype=dtype, shape=shape)
+    yield array
+    array.flush()
+    give_name(partial, path)
+
+
 def read_array(path: Path) -> np.ndarray:
     """An array as it lies in its file: what is not looked at is not read."""
     return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def read_stretch(path: Path, rows: slice) -> np.ndarray:
+    """Rows of an array, in memory; of the file nothing stays there."""
+    return np.array(read_array(path)[rows])
 
 
 class Rows:

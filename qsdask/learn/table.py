@@ -9,7 +9,7 @@ import numpy as np
 
 from qsdask.errors import BadDataError, UsageError
 
-__all__ = ["Specimen", "Table", "concatenate", "identity_hash", "same_glass"]
+__all__ = ["Specimen", "Table", "concatenate", "identity_hash", "prior_of", "row_given_twice", "same_glass"]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
@@ -106,6 +106,12 @@ class Specimen:
     species: tuple[str, ...] = ()
 
 
+def prior_of(specimens: Sequence[Specimen]) -> float:
+    """Fraction of plastic atoms among the usable ones; NaN without atoms."""
+    usable = sum(s.n_usable for s in specimens)
+    return sum(s.n_plastic for s in specimens) / usable if usable else float("nan")
+
+
 def same_glass(key: str, fingerprint: Sequence[float], other_key: str, other_fingerprint: Sequence[float]) -> bool:
     """Whether two specimens are one glass, rounded, relaxed or strained as it may be.
 
@@ -132,6 +138,11 @@ def same_glass(key: str, fingerprint: Sequence[float], other_key: str, other_fin
     if not comparable or not (np.ptp(one) and np.ptp(two)):
         return True
     return bool(np.corrcoef(one, two)[0, 1] >= _SAME_CORRELATION)
+
+
+def row_given_twice(name: str, atom_id: int) -> BadDataError:
+    """The refusal of an atom, of a specimen of this name, that is there twice."""
+    return BadDataError(f"an atom of specimen {name!r} stands twice in the table", code="E-DUP-ROW", atom_id=atom_id)
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,10 +227,7 @@ class Table:
         place = np.lexsort((ids, row))
         if np.any((np.diff(row[place]) == 0) & (np.diff(ids[place]) == 0)):
             twice = place[1:][(np.diff(row[place]) == 0) & (np.diff(ids[place]) == 0)][0]
-            name = specimens[order[row[twice]]].name
-            raise BadDataError(
-                f"an atom of specimen {name!r} stands twice in the table", code="E-DUP-ROW", atom_id=int(ids[twice])
-            )
+            raise row_given_twice(specimens[order[row[twice]]].name, int(ids[twice]))
         row, y = row[place], y[place]
         usable = np.bincount(row, minlength=len(specimens))
         positive = np.bincount(row[y], minlength=len(specimens))
@@ -242,8 +250,7 @@ class Table:
     @property
     def prior(self) -> float:
         """Fraction of plastic atoms among the usable ones; NaN without atoms."""
-        usable = sum(s.n_usable for s in self.specimens)
-        return sum(s.n_plastic for s in self.specimens) / usable if usable else float("nan")
+        return prior_of(self.specimens)
 
     def hashes(self, seed: int, purpose: str, draw: int = 0) -> np.ndarray:
         """Random number of every row, from its identity.

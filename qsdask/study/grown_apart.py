@@ -35,15 +35,14 @@ def grown_apart(kept: Kept, d2_quantiles: Sequence[float]) -> list[Made]:
     """
     lesson, filed = kept.lesson, kept.filed
     chosen, run = lesson.chosen, lesson.run
-    seeds = filed.deal(kept.tables, kept.table, chosen)
+    seeds = kept.dealt().seeds
     which = list(product(range(chosen.draws), range(chosen.folds)))
     learn_one = partial(
         _learned,
         folder=str(filed.folder),
         n_part=filed.n_part,
-        columns=kept.columns,
+        columns=kept.taught.columns,
         settings=chosen,
-        ranked=kept.table.target is not None,
         # They stand in a message about D2min.
         d2_quantiles=None if is_own(lesson.label) else d2_quantiles,
     )
@@ -69,10 +68,9 @@ def _learned(
     n_part: int,
     columns: tuple[str, ...],
     settings: TrainSettings,
-    ranked: bool,
     d2_quantiles: Sequence[float] | None,
 ) -> tuple[int, int, Made]:
     refuse_unseen(Path(folder))
     filed = FiledTable(Path(folder), n_part)
-    made = filed.learned(draw, fold, seed, columns=columns, settings=settings, ranked=ranked, d2_quantiles=d2_quantiles)
+    made = filed.learned(draw, fold, seed, columns=columns, settings=settings, d2_quantiles=d2_quantiles)
     return draw, fold, made

@@ -6,9 +6,8 @@ again by those that are left. See `qsdask.learn.gbdt_blocks` for why none of thi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import product
 from math import ceil, log
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +19,7 @@ from qsdask.engine.together import together
 from qsdask.learn import identity_hash, rank_tasks
 from qsdask.learn.bins import edges_of
 from qsdask.learn.blocks_of_trees import Grown, text_of, with_counts
-from qsdask.learn.filed_table import FiledTable
+from qsdask.learn.filed_table import Dealt, FiledTable
 from qsdask.learn.gbdt import parameters_of, refuse_untrainable
 from qsdask.learn.growing import Made
 from qsdask.learn.own_label import is_own
@@ -39,12 +38,12 @@ SAMPLED = 200_000
 FEWEST = 100
 
 
-def grown_together(kept: Kept, d2_quantiles: Sequence[float]) -> Iterator[Made]:
+def grown_together(kept: Kept, d2_quantiles: Sequence[float]) -> list[Made]:
     """Learn the fold models one after the other; arguments as of `qsdask.study.grown_apart.grown_apart`.
 
-    Yields
-    ------
-    Made
+    Returns
+    -------
+    list of Made
         By draw, then fold.
 
     Raises
@@ -54,27 +53,41 @@ def grown_together(kept: Kept, d2_quantiles: Sequence[float]) -> Iterator[Made]:
     QSDaskError
         Those of `qsdask.learn.gbdt.train_one`.
     """
-    lesson, filed = kept.lesson, kept.filed
+    lesson, filed, columns = kept.lesson, kept.filed, kept.taught.columns
     chosen, run = lesson.chosen, lesson.run
-    seeds = filed.deal(kept.tables, kept.table, chosen)
-    sample = _sample(kept)
+    dealt = kept.dealt()
+    sample = _sample(kept, dealt)
     edges = edges_of(sample, chosen.max_bin)
     ranges = list(zip(sample.min(axis=0).tolist(), sample.max(axis=0).tolist(), strict=True))
+    del sample
     quantiles = None if is_own(lesson.label) else d2_quantiles
     write = partial(_coded, folder=str(filed.folder), edges=edges)
+    made: list[tuple[int, int, str]] = []
     with run.connected() as client:
         list(run_tasks(client, write, [(k,) for k in range(filed.n_part)], label="code", progress=run.progress))
         grow = partial(together, client, rank_tasks.begin, rank_tasks.follow, rank_tasks.stop)
         n_block = ceil(chosen.trees / BLOCK)
         with progress_bar("train", chosen.draws * chosen.folds * n_block, show=run.progress) as advance:
-            for draw, fold in product(range(chosen.draws), range(chosen.folds)):
-                place = filed.places(draw, fold, of_fold=False)
-                refuse_untrainable(filed.plastic()[place], kept.columns, chosen, quantiles)
-                one = _FoldModel(kept, draw, fold, seeds[draw][fold], _base(filed.target()[place]), len(place), edges)
-                trees = [tree for block in one.blocks(grow, n_block, advance) for tree in block]
-                ranked = kept.table.target is not None
-                text = text_of(trees, kept.columns, one.base, ranges=ranges, edges=edges, ranked=ranked)
-                yield filed.made(text, kept.columns, draw, fold)
+            for draw in range(chosen.draws):
+                sums = filed.sums(draw, chosen.folds)
+                for fold in range(chosen.folds):
+                    n, n_plastic, target = (sums.sum(axis=0) - sums[fold]).tolist()
+                    refuse_untrainable(n, n_plastic, columns, chosen, quantiles)
+                    one = _FoldModel(kept, draw, fold, dealt.seeds[draw][fold], _base(target, n), n, edges)
+                    trees = [tree for block in one.blocks(grow, n_block, advance) for tree in block]
+                    text = text_of(trees, columns, one.base, ranges=ranges, edges=edges, ranked=filed.ranked)
+                    made.append((draw, fold, text))
+        judge = partial(_judged, folder=str(filed.folder), n_part=filed.n_part, columns=columns)
+        told = run_tasks(
+            client,
+            judge,
+            made,
+            label="judge",
+            progress=run.progress,
+            describe=lambda draw, fold, _: f"draw {draw}, fold {fold}",
+        )
+        found = {(draw, fold): one for draw, fold, one in told}
+    return [found[draw, fold] for draw, fold, _ in made]
 
 
 class _FoldModel(NamedTuple):
@@ -128,23 +141,27 @@ class _FoldModel(NamedTuple):
         # Ranks know how many rows a leaf has from sums of second derivatives alone; where no number of them is asked for,
         # such a sum must keep it from 0.
         return {
-            **parameters_of(chosen, len(self.kept.columns), own, 1),
+            **parameters_of(chosen, len(self.kept.taught.columns), own, 1),
             "min_data_in_leaf": fewest,
             **({} if fewest else {"min_sum_hessian_in_leaf": 1.0}),
         }
 
 
-def _sample(kept: Kept) -> np.ndarray:
+def _sample(kept: Kept, dealt: Dealt) -> np.ndarray:
     """Columns of the rows by which intervals are found: no class is looked at, and no cut."""
-    order, there = kept.filed.places_of_all(), np.flatnonzero(kept.filed.is_drawn())
-    rank = kept.table.hashes(kept.lesson.chosen.seed, "intervals")[there]
-    some = np.sort(there[np.argsort(rank, kind="stable")[:SAMPLED]])
-    return kept.filed.values(order[some])[:].astype(np.float32)
+    rank, number = np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.int64)
+    for some in dealt.stretches():
+        there = np.flatnonzero(kept.filed.is_drawn(some.rows))
+        rank = np.concatenate([rank, some.hashes(kept.lesson.chosen, "intervals")[there]])
+        number = np.concatenate([number, some.start + there])
+        first = np.argsort(rank, kind="stable")[:SAMPLED]
+        rank, number = rank[first], number[first]
+    return kept.filed.held(np.sort(number))
 
 
-def _base(target: np.ndarray) -> float:
-    """Logarithm of the odds of the mean, of a sum that is exact."""
-    mean = int(np.rint(target.astype(np.float64) * 2.0**30).astype(np.int64).sum()) / 2.0**30 / len(target)
+def _base(target: int, n: int) -> float:
+    """Logarithm of the odds of the mean of n rows, of their exact sum in steps of 2^-30."""
+    mean = target / 2.0**30 / n
     return log(mean / (1.0 - mean))
 
 
@@ -162,3 +179,10 @@ def _joined(found: Sequence[dict[str, Any]]) -> list[Grown]:
 def _coded(number: int, *, folder: str, edges: Sequence[np.ndarray]) -> None:
     refuse_unseen(Path(folder))
     FiledTable(Path(folder), 0).part(number).write_codes(edges)
+
+
+def _judged(
+    draw: int, fold: int, text: str, *, folder: str, n_part: int, columns: tuple[str, ...]
+) -> tuple[int, int, Made]:
+    refuse_unseen(Path(folder))
+    return draw, fold, FiledTable(Path(folder), n_part).made(text, columns, draw, fold)

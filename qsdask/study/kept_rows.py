@@ -1,7 +1,8 @@
-"""Rows that trees learn from, written by the tasks that gather them: no column of an atom passes through this process."""
+"""Rows that trees learn from, written by the tasks that gather them: nothing of an atom passes through this process but a sample."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,8 @@ import numpy as np
 from qsdask import learn
 from qsdask.engine.tasks import run_tasks
 from qsdask.learn import Specimen, Table
-from qsdask.learn.filed_table import FiledTable
+from qsdask.learn.filed_table import Dealt, FiledTable
+from qsdask.learn.growing import Taught
 from qsdask.learn.own_label import Judge
 from qsdask.learn.working import refuse_unseen
 from qsdask.settings import TrainSettings
@@ -36,22 +38,23 @@ class Kept(NamedTuple):
         What is learned.
     filed : FiledTable
         The files.
-    table : Table
-        Who the rows are, and of which class; without their columns.
-    tables : tuple of Table
-        The same, part by part, as they lie.
-    columns : tuple of str
-        Names of the columns.
+    glasses : tuple of Specimen
+        Glass of every part.
+    taught : Taught
+        The rows counted.
     samples : dict of str to float32 array, shape (n, n_column)
         By species columns of a sample of all usable atoms.
     """
 
     lesson: Lesson
     filed: FiledTable
-    table: Table
-    tables: tuple[Table, ...]
-    columns: tuple[str, ...]
+    glasses: tuple[Specimen, ...]
+    taught: Taught
     samples: dict[str, np.ndarray]
+
+    def dealt(self) -> Dealt:
+        """The rows, undersampled and dealt into folds."""
+        return self.filed.deal(self.glasses, self.lesson.chosen)
 
 
 def keep(lesson: Lesson, specimens: Mapping[str, Specimen], how: str) -> Kept:
@@ -99,11 +102,21 @@ def keep(lesson: Lesson, specimens: Mapping[str, Specimen], how: str) -> Kept:
     tasks = [(number, store, domains, lesson.steps[store.path]) for number, (store, domains) in enumerate(parts)]
     with lesson.run.connected() as client:
         done = run_tasks(client, asked, tasks, label="gather", progress=lesson.run.progress, describe=_described)
-        found = {number: (table, sample) for number, table, sample in done}
-    tables = tuple(found[number][0] for number in range(len(parts)))
+        found = {number: (counts, sample) for number, counts, sample in done}
+    glasses = tuple(specimens[store.path] for store, _ in parts)
     samples = joined_samples(found[number][1] for number in range(len(parts)))
     working.check()
-    return Kept(lesson, FiledTable(folder, len(parts)), learn.concatenate(tables), tables, columns, samples)
+    taught = _taught(glasses, columns, [found[number][0] for number in range(len(parts))])
+    return Kept(lesson, FiledTable(folder, len(parts)), glasses, taught, samples)
+
+
+def _taught(glasses: Sequence[Specimen], columns: tuple[str, ...], counts: Sequence[tuple[int, int]]) -> Taught:
+    """Rows of all parts counted; of each part its glass, its rows and the plastic ones among them."""
+    plastic: dict[str, int] = defaultdict(int)
+    for glass, (_, n) in zip(glasses, counts, strict=True):
+        plastic[glass.key] += n
+    ordered = sorted({one.key: one for one in glasses}.values(), key=lambda one: one.key)
+    return Taught(tuple(ordered), columns, sum(n for n, _ in counts), tuple(plastic[one.key] for one in ordered))
 
 
 def _same_columns(lesson: Lesson, specimens: Mapping[str, Specimen]) -> tuple[str, ...]:
@@ -142,15 +155,15 @@ def _part(
     label: dict,
     share: float,
     specimens: Mapping[str, Specimen],
-) -> tuple[int, Table, dict[str, Table]]:
-    """Gather the rows of some domains into a file; who they are, and a sample of the usable atoms, is the answer."""
+) -> tuple[int, tuple[int, int], dict[str, Table]]:
+    """Gather the rows of some domains into a file; how many they are, and a sample of the usable atoms, is the answer."""
     refuse_unseen(Path(folder))
     part = FiledTable(Path(folder), 0).part(number)
-    if not part.rows.is_file():
+    if not part.sample.is_file():
         found = [
             gather(store, domain, step, chosen=chosen, label=label, share=share, specimens=specimens)
             for domain in domains
         ]
         sample = {name: learn.concatenate([some[name] for _, some in found]) for name in found[0][1]}
         part.write(learn.concatenate([table for table, _ in found]), sample)
-    return number, *part.read(specimens[store.path], columns)
+    return number, part.counts(), part.read_sample(specimens[store.path], columns)

@@ -43,8 +43,8 @@ def learned(rung: str, folder: Path, trees: int, seed: int) -> tuple[str, float]
     """Text of a fold model, and the seconds that it took."""
     told = json.loads((folder / "told.json").read_text())
     lesson = lesson_of(folder, told, seed, trees)
-    place = lesson.filed.places(0, 0, of_fold=False)
-    rows, y = lesson.filed.values(place), lesson.filed.plastic()[place]
+    some = lesson.filed.chosen(0, 0, of_fold=False)
+    rows, y = lesson.filed.values(some.place), some.plastic
     # All rows at once are what a table in memory is.
     held = rows[:].astype(np.float32) if rung == "here" else rows
     start = time.perf_counter()
@@ -120,9 +120,9 @@ def main() -> None:
             base = float(np.log(share / (1 - share)))
             told = {"rows": n, "base": base, "edges": [edge.tolist() for edge in lesson.edges]}
             (folder / "told.json").write_text(json.dumps(told))
-            chosen = lesson.filed.places(0, 0, of_fold=True)[:100_000]
-            left, y = lesson.filed.values(chosen)[:].astype(np.float32), lesson.filed.plastic()[chosen]
-            learn_from = len(lesson.filed.places(0, 0, of_fold=False))
+            out = lesson.filed.chosen(0, 0, of_fold=True)
+            left, y = lesson.filed.values(out.place[:100_000])[:].astype(np.float32), out.plastic[:100_000]
+            learn_from = len(lesson.filed.chosen(0, 0, of_fold=False).place)
             del table, lesson
             print(f"{n:,} rows of 80 columns, {learn_from:,} learned from, {options.trees} trees")
             print(f"  {'':20}{'s':>8}{'row-trees/s':>14}{'peak MB':>10}{'AUC':>18}")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from qsdask.engine.keys import new_keys
-from qsdask.learn import Specimen, Table, concatenate, rank_tasks
+from qsdask.learn import Specimen, Table, rank_tasks
 from qsdask.learn.bins import edges_of
 from qsdask.learn.blocks_of_trees import Grown, text_of, with_counts
 from qsdask.learn.filed_table import FiledTable
@@ -58,8 +58,7 @@ def in_files(folder: Path, table: Table, settings: TrainSettings, order: np.ndar
     for k, rows in enumerate(np.split(order, [len(table) // 5, len(table) // 2])):
         some = table.take(rows)
         filed.part(k).write(some, {"Cu": some.take(np.arange(3))})
-    read = [filed.part(k).read(me, table.columns)[0] for k in range(3)]
-    filed.deal(read, concatenate(read), settings)
+    filed.deal([me] * 3, settings)
     edges = edges_of(table.X[:200_000], settings.max_bin)
     for k in range(3):
         filed.part(k).write_codes(edges)
@@ -69,9 +68,9 @@ def in_files(folder: Path, table: Table, settings: TrainSettings, order: np.ndar
 
 def by_one(lesson: Lesson, n_tree: int, before: Sequence[Grown] = ()) -> list[Grown]:
     """Trees of LightGBM's serial learner."""
-    place = lesson.filed.places(0, 0, of_fold=False)
-    rows, target = lesson.filed.codes(place), lesson.filed.target()[place]
-    trees, counts = grow_block(rows, target, lesson.n_code, before, lesson.base, lesson.parameters, n_tree)
+    some = lesson.filed.chosen(0, 0, of_fold=False)
+    rows = lesson.filed.codes(some.place)
+    trees, counts = grow_block(rows, some.target, lesson.n_code, before, lesson.base, lesson.parameters, n_tree)
     return [with_counts(tree, count) for tree, count in zip(trees, counts, strict=True)]
 
 

@@ -55,7 +55,7 @@ def test_a_text_of_blocks_is_one_that_lightgbm_reads_with_true_counts(table, tmp
     trees = by_one(lesson, 10)
     text = lesson.text(trees)
     read = read_trees(text, COLUMNS)
-    place = lesson.filed.places(0, 0, of_fold=False)
+    place = lesson.filed.chosen(0, 0, of_fold=False).place
     rows = lesson.filed.values(place)[:].astype(np.float32)
     ours = forest_probabilities(forest_of([read]), rows)[0]
     booster = lightgbm.Booster(model_str=text)
@@ -112,8 +112,8 @@ def test_rows_in_files_give_the_text_that_rows_in_memory_give(tmp_path, n, seed)
     table = made_up(n, COLUMNS[:5])
     settings = TrainSettings(draws=1, folds=2, ratio=1e9, trees=3)
     lesson = in_files(tmp_path / "t", table, settings, np.arange(n)[::-1])
-    place = lesson.filed.places(0, 0, of_fold=False)
-    rows, y = lesson.filed.values(place), lesson.filed.plastic()[place]
+    some = lesson.filed.chosen(0, 0, of_fold=False)
+    rows, y = lesson.filed.values(some.place), some.plastic
     assert isinstance(rows, Selection)
     held = rows[:].astype(np.float32)
     text = train_one(held, y, table.columns, settings, seed=seed)

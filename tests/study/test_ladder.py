@@ -13,9 +13,9 @@ from qsdask.engine import together as engine_together
 from qsdask.engine.cluster import connect
 from qsdask.engine.where import Run
 from qsdask.errors import CannotCreateError, NoInputError, ResumableError, UsageError
-from qsdask.learn import filed_table, load_model, rank_tasks
+from qsdask.learn import deal, filed_table, load_model, rank_tasks
 from qsdask.learn.working import Working
-from qsdask.study import grown_together
+from qsdask.study import grown, grown_together, kept_rows
 from tests.store_files import files_of
 from tests.study.killing import kept, killed_at, working_folder
 
@@ -30,6 +30,22 @@ def home(glass, tmp_path_factory, few):
     folder = tmp_path_factory.mktemp("ladder")
     qsdask.train(glass, model=folder / "none.qs", parallel="none", **QUICK, run=few)
     return folder
+
+
+def test_many_rows_are_filed_and_dealt_a_few_at_a_time(glass, home, tmp_path, few, monkeypatch):
+    for module, name, value in (
+        (filed_table, "MOST", 50),
+        (deal, "MOST", 40),
+        (kept_rows, "PARTS", 3),
+        (grown, "HELD", 1000),
+    ):
+        monkeypatch.setattr(module, name, value)
+    gathered = []
+    monkeypatch.setattr(grown, "gathered", lambda *arguments: gathered.append(arguments))
+    # Nobody said so, but the rows would be more than is held here.
+    qsdask.train(glass, model=tmp_path / "m.qs", **QUICK, run=few)
+    assert not gathered
+    assert files_of(tmp_path / "m.qs") == files_of(home / "none.qs")
 
 
 @pytest.mark.parametrize("workers", [1, 3])

@@ -52,8 +52,9 @@ class Course:
         ``given(steps)``: further arguments of the unit for these steps, such as where their frames are.
     compile_kernels : callable, optional
         Runs the stage's kernels once on a toy.
-    prepare : callable, optional
-        Called before the first missing task, in this process.
+    ahead : callable, optional
+        ``ahead(begun, todo)``, called in this process before the first unit: does some of the missing tasks in a way of its
+        own, with their receipts. Those that it leaves are done as units.
     steps_per_unit : int
         Steps that one unit of work takes, at most, or those of one task when these are more.
     conclude : callable, optional
@@ -66,7 +67,7 @@ class Course:
     unit: Callable
     compile_kernels: Callable[[], None] | None = None
     steps_per_unit: int = 1
-    prepare: Callable[[], None] | None = None
+    ahead: Callable[[Begun, list[Task]], None] | None = None
     conclude: Callable[[Path], dict] = lambda root: {}
     given: Callable[[list[int]], tuple] = lambda steps: ()
     passes: Passes | None = None
@@ -112,8 +113,11 @@ def _run_missing(path: Path, course: Course, begun: Begun, run: Run) -> None:
     if not todo:
         return
     check_disk(path, course.plan, len(todo) / begun.record.n_task, len(todo) * course.record.n_file)
-    if course.prepare:
-        course.prepare()
+    if course.ahead:
+        course.ahead(begun, todo)
+        todo = ledger.pending(begun.root, course.record.key)
+        if not todo:
+            return
     with run.connected() as client, cluster_errors():
         check_memory(client, course.plan)
         if course.compile_kernels:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -155,6 +156,18 @@ class FrameHeader:
     def periodic(self) -> np.ndarray:
         """Bool array, shape (3,): periodic axes."""
         return periodic_axes(self.boundary)
+
+    def told(self) -> dict[str, Any]:
+        """The same as JSON has it; numbers keep all their digits."""
+        names = ("timestep", "natoms", "boundary", "convention", "units", "time", "has_id")
+        said = {name: getattr(self, name) for name in names}
+        return {**said, "cell": self.cell.tolist(), "origin": self.origin.tolist()}
+
+    @classmethod
+    def of_told(cls, told: Mapping[str, Any]) -> FrameHeader:
+        """What `told` has told."""
+        arrays = {name: np.array(told[name]) for name in ("cell", "origin")}
+        return cls(**{**told, "boundary": tuple(told["boundary"]), **arrays})
 
 
 @dataclass(frozen=True, eq=False)

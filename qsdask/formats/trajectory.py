@@ -140,6 +140,11 @@ class _Places(ABC):
             refuse()
             yield piece
 
+    def stands_apart(self, step: int) -> bool:
+        """Whether a frame of text with one atom a line can be read without the text of the frames before it."""
+        place = self.place(step)
+        return place.reader in LAYOUTS and (bool(place.marks) or place.ordinal == 0)
+
     def digest(self, step: int) -> str:
         """`Frame.digest` of a frame; of one with several sections from its text, which is not read as numbers."""
         if self.place(step).marks:

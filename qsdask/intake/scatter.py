@@ -32,6 +32,8 @@ __all__ = [
     "far_outside",
     "hash_words",
     "known_atoms",
+    "put_domain",
+    "put_frame",
     "scatter_steps",
 ]
 
@@ -105,23 +107,82 @@ def _scatter_frame(
         if (count > 1).any():
             raise source.repeated_id(step, int(root["atoms/id"][start + int(np.argmax(count > 1))]))
         lost[domain] = np.count_nonzero(count == 0)
-        # Follow every atom from its wrapped place in the first frame: the bounds of a domain stay compact although
-        # its atoms cross the faces of the cell.
-        before = table.reduced(start, stop)
-        bounds[domain], far = extent_followed(position, before, box.origin, box.inverse, box.periodic)
+        bounds[domain], far = put_domain(writer, step, start, position, table, box)
         outside += far
-        writer.write("frames", "position", (slice(step, step + 1), slice(start, stop)), position[None])
     n_lost = int(lost.sum())
     if not policy.bears(n_lost, len(table)):
         ids = held.lowest_lost(lost, root)
         raise lost_atoms_error(ids, n_lost, len(table), source.place(step), step)
+    put_frame(writer, step, header, policy, piece.digest, bounds, n_lost=n_lost, n_new=n_new, n_outside=outside)
+
+
+def put_domain(
+    writer: TaskWriter, step: int, start: int, position: np.ndarray, table: RowTable, box: Box
+) -> tuple[np.ndarray, int]:
+    """Write the positions of the rows of a domain at a step.
+
+    Parameters
+    ----------
+    writer : TaskWriter
+    step : int
+    start : int
+        First row.
+    position : float64 array, shape (n_row, 3)
+        NaN where there is no atom. Unit: angstrom.
+    table : RowTable
+        Of the first frame.
+    box : Box
+        Of this one.
+
+    Returns
+    -------
+    bounds : float64 array, shape (2, 3)
+    outside : int
+        See `qsdask.kernels.following.extent_followed`.
+    """
+    stop = start + len(position)
+    # Follow every atom from its wrapped place in the first frame: the bounds of a domain stay compact although its atoms
+    # cross the faces of the cell.
+    found = extent_followed(position, table.reduced(start, stop), box.origin, box.inverse, box.periodic)
+    writer.write("frames", "position", (slice(step, step + 1), slice(start, stop)), position[None])
+    return found
+
+
+def put_frame(
+    writer: TaskWriter,
+    step: int,
+    header: FrameHeader,
+    policy: Policy,
+    digest: str,
+    bounds: np.ndarray,
+    *,
+    n_lost: int,
+    n_new: int,
+    n_outside: int,
+) -> None:
+    """Write what a frame has besides its positions.
+
+    Parameters
+    ----------
+    writer : TaskWriter
+    step : int
+    header : FrameHeader
+    policy : Policy
+    digest : str
+        Of the frame.
+    bounds : float64 array, shape (n_domain, 2, 3)
+        Of `put_domain`.
+    n_lost, n_new, n_outside : int
+        Atoms; those outside count where the frame is wrapped.
+    """
+    box = box_of(header, policy, step)
     writer.write("frames", "cell", (step,), box.cell[None])
     writer.write("frames", "origin", (step,), box.origin[None])
-    writer.write("frames", "source_hash", (step,), hash_words(piece.digest)[None])
+    writer.write("frames", "source_hash", (step,), hash_words(digest)[None])
     writer.write("frames", "n_lost", (step,), np.array([n_lost]))
     if policy.new == "ignore":
         writer.write("frames", "n_new", (step,), np.array([n_new]))
-    writer.write("frames", "n_outside", (step,), np.array([outside if header.convention == "wrapped" else 0]))
+    writer.write("frames", "n_outside", (step,), np.array([n_outside if header.convention == "wrapped" else 0]))
     writer.write("domains", "bounds", (step,), bounds[None])
 
 

@@ -241,12 +241,8 @@ class _Look:
         header = self.header
         assert header is not None
         arrays = {name: getattr(self, name).tolist() for name in ("low", "high", "lowest", "highest")}
-        said = {
-            name: getattr(header, name) for name in ("timestep", "boundary", "convention", "units", "time", "has_id")
-        }
-        said |= {"cell": header.cell.tolist(), "origin": header.origin.tolist(), "natoms": header.natoms}
         chain = [self.chain.id.tolist(), self.chain.position.tolist()]
-        found = {"header": said, "chain": chain, "probes": self.probes, "digest": self.digest}
+        found = {"header": header.told(), "chain": chain, "probes": self.probes, "digest": self.digest}
         return {**arrays, **found, "resolution": None if math.isnan(self.resolution) else self.resolution}
 
 
@@ -343,8 +339,7 @@ def surveyed(told: Sequence[dict], digest: str = "") -> Survey:
     digest : str
         Of the frame, where no section is the whole of it.
     """
-    said: dict[str, Any] = {**told[0]["header"], "boundary": tuple(told[0]["header"]["boundary"])}
-    header = FrameHeader(**{**said, **{name: np.array(said[name]) for name in ("cell", "origin")}})
+    header = FrameHeader.of_told(told[0]["header"])
     edges = {
         name: pick([one[name] for one in told], axis=0)
         for name, pick in (("low", np.min), ("high", np.max), ("lowest", np.min), ("highest", np.max))

@@ -38,7 +38,7 @@ from qsdask.intake.survey import HeldFrame, Survey, looked, sample_of, surveyed,
 from qsdask.space.cuts import Cuts, RepeatedIdError, Sample, planned, sizes_of
 from qsdask.space.domains import EXTENTS, Rule
 
-__all__ = ["TABLE", "Arranged", "Each", "Passes", "kept", "once", "survey_of"]
+__all__ = ["TABLE", "Arranged", "Each", "Passes", "kept", "mark_folder", "once", "survey_of"]
 
 #: Folder of the table of rows, in the scratch folder.
 TABLE = "table"
@@ -89,6 +89,16 @@ def kept(folder: str, name: str) -> list:
     """The result of a task as its receipt has it, in a list of one; an empty list where there is no receipt."""
     receipt = Path(folder) / f"{name}.json"
     return json.loads(receipt.read_bytes()) if receipt.is_file() else []
+
+
+def mark_folder(folder: Path, identity: object) -> None:
+    """Make a folder for a piece of work, which its identity tells from others; what others have left there is removed."""
+    mark = hashlib.blake2b(repr(identity).encode(), digest_size=16).hexdigest()
+    marked = folder / "work"
+    if not marked.is_file() or marked.read_text() != mark:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        write_durable(marked, mark.encode())
 
 
 def survey_of(source: Trajectory, species: Mapping[int | str, str]) -> Survey:
@@ -153,12 +163,7 @@ class Passes:
         self._sampled = not self._one_part or self.n_atom > SLICE
         self._sections = source.sections(0, _SECTIONS)
         identity = (_LAYOUT, place, source.stamps, held, chunk, rule, sizes, given)
-        mark = hashlib.blake2b(repr(identity).encode(), digest_size=16).hexdigest()
-        marked = folder / "work"
-        if not marked.is_file() or marked.read_text() != mark:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            write_durable(marked, mark.encode())
+        mark_folder(folder, identity)
 
     def of_frame(self, frame: Frame) -> Passes:
         """The same with a frame that is held in place of the first one; for a reference that others complete."""

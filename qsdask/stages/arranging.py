@@ -20,18 +20,35 @@ from qsdask.files.staging import shared_folder
 from qsdask.formats.frame import MARKED
 from qsdask.formats.reference import tells_species, undeformed
 from qsdask.formats.trajectory import Trajectory
+from qsdask.intake.comparison import Policy
 from qsdask.intake.rows import Part, atoms_of
+from qsdask.intake.spreading import (
+    Buckets,
+    bucket_tasks,
+    closed,
+    leave_nothing,
+    leave_room,
+    make_room,
+    match_tasks,
+    matched_frames,
+    spreads,
+)
 from qsdask.intake.survey import Survey
-from qsdask.intake.undeformed import Arranged, Passes, kept, once
+from qsdask.intake.undeformed import TABLE, Arranged, Passes, kept, once
 from qsdask.settings import IngestSettings
 from qsdask.space.domains import Rule
+from qsdask.store.ledger import Begun, Task
 from qsdask.store.place import Place
+from qsdask.store.task_writer import StageRun
 from qsdask.store.template import create_group, write_rows
 
 __all__ = ["Arranging", "as_typed", "clear_scratch", "empty_store", "scratch_of", "surveyed_on"]
 
 #: Its name in a store.
 _SCRATCH = ".scratch"
+
+#: Name in there of the folder for frames that many tasks read.
+_STEPS = "steps"
 
 
 class Arranging:
@@ -64,9 +81,11 @@ class Arranging:
         check_disk(self.passes.folder.parent, self._plan, 0.0, 0)
         self._arranged = self.passes.arranged(self.each, survey, species)
 
-    def each(self, label: str, tasks: Sequence[tuple]) -> list[Any]:
-        """Run tasks that have no receipt yet; see `qsdask.intake.undeformed.Each`."""
-        folder = str(self.passes.folder)
+    def each(self, label: str, tasks: Sequence[tuple], folder: str = "") -> list[Any]:
+        """Run tasks that have no receipt yet; see `qsdask.intake.undeformed.Each`. Receipts lie in the folder of the passes where
+        no other is named.
+        """
+        folder = folder or str(self.passes.folder)
         self._do(label, once, [(folder, *task) for task in tasks if not kept(folder, task[0])])
         return [kept(folder, name)[0] for name, *_ in tasks]
 
@@ -74,6 +93,27 @@ class Arranging:
         """Write ids and species of all atoms into the empty group ``atoms`` below a root."""
         folder = str(self.passes.folder)
         self._do("ingest", _put_atoms, [(str(root), folder, part, chunk) for part in self.arranged.parts])
+
+    def spread(self, begun: Begun, todo: Sequence[Task], store: Path, source: Trajectory, policy: Policy) -> None:
+        """Do the missing tasks of large frames, of which each is read by many workers; see `qsdask.intake.spreading`."""
+        work, record = StageRun.of(store, begun), begun.record
+        files = [list(record.steps_of(number)) for _, number, _ in todo]
+        files = [steps for steps in files if spreads(source, steps, self.passes.n_atom)]
+        if not files:
+            return
+        folder, rows = self.passes.folder, work.own().domain_rows
+        # All domains but the last have as many rows as the first.
+        buckets = Buckets(str(folder / _STEPS), str(folder / TABLE), int(rows[0, 1]), len(rows))
+        # What waits belongs to one beginning of the stage, and to files as they are.
+        make_room(buckets, files, (record.runs[:1], record.stride, sorted(source.stamps.items())))
+        later = [step for steps in files for step in steps]
+        for steps in files:
+            tasks = match_tasks(source, steps, later, policy, buckets)
+            frames = matched_frames(tasks, self.each("ingest match", tasks, buckets.folder))
+            self.each("ingest buckets", bucket_tasks(work, frames, policy, buckets), buckets.folder)
+            leave_room(buckets, frames)
+            self._do("ingest", closed, [(work, steps, source.portion(steps), frames, policy.of(steps), buckets)])
+            leave_nothing(buckets, steps)
 
     def _do(self, label: str, work: Callable, arguments: Sequence[tuple]) -> None:
         if self._here:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import psutil
 
-from qsdask.engine.cost import Size, StagePlan, plan_stage
+from qsdask.engine.cost import Size
 from qsdask.engine.course import Course, run_stage
 from qsdask.engine.guard import refuse_again
 from qsdask.engine.reading import read_box
@@ -23,14 +22,12 @@ from qsdask.files.taken import refuse_in_store
 from qsdask.formats.container import sniff
 from qsdask.formats.continuity import continued_cells
 from qsdask.formats.frame import ReadWarning
-from qsdask.formats.layouts import LAYOUTS
 from qsdask.formats.reference import open_run
 from qsdask.formats.trajectory import Trajectory
 from qsdask.intake.comparison import Policy
 from qsdask.intake.loading import Loading, loading_of, recorded_strain, refuse_unknown_strain, strains_from
 from qsdask.intake.making import completed, contradictions, making_of
-from qsdask.intake.rowtable import MOST_SLICES, SLICE
-from qsdask.intake.scatter import HELD_PIECES, PIECE_ATOMS, count_warnings, hash_words, scatter_steps
+from qsdask.intake.scatter import count_warnings, hash_words, scatter_steps
 from qsdask.intake.soundness import refuse_flat
 from qsdask.intake.specimen import fingerprint, labels_of, other_input, species_of, specimen_key
 from qsdask.intake.survey import Survey
@@ -39,9 +36,9 @@ from qsdask.names import checked_name
 from qsdask.radii import radius_of
 from qsdask.schema import steps_in_file
 from qsdask.settings import IngestSettings, ReadingSettings, validated
-from qsdask.space.cuts import sizes_of
 from qsdask.space.domains import EXTENTS, REGIONS, Rule, domain_rows
 from qsdask.stages.arranging import as_typed, clear_scratch, empty_store, scratch_of, surveyed_on
+from qsdask.stages.ingest_plan import plan_of
 from qsdask.store import ledger
 from qsdask.store.beside import target_of
 from qsdask.store.ledger import Record
@@ -50,18 +47,12 @@ from qsdask.store.reader import StoreReader
 from qsdask.store.template import write_whole
 from qsdask.units import ANGSTROM, conversion_of, length_in, stored_length
 
-__all__ = ["ingest"]
+__all__ = ["ingest", "plan_of"]
 
 KEY = "ingest"
 
 #: Setting in the record of a store that says by which rule its rows are ordered; stores of before have none.
 _ROWS = "rows"
-
-_WHOLE = "this format gives whole frames only: a worker holds all atoms of one; text dumps are read in pieces"
-
-#: Memory of a task that arranges a part of the undeformed frame, or a slice of its ids, or is given a whole frame; and what lies
-#: on the disk meanwhile. Unit: bytes an atom.
-PART_BYTES, SLICE_BYTES, WHOLE_BYTES, SCRATCH_BYTES = 200, 100, 150, 100
 
 
 def ingest(
@@ -272,6 +263,7 @@ def _fill(
         steps_per_unit=_steps_per_unit(source, run),
         conclude=conclude,
         given=lambda steps: (source.portion(steps), policy.of(steps)),
+        ahead=lambda begun, todo: arranging.spread(begun, todo, path, source, policy),
     )
     if run.overwrite or not _whole(path, record):
         arranging.arrange(survey, kinds)
@@ -295,19 +287,6 @@ def _whole(path: Path, record: Record) -> bool:
     """Whether the store is complete with these settings, so that nothing is to be done."""
     old = ledger.read(path, KEY) if (path / "zarr.json").is_file() else None
     return old is not None and old.complete and old.digest == record.digest
-
-
-def plan_of(size: Size, reader: str = "lammps") -> StagePlan:
-    """What ingesting a trajectory will cost; a reader of formats that are not one atom a line gives whole frames."""
-    # Pieces of text and their arrays, or the part of the undeformed frame that a task cuts; and a slice of the rows by id.
-    part = min(size.n_atom, max(sizes_of(size.n_atom).part, size.chunk))
-    by_id = min(size.n_atom, max(SLICE, size.n_atom // MOST_SLICES))
-    work = max(min(size.n_atom, PIECE_ATOMS * HELD_PIECES) * 125, part * PART_BYTES, by_id * SLICE_BYTES)
-    whole = reader not in LAYOUTS
-    if whole:
-        work = max(work, size.n_atom * WHOLE_BYTES)
-    found = plan_stage("ingest", size, work=work, tasks=size.n_stride, scratch=size.n_atom * SCRATCH_BYTES)
-    return replace(found, note=_WHOLE if whole else "")
 
 
 def again(path: Path, record: Record, run: Run, source: Sequence[str | Path] | None = None) -> bool:

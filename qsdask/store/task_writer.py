@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -71,6 +71,11 @@ class TaskWriter:
         elif self.store.grow(key, data, part):
             self._waiting.append((0, partial(self.store.finish, key)))
 
+    @property
+    def written(self) -> dict[str, tuple[int, int, int, int]]:
+        """See `DurableStore.written`."""
+        return self.store.written
+
     def flush(self) -> None:
         """Write what waits, several files at once; returns when all are on disk."""
         waiting, self._waiting = self._waiting, []
@@ -123,13 +128,42 @@ class StageRun:
         return [list(some) for _, some in groupby(steps, lambda step: step // self.stride)]
 
     @contextmanager
-    def committing(self, part: int, step: int, domain: int) -> Iterator[TaskWriter]:
+    def writing(self) -> Iterator[TaskWriter]:
+        """Write whole files and sync them. They count when a receipt names them; see `committing`.
+
+        Yields
+        ------
+        TaskWriter
+            Takes the regions to write; afterwards `TaskWriter.written` says what it wrote.
+
+        Raises
+        ------
+        ResumableError
+            ``E-OTHER-RUN`` when the run has ended, or another one has begun: a task that comes late changes nothing.
+            It is looked for before every file, immediately before the file gets its name.
+        """
+        writer = TaskWriter(DurableStore(self.root, check=self._refuse_late))
+        try:
+            yield writer
+            writer.flush()
+            if lacking := writer.store.unfinished():
+                raise AssertionError(f"{lacking[0]} lacks steps: a task writes whole files")
+        finally:
+            writer.store.discard_unfinished()
+        writer.store.sync_directories(inside=True)
+
+    @contextmanager
+    def committing(
+        self, part: int, step: int, domain: int, others: Mapping[str, Sequence[int]] | None = None
+    ) -> Iterator[TaskWriter]:
         """Write the files of one task, sync them, then write its receipt.
 
         Parameters
         ----------
         part, step, domain : int
             The task whose files are written inside the ``with``, by one of its steps.
+        others : mapping of str to sequence of int, optional
+            Files of the task that are there already, as `TaskWriter.written` has told of them.
 
         Yields
         ------
@@ -139,20 +173,12 @@ class StageRun:
         Raises
         ------
         ResumableError
-            ``E-OTHER-RUN`` when the run has ended, or another one has begun: a task that comes late changes nothing.
-            It is looked for before every file, immediately before the file gets its name.
+            As of `writing`.
         """
-        store = DurableStore(self.root, check=self._refuse_late)
-        writer = TaskWriter(store)
-        try:
+        with self.writing() as writer:
             yield writer
-            writer.flush()
-            if lacking := store.unfinished():
-                raise AssertionError(f"{lacking[0]} lacks steps: a task writes whole files")
-        finally:
-            store.discard_unfinished()
-        store.sync_directories(inside=True)
-        words = [word for _, word in sorted(store.written.items())]
+        store = writer.store
+        words = [word for _, word in sorted({**(others or {}), **store.written}.items())]
         receipts = open_checked(store, f"ledger/{self.key}/receipt")
         receipt = np.zeros(receipts.shape[3:], dtype=np.uint64)
         receipt[: len(words), :FILE_WORDS] = np.array(words, dtype=np.uint64)

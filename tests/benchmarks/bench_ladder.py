@@ -148,6 +148,7 @@ def main() -> None:
             for seed in range(options.repeat):
                 for rung in RUNGS:
                     found[rung].append(measured(rung, folder, options.trees, seed))
+                    print(f"  seed {seed}, {rung}: {found[rung][-1].seconds:.0f} s", file=sys.stderr, flush=True)
             same = all(a.text == b.text for a, b in zip(found["here"], found["as a task"], strict=True))
             for rung in RUNGS:
                 seconds, processor, peak = (

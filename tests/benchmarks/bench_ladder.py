@@ -1,17 +1,19 @@
 """Rungs of the ladder of learning side by side: rows a second, and memory a row, of one fold model.
 
-    python -m tests.benchmarks.bench_ladder [--rows 200000 600000] [--trees 50] [--repeat 3]
+    python -m tests.benchmarks.bench_ladder [--rows 100000 500000] [--trees 50] [--repeat 3]
 
 A made-up table of 80 columns. *Here* is the learner of one process with all rows in memory; *as a task* the same on rows in
-files, as a worker has it; *together* two ranks with half of the rows each. They take turns. Memory is what a process holds
-beside files that it looks into, at its peak; a row's share is the growth from the smallest table to the largest. Seconds of ranks
-begin before their processes do. The AUC on the rows left out stands beside, with the standard deviation over seeds.
+files, as a worker has it; *together* two ranks with half of the rows each. They take turns. Seconds of ranks begin before their
+processes do; processor time is that of all processes, and says more on a busy machine. Memory is what a process holds beside
+files that it looks into, at its peak; a row's share is the growth from the smallest table to the largest. The AUC on the rows left
+out stands beside, with the standard deviation over seeds. 500,000 rows take 3 minutes of processor time a repeat.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -19,6 +21,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import lightgbm  # noqa: F401  before the clock runs
 import numpy as np
@@ -39,20 +42,34 @@ COLUMNS = tuple(f"c{k:02d}" for k in range(80))
 RUNGS = ("here", "as a task", "together, 2 ranks")
 
 
-def learned(rung: str, folder: Path, trees: int, seed: int) -> tuple[str, float]:
-    """Text of a fold model, and the seconds that it took."""
+class Learned(NamedTuple):
+    """Text of a fold model, the seconds and processor seconds that it took, and the memory of the largest process in bytes."""
+
+    text: str
+    seconds: float
+    processor: float
+    peak: float = 0.0
+
+
+def processor_seconds() -> float:
+    """Of this process and of those that it waited for."""
+    return sum(os.times()[:4])
+
+
+def learned(rung: str, folder: Path, trees: int, seed: int) -> Learned:
+    """A fold model."""
     told = json.loads((folder / "told.json").read_text())
     lesson = lesson_of(folder, told, seed, trees)
     some = lesson.filed.chosen(0, 0, of_fold=False)
     rows, y = lesson.filed.values(some.place), some.plastic
     # All rows at once are what a table in memory is.
     held = rows[:].astype(np.float32) if rung == "here" else rows
-    start = time.perf_counter()
+    start, before = time.perf_counter(), processor_seconds()
     if rung.startswith("together"):
         text = lesson.text(by_several(lesson, 2, trees))
     else:
         text = train_one(held, y, COLUMNS, TrainSettings(trees=trees), seed=seed)
-    return text, time.perf_counter() - start
+    return Learned(text, time.perf_counter() - start, processor_seconds() - before)
 
 
 def lesson_of(folder: Path, told: dict, seed: int, trees: int) -> Lesson:
@@ -73,7 +90,8 @@ class Peak(threading.Thread):
         self.most: dict[int, int] = {}
 
     def run(self) -> None:
-        while not self.over.wait(0.02):
+        # To look for children takes milliseconds: oftener, it would take them from what is measured.
+        while not self.over.wait(0.1):
             try:
                 for one in self.process.children(recursive=True) or [self.process]:
                     text = Path(f"/proc/{one.pid}/status").read_text()
@@ -83,8 +101,8 @@ class Peak(threading.Thread):
                 continue
 
 
-def measured(rung: str, folder: Path, trees: int, seed: int) -> tuple[float, float, str]:
-    """Seconds, the peak of the largest process, and the text; in a process of its own."""
+def measured(rung: str, folder: Path, trees: int, seed: int) -> Learned:
+    """A fold model, learned in a process of its own."""
     out = folder / "out.json"
     words = [sys.executable, "-m", "tests.benchmarks.bench_ladder", "--one", rung, str(folder), str(trees), str(seed)]
     environment = {**WORKER_ENVIRONMENT, "PATH": "", "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -94,19 +112,17 @@ def measured(rung: str, folder: Path, trees: int, seed: int) -> tuple[float, flo
         status = process.wait()
         peak.over.set()
     assert status == 0
-    found = json.loads(out.read_text())
-    return found["seconds"], max(peak.most.values()), found["text"]
+    return Learned(**json.loads(out.read_text()))._replace(peak=max(peak.most.values()))
 
 
 def main() -> None:
     """Print the table."""
     if sys.argv[1:2] == ["--one"]:
         one, place, trees, number = sys.argv[2:]
-        text, seconds = learned(one, Path(place), int(trees), int(number))
-        (Path(place) / "out.json").write_text(json.dumps({"seconds": seconds, "text": text}))
+        (Path(place) / "out.json").write_text(json.dumps(learned(one, Path(place), int(trees), int(number))._asdict()))
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 400_000])
+    parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 500_000])
     parser.add_argument("--trees", type=int, default=50)
     parser.add_argument("--repeat", type=int, default=3)
     options = parser.parse_args()
@@ -125,23 +141,31 @@ def main() -> None:
             learn_from = len(lesson.filed.chosen(0, 0, of_fold=False).place)
             del table, lesson
             print(f"{n:,} rows of 80 columns, {learn_from:,} learned from, {options.trees} trees")
-            print(f"  {'':20}{'s':>8}{'row-trees/s':>14}{'peak MB':>10}{'AUC':>18}")
-            found: dict[str, list[tuple[float, float, str]]] = {rung: [] for rung in RUNGS}
+            print(
+                f"  {'':20}{'s':>8}{'processor s':>13}{'row-trees/s':>13}{'of processor':>14}{'peak MB':>9}{'AUC':>17}"
+            )
+            found: dict[str, list[Learned]] = {rung: [] for rung in RUNGS}
             for seed in range(options.repeat):
                 for rung in RUNGS:
                     found[rung].append(measured(rung, folder, options.trees, seed))
-            same = all(a[2] == b[2] for a, b in zip(found["here"], found["as a task"], strict=True))
+                    print(f"  seed {seed}, {rung}: {found[rung][-1].seconds:.0f} s", file=sys.stderr, flush=True)
+            same = all(a.text == b.text for a, b in zip(found["here"], found["as a task"], strict=True))
             for rung in RUNGS:
-                seconds = statistics.median(one[0] for one in found[rung])
-                peak = statistics.median(one[1] for one in found[rung])
+                seconds, processor, peak = (
+                    statistics.median(getattr(one, name) for one in found[rung])
+                    for name in ("seconds", "processor", "peak")
+                )
                 memory[rung].append(peak / learn_from)
                 auc = [
-                    auc_roc(Tally.of(y, forest_probabilities(forest_of([read_trees(t, COLUMNS)]), left)[0]))
-                    for _, _, t in found[rung]
+                    auc_roc(Tally.of(y, forest_probabilities(forest_of([read_trees(one.text, COLUMNS)]), left)[0]))
+                    for one in found[rung]
                 ]
-                rate = learn_from * options.trees / seconds
-                told_auc = f"{np.mean(auc):.4f} ± {np.std(auc):.4f}"
-                print(f"  {rung:20}{seconds:>8.1f}{rate:>14.2e}{peak / 1e6:>10.0f}{told_auc:>18}", flush=True)
+                done = learn_from * options.trees
+                print(
+                    f"  {rung:20}{seconds:>8.1f}{processor:>13.1f}{done / seconds:>13.2e}{done / processor:>14.2e}"
+                    f"{peak / 1e6:>9.0f}{np.mean(auc):>9.4f} ± {np.std(auc):.4f}",
+                    flush=True,
+                )
             print(f"  texts of the first two: {'the same' if same else 'DIFFERENT'}")
     few, many = options.rows[0] / 2, options.rows[-1] / 2
     if many > few:

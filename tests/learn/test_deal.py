@@ -111,6 +111,18 @@ def test_what_is_held_does_not_grow_with_the_rows(tmp_path, monkeypatch):
     assert peaks[1] < peaks[0] + 400_000, peaks
 
 
+def test_parts_and_glasses_without_a_row_are_passed_over(tmp_path):
+    table, empty = glass("b", 200, 1, blocks=20), glass("a", 0, 1, blocks=20)
+    for kind in ("stratified", "spatial_block"):
+        (folder := tmp_path / kind).mkdir()
+        filed, of = in_parts(folder, [empty, table], 2)
+        chosen = TrainSettings(draws=1, folds=2, fold_kind=kind)
+        assert [len(some.id) for some in filed.deal(of, chosen).stretches()] == [0, 200]
+        rows = drawn(table, chosen, 0).rows
+        np.testing.assert_array_equal(np.flatnonzero(fold_of(filed)[0] >= 0), rows)
+        assert len(filed.chosen(0, 0, of_fold=True).place) + len(filed.chosen(0, 0, of_fold=False).place) == len(rows)
+
+
 def test_an_atom_in_two_parts_is_refused(tmp_path):
     filed, of = in_parts(tmp_path, [glass("a", 50, 1)], 2)
     filed.part(1).write(glass("a", 50, 1), {})

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from qsdask.engine.reading import read_box, read_rows
+from qsdask.engine.reading import read_box, read_boxes, read_rows
 from qsdask.schema import group_at
 from qsdask.space.block import Block, Shell
 from qsdask.space.box import Box
 from qsdask.store.reader import Arrays
 
-__all__ = ["Neighbourhood", "neighbourhood", "shell_block", "with_current"]
+__all__ = ["Neighbourhood", "neighbourhood", "shell_block", "with_currents"]
 
 
 class Neighbourhood(NamedTuple):
@@ -123,9 +123,26 @@ def shell_block(root: Arrays, domain: int, shells: Sequence[str], rings: int = 1
     return Block(n_owned, row, image, position, None, species, root["atoms/radius"][:][species], box, 0.0, made)
 
 
-def with_current(root: Arrays, block: Block, step: int, box: Box) -> Block:
-    """The same block with the positions of its entries in a deformed frame, whose box is given."""
-    return replace(block, current=_gather(root, step, block.row, block.image, box), current_box=box)
+def with_currents(root: Arrays, block: Block, steps: Sequence[int]) -> Iterator[Block]:
+    """The same block with the positions of its entries in each of some deformed frames.
+
+    Parameters
+    ----------
+    root : Arrays
+        Store.
+    block : Block
+    steps : sequence of int
+        Frames one after the other. What lies in one file of the store is read together: of a file in a bucket, which is fetched in
+        large pieces, all of them cost what one does.
+
+    Yields
+    ------
+    Block
+        With `Block.current` and `Block.current_box`.
+    """
+    found = read_rows(root["frames/position"], block.row, step=slice(steps[0], steps[-1] + 1))
+    for position, box in zip(found, read_boxes(root, steps), strict=True):
+        yield replace(block, current=_moved(position, block.image, box), current_box=box)
 
 
 #: The three bytes of the image that is none, see `_code`.
@@ -173,4 +190,9 @@ def _entries(
 
 def _gather(root: Arrays, step: int, row: np.ndarray, image: np.ndarray, box: Box) -> np.ndarray:
     """Wrapped positions of rows in one frame, moved to their images."""
-    return box.wrap(read_rows(root["frames/position"], row, step=step)) + box.shift(image)
+    return _moved(read_rows(root["frames/position"], row, step=step), image, box)
+
+
+def _moved(position: np.ndarray, image: np.ndarray, box: Box) -> np.ndarray:
+    """The same of positions that have been read."""
+    return box.wrap(position) + box.shift(image)

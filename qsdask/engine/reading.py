@@ -9,11 +9,11 @@ import numpy as np
 from qsdask.space.box import Box
 from qsdask.store.reader import Arrays, StoredArray
 
-__all__ = ["held_rows", "placed", "read_box", "read_boxes", "read_rows"]
+__all__ = ["CHUNKS_AT_ONCE", "MOST_AT_ONCE", "held_rows", "placed", "read_box", "read_boxes", "read_rows"]
 
 
-#: Chunks that one request reads at most.
-CHUNKS_AT_ONCE = 4
+#: Chunks that one request reads at most: of one step, and where some steps of each are wanted, in all.
+CHUNKS_AT_ONCE, MOST_AT_ONCE = 4, 16
 
 
 def read_box(root: Arrays, step: int) -> Box:
@@ -46,7 +46,7 @@ def placed(value: np.ndarray, held: np.ndarray, fill: float) -> np.ndarray:
 
 
 def read_rows(
-    array: StoredArray, row: np.ndarray, *, step: int | None = None, columns: slice = slice(None)
+    array: StoredArray, row: np.ndarray, *, step: int | slice | None = None, columns: slice = slice(None)
 ) -> np.ndarray:
     """Values of given rows of an array, reading each chunk that holds one of them once.
 
@@ -56,17 +56,21 @@ def read_rows(
         Dims (atom, ...), or (step, atom, ...) when `step` is given.
     row : int64 array, shape (n,)
         Rows, in any order.
-    step : int, optional
-        Frame.
+    step : int or slice, optional
+        Frame; or frames, of which those in one file are read at once.
     columns : slice
         Part of the dimension after the rows.
 
     Returns
     -------
-    array, shape (n, ...)
+    array, shape (n, ...) or (n_step, n, ...)
     """
     axis = 0 if step is None else 1
     chunk = array.chunks[axis]
+    n_step = step.stop - step.start if isinstance(step, slice) else 1
+    at_once = max(1, min(CHUNKS_AT_ONCE, MOST_AT_ONCE // n_step))
+    # Steps come first where there are some.
+    axis_out = 1 if isinstance(step, slice) else 0
     home = row // chunk
     touched = np.flatnonzero(np.bincount(home))
     inner = (columns,) if array.ndim > axis + 1 else ()
@@ -74,15 +78,18 @@ def read_rows(
     # Neighbouring chunks are read in one request: fewer turns of the event loop. A few at a time: the halo of a large
     # domain touches many chunks of which it needs little.
     for stretch in np.split(touched, np.flatnonzero(np.diff(touched) > 1) + 1):
-        for first in range(0, len(stretch), CHUNKS_AT_ONCE):
-            some = stretch[first : first + CHUNKS_AT_ONCE]
+        for first in range(0, len(stretch), at_once):
+            some = stretch[first : first + at_once]
             start, stop = int(some[0]) * chunk, (int(some[-1]) + 1) * chunk
             part = slice(start, stop)
             block = array[(part, *inner) if step is None else (step, part, *inner)]
             if out is None:
-                out = np.empty((len(row), *block.shape[1:]), dtype=block.dtype)
-            mine = (row >= start) & (row < stop)
-            out[mine] = block[row[mine] - start]
+                out = np.empty((*block.shape[:axis_out], len(row), *block.shape[axis_out + 1 :]), block.dtype)
+            mine = np.flatnonzero((row >= start) & (row < stop))
+            if axis_out:
+                out[:, mine] = block[:, row[mine] - start]
+            else:
+                out[mine] = block[row[mine] - start]
     if out is None:
         none = slice(0, 0)
         return array[(none, *inner) if step is None else (step, none, *inner)]

@@ -13,8 +13,8 @@ import numpy as np
 from qsdask.engine.cost import SLOTS, Size, StagePlan, owned_and_ghosts, plan_stage, size_of
 from qsdask.engine.course import Course, run_stage
 from qsdask.engine.halo_block import halo_block
-from qsdask.engine.neighbourhood import with_current
-from qsdask.engine.reading import read_boxes
+from qsdask.engine.neighbourhood import with_currents
+from qsdask.engine.reading import CHUNKS_AT_ONCE, MOST_AT_ONCE
 from qsdask.engine.where import Run
 from qsdask.files.location import located
 from qsdask.kernels.cells import neighbour_shell
@@ -119,7 +119,9 @@ def _conclude(path: Path, cutoff: float, run: Run, target: Path) -> dict:
 def plan_of(size: Size, cutoff: float) -> StagePlan:
     """What D2min over neighbours within this distance will cost."""
     owned, ghosts = owned_and_ghosts(size, cutoff)
-    work = (owned + ghosts) * 170 + owned * (SLOTS["cutoff"] * 20 + 400)
+    # All steps of a file: the positions of the block, and the chunks that they are read from, packed and not.
+    chunks = min(MOST_AT_ONCE, CHUNKS_AT_ONCE * size.stride)
+    work = (owned + ghosts) * (170 + 24 * size.stride) + owned * (SLOTS["cutoff"] * 20 + 400 + 40 * chunks)
     return plan_stage("respond", size, work=work, tasks=size.n_stride * size.n_domain, ghosts=ghosts)
 
 
@@ -138,8 +140,7 @@ def respond_of_domain(work: Work, part: int, domain: int, steps: list[int], *, s
     quantity = D2Min(chosen.normalise)
     rows = root.rows(domain)
     for some in work.together(steps):
-        frames = zip(some, read_boxes(root, some), strict=True)
-        value = np.stack([quantity(with_current(root, block, step, box))[:, 0] for step, box in frames])
+        value = np.stack([quantity(current)[:, 0] for current in with_currents(root, block, some)])
         at = slice(some[0], some[-1] + 1)
         with work.committing(part, some[0], domain) as writer:
             writer.write(KEY, "d2min", (at, rows), value)

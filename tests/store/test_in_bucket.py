@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -24,6 +25,7 @@ from qsdask.store.durable import DurableStore
 from qsdask.store.place import Place
 from qsdask.store.reader import CheckedStore
 from qsdask.store.record import put_record, read_record
+from tests.intake.test_loading import run_of, stretched
 from tests.small_store import SPECIES
 from tests.store_files import content_of
 
@@ -189,3 +191,26 @@ def test_no_store_and_no_bucket_are_told(bucket):
         with pytest.raises(QSDaskError) as refused:
             qsdask.open_store(place)
         assert refused.value.code == "E-NO-STORE"
+
+
+def test_the_steps_of_one_file_are_fetched_at_once(tmp_path, bucket, few, monkeypatch):
+    """Seventeen frames, two of them in a file: each task fetches each file of its halo once."""
+    monkeypatch.setattr(bucket_lock, "_proven", {("s3", "lab")})
+    dump = run_of([stretched("y", 0.001 * k) for k in range(17)], tmp_path / "run.dump")
+    store = qsdask.ingest(dump, tmp_path / "g.zarr", species=SPECIES, chunk=16, run=few)
+    for file in store.rglob("*"):
+        if file.is_file():
+            bucket.objects[f"lab/g.zarr/{file.relative_to(store)}"] = file.read_bytes()
+    bucket.asked.clear()
+    qsdask.respond("s3://lab/g.zarr", run=few)
+    fetched = Counter(asked for asked in bucket.asked if asked.startswith("GET lab/g.zarr/frames/position/c/"))
+    # Four domains, all of them within reach of one another; the file of frame 0 is fetched by every unit of work besides.
+    later = {name: n for name, n in fetched.items() if "/c/0/" not in name}
+    assert len(later) == 8 * 4
+    assert set(later.values()) == {4}
+    qsdask.respond(store, run=few)
+    assert bucket.below("lab/g.zarr/response/") == {
+        str(file.relative_to(store / "response")): file.read_bytes()
+        for file in (store / "response").rglob("*")
+        if file.is_file()
+    }

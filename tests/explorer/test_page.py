@@ -16,7 +16,7 @@ import pytest
 from matplotlib.image import imread
 
 import qsdask
-from tests.explorer.conftest import TOKEN, serving
+from tests.explorer.conftest import TOKEN, canvas, serving
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs the extra `browser`")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -74,17 +74,7 @@ def drawn(page, state=None):
 
 def pixels(page, which=0):
     """Bytes of the atoms' canvas, shape (height, width, 4)."""
-    shape = page.evaluate("k => (c => [c.height, c.width, 4])(document.querySelectorAll('.atoms')[k])", which)
-    flat = page.evaluate(
-        """k => { const c = document.querySelectorAll('.atoms')[k];
-        const bytes = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
-        let text = ''; for (let i = 0; i < bytes.length; i += 32768) text += String.fromCharCode(...bytes.subarray(i, i + 32768));
-        return btoa(text); }""",
-        which,
-    )
-    import base64
-
-    return np.frombuffer(base64.b64decode(flat), np.uint8).reshape(shape)
+    return canvas(page, f"document.querySelectorAll('.atoms')[{which}]")
 
 
 def placement(page, which=0):

@@ -505,6 +505,7 @@ function explore(link) {
     drawLegend();
     drawHistogram();
     drawCurves();
+    drawStress();
     drawAtomCurve();
     tellWhere();
     page.dataset.drawn = [state.view, ...panels.filter(p => !p.figure.hidden).map(p => p.words.frame)].join(" ");
@@ -752,6 +753,17 @@ function explore(link) {
     const dashed = state.curve === "qs_mean_newly" ? " Dashed: if softness did not matter." : state.curve === "auc" ? " Dashed: chance." : "";
     $("activation").textContent = `At ${momentOf(glass, f)}: ${number(found.n_plastic[f])} plastic, ${number(found.n_newly[f])} of them for the first time. ` +
       `Plastic are ${part(from)} of the soft, ${part(0, to)} of the hard, ${part(0)} of all atoms.${dashed}${sofar}`;
+  }
+
+  function drawStress() {
+    const glass = shown(), {value, unit} = glass.stress || {}, node = $("stress-curve");
+    $("stress").hidden = !value;
+    node.replaceChildren();
+    if (!value) return;
+    chart(node, glass, [value], {label: unit});
+    const now = value[state.frame], without = value.filter(v => v === null).length;
+    const gaps = without ? ` ${number(without)} of ${number(value.length)} frames have no row in the table.` : "";
+    $("stress-told").textContent = `At ${momentOf(glass, state.frame)}: ${now === null ? "none" : `${short(now)} ${unit}`}, along the loading.${gaps}`;
   }
 
   // A curve over the frames with a cursor at this one; strain is the axis where it tells frames.

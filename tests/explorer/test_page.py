@@ -164,6 +164,36 @@ def test_the_histogram_counts_as_numpy_does(opened, soft_glass):
     assert "soft=0.9" in page.url
 
 
+def test_the_stress_stands_along_the_strain(browser, soft_glass, tmp_path):
+    store = shutil.copytree(soft_glass, tmp_path / "loaded.zarr")
+    steps = qsdask.open_store(store).frames.timestep.values
+    table = tmp_path / "table.csv"
+    table.write_text("step,s_GPa\n" + "".join(f"{step},{0.5 * k}\n" for k, step in enumerate(steps) if k != 2))
+    qsdask.stress(store, table=table, column="s_GPa")
+    with serving(store) as server:
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{server.port}/?token={TOKEN}#frame=3")
+        drawn(page, "slice 3")
+        assert "1.5 GPa, along the loading. 1 of 4 frames have no row" in page.inner_text("#stress-told")
+        # A gap, no line across it.
+        assert page.get_attribute("#stress-curve .curve", "d").count("M") == 2
+        at = float(page.get_attribute("#stress-curve .cursor", "x1"))
+        assert float(page.get_attribute("#stress-curve .dot", "cx")) == at
+        box = page.locator("#stress-curve").bounding_box()
+        page.mouse.click(box["x"] + 41, box["y"] + 30)
+        drawn(page, "slice 0")
+        assert "0 GPa" in page.inner_text("#stress-told")
+        assert float(page.get_attribute("#stress-curve .cursor", "x1")) < at
+        page.locator("#frame").fill("2")
+        drawn(page, "slice 2")
+        assert ": none, along the loading" in page.inner_text("#stress-told")
+        page.close()
+
+
+def test_without_a_stress_there_is_no_empty_box(opened):
+    assert not opened().locator("#stress").is_visible()
+
+
 def test_the_caption_counts_the_slice(opened, soft_glass):
     page = opened("axis=y&centre=20&thickness=4&frame=3&soft=0.5&hard=0.2")
     atoms = qsdask.open_store(soft_glass).qs.slab("y", 20.0, 4.0, frame=3).compute()

@@ -57,6 +57,7 @@ _WHERE = {
     "simulate": "qsdask.jobs.simulate",
     "softness": "qsdask.system.softness",
     "spectrum": "qsdask.study.spectrum",
+    "stress": "qsdask.stages.stress",
     "surface": "qsdask.stages.surface",
     "train": "qsdask.study.train",
     "transfer": "qsdask.study.transfer",

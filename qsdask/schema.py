@@ -108,6 +108,7 @@ class Stage:
 #: In the order of computation.
 STAGES: tuple[Stage, ...] = (
     Stage("ingest", ("atoms", "frames", "domains"), "ingest DUMP {store}"),
+    Stage("stress", ("stress",), "stress {store} --from FILE", optional=True),
     Stage("surface", ("surface",), "surface {store}", optional=True),
     Stage("shells", ("shells/voronoi", "shells/cutoff"), "shells {store}", at_step=True),
     Stage("features", ("features/*",), "features {store} --set {name}", at_step=True),
@@ -172,6 +173,15 @@ VARIABLES: tuple[Variable, ...] = (
         "lowest and highest reduced coordinate of the rows of a domain",
     ),
     Variable("domains", "row", ("domain", "side"), "int64", "1", "first row of a domain and the row after its last"),
+    Variable(
+        "stress",
+        "stress",
+        ("step",),
+        "float64",
+        "GPa",
+        "stress along the loading, positive with the load, as the table of the simulation has it; NaN for frames without a row",
+    ),
+    Variable("stress", "strain", ("step",), "float64", "1", _STRAIN, coordinate=True),
     Variable(
         "surface", "on_surface", ("atom",), "bool", "1", "whether the atom of the undeformed frame is on a free surface"
     ),

@@ -53,7 +53,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     ),
     "explorer": (
         ENGINE | {"formats", "analysis", "study", "views", "explorer"},
-        {"numpy", "xarray", "matplotlib", "tornado"},
+        {"numpy", "xarray", "matplotlib", "tornado", "anywidget", "traitlets"},
     ),
     "jobs": (
         ENGINE
@@ -74,6 +74,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
 #: Packages that one file alone may import.
 ONLY_IN = {
     "MDAnalysis": {"formats/mda.py"},
+    "anywidget": {"explorer/widget.py"},
     "ase": {"formats/ase_package.py"},
     "gsd": {"formats/gsd_reader.py"},
     "icechunk": {"views/icechunk_package.py"},
@@ -92,6 +93,10 @@ FINDERS = {
     "engine/recompute.py",
     "testing/__init__.py",
 }
+
+#: Rooms and files that may call the public functions by their names in the package: the command line; the guide, which lists
+#: them; and what leads from a tree to the page, which stands above it.
+CALLERS = {"cli", "guide", "views/accessor.py"}
 
 #: Files of `stages` that may import `learn`: no other needs what is learned.
 LEARNERS = {"stages/predict.py", "stages/explain.py", "stages/standard.py"}

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from tests.house import (
+    CALLERS,
     FILES,
     FINDERS,
     LEARNERS,
@@ -32,8 +33,7 @@ def test_imports_point_down(place):
         top, *rest = name.split(".")
         if top == "qsdask":
             room = rest[0] if rest else ""
-            # The command line calls the public functions by their names in the package, and the guide lists them.
-            public = room_of(PACKAGE / place) in ("cli", "guide") and not room
+            public = bool({room_of(PACKAGE / place), place} & CALLERS) and not room
             assert room in inside | {"__version__"} or public, f"{place} imports {name}"
             assert room != "learn" or not place.startswith("stages/") or place in LEARNERS, f"{place} imports {name}"
         elif top not in sys.stdlib_module_names:

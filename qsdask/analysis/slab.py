@@ -14,6 +14,7 @@ from scipy.ndimage import gaussian_filter
 
 from qsdask.analysis.counts import described
 from qsdask.errors import UsageError
+from qsdask.kernels.slices import fill_between
 
 __all__ = ["cut_slab", "face_height", "finalise", "join", "slab_mask"]
 
@@ -36,17 +37,6 @@ def axis_number(axis: int | str) -> int:
     if number not in (0, 1, 2):
         raise UsageError(f"axis must be 0, 1, 2, x, y or z, not {axis!r}", code="E-AXIS")
     return number
-
-
-def _offset(position, cell, origin, periodic, axis, centre):
-    """Signed distance to the middle plane, shortest way round."""
-    inverse = np.linalg.inv(cell)
-    height = 1.0 / np.linalg.norm(inverse[:, axis])
-    reduced = (np.asarray(position, dtype=np.float64) - origin) @ inverse[:, axis]
-    distance = reduced - (0.5 if centre is None else float(centre) / height)
-    if periodic[axis]:
-        distance = distance - np.rint(distance)
-    return distance * height, height
 
 
 def face_height(coordinate: float, cell: np.ndarray, origin: np.ndarray, axis: int | str) -> float:
@@ -111,10 +101,14 @@ def slab_mask(
     axis = axis_number(axis)
     if not thickness > 0.0:
         raise UsageError(f"thickness must be positive, not {thickness!r} angstrom", code="E-THICKNESS")
-    distance, height = _offset(position, cell, origin, periodic, axis, centre)
-    if thickness >= height:
-        return np.isfinite(distance)
-    return (distance >= -thickness / 2.0) & (distance < thickness / 2.0)
+    normal = np.ascontiguousarray(np.linalg.inv(cell)[:, axis])
+    height = float(1.0 / np.linalg.norm(normal))
+    middle = 0.5 if centre is None else float(centre) / height
+    place = np.ascontiguousarray(position, dtype=np.float64)
+    inside = np.empty(len(place), dtype=bool)
+    corner = np.asarray(origin, dtype=np.float64)
+    fill_between(place, corner, normal, middle, height, bool(periodic[axis]), float(thickness), inside)
+    return inside
 
 
 def cut_slab(

@@ -24,6 +24,7 @@ from qsdask.settings import (
     PropensitySettings,
     RespondSettings,
     ShellSettings,
+    StressSettings,
     SurfaceSettings,
     TrainSettings,
 )
@@ -49,6 +50,10 @@ def _told(store: Path, keys: Iterable[str], settings: Mapping[str, object] = Map
 @click.argument("store")
 @settings_options(IngestSettings)
 @reading
+@click.option(
+    "--thermo",
+    help="Table with the stress along the loading, such as log.lammps; see 'qsdask stress', which adds it later.",
+)
 @running
 def ingest(files, store, run, **settings) -> None:
     """Turn a trajectory into a store.
@@ -65,7 +70,34 @@ def ingest(files, store, run, **settings) -> None:
 
     made = qsdask.ingest(source_files(files), store, **settings, run=run)
     warn(warnings_of(made, "ingest"))
+    _told(made, ["stress"])
     done(made)
+
+
+@cli.command(context_settings=CONTEXT)
+@click.argument("store")
+@click.option(
+    "--from", "table", required=True, help="Log of LAMMPS, file of fix ave/time, or table of text with a heading."
+)
+@settings_options(StressSettings)
+@running
+def stress(store, table, run, **settings) -> None:
+    """Keep the stress along the loading, frame by frame, as the simulation wrote it: pages draw it along the strain.
+
+    \b
+    qsdask stress glass7.zarr --from log.lammps
+    qsdask stress glass7.zarr --from averages.dat --column=-c_thermo_press[3] --unit bar
+
+    'qsdask ingest --thermo FILE' does so at once, and by itself for trajectories of 'qsdask simulate'. Rows belong to frames by
+    their timestep (Step, TimeStep, timestep), or by the strain where there is none. Frames without a row have no stress:
+    nothing is interpolated.
+    """
+    from qsdask.store.ledger import require
+
+    made = qsdask.stress(store, table=table, **settings, run=run)
+    _told(made, ["stress"])
+    facts = require(made, "stress").facts
+    click.echo(f"{made}: done. {facts['table_column']}, {facts['table_unit']}, of the {facts['by']} of each frame.")
 
 
 @cli.command(context_settings=CONTEXT)

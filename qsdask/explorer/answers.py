@@ -242,6 +242,7 @@ def _told(glass: Glass) -> dict[str, Any]:
         "soft": SOFT_ABOVE,
         "hard": HARD_BELOW,
         "columns": _columns(glass),
+        "stress": glass.stress(),
     }
 
 

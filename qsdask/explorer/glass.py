@@ -73,6 +73,14 @@ class Glass:
         self.box = lru_cache(maxsize=None)(self._box)
         self.columns = lru_cache(maxsize=None)(self._columns)
 
+    def stress(self) -> dict[str, Any] | None:
+        """Stress along the loading in every frame, NaN where the table had no row, and its unit; None where nobody kept it."""
+        record = ledger.read(self.path, "stress")
+        if record is None or not record.complete:
+            return None
+        ledger.require(self.path, "stress")
+        return {"value": self.root["stress/stress"][:], "unit": str(self.root["stress/stress"].attrs["units"])}
+
     def refuse_changed(self) -> None:
         """Refuse to mix what was read before with what a store holds now.
 

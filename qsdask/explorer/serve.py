@@ -1,4 +1,4 @@
-"""``explore``: glasses in a browser."""
+"""``explore``: glasses in a browser, or in a notebook."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ import webbrowser
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from qsdask.engine.stop import SIGNALS, Stopped
 from qsdask.errors import NoInputError, UsageError
 from qsdask.explorer.answers import Answers
 from qsdask.explorer.server import LOOPBACK, Server
+
+if TYPE_CHECKING:
+    from qsdask.explorer.widget import Explorer
 
 __all__ = ["explore"]
 
@@ -36,8 +40,8 @@ def explore(
     token_file: str | Path | None = None,
     browser: bool = True,
     say: Callable[[str], None] = print,
-) -> None:
-    """Show glasses in a browser until the process is stopped: slices, strain, thresholds, single atoms.
+) -> Explorer | None:
+    """Show glasses in a browser until the process is stopped, or in a notebook: slices, strain, thresholds, single atoms.
 
     Only the chunks that meet what is shown are read, and a bounded number of them is kept in memory.
 
@@ -60,21 +64,24 @@ def explore(
 
     Returns
     -------
-    None
-        When the process is stopped, by Ctrl-C or a signal.
+    Explorer or None
+        In a notebook the page, as a widget that asks its kernel: there is no port, and `port`, `serve`, `token_file`, `browser` and
+        `say` say nothing. Elsewhere none, when the process is stopped, by Ctrl-C or a signal.
 
     Raises
     ------
     UsageError
-        ``E-SERVE``: `serve` without `token_file`, a token that others can read, or guess, or a call from a notebook;
-        ``E-MODEL-NAME``.
+        ``E-SERVE``: `serve` without `token_file`, a token that others can read, or guess, or a call from an event loop that is no
+        notebook's; ``E-EXTRA``: in a notebook without anywidget; ``E-MODEL-NAME``.
     CannotCreateError
         ``E-PORT``.
     QSDaskError
         When a store is missing or its stages are incomplete.
     """
-    _refuse_notebook()
     named = [stores] if isinstance(stores, str | Path) else list(stores)
+    if _in_notebook():
+        return _widget(named, model)
+    _refuse_loop()
     if serve is not None and token_file is None:
         raise UsageError(
             "others than you are let in only with a token of yours",
@@ -96,6 +103,7 @@ def explore(
     with suppress(Stopped, KeyboardInterrupt):
         asyncio.run(_until_stopped(server, say))
     say("closed")
+    return None
 
 
 async def _until_stopped(server: Server, say: Callable[[str], None]) -> None:
@@ -110,16 +118,37 @@ async def _until_stopped(server: Server, say: Callable[[str], None]) -> None:
     await server.run(closed)
 
 
-def _refuse_notebook() -> None:
+def _in_notebook() -> bool:
+    """Whether a kernel of Jupyter runs this."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return getattr(shell, "kernel", None) is not None
+
+
+def _widget(stores: Sequence[str | Path], model: str | Path | None) -> Explorer:
+    """The page for a notebook."""
+    try:
+        from qsdask.explorer.widget import Explorer
+    except ModuleNotFoundError as error:
+        if error.name != "anywidget":
+            raise
+        raise UsageError(
+            "in a notebook the page needs anywidget, which is not installed",
+            code="E-EXTRA",
+            hint="python -m pip install 'qsdask[jupyter]', and reload the notebook; or qsdask explore STORE, in a terminal",
+        ) from None
+    return Explorer(Answers(stores, model))
+
+
+def _refuse_loop() -> None:
     """Refuse to block a program that has an event loop of its own."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return
     raise UsageError(
-        "an event loop is running here already, as in a notebook, which the page would block",
+        "an event loop is running here already, which the page would block",
         code="E-SERVE",
-        hint="qsdask explore STORE, in a terminal",
+        hint="qsdask explore STORE, in a terminal; or a notebook of Jupyter",
     )
 
 

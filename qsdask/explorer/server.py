@@ -5,11 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import ipaddress
-import logging
 import socket
-from concurrent.futures import ThreadPoolExecutor
-from importlib.resources import files
-from threading import Event, Lock
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,9 +13,10 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
-from qsdask.errors import CannotCreateError, InternalError, QSDaskError
-from qsdask.explorer.answers import Answers, Words
-from qsdask.explorer.packed import json_of
+from qsdask.errors import CannotCreateError
+from qsdask.explorer.answers import Answers
+from qsdask.explorer.desk import Desk, Reply
+from qsdask.explorer.page import text_of
 
 __all__ = ["HEADER", "LOOPBACK", "Server"]
 
@@ -27,9 +24,6 @@ __all__ = ["HEADER", "LOOPBACK", "Server"]
 HEADER = "X-QSDask-Token"
 
 LOOPBACK = "127.0.0.1"
-
-#: Questions that are worked on at once; the page asks one at a time.
-_AT_ONCE = 4
 
 _POLICY = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
@@ -46,8 +40,6 @@ _FILES = {
     "page.css": "text/css; charset=utf-8",
     "page.js": "text/javascript; charset=utf-8",
 }
-
-_log = logging.getLogger(__name__)
 
 
 class Server:
@@ -71,9 +63,7 @@ class Server:
     """
 
     def __init__(self, answers: Answers, token: str, host: str = LOOPBACK, port: int = 0) -> None:
-        self.token, self._host = token, host
-        self._answers, self._pool = answers, ThreadPoolExecutor(_AT_ONCE, "qsdask-explore")
-        self._going, self._stop, self._waiting, self._lock = Event(), Event(), 0, Lock()
+        self.token, self._host, self._desk = token, host, Desk(answers)
         try:
             self._sockets = bind_sockets(port, host, family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         except OSError as error:
@@ -88,17 +78,13 @@ class Server:
         """Serve until the event is set, or the task is cancelled."""
         http = HTTPServer(self._application(), max_buffer_size=2**20, max_body_size=0)
         http.add_sockets(self._sockets)
-        self._going.set()
-        counting = asyncio.get_running_loop().run_in_executor(self._pool, self._answers.count, self._going, self._stop)
-        counting.add_done_callback(_tell_failure)
+        self._desk.open()
         try:
             await closed.wait()
         finally:
-            self._stop.set()
-            self._going.set()
             http.stop()
             await http.close_all_connections()
-            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._desk.close()
 
     def allows_host(self, given: str) -> bool:
         """Whether a ``Host`` is one of this server: a page of another name that leads here is none."""
@@ -122,19 +108,9 @@ class Server:
         """Whether it is the token."""
         return hmac.compare_digest(given.encode(), self.token.encode())
 
-    async def answer(self, question: str, words: dict[str, str]) -> tuple[str, bytes]:
-        """Ask in a thread; counting waits meanwhile."""
-        with self._lock:
-            self._waiting += 1
-            self._going.clear()
-        try:
-            ask = self._answers.asked[question]
-            return await asyncio.get_running_loop().run_in_executor(self._pool, ask, Words(words))
-        finally:
-            with self._lock:
-                self._waiting -= 1
-                if not self._waiting:
-                    self._going.set()
+    async def answer(self, question: str, words: dict[str, str]) -> Reply:
+        """See `Desk.ask`."""
+        return await asyncio.wrap_future(self._desk.ask(question, words))
 
     def _application(self) -> Application:
         given = {"server": self}
@@ -189,7 +165,7 @@ class _File(_Guarded):
     """The page, its style and its program, which are files of the package."""
 
     def get(self, name: str) -> None:
-        text = (files("qsdask.explorer") / (name or "page.html")).read_text("utf-8")
+        text = text_of(name or "page.html")
         self.set_header("Content-Type", _FILES[name])
         self.finish(text.replace("{token}", self.server.token) if not name else text)
 
@@ -202,28 +178,7 @@ class _Api(_Guarded):
 
     async def get(self, question: str) -> None:
         words = {name: values[-1].decode("utf-8", "replace") for name, values in self.request.query_arguments.items()}
-        try:
-            kind, data = await self.server.answer(question, words)
-        except KeyError:
-            self.send_error(404)
-            return
-        except QSDaskError as error:
-            self._tell(400, error)
-            return
-        except Exception as error:
-            _log.exception("a question failed: %s", question)
-            self._tell(500, InternalError(f"{type(error).__name__}: {error}", code="E-INTERNAL"))
-            return
-        self.set_header("Content-Type", kind)
-        self.finish(data)
-
-    def _tell(self, status: int, error: QSDaskError) -> None:
-        self.set_status(status)
-        self.set_header("Content-Type", "application/json")
-        self.finish(json_of(error.as_json()))
-
-
-def _tell_failure(counting: asyncio.Future) -> None:
-    """A fault while counting is said; the page goes on without."""
-    if not counting.cancelled() and counting.exception() is not None:
-        _log.error("counting failed: %r", counting.exception())
+        reply = await self.server.answer(question, words)
+        self.set_status(reply.status)
+        self.set_header("Content-Type", reply.kind)
+        self.finish(reply.data)

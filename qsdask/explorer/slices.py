@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,9 @@ MOST_IN_SLICE = 2_000_000
 
 #: Atoms that are drawn in three dimensions at most; of more, evenly spread ones.
 MOST_ATOMS = 500_000
+
+#: Domains that are read at once, for all who ask: disks and buckets answer many as fast as one.
+_TOGETHER = ThreadPoolExecutor(8, "qsdask-slice")
 
 #: Pixels of the smoothed D2min at most.
 _PIXELS = 65_536
@@ -85,10 +89,18 @@ def slice_atoms(glass: Glass, cut: Cut, column: str) -> dict[str, Any]:
     domains = _domains(glass, axis, centre, cut)
     parts: list[tuple[np.ndarray, ...]] = []
     n_atom = 0
-    for domain in domains:
+
+    def inside_of(domain: int) -> tuple[np.ndarray, ...]:
         position = glass.position(domain, step)
         inside = np.flatnonzero(slab_mask(position, *place, **where))
-        n_atom += len(inside)
+        if not len(inside):
+            return ()
+        rows = inside + glass.root.rows(domain).start
+        return (position[inside], rows, *(each[inside] for each in _columns(glass, domain, cut.frame, column)))
+
+    # Together: the disk, or the bucket, is waited for by one while another unpacks.
+    for part in _TOGETHER.map(inside_of, domains):
+        n_atom += len(part[1]) if part else 0
         if n_atom > MOST_IN_SLICE:
             raise UsageError(
                 f"a slice of {cut.thickness:g} {glass.root.length} has more than {MOST_IN_SLICE:,} atoms",
@@ -96,10 +108,8 @@ def slice_atoms(glass: Glass, cut: Cut, column: str) -> dict[str, Any]:
                 file=glass.path,
                 hint="a thinner slice",
             )
-        if len(inside):
-            rows = inside + glass.root.rows(domain).start
-            columns = _columns(glass, domain, cut.frame, column)
-            parts.append((position[inside], rows, *(each[inside] for each in columns)))
+        if part:
+            parts.append(part)
     if not parts:
         none = np.zeros(0)
         parts = [(np.zeros((0, 3)), none.astype(np.int64), none.astype(np.int16), none, none, none)]

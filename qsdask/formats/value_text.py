@@ -16,10 +16,10 @@ from qsdask.formats.container import TextFile
 from qsdask.formats.header import shown
 from qsdask.formats.value_table import ValueRows, checked, columns_meant
 
-__all__ = ["rows_of_text"]
+__all__ = ["NO_VALUE", "divided_by", "rows_of_text", "text_in"]
 
 #: What stands for no value in tables of text, in any case.
-_NONE = frozenset({"", "nan", "na", "n/a", "null", "none", "<na>"})
+NO_VALUE = frozenset({"", "nan", "na", "n/a", "null", "none", "<na>"})
 
 #: How tables of text are divided; blanks where the heading holds none of these.
 _BETWEEN = (",", ";", "\t")
@@ -38,12 +38,17 @@ class _Raw(io.RawIOBase):
         return self._file.readinto(memoryview(view))
 
 
+def text_in(packed: TextFile, errors: str = "strict") -> io.TextIOWrapper:
+    """The text of a file for Python's own readers, ends of lines as they are."""
+    return io.TextIOWrapper(io.BufferedReader(_Raw(packed), 1 << 20), encoding="utf-8-sig", errors=errors, newline="")
+
+
 def rows_of_text(
     path: str | os.PathLike, name: str, id_column: str, column: str | None, *, count: int
 ) -> Iterator[ValueRows]:
     """Rows of a table of text, `count` at a time; see `qsdask.formats.values.value_rows`."""
     with TextFile(path) as packed:
-        text = io.TextIOWrapper(io.BufferedReader(_Raw(packed), 1 << 20), encoding="utf-8-sig", newline="")
+        text = text_in(packed)
         try:
             yield from _TextTable(path, text).rows(name, id_column, column, count)
         except UnicodeDecodeError:
@@ -77,8 +82,8 @@ class _TextTable:
                 first = line
                 break
         # What savetxt of NumPy writes: the heading is a remark above the numbers.
-        told = remark if remark and first and _all_numbers(self._cells(first, _between(first))) else first
-        self._between = _between(told)
+        told = remark if remark and first and _all_numbers(self._cells(first, divided_by(first))) else first
+        self._between = divided_by(told)
         self.names = [cell.strip() for cell in self._cells(told, self._between)]
         if not first or not any(self.names):
             raise BadDataError("the file is empty", code="E-HEADER", file=path, hint="write 'id,value' and the values")
@@ -155,7 +160,7 @@ class _TextTable:
             pass
         value = np.full(len(cells), np.nan)
         for k, cell in enumerate(cells):
-            if cell.strip().casefold() not in _NONE:
+            if cell.strip().casefold() not in NO_VALUE:
                 try:
                     value[k] = float(cell)
                 except ValueError:
@@ -179,7 +184,7 @@ def _chain(first: str, rest: Iterator[str]) -> Iterator[str]:
     yield from rest
 
 
-def _between(line: str) -> str:
+def divided_by(line: str) -> str:
     """What divides the cells of a line; empty for blanks."""
     count = {mark: line.count(mark) for mark in _BETWEEN}
     best = max(_BETWEEN, key=lambda mark: count[mark])

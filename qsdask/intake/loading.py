@@ -16,13 +16,16 @@ from qsdask.errors import BadDataError, NoInputError, QSDaskError, UsageError
 from qsdask.files.location import located
 from qsdask.formats.frame import ReadWarning
 from qsdask.settings import IngestSettings
+from qsdask.store.place import Place
 from qsdask.store.reader import StoreReader
+from qsdask.store.template import write_whole
 
 __all__ = [
     "COMPONENTS",
     "Loading",
     "components",
     "deformation_gradient",
+    "keep_loading",
     "loading_of",
     "measurable",
     "recorded_strain",
@@ -261,6 +264,20 @@ def recorded_strain(path: Path) -> np.ndarray | None:
         if np.isfinite(strain).all():
             return strain
     return None
+
+
+def keep_loading(path: Path, loading: Loading) -> dict:
+    """Write strain and gradient of every frame into a store; facts to keep beside them.
+
+    A store begun before there was a gradient has no place for it. What it recorded as strain, by the rules of its time, stays
+    when it is repaired: labels, responses and models rest on it. `qsdask.migrate` adds the gradient.
+    """
+    if Place(path).exists("frames/deformation"):
+        write_whole(path, "frames", {"strain": loading.strain, "deformation": loading.deformation})
+        return {"loading": loading.facts}
+    strain = recorded_strain(path)
+    write_whole(path, "frames", {"strain": loading.strain if strain is None else strain})
+    return {}
 
 
 def refuse_unknown_strain(settings: IngestSettings, n_step: int, cell: np.ndarray, periodic: np.ndarray) -> None:

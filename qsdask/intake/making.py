@@ -11,7 +11,7 @@ from qsdask.files.location import located
 from qsdask.formats.frame import ReadWarning
 from qsdask.settings import IngestSettings
 
-__all__ = ["completed", "contradictions", "making_of"]
+__all__ = ["completed", "contradictions", "making_of", "thermo_of"]
 
 
 def making_of(trajectory: str | Path | Sequence[str | Path]) -> dict:
@@ -53,6 +53,21 @@ def making_of(trajectory: str | Path | Sequence[str | Path]) -> dict:
             file=place,
             hint="remove it, and give --species and --strain-step instead",
         ) from None
+
+
+def thermo_of(trajectory: str | Path | Sequence[str | Path]) -> tuple[Path, str] | None:
+    """Table that `qsdask.simulate` wrote beside a trajectory, where it is there, and its stress that is positive with the load.
+
+    Parameters
+    ----------
+    trajectory : path or sequence of paths
+        As given to `qsdask.ingest`.
+    """
+    made = making_of(trajectory)
+    first = trajectory if isinstance(trajectory, str | Path) else trajectory[0]
+    if "thermo" not in made or not (place := located(first).parent / made["thermo"]).is_file():
+        return None
+    return place, f"{'-' * (made['loading'] == 'compression')}stress_{made['axis'] * 2}_gpa"
 
 
 def _checks(file: Path, specimen: str, deformation: Mapping) -> dict:

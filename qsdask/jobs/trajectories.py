@@ -144,7 +144,8 @@ def ingest_of(plan: Recipe, specimen: SpecimenSettings, base: Path) -> dict[str,
     settings = plan.ingest.arguments()
     if isinstance(settings["strain_file"], str):
         settings["strain_file"] = _file(base, settings["strain_file"])
-    return {**reading_of(plan, specimen, base), **settings, "name": specimen.name}
+    thermo = None if specimen.thermo is None else _file(base, specimen.thermo)
+    return {**reading_of(plan, specimen, base), **settings, "name": specimen.name, "thermo": thermo}
 
 
 def made_by(plan: Recipe) -> SimulateRecipe:
@@ -164,4 +165,5 @@ def _track(specimen: SpecimenSettings) -> tuple[str, str] | None:
 
 def runs_of(specimen: SpecimenSettings) -> list[SpecimenSettings]:
     """The other runs of a glass; they are of the same specimen, and have its name."""
-    return [specimen.model_copy(update={"trajectory": file, "runs": []}) for file in specimen.runs]
+    other: dict[str, Any] = {"runs": [], "thermo": None}
+    return [specimen.model_copy(update={"trajectory": file, **other}) for file in specimen.runs]

@@ -26,6 +26,7 @@ from qsdask.settings.stages import (
     ShellSettings,
     SurfaceSettings,
 )
+from qsdask.settings.stress import StressSettings
 
 __all__ = [
     "AlloySettings",
@@ -48,6 +49,7 @@ __all__ = [
     "ShellSettings",
     "SimulateRecipe",
     "SpecimenSettings",
+    "StressSettings",
     "SurfaceSettings",
     "TrainSettings",
     "as_toml",

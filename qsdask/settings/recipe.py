@@ -39,6 +39,11 @@ class SpecimenSettings(Settings):
         default=None,
         description="file of its undeformed glass, relative to the recipe, when it is not in the trajectory",
     )
+    thermo: str | None = Field(
+        default=None,
+        description="table with the stress along the loading, such as log.lammps, relative to the recipe; simulated specimens "
+        "have theirs",
+    )
     role: Literal["train", "test"] = Field(
         default="test", description="learn from it, or hold it out: it gets its softness, and scores if it was deformed"
     )

@@ -23,9 +23,10 @@ from qsdask.formats.container import sniff
 from qsdask.formats.continuity import continued_cells
 from qsdask.formats.frame import ReadWarning
 from qsdask.formats.reference import open_run
+from qsdask.formats.thermo import thermo_table
 from qsdask.formats.trajectory import Trajectory
 from qsdask.intake.comparison import Policy
-from qsdask.intake.loading import Loading, loading_of, recorded_strain, refuse_unknown_strain, strains_from
+from qsdask.intake.loading import keep_loading, loading_of, refuse_unknown_strain, strains_from
 from qsdask.intake.making import completed, contradictions, making_of
 from qsdask.intake.scatter import count_warnings, hash_words, scatter_steps
 from qsdask.intake.soundness import refuse_flat
@@ -39,10 +40,10 @@ from qsdask.settings import IngestSettings, ReadingSettings, validated
 from qsdask.space.domains import EXTENTS, REGIONS, Rule, domain_rows
 from qsdask.stages.arranging import as_typed, clear_scratch, empty_store, scratch_of, surveyed_on
 from qsdask.stages.ingest_plan import plan_of
+from qsdask.stages.stress import keep_stress
 from qsdask.store import ledger
 from qsdask.store.beside import target_of
 from qsdask.store.ledger import Record
-from qsdask.store.place import Place
 from qsdask.store.reader import StoreReader
 from qsdask.store.template import write_whole
 from qsdask.units import ANGSTROM, conversion_of, length_in, stored_length
@@ -68,6 +69,7 @@ def ingest(
     units: str | None = None,
     radius: Mapping[str, float] | None = None,
     name: str | None = None,
+    thermo: str | Path | None = None,
     topology: str | Path | None = None,
     reference: str | Path | None = None,
     columns: str | None = None,
@@ -88,7 +90,7 @@ def ingest(
         XYZ, POSCAR and CIF through ASE, other formats through MDAnalysis. The first frame is the undeformed glass, unless
         `reference` names it.
         Beside a dump that `qsdask.simulate` wrote, ``specimen.json`` tells species, strain and name where they are not
-        given, and is kept with the store.
+        given, and is kept with the store, and so is the stress along the loading.
     store : str or Path
         Store to make.
     species : mapping of int or str to str, or sequence of str, optional
@@ -112,6 +114,8 @@ def ingest(
         Atomic radii that replace those of Miracle et al.; in ``lj`` units of every species. Unit: angstrom, or sigma.
     name : str, optional
         Name of the specimen; the store's file name by default.
+    thermo : path, optional
+        Table with the stress along the loading, which is kept as by `qsdask.stress`: a log of LAMMPS, for example.
     topology : path, optional
         File with the atoms' names, for coordinates that MDAnalysis reads (DCD, XTC, NetCDF).
     reference : path, optional
@@ -150,7 +154,7 @@ def ingest(
         When the input is damaged, flat (``E-2D``), atoms overlap, are lost, come or change type, or species are unknown;
         ``E-REFERENCE`` when the reference is not one frame; ``E-BOUNDARY``, ``E-UNITS`` when it contradicts the trajectory;
         ``E-STRAIN-FILE`` when there is not one strain for each frame;
-        ``E-OTHER-INPUT`` when the store was made from, or begun with, other frames.
+        ``E-OTHER-INPUT`` when the store was made from, or begun with, other frames. For `thermo` as of `qsdask.stress`.
     CannotCreateError
         ``E-NOT-A-STORE`` when something else is in the way; ``E-IN-STORE`` for a place inside of another store.
     """
@@ -179,7 +183,11 @@ def ingest(
         assume_order=assume_order,
         restart_overlap=restart_overlap,
     )
-    return _ingested(trajectory, path, settings, reading, run, REGIONS)
+    if thermo is not None:
+        thermo_table(thermo)  # a damaged one is told before hours of work
+    _ingested(trajectory, path, settings, reading, run, REGIONS)
+    keep_stress(path, trajectory, thermo, run)
+    return path
 
 
 def _ingested(
@@ -343,7 +351,7 @@ def _provenance(path: Path, source: Trajectory, settings: IngestSettings, notes:
     """Write the strain of every frame; tell what was odd about the files."""
     root = StoreReader(path)
     loading = loading_of(root["frames/cell"][:], root["frames/periodic"][:], settings)
-    told = _keep_loading(path, loading)
+    told = keep_loading(path, loading)
     n_lost = root["frames/n_lost"][:]
     n_new = root["frames/n_new"][:] if settings.new_atoms == "ignore" else np.zeros_like(n_lost)
     notes = [*notes, *loading.warnings, *count_warnings(n_lost, n_new, root["frames/n_outside"][:])]
@@ -353,20 +361,6 @@ def _provenance(path: Path, source: Trajectory, settings: IngestSettings, notes:
         **told,
         "warnings": [{"code": note.code, "text": note.text} for note in notes],
     }
-
-
-def _keep_loading(path: Path, loading: Loading) -> dict:
-    """Write strain and gradient of every frame; facts to keep beside them.
-
-    A store begun before there was a gradient has no place for it. What it recorded as strain, by the rules of its time, stays
-    when it is repaired: labels, responses and models rest on it. `qsdask.migrate` adds the gradient.
-    """
-    if Place(path).exists("frames/deformation"):
-        write_whole(path, "frames", {"strain": loading.strain, "deformation": loading.deformation})
-        return {"loading": loading.facts}
-    strain = recorded_strain(path)
-    write_whole(path, "frames", {"strain": loading.strain if strain is None else strain})
-    return {}
 
 
 def _steps_per_unit(source: Trajectory, run: Run) -> int:

@@ -164,6 +164,36 @@ class SoftnessAccessor:
         arrays = {str(name): array.values for name, array in table.drop_vars(["position", "element"]).items()}
         return atoms_of(element, position, box, arrays)
 
+    def explore(self, model: str | None = None) -> Any:
+        """Look at the glass: in a notebook a widget, elsewhere a page in the browser; see `qsdask.explore`.
+
+        Parameters
+        ----------
+        model : str, optional
+            Name of the softness, when there are several.
+
+        Returns
+        -------
+        qsdask.explorer.widget.Explorer or None
+
+        Raises
+        ------
+        NoInputError
+            ``E-NO-STORE`` for a tree that was not opened from a store.
+        UsageError
+            As of `qsdask.explore`.
+        """
+        import qsdask
+
+        source = self._glass.tree.encoding.get("source")
+        if source is None:
+            raise NoInputError(
+                "the page reads a store, which this tree was not opened from",
+                code="E-NO-STORE",
+                hint="qsdask.open_store(STORE).qs.explore()",
+            )
+        return qsdask.explore(source, model=model)
+
     @property
     def plot(self) -> Plots:
         """Pictures: ``plot.slab()``, ``plot.spectrum()``."""

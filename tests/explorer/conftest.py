@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,3 +83,13 @@ def serving(*stores: Path, **settings) -> Iterator[Server]:
         loop.call_soon_threadsafe(closed.set)
         thread.join(30)
         assert not thread.is_alive()
+
+
+def canvas(page, node: str) -> np.ndarray:
+    """Bytes of a canvas that an expression of JavaScript gives; uint8, shape (height, width, 4)."""
+    height, width, text = page.evaluate(
+        f"""() => {{ const c = {node}, bytes = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+        let text = ''; for (let i = 0; i < bytes.length; i += 32768) text += String.fromCharCode(...bytes.subarray(i, i + 32768));
+        return [c.height, c.width, btoa(text)]; }}"""
+    )
+    return np.frombuffer(b64decode(text), np.uint8).reshape(height, width, 4)

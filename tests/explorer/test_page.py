@@ -16,7 +16,7 @@ import pytest
 from matplotlib.image import imread
 
 import qsdask
-from tests.explorer.conftest import TOKEN, serving
+from tests.explorer.conftest import TOKEN, canvas, serving
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs the extra `browser`")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -74,17 +74,7 @@ def drawn(page, state=None):
 
 def pixels(page, which=0):
     """Bytes of the atoms' canvas, shape (height, width, 4)."""
-    shape = page.evaluate("k => (c => [c.height, c.width, 4])(document.querySelectorAll('.atoms')[k])", which)
-    flat = page.evaluate(
-        """k => { const c = document.querySelectorAll('.atoms')[k];
-        const bytes = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
-        let text = ''; for (let i = 0; i < bytes.length; i += 32768) text += String.fromCharCode(...bytes.subarray(i, i + 32768));
-        return btoa(text); }""",
-        which,
-    )
-    import base64
-
-    return np.frombuffer(base64.b64decode(flat), np.uint8).reshape(shape)
+    return canvas(page, f"document.querySelectorAll('.atoms')[{which}]")
 
 
 def placement(page, which=0):
@@ -172,6 +162,36 @@ def test_the_histogram_counts_as_numpy_does(opened, soft_glass):
     page.locator("#hard").fill("0.9")  # never above the other handle
     assert shares() == [(qs > 0.9).sum(), (qs < 0.9).sum(), len(qs)]
     assert "soft=0.9" in page.url
+
+
+def test_the_stress_stands_along_the_strain(browser, soft_glass, tmp_path):
+    store = shutil.copytree(soft_glass, tmp_path / "loaded.zarr")
+    steps = qsdask.open_store(store).frames.timestep.values
+    table = tmp_path / "table.csv"
+    table.write_text("step,s_GPa\n" + "".join(f"{step},{0.5 * k}\n" for k, step in enumerate(steps) if k != 2))
+    qsdask.stress(store, table=table, column="s_GPa")
+    with serving(store) as server:
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{server.port}/?token={TOKEN}#frame=3")
+        drawn(page, "slice 3")
+        assert "1.5 GPa, along the loading. 1 of 4 frames have no row" in page.inner_text("#stress-told")
+        # A gap, no line across it.
+        assert page.get_attribute("#stress-curve .curve", "d").count("M") == 2
+        at = float(page.get_attribute("#stress-curve .cursor", "x1"))
+        assert float(page.get_attribute("#stress-curve .dot", "cx")) == at
+        box = page.locator("#stress-curve").bounding_box()
+        page.mouse.click(box["x"] + 41, box["y"] + 30)
+        drawn(page, "slice 0")
+        assert "0 GPa" in page.inner_text("#stress-told")
+        assert float(page.get_attribute("#stress-curve .cursor", "x1")) < at
+        page.locator("#frame").fill("2")
+        drawn(page, "slice 2")
+        assert ": none, along the loading" in page.inner_text("#stress-told")
+        page.close()
+
+
+def test_without_a_stress_there_is_no_empty_box(opened):
+    assert not opened().locator("#stress").is_visible()
 
 
 def test_the_caption_counts_the_slice(opened, soft_glass):

@@ -95,9 +95,16 @@ def index_frames(
     return search.frames, search.warnings
 
 
+#: What to give instead of a file of no known format.
+_READ = (
+    "give a trajectory: a LAMMPS dump or data file, GSD; or by the ending of its name .extxyz, .xyz, XDATCAR, POSCAR, .cif, or what "
+    "MDAnalysis reads (.dcd, .xtc, .nc, with --topology); 'qsdask docs your-dump'"
+)
+
+
 def _refuse_other_formats(path):
     container, head = sniff(path)
-    hint = None
+    hint, why = None, "a LAMMPS text dump begins with 'ITEM: TIMESTEP'"
     body = head.removeprefix(_BOM).lstrip()
     first = body.partition(b"\n")[0]
     lower = body[:200].lower()
@@ -117,10 +124,10 @@ def _refuse_other_formats(path):
         what = "like XYZ: it begins with a count"
         hint = "name it .xyz"
     else:
-        what = f"not a LAMMPS text dump: it begins with {shown(first)}"
-    raise BadDataError(
-        f"the file is {what}", code="E-FORMAT", file=path, why="a dump begins with 'ITEM: TIMESTEP'", hint=hint
-    )
+        what = f"of no format that is read: it begins with {shown(first)}"
+        why = "a LAMMPS text dump begins with 'ITEM: TIMESTEP', and what is in it tells most other formats"
+        hint = _READ
+    raise BadDataError(f"the file is {what}", code="E-FORMAT", file=path, why=why, hint=hint)
 
 
 class _Search:

@@ -11,6 +11,7 @@ from qsdask.formats.container import DAMAGE_CODES, TextFile, TextStream, sniff
 from qsdask.formats.frame import FrameLocation, ReadWarning
 from qsdask.formats.header import DumpHeader, check_opening, parse_header, shown
 from qsdask.formats.refusal import refuse_large, refuse_many, zeros
+from qsdask.formats.unread import READ
 from qsdask.kernels.words import PADDING
 
 __all__ = ["index_frames"]
@@ -95,13 +96,6 @@ def index_frames(
     return search.frames, search.warnings
 
 
-#: What to give instead of a file of no known format.
-_READ = (
-    "give a trajectory: a LAMMPS dump or data file, GSD; or by the ending of its name .extxyz, .xyz, XDATCAR, POSCAR, .cif, or what "
-    "MDAnalysis reads (.dcd, .xtc, .nc, with --topology); 'qsdask docs your-dump'"
-)
-
-
 def _refuse_other_formats(path):
     container, head = sniff(path)
     hint, why = None, "a LAMMPS text dump begins with 'ITEM: TIMESTEP'"
@@ -125,8 +119,7 @@ def _refuse_other_formats(path):
         hint = "name it .xyz"
     else:
         what = f"of no format that is read: it begins with {shown(first)}"
-        why = "a LAMMPS text dump begins with 'ITEM: TIMESTEP', and what is in it tells most other formats"
-        hint = _READ
+        hint = READ
     raise BadDataError(f"the file is {what}", code="E-FORMAT", file=path, why=why, hint=hint)
 
 

@@ -8,7 +8,13 @@ from typing import NamedTuple
 
 from qsdask.errors import BadDataError
 
-__all__ = ["UNREAD", "Unread", "refuse_unread"]
+__all__ = ["READ", "UNREAD", "Unread", "refuse_unread"]
+
+#: What to give instead of a file of no known format.
+READ = (
+    "give a trajectory: a LAMMPS dump or data file, GSD; or by the ending of its name .extxyz, .xyz, XDATCAR, POSCAR, .cif, or what "
+    "MDAnalysis reads (.dcd, .xtc, .nc, with --topology); 'qsdask docs your-dump'"
+)
 
 _TRAJECTORY = "give the trajectory itself: a LAMMPS dump, extended XYZ or another of 'qsdask docs your-dump'"
 _OVITO = "open it in OVITO and export a LAMMPS dump with identifier, type and position"

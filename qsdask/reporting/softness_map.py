@@ -55,8 +55,8 @@ def softness_map(slab: xr.Dataset) -> Figure:
     low = np.minimum(corners.min(axis=0), [u.min(initial=0.0), v.min(initial=0.0)])
     high = np.maximum(corners.max(axis=0), [u.max(initial=1.0), v.max(initial=1.0)])
     tall = float(np.clip((high[1] - low[1]) / (high[0] - low[0]), 0.25, 2.2))
-    width = 5.0 if tall < 1.3 else 4.0
-    figure, axes = panel(width, width * 0.8 * tall + 0.9)
+    # As wide as its legend needs, however tall the cell is.
+    figure, axes = panel(5.0, 4.0 * min(tall, 1.3) + 0.9)
     # Softer atoms over harder ones.
     order = np.argsort(np.where(np.isnan(qs), -1.0, qs), kind="stable")
     size = 2.0 * slab["radius"].values[order]
@@ -84,7 +84,7 @@ def softness_map(slab: xr.Dataset) -> Figure:
     for name, label in (("u_axis", axes.set_xlabel), ("v_axis", axes.set_ylabel)):
         axis = slab.attrs[name]
         label(f"{axis} ({sign})" + (", axis of the loading" if axis == loaded else ""))
-    axes.set_title(place_of(slab), fontsize=9)
+    figure.suptitle(place_of(slab), fontsize=9)
     figure.colorbar(drawn, ax=axes, label=SOFTNESS, shrink=0.9)
     handles = [Line2D([], [], color="black", linewidth=0.8, label="cell"), *_contours(axes, slab)]
     if np.isnan(qs).any():

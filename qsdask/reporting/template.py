@@ -15,7 +15,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from qsdask.reporting.captions import CAPTIONS, Caption
-from qsdask.reporting.number import told
+from qsdask.reporting.number import UNKNOWN, told
 from qsdask.reporting.picture import Picture, encode
 
 __all__ = [
@@ -37,7 +37,7 @@ __all__ = [
     "titled",
 ]
 
-#: Cells that begin like a number and are no longer than this stay in one line.
+#: A written number is no longer than this, and begins so.
 _LINE, _BEGINS = 30, frozenset("0123456789+-")
 
 #: First words of every page.
@@ -73,7 +73,6 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_TEMPLATES.tests["measured"] = lambda cell: isinstance(cell, str) and len(cell) < _LINE and cell[:1] in _BEGINS
 _PARTS = _TEMPLATES.get_template("parts.html").module
 _CSS = Markup(resources.files("qsdask.reporting").joinpath("templates/style.css").read_text(encoding="utf-8"))
 
@@ -83,8 +82,15 @@ def _made(name: str, *values: object) -> Markup:
     return Markup(getattr(_PARTS, name)(*values).strip())
 
 
-def _is_number(value: object) -> bool:
-    return value is None or (isinstance(value, int | float | np.number) and not isinstance(value, bool))
+def _is_of_numbers(cells: Sequence[object]) -> bool:
+    """Whether all cells of a column are numbers, written or not, or empty; and some are."""
+    return any(cell not in (None, "", UNKNOWN) for cell in cells) and all(map(_is_number, cells))
+
+
+def _is_number(cell: object) -> bool:
+    if isinstance(cell, str):
+        return not isinstance(cell, Markup) and (cell in ("", UNKNOWN) or (len(cell) < _LINE and cell[0] in _BEGINS))
+    return cell is None or (isinstance(cell, int | float | np.number) and not isinstance(cell, bool))
 
 
 def table(
@@ -104,7 +110,7 @@ def table(
         Numbers of the rows to stand out.
     """
     rows = [list(row) for row in rows]
-    right = [bool(rows) and all(_is_number(row[k]) for row in rows) for k in range(len(head))]
+    right = [_is_of_numbers([row[k] for row in rows]) for k in range(len(head))]
     return _made("table", head, rows, right, caption, chief)
 
 

@@ -58,6 +58,13 @@ def face_height(coordinate: float, cell: np.ndarray, origin: np.ndarray, axis: i
     return float(coordinate - np.asarray(origin) @ normal / np.linalg.norm(normal))
 
 
+def _coordinate(cell: np.ndarray, origin: np.ndarray, axis: int, centre: float | None) -> float:
+    """The reverse of `face_height`: the coordinate of the middle plane of a slice along the normal of the faces. Unit: angstrom."""
+    normal = np.linalg.inv(cell)[:, axis]
+    length = np.linalg.norm(normal)
+    return float(np.asarray(origin) @ normal / length + (0.5 / length if centre is None else centre))
+
+
 def slab_mask(
     position: np.ndarray,
     cell: np.ndarray,
@@ -145,7 +152,8 @@ def cut_slab(
     -------
     Dataset
         ``u``, ``v``, ``qs``, ``d2``, ``radius`` over (atom,); ``plane_cell (side, uv)``, the two cell
-        vectors in the plane, the first along u. Feed one or several of them to `finalise`.
+        vectors in the plane, the first along u. The attributes ``u_axis``, ``v_axis`` and ``normal_axis`` name the axes,
+        ``coordinate_angstrom`` is that of the middle plane along the normal. Feed one or several of them to `finalise`.
     """
     axis = axis_number(axis)
     mask = slab_mask(position, cell, origin, periodic, axis=axis, centre=centre, thickness=thickness)
@@ -175,6 +183,7 @@ def cut_slab(
             "normal_axis": "xyz"[axis],
             "thickness_angstrom": float(thickness),
             "centre_angstrom": float("nan") if centre is None else float(centre),
+            "coordinate_angstrom": _coordinate(cell, origin, axis, centre),
             "strain": float(strain),
             "threshold_angstrom2": float(threshold),
         },

@@ -22,7 +22,7 @@ from qsdask.intake.rowtable import RowTable
 from qsdask.intake.scatter import PIECE_ATOMS, box_of, count_warnings, far_outside, known_atoms
 from qsdask.intake.soundness import overlapping, refuse_flat, refuse_overlap
 from qsdask.intake.specimen import labels_of, species_of
-from qsdask.radii import radius_of
+from qsdask.radii import radius_of, species_example
 from qsdask.settings import IngestSettings, ReadingSettings, validated
 from qsdask.space.box import Box
 from qsdask.units import stored_length
@@ -217,8 +217,8 @@ def _check_frames(
 def _unknown_species(first: Frame) -> ReadWarning:
     """``W-SPECIES``: what ingest will ask for."""
     types = [1] if first.type is None else np.unique(first.type).tolist()
-    asked = ",".join(f"{number}=Cu" for number in types)
-    text = "the file does not tell the elements of its atoms; ingest needs them all, for example --species " + asked
+    text = "the file does not tell the elements of its atoms; ingest needs them all, for example --species "
+    text += species_example(types)
     return ReadWarning("W-SPECIES", text)
 
 

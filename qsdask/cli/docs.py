@@ -15,11 +15,12 @@ _MOST = 12
 @click.argument("word", required=False)
 @click.option("--html", "out", help="Write the whole guide and the reference of all functions as one page, .html.")
 def docs(word, out) -> None:
-    """Show the guide: its pages, one of them, what an error code means, or where a word stands.
+    """Show the guide: its pages, one of them, a README that they name, what an error code means, or where a word stands.
 
     \b
     qsdask docs
     qsdask docs store
+    qsdask docs engine/README
     qsdask docs E-DUP-ID
     qsdask docs --html guide.html
     """

@@ -26,7 +26,7 @@ def print_importance(found: xr.Dataset) -> None:
     ):
         print_table(title + _shown(found, dim), (dim, *_HEADS), rows_of(found, dim, _MOST))
     title = f"columns by mean contribution{_shown(found, 'column')}"
-    print_table(title, ("column", *_HEADS, "value"), rows_of(found, "column", _MOST))
+    print_table(title, ("what it is", *_HEADS, "value", "column"), rows_of(found, "column", _MOST))
     click.echo(
         f"in training: {found.attrs['measure']}, mean over the fold models. permutation: fall of the AUC-ROC of QS on this glass when "
         f"the values are dealt out anew among {found.attrs['dealt_among']}. contribution: mean size, logarithm of the odds. "

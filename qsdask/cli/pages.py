@@ -7,15 +7,16 @@ import re
 from rich.console import Console
 from rich.markdown import Markdown
 
-from qsdask.guide.pages import pages
+from qsdask.guide.pages import pages, readmes
 
 __all__ = ["print_contents", "print_page"]
 
 
 def print_contents() -> None:
     """Print the names and titles of all pages."""
-    rows = [f"| `qsdask docs {page.name}` | {page.title} |" for page in pages()]
-    Console().print(Markdown("\n".join(["| type | to read |", "|---|---|", *rows])))
+    for title, there in (("to read", pages()), ("to read more of", readmes())):
+        rows = [f"| `qsdask docs {page.name}` | {page.title} |" for page in there]
+        Console().print(Markdown("\n".join([f"| type | {title} |", "|---|---|", *rows])))
 
 
 def print_page(text: str) -> None:

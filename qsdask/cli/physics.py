@@ -9,9 +9,11 @@ import click
 import xarray as xr
 
 import qsdask
+from qsdask.cli.generated import settings_options
 from qsdask.cli.group import CONTEXT, cli
 from qsdask.cli.options import running, warn
 from qsdask.cli.output import as_json_text
+from qsdask.settings import ClassSettings
 
 _OUT = "Picture (.png), or the whole answer as a new store that xarray opens (.zarr); may be repeated."
 _BLOCK = (
@@ -22,6 +24,7 @@ _BLOCK = (
 asked = click.option("--model", required=True, help="Model folder, or the name of its softness in the store.")
 answered = click.option("--out", multiple=True, help=_OUT)
 in_json = click.option("--json", "as_json", is_flag=True, help="Print JSON: every number of the answer.")
+of_classes = settings_options(ClassSettings)
 in_blocks = click.option("--block", type=float, help=_BLOCK)
 
 
@@ -31,11 +34,12 @@ in_blocks = click.option("--block", type=float, help=_BLOCK)
 @click.option("--strain", type=float, help="Strain at which atoms are plastic (default: that of the model's label).")
 @click.option("--frame", type=int, help="Instead of --strain: the frame; negative numbers count from the end.")
 @click.option("--threshold", type=float, help="Plastic above this D2min, angstrom^2 or sigma^2 (default: the model's).")
+@of_classes
 @in_blocks
 @answered
 @in_json
 @running
-def spectrum(store, model, strain, frame, threshold, block, out, as_json, run) -> None:
+def spectrum(store, model, strain, frame, threshold, block, out, as_json, run, **classes) -> None:
     """Show how softness is distributed in a glass, and how often atoms of each softness are plastic.
 
     The picture is that of Figures 3a, 3b and 2b of the paper. Plastic atoms are rare, and models learn from equally many of both
@@ -50,7 +54,9 @@ def spectrum(store, model, strain, frame, threshold, block, out, as_json, run) -
     from qsdask.views.physics import refuse_places, spectrum_sheet
 
     refuse_places(out, overwrite=run.overwrite)
-    found = qsdask.spectrum(store, model=model, strain=strain, frame=frame, threshold=threshold, block=block, run=run)
+    found = qsdask.spectrum(
+        store, model=model, strain=strain, frame=frame, threshold=threshold, block=block, run=run, **classes
+    )
     _answer(found, print_spectrum, spectrum_sheet, out, as_json, run.overwrite)
 
 
@@ -78,11 +84,12 @@ def spectrum(store, model, strain, frame, threshold, block, out, as_json, run) -
 )
 @click.option("--with-centre", is_flag=True, help="M(r) counts the centre, too.")
 @click.option("--sample", type=int, help="Take about so many atoms as centres (default: all, which is exact).")
+@of_classes
 @in_blocks
 @answered
 @in_json
 @running
-def packing(store, model, reach, ranges, around, with_centre, sample, block, out, as_json, run) -> None:
+def packing(store, model, reach, ranges, around, with_centre, sample, block, out, as_json, run, **classes) -> None:
     """Show how hard and soft atoms pack: mass scaling and its dimension, g(r), clusters, percolation.
 
     The picture is that of Figure 3c of the paper. M(r) is the mean number of atoms of a class within r of one of them, without
@@ -108,6 +115,7 @@ def packing(store, model, reach, ranges, around, with_centre, sample, block, out
         sample=sample,
         block=block,
         run=run,
+        **classes,
     )
     _answer(found, print_packing, packing_sheet, out, as_json, run.overwrite)
 
@@ -122,11 +130,12 @@ def packing(store, model, reach, ranges, around, with_centre, sample, block, out
 @click.option(
     "--most", type=click.IntRange(1), default=12, help="Columns to print and to draw; JSON and .zarr have all."
 )
+@of_classes
 @in_blocks
 @answered
 @in_json
 @running
-def contrast(store, model, sets, columns, most, block, out, as_json, run) -> None:
+def contrast(store, model, sets, columns, most, block, out, as_json, run, **classes) -> None:
     """Show in which columns hard and soft atoms differ, the most separating first.
 
     The picture is that of Figure 3d of the paper: violins of hard and of soft atoms, named by their meaning.
@@ -140,7 +149,7 @@ def contrast(store, model, sets, columns, most, block, out, as_json, run) -> Non
 
     refuse_places(out, overwrite=run.overwrite)
     names = [name for name in columns.split(",") if name.strip()]
-    found = qsdask.contrast(store, model=model, set=sets, columns=names, block=block, run=run)
+    found = qsdask.contrast(store, model=model, set=sets, columns=names, block=block, run=run, **classes)
     show, draw = partial(print_contrast, most=most), partial(contrast_sheet, most=most)
     _answer(found, show, draw, out, as_json, run.overwrite)
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 import xarray as xr
 
 from qsdask.cli.tables import print_legend, print_table
-from qsdask.views.physics import GLASS, HEADS, cluster_rows, crossover_rows, packing_rows, spectrum_rows
+from qsdask.views.physics import (
+    CLUSTERS,
+    GLASS,
+    HEADS,
+    classes_told,
+    cluster_rows,
+    crossover_rows,
+    packing_rows,
+    spectrum_rows,
+)
 
 __all__ = ["print_activation", "print_contrast", "print_course", "print_packing", "print_spectrum"]
 
@@ -96,16 +105,14 @@ def print_packing(found: xr.Dataset) -> None:
     """Print what `qsdask.packing` found: dimensions beside what is published, then clusters."""
     around = "of the same class" if found.attrs["around"] == "own" else "of any class"
     sampled = f", from a sample of {found['centres'].values[2].max():,} centres" if found.attrs["sample"] else ""
-    print_table(f"mass scaling M(r) ~ r^D: atoms {around} within r{sampled}", HEADS, packing_rows(found))
+    title = f"mass scaling M(r) ~ r^D: atoms {around} within r{sampled} ({classes_told(found)})"
+    print_table(title, HEADS, packing_rows(found))
     _confidence(found)
     heads, *rows = cluster_rows(found)
     unit = found.attrs.get("length", "angstrom")
     shell = next(value for name, value in found.attrs.items() if str(name).startswith("neighbours_within"))
     print_table(f"neighbours within {shell:g} {unit} of one class", heads, rows)
-    print_legend(
-        "largest: its atoms, and their share of all of the class; of an atom: atoms in the cluster of an atom, on average; alone: "
-        "without a neighbour of the class; goes through: along a cell vector it meets its own image, or goes from end to end."
-    )
+    print_legend(CLUSTERS)
 
 
 def print_contrast(found: xr.Dataset, most: int) -> None:
@@ -125,7 +132,7 @@ def print_contrast(found: xr.Dataset, most: int) -> None:
             )
         )
     n_hard, n_soft = found["n_known"].max("column").values
-    title = f"{n_hard:,} hard against {n_soft:,} soft atoms: {len(rows)} of {found.sizes['column']} columns"
+    title = f"{n_hard:,} hard against {n_soft:,} soft atoms: {len(rows)} of {found.sizes['column']} columns ({classes_told(found)})"
     print_table(title, ("what differs most", "hard", "soft", "AUC", "95 %", "d", "column"), rows)
     print_legend(
         "hard, soft: medians. AUC: chance that a soft atom has the larger value; 0.5 where they are alike, 0 and 1 where they do not "

@@ -11,6 +11,7 @@ from qsdask.formats.container import DAMAGE_CODES, TextFile, TextStream, sniff
 from qsdask.formats.frame import FrameLocation, ReadWarning
 from qsdask.formats.header import DumpHeader, check_opening, parse_header, shown
 from qsdask.formats.refusal import refuse_large, refuse_many, zeros
+from qsdask.formats.unread import READ
 from qsdask.kernels.words import PADDING
 
 __all__ = ["index_frames"]
@@ -97,7 +98,7 @@ def index_frames(
 
 def _refuse_other_formats(path):
     container, head = sniff(path)
-    hint = None
+    hint, why = None, "a LAMMPS text dump begins with 'ITEM: TIMESTEP'"
     body = head.removeprefix(_BOM).lstrip()
     first = body.partition(b"\n")[0]
     lower = body[:200].lower()
@@ -117,10 +118,9 @@ def _refuse_other_formats(path):
         what = "like XYZ: it begins with a count"
         hint = "name it .xyz"
     else:
-        what = f"not a LAMMPS text dump: it begins with {shown(first)}"
-    raise BadDataError(
-        f"the file is {what}", code="E-FORMAT", file=path, why="a dump begins with 'ITEM: TIMESTEP'", hint=hint
-    )
+        what = f"of no format that is read: it begins with {shown(first)}"
+        hint = READ
+    raise BadDataError(f"the file is {what}", code="E-FORMAT", file=path, why=why, hint=hint)
 
 
 class _Search:

@@ -8,8 +8,15 @@ from typing import NamedTuple
 
 from qsdask.errors import BadDataError
 
-__all__ = ["UNREAD", "Unread", "refuse_unread"]
+__all__ = ["READ", "UNREAD", "Unread", "refuse_unread"]
 
+#: What to give instead of a file of no known format.
+READ = (
+    "give a trajectory: a LAMMPS dump or data file, GSD; or by the ending of its name .extxyz, .xyz, XDATCAR, POSCAR, .cif, or what "
+    "MDAnalysis reads (.dcd, .xtc, .nc, with --topology); 'qsdask docs your-dump'"
+)
+
+_TRAJECTORY = "give the trajectory itself: a LAMMPS dump, extended XYZ or another of 'qsdask docs your-dump'"
 _OVITO = "open it in OVITO and export a LAMMPS dump with identifier, type and position"
 
 
@@ -91,6 +98,11 @@ UNREAD = (
         "give the XDATCAR of this run; or 'ase convert {file} run.extxyz'",
     ),
     Unread("IMD", rb"\A#F [AB] ", _OVITO),
+    Unread("a picture", rb"\A(?:\x89PNG|\xff\xd8\xff|GIF8|BM.{4}\0{4}|RIFF.{4}WEBP|II\*\0|MM\0\*)", _TRAJECTORY),
+    Unread("a document", rb"\A(?:%PDF-|%!PS|\{\\rtf|\xd0\xcf\x11\xe0)", _TRAJECTORY),
+    Unread("a program", rb"\A(?:\x7fELF|MZ|\xfe\xed\xfa|#!/)", _TRAJECTORY),
+    Unread("a table of Parquet", rb"\APAR1", "write it as extended XYZ or a LAMMPS dump, which have the cell too"),
+    Unread("a pickle of Python, which could run code", rb"\A\x80[\x02-\x05]", "write extended XYZ or a LAMMPS dump"),
     Unread("a session of OVITO", rb"\AOVIT", "export a LAMMPS dump with identifier, type and position from it"),
     Unread("an array of NumPy", rb"\A\x93NUMPY", "write it as extended XYZ, which has the cell and the species too"),
     Unread(

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
+from markupsafe import Markup
 
 import qsdask
 from qsdask.guide.pages import ORDER, anchor, pages
@@ -51,9 +52,12 @@ def book() -> str:
         "qsdask: guide",
         f"Version {qsdask.__version__}. Also in the terminal: qsdask docs WORD.",
         [
-            f"<nav><ol>{items}</ol></nav>",
-            *chapters,
-            f'<section><h1 id="reference">Reference</h1>\n{reference}</section>',
+            Markup(part)
+            for part in (
+                f"<nav><ol>{items}</ol></nav>",
+                *chapters,
+                f'<section><h1 id="reference">Reference</h1>\n{reference}</section>',
+            )
         ],
         "Made by qsdask. Method: Wang & Jain, Nat. Commun. 10, 5537 (2019), doi:10.1038/s41467-019-13511-9.",
     )

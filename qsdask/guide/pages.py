@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
-__all__ = ["ORDER", "Page", "Section", "anchor", "page_named", "pages", "row_of", "sections_with"]
+__all__ = ["ORDER", "ROOMS", "Page", "Section", "anchor", "page_named", "pages", "readmes", "row_of", "sections_with"]
 
 #: Names of the pages, in the order of the book.
 ORDER = (
@@ -23,6 +23,9 @@ ORDER = (
     "making-glasses",
     "errors",
 )
+
+#: Rooms of the package whose README goes deeper; the page of one is named like ``engine/README``.
+ROOMS = ("cli", "data", "engine", "explorer", "formats", "learn", "simulation", "store", "structure", "study")
 
 _CODE = re.compile(r"\b[EW]-[A-Z0-9]+(?:-[A-Z0-9]+)*\b")
 
@@ -71,12 +74,22 @@ def pages() -> tuple[Page, ...]:
     return tuple(Page(name, folder.joinpath(f"{name}.md").read_text(encoding="utf-8")) for name in ORDER)
 
 
+@cache
+def readmes() -> tuple[Page, ...]:
+    """READMEs of the rooms, which pages of the guide name."""
+    folder = files("qsdask")
+    return tuple(
+        Page(f"{room}/README", folder.joinpath(room, "README.md").read_text(encoding="utf-8")) for room in ROOMS
+    )
+
+
 def page_named(word: str) -> Page | None:
-    """The page of this name, or the only one of whose name a part begins so; None when there is none, or several."""
-    word = word.lower()
+    """The page of this name, or the only one of whose name a part begins so, or a README; None when there is none, or several."""
+    word = word.lower().removesuffix(".md")
     exact = [page for page in pages() if page.name == word]
     near = [page for page in pages() if any(part.startswith(word) for part in page.name.split("-"))]
-    found = exact or near
+    deeper = [page for page in readmes() if word in (page.name.lower(), page.name.partition("/")[0])]
+    found = exact or near or deeper
     return found[0] if len(found) == 1 else None
 
 
@@ -92,9 +105,9 @@ def row_of(code: str) -> Section | None:
 
 
 def sections_with(word: str) -> list[Section]:
-    """Sections in which a word stands, those that have it in their heading first."""
+    """Sections in which a word stands, those that have it in their heading first; of the guide before those of READMEs."""
     wanted = word.lower()
-    found = [s for page in pages() for s in page.sections if wanted in f"{s.heading}\n{s.text}".lower()]
+    found = [s for page in (*pages(), *readmes()) for s in page.sections if wanted in f"{s.heading}\n{s.text}".lower()]
     return sorted(found, key=lambda section: wanted not in section.heading.lower())
 
 

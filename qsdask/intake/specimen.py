@@ -12,7 +12,7 @@ import numpy as np
 from qsdask.errors import BadDataError
 from qsdask.formats.frame import Frame
 from qsdask.intake.rowtable import RowTable
-from qsdask.radii import MIRACLE
+from qsdask.radii import MIRACLE, species_example
 from qsdask.space.box import Box
 
 __all__ = ["Chain", "fingerprint", "labels_of", "other_input", "species_of", "specimen_key"]
@@ -71,7 +71,7 @@ def species_of(frame: Frame, given: Mapping[int | str, str], path: str) -> tuple
             else "a LAMMPS type is a number; which element it is, the file does not tell",
             hint="leave the species out: these labels are elements"
             if labels_only and all(name in MIRACLE for name in asked)
-            else "give all of them, for example --species " + ",".join(f"{t}=Cu" for t in asked),
+            else f"give all of them, for example --species {species_example(asked)}",
         )
     kind, names = _coded([of_types[t] for t in types], np.searchsorted(types, frame.type))
     if frame.element is not None:
@@ -129,7 +129,7 @@ def _refuse_unknown_labels(frame: Frame, labels: Mapping[str, str], path: str) -
             path,
             f"no atom has the label {', '.join(unknown)}",
             why=f"the labels of the file are {_few_labels(frame)}" if known else "the file has types, and no labels",
-            hint=f"--species {','.join(f'{name}=Cu' for name in known[:9] or (1, 2))}",
+            hint=f"for example --species {species_example(known[:9] or (1, 2))}",
         )
 
 

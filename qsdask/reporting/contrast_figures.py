@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from qsdask.reporting.captions import CAPTIONS
+from qsdask.reporting.number import SCORE
+from qsdask.reporting.published import classes_told
 from qsdask.reporting.style import BLUE, GREY, VERMILLION, ShownFigure, styled
 
 __all__ = ["contrast_sheet"]
@@ -39,13 +41,15 @@ def contrast_sheet(found: xr.Dataset, title: str = "", most: int = 8, across: in
     n = min(most, found.sizes["column"])
     across = min(across, n)
     rows = -(-n // across)
-    figure = ShownFigure(figsize=(3.4 * across, 3.6 * rows + 0.9), layout="constrained")
-    limits = f"hard: QS < {found.attrs['hard_below']:g}; soft: QS > {found.attrs['soft_above']:g}"
+    # On a page, where it has no title, it is shown smaller.
+    wide, tall, line = (3.4, 3.6, 40) if title else (2.7, 2.9, 33)
+    figure = ShownFigure(figsize=(wide * across, tall * rows + 0.9), layout="constrained")
+    limits = classes_told(found)
     figure.suptitle(f"{title}. {limits}" if title else limits, fontsize=11, x=0.01, ha="left")
     grid = figure.subplots(rows, across, squeeze=False)
     for k, axes in enumerate(grid.flat):
         if k < n:
-            _violins(axes, found.isel(column=k))
+            _violins(axes, found.isel(column=k), line)
         else:
             axes.set_visible(False)
     if title:
@@ -54,8 +58,8 @@ def contrast_sheet(found: xr.Dataset, title: str = "", most: int = 8, across: in
     return figure
 
 
-def _violins(axes: Axes, one: xr.Dataset) -> None:
-    """Both classes of one column side by side."""
+def _violins(axes: Axes, one: xr.Dataset, line: int) -> None:
+    """Both classes of one column side by side, under its meaning in lines of so many characters."""
     edges, count = one["edges"].values, one["count"].values.astype(float)
     low, high = _ends(edges, count.sum(axis=0))
     fine = np.linspace(low, high, _FINE + 1)
@@ -69,10 +73,9 @@ def _violins(axes: Axes, one: xr.Dataset) -> None:
         axes.plot([side - 0.2, side + 0.2], [one["median"].values[side]] * 2, color="black", linewidth=1.4)
     axes.set_xticks([0, 1], ["hard", "soft"])
     axes.set_ylim(low, high)
-    axes.set_title(textwrap.fill(str(one["meaning"].item()), 40), loc="left", fontsize=8)
-    ends = one["auc_interval"].values
-    told = f" ({ends[0]:.3f}–{ends[1]:.3f})" if np.isfinite(ends).all() else ""
-    axes.set_xlabel(f"AUC {one['auc'].item():.3f}{told}, d = {one['cohen_d'].item():+.2f}", fontsize=8)
+    axes.set_title(textwrap.fill(str(one["meaning"].item()), line), loc="left", fontsize=8)
+    area = SCORE.within(one["auc"].item(), one["auc_interval"].values)
+    axes.set_xlabel(f"AUC {area}, d = {one['cohen_d'].item():+.2f}", fontsize=8)
 
 
 def _ends(edges: np.ndarray, count: np.ndarray) -> tuple[float, float]:

@@ -81,7 +81,7 @@ def avalanche_sizes(found: xr.Dataset, axes: Axes | None = None) -> Figure:
     name_course(axes, found)
     axes.set_ylabel("Avalanche: newly plastic neighbours (atoms)")
     axes.legend(loc="upper left", bbox_to_anchor=(0.0, 0.95))
-    inset = axes.inset_axes((0.36, 0.1, 0.3, 0.24))
+    inset = axes.inset_axes((0.64, 0.12, 0.33, 0.24))
     inset.plot(found["size_low"].values, found["avalanche_qs"].values, "s-", color=BLUE, markersize=3)
     inset.axhline(found["qs_mean_all"].item(), color=GREY, linestyle="--", linewidth=0.8)
     inset.set_xscale("log", base=2)

@@ -11,6 +11,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from qsdask.reporting.number import PERCENT, SCORE, Form
 from qsdask.reporting.sheet import sheet
 from qsdask.reporting.style import BLUE, GREEN, GREY, ORANGE, SKY, SOFTNESS, VERMILLION, on, styled
 
@@ -46,12 +47,12 @@ def ensemble_rows(found: xr.Dataset) -> list[tuple[str, ...]]:
             (
                 name,
                 str(one["condition_glasses"].item()),
-                _with_error(one, "qs_std", "{:.3f}"),
-                "" if spread is None else f"{spread:.3f}",
-                _with_error(one, "fraction_hard", "{:.1%}"),
-                "" if hard is None else f"{hard:.1%}",
-                _with_error(one, "fraction_soft", "{:.1%}"),
-                _with_error(one, "qs_mean", "{:.3f}"),
+                _with_error(one, "qs_std", SCORE),
+                "" if spread is None else SCORE(spread),
+                _with_error(one, "fraction_hard", PERCENT),
+                "" if hard is None else PERCENT(hard),
+                _with_error(one, "fraction_soft", PERCENT),
+                _with_error(one, "qs_mean", SCORE),
             )
         )
     return rows
@@ -70,7 +71,7 @@ def _distributions(found: xr.Dataset, axes: Axes) -> Figure:
     for k, colour in enumerate(_colours(found)):
         one = found.isel(condition=k)
         mean, error = (one[f"condition_qs_density{end}"].values for end in ("", "_error"))
-        label = f"{one['condition'].item()}: std {_with_error(one, 'qs_std', '{:.3f}')}"
+        label = f"{one['condition'].item()}: std {_with_error(one, 'qs_std', SCORE)}"
         axes.stairs(mean, edge, color=colour, linewidth=1.5, label=label)
         if np.isfinite(error).all():
             low, high = (np.append(y, y[-1]) for y in (mean - error, mean + error))
@@ -118,10 +119,8 @@ def _published(composition: str) -> tuple[float | None, float | None]:
     return None, None
 
 
-def _with_error(one: xr.Dataset, name: str, form: str) -> str:
-    value, error = (one[f"condition_{name}{end}"].item() for end in ("", "_error"))
-    told = form.format(value)
-    return told if np.isnan(error) else f"{told} ± {form.format(error)}"
+def _with_error(one: xr.Dataset, name: str, form: Form) -> str:
+    return form.spread(*(one[f"condition_{name}{end}"].item() for end in ("", "_error")))
 
 
 def _colours(found: xr.Dataset) -> list:

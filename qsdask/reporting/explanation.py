@@ -46,8 +46,10 @@ def importances(found: xr.Dataset, *, most: int = 15) -> Figure:
     """
     parts = found["part"].values[np.argsort(-found["part_size"].values)][:most]
     columns = found["column"].values[np.argsort(-found["size"].values)][:most]
-    figure = Figure(figsize=(9.6, 1.6 + 0.24 * (len(parts) + len(columns))), layout="constrained")
-    drawn = figure.subplots(2, 3, sharey="row", squeeze=False, height_ratios=[len(parts) + 0.6, len(columns) + 0.6])
+    figure = Figure(figsize=(10.4, 1.6 + 0.24 * len(parts) + 0.32 * len(columns)), layout="constrained")
+    drawn = figure.subplots(
+        2, 3, sharey="row", squeeze=False, height_ratios=[len(parts) + 0.6, 1.33 * len(columns) + 0.6]
+    )
     for row, dim, names, before in ((0, "part", parts, "part_"), (1, "column", columns, "")):
         chosen = found.sel({dim: names})
         for axes, (name, text) in zip(drawn[row], _IMPORTANCES, strict=True):
@@ -73,7 +75,8 @@ def _bars(axes: Axes, chosen: xr.Dataset, name: str, names: np.ndarray) -> None:
         axes.barh(place, value, xerr=error, color=colours, height=0.7, error_kw=marks)
         axes.axvline(0.0, color="black", linewidth=0.6)
     # Names come from outside: a dollar sign in one must not start a formula.
-    axes.set_yticks(place, [clean(one) for one in names], parse_math=False)
+    told = chosen["meaning"].values if "column" in chosen[name].dims else names
+    axes.set_yticks(place, [fill(clean(one, 120), 60) for one in told], parse_math=False, fontsize=7)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
 
@@ -94,6 +97,12 @@ def partial_dependence(found: xr.Dataset) -> Figure:
     return _of_two(found) if "second" in found.dims else _of_one(found)
 
 
+def _meaning(found: xr.Dataset, k: int) -> str:
+    """What a column is, with its name below."""
+    told, name = (clean(found.attrs[key][k], 120) for key in ("meanings", "columns"))
+    return f"{fill(told, 60)}\n{name}"
+
+
 def _of_one(found: xr.Dataset) -> Figure:
     n_motif = found.sizes["motif"]
     figure = Figure(figsize=(6.2, 4.2 + 0.2 * n_motif), layout="constrained")
@@ -105,7 +114,7 @@ def _of_one(found: xr.Dataset) -> Figure:
     lower.stairs(count, edge, fill=True, color=GREY, alpha=0.4)
     lower.set_ylabel("Atoms\nper bin")
     lower.set_ylim(0.0, None)
-    lower.set_xlabel(clean(found.attrs["columns"][0]), parse_math=False)
+    lower.set_xlabel(_meaning(found, 0), parse_math=False)
     lower.set_xlim(edge[0], edge[-1])
     if upper:
         _spans(upper[0], found)
@@ -154,8 +163,8 @@ def _of_two(found: xr.Dataset) -> Figure:
         )
     axes.set_xlim(first[0], first[-1])
     axes.set_ylim(second[0], second[-1])
-    axes.set_xlabel(clean(found.attrs["columns"][0]), parse_math=False)
-    axes.set_ylabel(clean(found.attrs["columns"][1]), parse_math=False)
+    axes.set_xlabel(_meaning(found, 0), parse_math=False)
+    axes.set_ylabel(_meaning(found, 1), parse_math=False)
     axes.set_title(f"{_told(found)}; dashed: 50 % and 90 % of the atoms inside", loc="left", fontsize=8, color=GREY)
     if found.sizes["motif"]:
         figure.legend(

@@ -17,6 +17,7 @@ from matplotlib.ticker import PercentFormatter
 
 from qsdask.reporting.course import name_course, places
 from qsdask.reporting.crossover_figures import mark_crossover
+from qsdask.reporting.number import COUNT, PERCENT, PERCENT_FINE, SCORE, SPACE
 from qsdask.reporting.style import (
     BLUE,
     GREY,
@@ -117,9 +118,9 @@ def slice_map(slab: xr.Dataset, *, predicted: float = 0.5) -> Figure:
     bar = figure.colorbar(drawn, ax=axes, label=f"D² ({square(slab)}), smoothed", shrink=0.9)
     if np.isfinite(threshold):
         bar.ax.axhline(threshold, color="white", linewidth=1.5)
-    without = f", {unknown.sum():,} without QS" if unknown.any() else ""
+    without = f", {COUNT(unknown.sum())} without QS" if unknown.any() else ""
     # A narrow picture has no room for it on one line.
-    told = (f"white circles: QS > {predicted:g}, drawn to scale", f"{len(u):,} atoms{without}")
+    told = (f"white circles: QS > {predicted:g}, drawn to scale", f"{COUNT(len(u))} atoms{without}")
     axes.set_title(("; " if tall < 1.3 else "\n").join(told), loc="left")
     return figure
 
@@ -136,7 +137,7 @@ def predicted_given_d2(spectrum: xr.Dataset, axes: Axes | None = None) -> Figure
     axes.plot(place, value, "o-", color=BLUE, label="atoms in the bin")
     axes.axhline(spectrum["fraction_predicted"].item(), color=GREY, linestyle="--", linewidth=1.0, label="all atoms")
     threshold, unit = threshold_of(spectrum), square(spectrum)
-    axes.axvline(threshold, color=VERMILLION, linewidth=1.0, label=f"plastic above {threshold:g} {unit}")
+    axes.axvline(threshold, color=VERMILLION, linewidth=1.0, label=f"plastic above {threshold:g}{SPACE}{unit}")
     axes.set_xscale("log")
     axes.set_ylim(0.0, 1.0)
     axes.set_xlabel(f"D² ({unit}){at_strain(spectrum)}")
@@ -172,11 +173,18 @@ def softness_distribution(spectrum: xr.Dataset, axes: Axes | None = None) -> Fig
     ):
         share = spectrum[f"fraction_{name}"].item()
         x = 0.01 if side == "left" else place
-        axes.text(x, top * 0.98, f"{name}: {limit}\n{share:.1%} of atoms", color=tint, ha=side, va="top", fontsize=9)
+        axes.text(
+            x, top * 0.98, f"{name}: {limit}\n{PERCENT(share)} of atoms", color=tint, ha=side, va="top", fontsize=9
+        )
     mean = spectrum["qs_mean"].item()
     axes.axvline(mean, ymax=0.82, color="black", linewidth=1.0, linestyle="--")
     axes.text(
-        mean, top * 0.83, f"mean {mean:.3f}, std {spectrum['qs_std'].item():.3f}", ha="center", va="bottom", fontsize=8
+        mean,
+        top * 0.83,
+        f"mean {SCORE(mean)}, std {SCORE(spectrum['qs_std'].item())}",
+        ha="center",
+        va="bottom",
+        fontsize=8,
     )
     axes.set_xlim(0.0, 1.0)
     axes.set_xlabel(SOFTNESS)
@@ -206,7 +214,9 @@ def plastic_given_softness(spectrum: xr.Dataset, axes: Axes | None = None) -> Fi
     if none.any():
         axes.plot(qs[none], high[none], "v", color=BLUE, markerfacecolor="none", label="no plastic atom: upper limit")
     axes.plot(qs, spectrum["p_expected"].values, color=ORANGE, linewidth=1.4, label="calibrated model")
-    axes.axhline(prevalence, color=GREY, linestyle="--", linewidth=1.0, label=f"P(plastic) = {prevalence:.2%}")
+    axes.axhline(
+        prevalence, color=GREY, linestyle="--", linewidth=1.0, label=f"P(plastic) = {PERCENT_FINE(prevalence)}"
+    )
     axes.axvline(0.5, color=GREY, linestyle=":", linewidth=1.0)
     axes.set_xlim(0.0, 1.0)
     axes.set_xlabel(SOFTNESS)
@@ -247,7 +257,7 @@ def activation_softness(activation: xr.Dataset, axes: Axes | None = None) -> Fig
         label="all plastic by then: mean",
     )
     mean = activation["qs_mean_all"].item()
-    axes.axhline(mean, color=GREY, linestyle="--", linewidth=1.0, label=f"all atoms: {mean:.3f} (random)")
+    axes.axhline(mean, color=GREY, linestyle="--", linewidth=1.0, label=f"all atoms: {SCORE(mean)} (random)")
     axes.set_ylim(0.0, 1.0)
     mark_crossover(axes, activation)
     name_course(axes, activation)
@@ -269,9 +279,11 @@ def activation_auc(activation: xr.Dataset) -> Figure:
         ("", VERMILLION, "s-", "plastic at this strain, against all others"),
         ("_newly", BLUE, "o-", "newly plastic, against the rest so far"),
     ):
-        auc, error = activation[f"auc{suffix}"].values, activation[f"auc{suffix}_std_error"].values
-        upper.fill_between(place, auc - error, auc + error, color=colour, alpha=0.18, linewidth=0)
-        upper.plot(place, auc, marker, color=colour, markersize=3.5, label=text)
+        if f"auc{suffix}_interval" in activation:
+            upper.fill_between(
+                place, *activation[f"auc{suffix}_interval"].values.T, color=colour, alpha=0.18, linewidth=0
+            )
+        upper.plot(place, activation[f"auc{suffix}"].values, marker, color=colour, markersize=3.5, label=text)
     upper.axhline(0.5, color=GREY, linestyle="--", linewidth=1.0, label="random")
     upper.set_ylim(0.4, 1.0)
     upper.set_ylabel("AUC-ROC of QS (no unit)")

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from qsdask.reporting import template
 from qsdask.reporting.captions import Caption
+from qsdask.reporting.number import PERCENT_FINE, SHORT, with_error
 from qsdask.reporting.page import write_page
 from qsdask.reporting.picture import encode
 from qsdask.reporting.style import BLUE, GREEN, GREY, ORANGE, SKY, VERMILLION, styled
 
-__all__ = ["VERDICTS", "with_error", "write_glass_page"]
+__all__ = ["VERDICTS", "write_glass_page"]
 
 _COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, SKY, GREY)
 _LINES = ("-", "--", ":", "-.")
@@ -78,29 +79,6 @@ VERDICTS = {
 _MANY = 4
 
 
-def with_error(value: Mapping[str, float]) -> str:
-    """A mean with its standard error, such as ``7.123 ± 0.014``; two digits of the error decide about both.
-
-    Parameters
-    ----------
-    value : mapping
-        ``mean`` and ``error``; without the latter (NaN) the mean has four digits, without both there is a dash.
-
-    Returns
-    -------
-    str
-    """
-    mean, error = value["mean"], value["error"]
-    if math.isnan(mean):
-        return "–"
-    if math.isnan(error):
-        return f"{mean:.4g}"
-    if error == 0:
-        return f"{mean:.4g} ± 0"
-    places = max(0, 1 - math.floor(math.log10(error)))
-    return f"{mean:.{places}f} ± {error:.{places}f}"
-
-
 def write_glass_page(
     path: str | os.PathLike,
     *,
@@ -154,7 +132,7 @@ def write_glass_page(
         ),
         template.section(
             "Replicas together",
-            _gallery(_energies(glasses, groups), *(_curves(groups, of) for of in loadings)),
+            template.gallery([_energies(glasses, groups), *(_curves(groups, of) for of in loadings)]),
             _together(groups),
             _verdicts(energies),
             lead="Mean ± standard error over independent glasses; a value without an error has one glass. Runs of one glass "
@@ -162,15 +140,15 @@ def write_glass_page(
         ),
         template.bullets("Remarks", _gathered(rows)),
         template.section("The glasses", _table(_MADE, glasses, [row["specimen"] for row in glasses])),
-        template.section("Quench", _gallery(_quench(specimens))),
+        template.section("Quench", template.gallery([_quench(specimens)])),
         template.section(
             "Structure",
-            _gallery(_g_total(specimens), _g_partial(specimens)),
+            template.gallery([_g_total(specimens), _g_partial(specimens)]),
             _table(_STRUCTURE, glasses, [row["specimen"] for row in glasses]),
         ),
         template.section(
             "Loading",
-            _gallery(_stress(specimens)),
+            template.gallery([_stress(specimens)]),
             _table(_LOADED, rows, [_name(row) for row in rows]),
             _table(_KEPT, rows, [_name(row) for row in rows]),
         ),
@@ -199,9 +177,9 @@ def _table(columns, rows, names) -> str:
 
 def _shown(key: str, value: Any) -> object:
     if key.endswith("_per_second") and value is not None:
-        return f"{value:.3g}"
+        return SHORT(value)
     if key == "plastic_fraction" and value is not None:
-        return f"{100.0 * value:.2f} %"
+        return PERCENT_FINE(value)
     return value
 
 
@@ -246,10 +224,6 @@ def _verdicts(energies) -> str:
     return template.table(["Alloy", "Rates", "Glasses", "Energy per decade of the rate (eV/atom)", "Energy"], cells)
 
 
-def _gallery(*pictures: str) -> str:
-    return f'<div class="pictures">{"".join(pictures)}</div>'
-
-
 def _picture(name: str, figure: Figure, title: str, text: str) -> str:
     return template.figure(encode(figure, name), Caption(title, text, title))
 
@@ -287,7 +261,7 @@ def _panel(across: str, up: str):
 
 
 @styled
-def _g_total(specimens) -> str:
+def _g_total(specimens) -> Markup:
     figure, axes = _panel("Distance r (Å)", "g(r) (no unit)")
     axes.axhline(1.0, color=GREY, linewidth=0.8)
     for s in specimens:
@@ -303,7 +277,7 @@ def _g_total(specimens) -> str:
 
 
 @styled
-def _g_partial(specimens) -> str:
+def _g_partial(specimens) -> Markup:
     figure, axes = _panel("Distance r (Å)", "partial g(r) (no unit)")
     axes.axhline(1.0, color=GREY, linewidth=0.8)
     g = specimens[0]["g"]
@@ -315,7 +289,7 @@ def _g_partial(specimens) -> str:
 
 
 @styled
-def _stress(specimens) -> str:
+def _stress(specimens) -> Markup:
     figure, axes = _panel("Strain (fraction)", "Stress along the load (GPa)")
     for s in specimens:
         look = dict(_styles(specimens)[s["name"]])
@@ -333,7 +307,7 @@ def _stress(specimens) -> str:
 
 
 @styled
-def _quench(specimens) -> str:
+def _quench(specimens) -> Markup:
     figure, axes = _panel("Temperature (K)", "Potential energy (eV/atom)")
     for s in specimens:
         axes.plot(s["quench"]["temperature_kelvin"], s["quench"]["energy_ev_per_atom"], **_styles(specimens)[s["name"]])
@@ -379,7 +353,7 @@ def _energies(glasses, groups) -> str:
 
 
 @styled
-def _curves(groups, loading: str) -> str:
+def _curves(groups, loading: str) -> Markup:
     figure, axes = _panel("Strain (fraction)", "Stress along the load (GPa)")
     mine = [group for group in groups if group["loading"] == loading]
     for group in mine:

@@ -105,14 +105,20 @@ def cluster_sizes(found: xr.Dataset, axes: Axes | None = None) -> Figure:
                 alpha=1.0 if labels == "glass" else 0.35,
                 label=name + (", through the cell" if through else ""),
             )
-    axes.set_xticks(
-        place, [str(a) if a == 1 else f"{a}–{2 * a - 1}" for a in low.tolist()], rotation=30 if len(low) > 8 else 0
-    )
+    axes.set_xticks(place, [_short(a) for a in low.tolist()], fontsize=7 if len(low) > 12 else None)
     axes.set_ylim(0.0, 1.4 * axes.get_ylim()[1])
-    axes.set_xlabel("Atoms of the cluster")
+    axes.set_xlabel("Atoms of the cluster: from so many up to twice as many")
     axes.set_ylabel("Share of the atoms of the class (fraction)")
-    axes.legend(loc="upper right", ncols=2)
+    axes.legend(loc="upper right", ncols=2, fontsize=7)
     return figure
+
+
+def _short(number: int) -> str:
+    """Powers of two in few characters: 1, 2, 4 ... 512, 1k, 2k ... 512k, 1M."""
+    power = 0
+    while number >= 1024 and power < 3:
+        number, power = number // 1024, power + 1
+    return f"{number}{('', 'k', 'M', 'G')[power]}"
 
 
 def _named(found: xr.Dataset, name: str) -> str:

@@ -11,6 +11,7 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from qsdask.reporting.number import SPACE
 from qsdask.units import ANGSTROM, renamed, symbol
 
 __all__ = [
@@ -116,12 +117,13 @@ def threshold_of(dataset: xr.Dataset) -> float:
 
 
 def interval(spectrum: xr.Dataset) -> str:
-    return f"{spectrum.attrs['confidence']:.0%} interval"
+    return f"{100.0 * spectrum.attrs['confidence']:g}{SPACE}% interval"
 
 
 def at_strain(dataset: xr.Dataset) -> str:
     """Strain of a Dataset of one frame, and which frame that is where its strain does not tell; empty when it is unknown."""
-    strain, moment = dataset["strain"].item(), dataset.attrs.get("moment")
+    strain = dataset["strain"].item() if "strain" in dataset else dataset.attrs.get("strain", np.nan)
+    moment = dataset.attrs.get("moment")
     return f" at strain {strain:g}" + (f" ({moment})" if moment else "") if np.isfinite(strain) else ""
 
 

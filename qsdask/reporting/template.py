@@ -1,36 +1,60 @@
-"""Building blocks of the page: style sheet, escaped text, tables, pictures.
+"""Building blocks of the page, made from the templates beside: tables, pictures, sections, the whole document.
 
-Every string that reaches the page passes through `text`; only this file writes markup around it.
+The templates alone hold markup. Jinja escapes every value that goes into them, and `_shown` writes it for people first.
 """
 
 from __future__ import annotations
 
-import html
-import math
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 
 import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.figure import Figure
 
-from qsdask.reporting.captions import Caption
-from qsdask.reporting.picture import Picture
+from qsdask.reporting.captions import CAPTIONS, Caption
+from qsdask.reporting.number import UNKNOWN, told
+from qsdask.reporting.picture import Picture, encode
 
-__all__ = ["bullets", "commands", "document", "facts", "figure", "paragraph", "section", "table", "text", "tiles"]
+__all__ = [
+    "bars",
+    "bullets",
+    "captioned",
+    "columns",
+    "commands",
+    "document",
+    "facts",
+    "figure",
+    "gallery",
+    "opening",
+    "paragraph",
+    "section",
+    "table",
+    "text",
+    "tiles",
+    "titled",
+]
+
+#: A written number is no longer than this, and begins so.
+_LINE, _BEGINS = 30, frozenset("0123456789+-")
 
 #: First words of every page.
 FIRST = '<!DOCTYPE html>\n<html lang="en">\n'
 
-_CSS = resources.files("qsdask.reporting").joinpath("style.css").read_text(encoding="utf-8")
 
-
-def text(value: object) -> str:
+def text(value: object) -> Markup:
     """Any value as text that is safe in HTML, inside elements and inside quoted attributes.
 
-    Numbers are shown with four digits and grouped thousands, unknown ones as a dash. Control, surrogate and
-    direction-changing characters are shown as escapes.
+    Numbers are written as of `qsdask.reporting.number.told`. Control, surrogate and direction-changing characters are shown
+    as escapes.
     """
-    return html.escape(_visible(_written(value)), quote=True)
+    return Markup.escape(_shown(value))
+
+
+def _shown(value: object) -> object:
+    return value if isinstance(value, Markup) else _visible(told(value))
 
 
 def _visible(string: str) -> str:
@@ -41,37 +65,37 @@ def _visible(string: str) -> str:
     )
 
 
-def _written(value: object) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, np.ndarray):
-        value = value.tolist()
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        # Thin spaces group thousands and keep the number in one line.
-        return f"{value:,}".replace(",", "\u202f")
-    if isinstance(value, float):
-        if math.isnan(value):
-            return "–"
-        return f"{value:.4g}" if abs(value) < 1e4 or not value.is_integer() else _written(int(value))
-    if isinstance(value, Mapping):
-        return ", ".join(f"{_written(k)}: {_written(v)}" for k, v in value.items())
-    if isinstance(value, list | tuple | set | frozenset):
-        members = sorted(value, key=str) if isinstance(value, set | frozenset) else value
-        return ", ".join(_written(v) for v in members)
-    return str(value)
+_TEMPLATES = Environment(
+    loader=PackageLoader("qsdask.reporting"),
+    autoescape=True,
+    finalize=_shown,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_PARTS = _TEMPLATES.get_template("parts.html").module
+_CSS = Markup(resources.files("qsdask.reporting").joinpath("templates/style.css").read_text(encoding="utf-8"))
 
 
-def _is_number(value: object) -> bool:
-    return value is None or (isinstance(value, int | float | np.number) and not isinstance(value, bool))
+def _made(name: str, *values: object) -> Markup:
+    """A block of ``parts.html``, without the line breaks around it."""
+    return Markup(getattr(_PARTS, name)(*values).strip())
+
+
+def _is_of_numbers(cells: Sequence[object]) -> bool:
+    """Whether all cells of a column are numbers, written or not, or empty; and some are."""
+    return any(cell not in (None, "", UNKNOWN) for cell in cells) and all(map(_is_number, cells))
+
+
+def _is_number(cell: object) -> bool:
+    if isinstance(cell, str):
+        return not isinstance(cell, Markup) and (cell in ("", UNKNOWN) or (len(cell) < _LINE and cell[0] in _BEGINS))
+    return cell is None or (isinstance(cell, int | float | np.number) and not isinstance(cell, bool))
 
 
 def table(
     head: Sequence[str], rows: Iterable[Sequence[object]], *, caption: str = "", chief: Sequence[int] = ()
-) -> str:
+) -> Markup:
     """A table whose first column names the row; numbers are set to the right.
 
     Parameters
@@ -86,84 +110,94 @@ def table(
         Numbers of the rows to stand out.
     """
     rows = [list(row) for row in rows]
-    right = [bool(rows) and all(_is_number(row[k]) for row in rows) for k in range(len(head))]
-
-    def cell(tag: str, value: object, k: int, extra: str = "") -> str:
-        aligned = ' class="n"' if right[k] else ""
-        return f"<{tag}{extra}{aligned}>{text(value)}</{tag}>"
-
-    titles = "".join(cell("th", title, k, ' scope="col"') for k, title in enumerate(head))
-    body = []
-    for number, row in enumerate(rows):
-        cells = cell("th", row[0], 0, ' scope="row"') + "".join(cell("td", v, k) for k, v in enumerate(row[1:], 1))
-        marked = ' class="chief"' if number in chief else ""
-        body.append(f"<tr{marked}>{cells}</tr>")
-    said = f"<caption>{text(caption)}</caption>" if caption else ""
-    return (
-        f'<div class="wide"><table>{said}<thead><tr>{titles}</tr></thead>\n<tbody>'
-        + "\n".join(body)
-        + "</tbody></table></div>"
-    )
+    right = [_is_of_numbers([row[k] for row in rows]) for k in range(len(head))]
+    return _made("table", head, rows, right, caption, chief)
 
 
-def facts(pairs: Mapping[str, object], *, caption: str = "") -> str:
-    """A two-column table of names and values."""
-    said = f"<caption>{text(caption)}</caption>" if caption else ""
-    rows = "\n".join(f'<tr><th scope="row">{text(k)}</th><td>{text(v)}</td></tr>' for k, v in pairs.items())
-    return f'<div class="wide"><table>{said}<tbody>{rows}</tbody></table></div>'
+def facts(pairs: Mapping[str, object], *, caption: str = "") -> Markup:
+    """A two-column table of names and values; empty without any."""
+    return _made("facts", list(pairs.items()), caption) if pairs else Markup()
 
 
-def figure(picture: Picture, caption: Caption) -> str:
+def titled(name: object, small: object) -> Markup:
+    """A name with what it means in small print below."""
+    return _made("titled", name, small)
+
+
+def bars(head: Sequence[str], rows: Iterable[Sequence[object]], *, caption: str) -> Markup:
+    """A table of columns of atoms, each with a bar.
+
+    Parameters
+    ----------
+    head : sequence of str
+        Titles of the names and of the bars.
+    rows : iterable of sequences
+        Name, kind (``sro`` or ``mro``, which decides about the colour), value as text, length of the bar in per cent of the
+        longest.
+    caption : str
+        Said above.
+    """
+    return _made("bars", head, list(rows), caption)
+
+
+def figure(picture: Picture, caption: Caption) -> Markup:
     """A picture with its caption and, where there is one, the published value to stand beside."""
-    beside = f'<span class="published">Published: {text(caption.published)}</span>' if caption.published else ""
-    size = f'width="{picture.width}" height="{picture.height}"'
-    return (
-        f'<figure><img src="{picture.uri}" {size} alt="{text(caption.alt)}">'
-        f"<figcaption><b>{text(caption.title)}.</b> {text(caption.text)}{beside}</figcaption></figure>"
+    return _made("figure", picture, caption)
+
+
+def captioned(name: str, drawn: Figure, form: str | None = None, *, more: str = "") -> Markup:
+    """A picture with the caption of its name, and what more there is to say of this one; see `qsdask.reporting.picture.encode`."""
+    caption = CAPTIONS[name]
+    return figure(
+        encode(drawn, name, form=form), caption._replace(text=f"{more} {caption.text}" if more else caption.text)
     )
 
 
-def tiles(items: Sequence[tuple[str, object, str]]) -> str:
-    """The few numbers a reader looks for first: name, value, remark."""
-    cells = "".join(f"<div><dt>{text(a)}</dt><dd>{text(b)}<small>{text(c)}</small></dd></div>" for a, b, c in items)
-    return f'<dl class="tiles">{cells}</dl>'
+def gallery(pictures: Sequence[Markup]) -> Markup:
+    """Pictures side by side; empty when there is none."""
+    return _made("gallery", pictures) if pictures else Markup()
 
 
-def section(title: str, *parts: str, lead: str = "") -> str:
-    """A part of the page under its heading; an empty string when it has nothing to show."""
-    body = "\n".join(part for part in parts if part)
-    if not body:
-        return ""
-    said = f'<p class="lead">{text(lead)}</p>' if lead else ""
-    return f"<section><h2>{text(title)}</h2>{said}\n{body}</section>"
+def tiles(items: Sequence[tuple[str, object, str]]) -> Markup:
+    """The few numbers a reader looks for first: name, value, remark; empty when there is none."""
+    return _made("tiles", items) if items else Markup()
 
 
-def paragraph(said: object) -> str:
+def opening(picture: Markup, numbers: Markup) -> Markup:
+    """What the first screen shows: a picture beside the chief numbers, or these alone."""
+    return _made("opening", picture, numbers) if picture else numbers
+
+
+def columns(*parts: Markup) -> Markup:
+    """Parts side by side where there is room; empty when there is none."""
+    there = [part for part in parts if part]
+    return _made("columns", there) if there else Markup()
+
+
+def section(title: str, *parts: Markup, lead: str = "") -> Markup:
+    """A part of the page under its heading; empty when it has nothing to show."""
+    there = [part for part in parts if part]
+    return _made("section", title, there, lead) if there else Markup()
+
+
+def paragraph(said: object) -> Markup:
     """A sentence or two."""
-    return f"<p>{text(said)}</p>"
+    return _made("paragraph", said)
 
 
-def bullets(title: str, items: Iterable[object]) -> str:
-    """A box of warnings, or an empty string when there is none."""
-    points = "".join(f"<li>{text(item)}</li>" for item in items)
-    return f'<aside class="warnings"><h2>{text(title)}</h2><ul>{points}</ul></aside>' if points else ""
+def bullets(title: str, items: Iterable[object]) -> Markup:
+    """A box of warnings; empty when there is none."""
+    points = list(items)
+    return _made("bullets", title, points) if points else Markup()
 
 
-def commands(lines: Iterable[str]) -> str:
-    """Commands to type, one a line."""
-    body = "\n".join(text(line) for line in lines)
-    return f"<pre><code>{body}</code></pre>" if body else ""
+def commands(lines: Iterable[str]) -> Markup:
+    """Commands to type, one a line; empty when there is none."""
+    there = list(lines)
+    return _made("commands", there) if there else Markup()
 
 
-def document(title: str, lead: str, parts: Iterable[str], footer: str) -> str:
+def document(title: str, lead: str, parts: Iterable[Markup], footer: str) -> str:
     """The whole page. Its policy forbids the browser to fetch or run anything."""
-    body = "\n".join(part for part in parts if part)
-    return (
-        f'{FIRST}<head>\n<meta charset="utf-8">\n'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
-        "style-src 'unsafe-inline'\">\n"
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{text(title)}</title>\n<style>{_CSS}</style>\n</head>\n<body>\n<main>\n"
-        f'<header><h1>{text(title)}</h1><p class="lead">{text(lead)}</p></header>\n'
-        f"{body}\n<footer>{text(footer)}</footer>\n</main>\n</body>\n</html>\n"
-    )
+    page = _TEMPLATES.get_template("document.html")
+    return page.render(title=title, lead=lead, parts=list(parts), footer=footer, css=_CSS) + "\n"

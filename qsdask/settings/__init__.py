@@ -7,6 +7,7 @@ are their JSON form, so that a store tells how its numbers were made.
 from __future__ import annotations
 
 from qsdask.settings.base import Settings, refuse_defaults, validated
+from qsdask.settings.classes import ClassSettings
 from qsdask.settings.cluster import ClusterSettings
 from qsdask.settings.describe import as_toml, first_line
 from qsdask.settings.explain import ExplainSettings
@@ -30,6 +31,7 @@ from qsdask.settings.stress import StressSettings
 
 __all__ = [
     "AlloySettings",
+    "ClassSettings",
     "ClusterSettings",
     "DeformSettings",
     "EnsembleSettings",

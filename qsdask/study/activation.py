@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from qsdask.analysis import activation as by_strain
+from qsdask.analysis import auc_blocks
 from qsdask.analysis import crossover as along_strain
 from qsdask.analysis.counts import described, in_length
 from qsdask.analysis.distance import add
@@ -28,6 +29,9 @@ from qsdask.study.response import plastic_above, refuse_undeformed
 from qsdask.study.rows import softness_group, softness_ledgers, usable_softness
 
 __all__ = ["activation", "activation_asked", "activation_counted", "activation_told"]
+
+#: Draws of blocks for the AUC of every step.
+_DRAWS = 400
 
 
 def activation(
@@ -64,7 +68,8 @@ def activation(
         coordinates ``frame`` and ``branch`` tell strains that are passed more than once apart: branch 0 is the loading, 1 the
         unloading, 2 the next loading; see `qsdask.space.strain.branches`. ``timestep`` is the time, along which a creep at
         constant strain is followed. The attribute ``along`` names the coordinate that tells frames apart, ``strain`` or
-        ``frame``. Besides: localisation of plasticity, and the crossover to shear banding, see
+        ``frame``. ``auc_interval`` and ``auc_newly_interval`` are 95 % confidence by bootstrap over blocks of
+        space. Besides: localisation of plasticity, and the crossover to shear banding, see
         `qsdask.study.crossover.crossover_of`; avalanches, see `qsdask.study.avalanches.avalanches`; and over ``loading_branch`` how
         many atoms each branch of the loading made plastic first, and how soft they were.
 
@@ -85,7 +90,9 @@ def activation(
         total = reduced(path, ledgers, _part, _Counts.__add__, here, "activation", **fixed, edge=edge)
         found = activation_told(path, total.activation)
         groups = avalanches(path, (*ledgers, "shells"), fixed, found.sizes["step"], here)
+    key = ledger.require(path, "ingest").facts["specimen"]
     parts = [found, crossover_of(path, found["strain"].values, total.blocks), groups, _by_branch(found)]
+    parts.append(_auc_intervals(found, total.ranks, key))
     found = xr.merge(parts, combine_attrs="override").assign_attrs(
         blocks=len(total.blocks),
         block_edge=edge,
@@ -98,22 +105,47 @@ def activation(
 
 
 class _Counts(NamedTuple):
-    """Atoms counted: by step as a whole, and by step and block of space."""
+    """Atoms counted: by step as a whole; by step and block of space; and by step, block and QS."""
 
     activation: xr.Dataset
     blocks: dict[int, np.ndarray]
+    ranks: dict[int, np.ndarray]
 
     def __add__(self, other: _Counts) -> _Counts:  # type: ignore[override]  # counts add up, tuples would join
-        return _Counts(by_strain.combine(self.activation, other.activation), add(self.blocks, other.blocks))
+        return _Counts(
+            by_strain.combine(self.activation, other.activation),
+            add(self.blocks, other.blocks),
+            add(self.ranks, other.ranks),
+        )
 
 
 def _part(root: StoreReader, domain: int, *, edge: float, **fixed: Any) -> _Counts:
     qs, d2, valid, threshold = _read(root, domain, **fixed)
     known = np.isfinite(qs)
-    block = block_of(root, root.rows(domain), edge)[known]
+    chunk = qs[known], d2[:, known], valid[:, known], threshold, block_of(root, root.rows(domain), edge)[known]
     return _Counts(
         by_strain.partial(qs, d2, valid, root["frames/strain"][:], threshold),
-        along_strain.by_block(qs[known], d2[:, known], valid[:, known], threshold, block),
+        along_strain.by_block(*chunk),
+        auc_blocks.by_block(*chunk),
+    )
+
+
+def _auc_intervals(found: xr.Dataset, ranks: dict[int, np.ndarray], key: str) -> xr.Dataset:
+    """Intervals of the AUC at every step, by blocks of space."""
+    n_step, n = found.sizes["step"], len(ranks)
+    ends = np.full((len(auc_blocks.KINDS), n_step, 2), np.nan)
+    for step in range(n_step if n else 0):
+        # Draws of one step at a time: those of all are large.
+        count = {block: whole.reshape(n_step, -1)[step] for block, whole in ranks.items()}
+        ends[:, step] = bootstrap.ends(auc_blocks.areas(bootstrap.redrawn(count, key, _DRAWS)), n)
+    told = f"{bootstrap.LEVEL:.0%} confidence, by blocks of space"
+    return xr.Dataset(
+        {
+            f"auc{kind}_interval": described(
+                value, ("step", "end"), f"{found[f'auc{kind}'].attrs['long_name']}: {told}"
+            )
+            for kind, value in zip(auc_blocks.KINDS, ends, strict=True)
+        }
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -14,7 +15,6 @@ from qsdask.engine.reading import read_box
 from qsdask.engine.reduce import reduced
 from qsdask.engine.where import Run
 from qsdask.learn.table import identity_hash
-from qsdask.settings.defaults import HARD_BELOW, SOFT_ABOVE
 from qsdask.store.reader import StoreReader
 from qsdask.study.connected import piece_in, within
 from qsdask.study.rows import usable_softness
@@ -26,9 +26,18 @@ __all__ = ["clusters_of"]
 _PARTS = ("hard", "soft")
 _LABELS = ("glass", "chance")
 
+#: Standard deviations on both sides of where a hash is expected, beyond which it is not looked for.
+_SIGMAS = 8.0
+
 
 def clusters_of(
-    path: Path, rests_on: Sequence[str], asked: Mapping, number: np.ndarray, key: str, run: Run
+    path: Path,
+    rests_on: Sequence[str],
+    asked: Mapping,
+    limits: tuple[float, float],
+    number: np.ndarray,
+    key: str,
+    run: Run,
 ) -> xr.Dataset:
     """Clusters of neighbours that are hard, or soft, beside those of as many atoms by chance.
 
@@ -40,6 +49,8 @@ def clusters_of(
         Ledgers of what is read.
     asked : mapping
         ``group`` of the softness, ``label`` of the model.
+    limits : (float, float)
+        QS below which atoms are hard, and above which they are soft.
     number : int64 array, shape (4,)
         Usable atoms of each of `qsdask.analysis.packing.KINDS`.
     key : str
@@ -50,17 +61,15 @@ def clusters_of(
     Returns
     -------
     xarray.Dataset
-        Over ``part`` (hard, soft) and ``labels`` (glass, chance): ``n_cluster``, ``cluster_mean`` (atoms in the cluster of an atom,
-        on average), ``cluster_largest`` and ``cluster_largest_share`` of the atoms of the class, ``cluster_alone`` (share of atoms
+        Over ``part`` (hard, soft) and ``labels`` (glass, chance): ``n_clustered`` (atoms), ``n_cluster``,
+        ``cluster_mean`` (atoms in the cluster of an atom, on average), ``cluster_largest`` and ``cluster_largest_share``
+        of the atoms of the class, ``cluster_alone`` (share of atoms
         without a neighbour of their class), ``cluster_spans (axis)`` (whether one meets its own image along the cell vector, or
         goes from end to end where the cell does not repeat), ``cluster_atoms (size_bin)``, share of atoms in clusters of 1, 2 to
         3, 4 to 7 ... atoms.
     """
-    shares = number[1:3] / max(int(number[:3].sum()), 1)
-    first, last = (min(int(share * 2**53) * 2**11, 2**64 - 1) for share in shares)
-    cut = [first, 2**64 - 1 - last]
-    fixed = {**asked, "cut": cut, "key": key}
-    pieces = reduced(path, rests_on, _part, dict.__or__, run, "clusters", **fixed)
+    cut = _cuts(path, rests_on, {**asked, "key": key}, number, run)
+    pieces = reduced(path, rests_on, _part, dict.__or__, run, "clusters", **asked, limits=limits, cut=cut, key=key)
     root = StoreReader(path)
     box = read_box(root, 0)
     groups = [joined({domain: found[k] for domain, found in pieces.items()}) for k in range(len(_LABELS))]
@@ -92,14 +101,68 @@ def clusters_of(
     )
 
 
+class _Hashes(NamedTuple):
+    """Of the atoms that may be drawn for each class: how many hashes lie below a window, and those within."""
+
+    below: np.ndarray
+    within: tuple[np.ndarray, ...]
+
+    def __add__(self, other: _Hashes) -> _Hashes:  # type: ignore[override]  # counts add up, tuples would join
+        within = zip(self.within, other.within, strict=True)
+        return _Hashes(self.below + other.below, tuple(np.concatenate(pair) for pair in within))
+
+
+def _cuts(path: Path, rests_on: Sequence[str], asked: Mapping, number: np.ndarray, run: Run) -> list[int]:
+    """Hashes up to which exactly as many atoms are drawn as there are of each class; -1 where that is none.
+
+    Every hash is as likely as any other, so that the one looked for is known to within a few in a million: only these are gathered.
+    """
+    total = max(int(number[:3].sum()), 1)
+    windows = []
+    for n in number[1:3].tolist():
+        share = n / total
+        slack = _SIGMAS * (share * (1.0 - share) / total) ** 0.5 + _SIGMAS / total
+        windows.append([_hash_at(share - slack), _hash_at(share + slack)])
+    near = reduced(path, rests_on, _hashes, _Hashes.__add__, run, "draw", **asked, windows=windows)
+    cuts = []
+    for n, below, hashes in zip(number[1:3].tolist(), near.below.tolist(), near.within, strict=True):
+        found = np.sort(hashes)[: max(n - below, 0)]
+        cuts.append(int(found[-1]) if n and len(found) else -1)
+    return cuts
+
+
+def _hash_at(share: float) -> int:
+    """Hash below which such a share of all hashes lies."""
+    return 2**64 - 1 if share >= 1.0 else int(max(share, 0.0) * 2.0**64)
+
+
+def _hashes(
+    root: StoreReader, domain: int, *, group: str, label: Mapping, windows: list[list[int]], key: str
+) -> _Hashes:
+    usable = np.isfinite(usable_softness(root, domain, group, label))
+    below, within = [], []
+    for (low, high), chance in zip(windows, _chances(root, domain, key), strict=True):
+        mine = chance[usable]
+        below.append(np.count_nonzero(mine < np.uint64(low)))
+        within.append(mine[(mine >= np.uint64(low)) & (mine <= np.uint64(high))])
+    return _Hashes(np.array(below), tuple(within))
+
+
+def _chances(root: StoreReader, domain: int, key: str) -> tuple[np.ndarray, np.ndarray]:
+    """Hash by which each atom of a domain is drawn for either class; the same one from both ends, so that none is drawn twice."""
+    chance = identity_hash(0, "clusters", 0, key, root["atoms/id"][root.rows(domain)])
+    return chance, ~chance
+
+
 def _part(
-    root: StoreReader, domain: int, *, group: str, label: Mapping, cut: list[int], key: str
+    root: StoreReader, domain: int, *, group: str, label: Mapping, limits: tuple[float, float], cut: list[int], key: str
 ) -> dict[int, tuple[Piece, Piece]]:
     qs = usable_softness(root, domain, group, label)
-    chance = identity_hash(0, "clusters", 0, key, root["atoms/id"][root.rows(domain)])
-    first, last = (np.uint64(end) for end in cut)
-    by_chance = np.where(np.isnan(qs), 0, np.where(chance < first, 1, np.where(chance > last, 2, 0)))
-    of_glass = np.where(qs < HARD_BELOW, 1, np.where(qs > SOFT_ABOVE, 2, 0))
+    by_chance = np.zeros(len(qs), dtype=np.int64)
+    for k, (end, chance) in enumerate(zip(cut, _chances(root, domain, key), strict=True), 1):
+        if end >= 0:
+            by_chance[np.isfinite(qs) & (chance <= np.uint64(end))] = k
+    of_glass = np.where(qs < limits[0], 1, np.where(qs > limits[1], 2, 0))
     one = np.ones(len(qs), dtype=np.int64)
     return {domain: (piece_in(root, domain, of_glass, one), piece_in(root, domain, by_chance, one))}
 
@@ -132,6 +195,7 @@ def _alone(of: Groups) -> float:
 
 
 _TOLD = {
+    "n_clustered": (lambda of: int(of.size.sum()), "atoms of the class, or drawn"),
     "n_cluster": (lambda of: len(of.size), "clusters"),
     "cluster_largest": (lambda of: int(of.size.max(initial=0)), "atoms of the largest cluster"),
     "cluster_largest_share": (_share, "share of the atoms of the class in the largest cluster"),

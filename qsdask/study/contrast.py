@@ -19,7 +19,7 @@ from qsdask.errors import BadDataError, UsageError
 from qsdask.files.location import located
 from qsdask.learn import bootstrap
 from qsdask.learn.table import identity_hash
-from qsdask.settings.defaults import HARD_BELOW, SOFT_ABOVE
+from qsdask.settings import ClassSettings, validated
 from qsdask.stages.columns import columns_there, feature_rows, meaning_of
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
@@ -42,6 +42,8 @@ def contrast(
     model: str | Path,
     set: str | None = None,
     columns: Sequence[str] = (),
+    hard_below: float | None = None,
+    soft_above: float | None = None,
     block: float | None = None,
     run: Run | None = None,
 ) -> xr.Dataset:
@@ -57,6 +59,8 @@ def contrast(
         Feature sets, joined by commas, whose columns are compared; those of the model by default.
     columns : sequence of str
         Some of their columns, in any case; all by default.
+    hard_below, soft_above : float, optional
+        QS below which atoms are hard, and above which they are soft; by default those of the paper, 0.1 and 0.7.
     block : float, optional
         Edge of the blocks of space that intervals are drawn from, as of `qsdask.evaluate`.
     run : Run, optional
@@ -93,7 +97,8 @@ def contrast(
     names = _chosen(columns_there(root, sets), columns)
     edge, key = block_edge(root, block), ledger.require(path, "ingest").facts["specimen"]
     limit = hash_limit(root["atoms/id"].shape[0], _SAMPLE)
-    asked = _Asked(group, label, sets, names)
+    low, high = validated(ClassSettings, hard_below=hard_below, soft_above=soft_above).limits
+    asked = _Asked(group, label, sets, names, low, high)
     rests_on = (group, *keys, *surface_ledgers(path, margin_of(label)))
     with run.shared() as here:
         values = reduced(path, rests_on, _sample, _joined, here, "bins", asked=asked, key=key, limit=limit)
@@ -103,13 +108,13 @@ def contrast(
         )
     few = [name for name, side in zip(of_classes.CLASSES, total.sums, strict=True) if not side[:, 0].sum()]
     if few:
-        limits = {"hard": f"QS < {HARD_BELOW:g}", "soft": f"QS > {SOFT_ABOVE:g}"}
+        limits = {"hard": f"QS < {low:g}", "soft": f"QS > {high:g}"}
         told = " and ".join(f"no atom is {name} ({limits[name]})" for name in few)
         raise BadDataError(f"{told}: there is nothing to set against each other", code="E-NO-USABLE", file=path)
     found = of_classes.finalise(total, names, [meaning[name] for name in names], edges)
     return found.assign(auc_interval=_intervals(found, names, total.blocks, key)).assign_attrs(
-        hard_below=HARD_BELOW,
-        soft_above=SOFT_ABOVE,
+        hard_below=low,
+        soft_above=high,
         blocks=len(total.blocks),
         block_edge=edge,
         length=root.length,
@@ -121,12 +126,14 @@ def contrast(
 
 
 class _Asked(NamedTuple):
-    """Softness, label of its model, and columns with their sets."""
+    """Softness, label of its model, columns with their sets, and QS below which atoms are hard and above which they are soft."""
 
     group: str
     label: Mapping
     sets: tuple[str, ...]
     columns: list[str]
+    hard_below: float
+    soft_above: float
 
 
 def _chosen(there: Sequence[str], wanted: Sequence[str]) -> list[str]:
@@ -147,7 +154,7 @@ def _chosen(there: Sequence[str], wanted: Sequence[str]) -> list[str]:
 def _both(root: StoreReader, domain: int, asked: _Asked) -> tuple[np.ndarray, np.ndarray]:
     """Which atoms of a domain are hard or soft, and which of all are soft; bool arrays."""
     qs = usable_softness(root, domain, asked.group, asked.label)
-    return (qs < HARD_BELOW) | (qs > SOFT_ABOVE), qs > SOFT_ABOVE
+    return (qs < asked.hard_below) | (qs > asked.soft_above), qs > asked.soft_above
 
 
 def _sample(root: StoreReader, domain: int, *, asked: _Asked, key: str, limit: np.uint64) -> np.ndarray:

@@ -23,7 +23,7 @@ from qsdask.kernels.pairs import class_pairs
 from qsdask.learn import bootstrap
 from qsdask.learn.table import identity_hash
 from qsdask.schema import command_of
-from qsdask.settings.defaults import HARD_BELOW, SOFT_ABOVE
+from qsdask.settings import ClassSettings, validated
 from qsdask.stages.cutoffs import half_box_warning
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
@@ -52,6 +52,8 @@ def packing(
     around: str = "own",
     with_centre: bool = False,
     sample: int | None = None,
+    hard_below: float | None = None,
+    soft_above: float | None = None,
     block: float | None = None,
     run: Run | None = None,
 ) -> xr.Dataset:
@@ -74,6 +76,8 @@ def packing(
         Whether M(r) counts the centre, too.
     sample : int, optional
         Take about so many atoms as centres, by a hash of their identity; all by default.
+    hard_below, soft_above : float, optional
+        QS below which atoms are hard, and above which they are soft; by default those of the paper, 0.1 and 0.7.
     block : float, optional
         Edge of the blocks of space that intervals are drawn from, as of `qsdask.evaluate`.
     run : Run, optional
@@ -110,9 +114,11 @@ def packing(
     if sample is not None and sample < 1:
         raise UsageError(f"a sample is of one centre or more, not {sample}", code="E-SETTING")
     edge, depth = block_edge(root, block), known_depth(path, margin)
+    limits = validated(ClassSettings, hard_below=hard_below, soft_above=soft_above).limits
     asked = {"group": group, "label": label}
+    classed = {**asked, "limits": limits}
     with run.shared() as here:
-        glass = reduced(path, rests_on, _measured, _Glass.__add__, here, "density", **asked)
+        glass = reduced(path, rests_on, _measured, _Glass.__add__, here, "density", **classed)
         if not glass.n[:3].sum():
             raise BadDataError("no atom has a softness that may be used", code="E-NO-USABLE", file=path)
         volume = read_box(root, 0).volume if glass.whole else glass.volume / 2**30
@@ -121,9 +127,9 @@ def packing(
         spans = _ranges(ranges, spacing, far)
         key = ledger.require(path, "ingest").facts["specimen"]
         limit = None if sample is None else hash_limit(root["atoms/id"].shape[0], sample)
-        fixed = {**asked, "reach": far, "depth": depth, "edge": edge, "limit": limit, "key": key}
+        fixed = {**classed, "reach": far, "depth": depth, "edge": edge, "limit": limit, "key": key}
         blocks = reduced(path, rests_on, _pairs, add, here, "pairs", **fixed)
-        of_clusters = clusters_of(path, rests_on, asked, glass.n, key, here)
+        of_clusters = clusters_of(path, rests_on, asked, limits, glass.n, key, here)
     edges = np.arange(N_BIN + 1) * (far / N_BIN)
     density = np.array([glass.n[list(kinds)].sum() for kinds in of_pairs.GROUPS.values()]) / volume
     how = {"own": around == "own", "with_centre": with_centre}
@@ -146,8 +152,8 @@ def packing(
         with_centre=int(with_centre),
         sample=0 if sample is None else sample,
         spacing=spacing,
-        hard_below=HARD_BELOW,
-        soft_above=SOFT_ABOVE,
+        hard_below=limits[0],
+        soft_above=limits[1],
         blocks=len(blocks),
         block_edge=edge,
         level=bootstrap.LEVEL,
@@ -168,11 +174,11 @@ class _Glass(NamedTuple):
         return _Glass(self.n + other.n, self.volume + other.volume, self.whole and other.whole)
 
 
-def _measured(root: StoreReader, domain: int, *, group: str, label: Mapping) -> _Glass:
+def _measured(root: StoreReader, domain: int, *, group: str, label: Mapping, limits: tuple[float, float]) -> _Glass:
     rows = root.rows(domain)
     away = surface_distance(root, rows)
     inside = ~(away < margin_of(label))
-    kind = of_pairs.kinds_of(softness_of_rows(root, rows, group, label)[inside], HARD_BELOW, SOFT_ABOVE)
+    kind = of_pairs.kinds_of(softness_of_rows(root, rows, group, label)[inside], *limits)
     volume = quanta(root["shells/voronoi/cell_volume"][rows][inside]).sum()
     return _Glass(np.bincount(kind, minlength=4), int(volume), bool(np.isinf(away).all()))
 
@@ -215,6 +221,7 @@ def _pairs(
     *,
     group: str,
     label: Mapping,
+    limits: tuple[float, float],
     reach: float,
     depth: float,
     edge: float,
@@ -232,7 +239,7 @@ def _pairs(
     centre = np.flatnonzero(chosen)
     block = block_of(root, rows, edge)[owned - rows.start][centre]
     different, number = np.unique(block, return_inverse=True)
-    kind = of_pairs.kinds_of(softness_of_rows(root, around.row, group, label), HARD_BELOW, SOFT_ABOVE)
+    kind = of_pairs.kinds_of(softness_of_rows(root, around.row, group, label), *limits)
     counts = class_pairs(around.position, kind, 4, centre, number, len(different), away[centre], reach / N_BIN, N_BIN)
     return dict(zip(different.tolist(), of_pairs.flat(*counts), strict=True))
 

@@ -14,6 +14,7 @@ from qsdask.engine.reduce import reduced
 from qsdask.engine.where import Run
 from qsdask.files.location import located
 from qsdask.settings import ReportSettings, refuse_defaults, validated
+from qsdask.space.strain import moment
 from qsdask.stages.steps import label_step
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
@@ -52,7 +53,8 @@ def slice_through(
     Returns
     -------
     xarray.Dataset
-        See `qsdask.analysis.slab.finalise`; the positions are those of the undeformed glass.
+        See `qsdask.analysis.slab.finalise`; the positions are those of the undeformed glass. The attribute ``moment`` names frame
+        and branch of D2min where the strain does not tell.
 
     Raises
     ------
@@ -78,7 +80,8 @@ def slice_through(
     parts = reduced(path, softness_ledgers(path, group, label), _part, dict.__or__, run or Run(), "slice", **fixed)
     pixel, smoothing = grain(length, thickness)
     whole = slab.join([parts[domain] for domain in sorted(parts)])
-    return in_length(slab.finalise(whole, pixel=pixel, smoothing=smoothing), length)
+    told = in_length(slab.finalise(whole, pixel=pixel, smoothing=smoothing), length)
+    return told.assign_attrs(moment=moment(StoreReader(path)["frames/strain"][:], fixed["step"]))
 
 
 def grain(length: str, thickness: float) -> tuple[float, float]:

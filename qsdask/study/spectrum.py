@@ -17,6 +17,7 @@ from qsdask.engine.where import Run
 from qsdask.files.location import located
 from qsdask.learn import bootstrap
 from qsdask.learn.own_label import is_own
+from qsdask.settings import ClassSettings, validated
 from qsdask.settings.defaults import PLASTIC_ABOVE
 from qsdask.space.strain import moment
 from qsdask.stages.steps import label_step
@@ -38,6 +39,8 @@ def spectrum(
     strain: float | None = None,
     threshold: float | None = None,
     frame: int | None = None,
+    hard_below: float | None = None,
+    soft_above: float | None = None,
     block: float | None = None,
     run: Run | None = None,
 ) -> xr.Dataset:
@@ -51,6 +54,8 @@ def spectrum(
         Strain of the comparison, a fraction, where it is first passed; the model's own label by default.
     frame : int, optional
         Instead of `strain`; negative numbers count from the end.
+    hard_below, soft_above : float, optional
+        QS below which atoms are hard, and above which they are soft; by default those of the paper, 0.1 and 0.7.
     block : float, optional
         Edge of the blocks of space that intervals are drawn from, as of `qsdask.evaluate`.
     run : Run, optional
@@ -76,6 +81,7 @@ def spectrum(
     label = ledger.require(path, group).settings["label"]
     root = StoreReader(path)
     edge = block_edge(root, block)
+    limits = validated(ClassSettings, hard_below=hard_below, soft_above=soft_above).limits
     seen = strain is not None or frame is not None or threshold is not None or _is_told(path, label)
     rests_on, step, above = (group, *surface_ledgers(path, margin_of(label))), None, np.inf
     if seen:
@@ -85,7 +91,8 @@ def spectrum(
     # What D2 is usual is known in angstrom; in another unit it is told from the threshold.
     usual = root.length == ANGSTROM or not seen
     edges = at_strain.D2_EDGES if usual else at_strain.D2_EDGES * (above / PLASTIC_ABOVE)
-    fixed = {"group": group, "label": label, "step": step, "threshold": above, "edges": edges, "edge": edge}
+    fixed = {"group": group, "label": label, "limits": limits, "step": step, "threshold": above}
+    fixed |= {"edges": edges, "edge": edge}
     found = reduced(path, rests_on, _part, _Counts.__add__, run, "spectrum", **fixed)
     told = at_strain.finalise(found.total, n_bin=spectrum_blocks.N_BIN, n_wide=spectrum_blocks.N_WIDE)
     told = told.assign(_intervals(told, found.blocks, ledger.require(path, "ingest").facts["specimen"]))
@@ -121,6 +128,7 @@ def _part(
     *,
     group: str,
     label: dict,
+    limits: tuple[float, float],
     step: int | None,
     threshold: float,
     edges: np.ndarray,
@@ -132,11 +140,13 @@ def _part(
     if step is not None:
         d2, valid = (root[f"response/d2min/{name}"][step, rows] for name in ("d2min", "valid"))
         strain = float(root["frames/strain"][step])
-    total = at_strain.partial(qs, d2, valid, threshold, strain=strain, d2_edges=edges)
+    classes = {"hard": limits[0], "soft": limits[1]}
+    total = at_strain.partial(qs, d2, valid, threshold, strain=strain, d2_edges=edges, **classes)
     known = np.isfinite(qs)
     in_block = block_of(root, rows, edge)[known]
     return _Counts(
-        total, spectrum_blocks.by_block(qs[known], d2[known], valid[known], threshold, in_block, d2_edges=edges)
+        total,
+        spectrum_blocks.by_block(qs[known], d2[known], valid[known], threshold, in_block, d2_edges=edges, **classes),
     )
 
 

@@ -9,6 +9,7 @@ import xarray as xr
 
 from qsdask.reporting import explanation
 from qsdask.reporting.explanation_words import in_words
+from qsdask.reporting.number import PERCENT, SCORE, Form
 from qsdask.reporting.picture import save_png
 
 __all__ = [
@@ -34,7 +35,7 @@ def write_dependence(found: xr.Dataset, out: str | Path, *, overwrite: bool = Fa
 
 def rows_of(found: xr.Dataset, dim: str, most: int | None = None) -> list[tuple[str, ...]]:
     """Rows of a table of the importances of columns, or of a grouping of them: name, share in training, permutation, size, apart; of
-    columns also by how many standard deviations they are higher in soft atoms.
+    columns what they are, these numbers, by how many standard deviations they are higher in soft atoms, and the name.
 
     Parameters
     ----------
@@ -51,11 +52,13 @@ def rows_of(found: xr.Dataset, dim: str, most: int | None = None) -> list[tuple[
     )
     rows: list[tuple[str, ...]] = []
     for k in np.argsort(-size, kind="stable")[:most]:
-        higher = (f"{found['higher'].values[k]:+.2f}",) if dim == "column" else ()
-        permuted = "" if np.isnan(fall[k]) else f"{fall[k]:.4f} ± {spread[k]:.4f}"
-        rows.append(
-            (str(found[dim].values[k]), f"{gain[k]:.1%}", permuted, f"{size[k]:.3f}", f"{apart[k]:+.3f}", *higher)
-        )
+        name = str(found[dim].values[k])
+        permuted = "" if np.isnan(fall[k]) else Form(".4f").spread(fall[k], spread[k])
+        row = (PERCENT(gain[k]), permuted, SCORE(size[k]), f"{apart[k]:+.3f}")
+        if dim == "column":
+            rows.append((str(found["meaning"].values[k]), *row, f"{found['higher'].values[k]:+.2f}", name))
+        else:
+            rows.append((name, *row))
     return rows
 
 

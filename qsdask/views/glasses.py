@@ -18,7 +18,8 @@ from qsdask.errors import BadDataError, NoInputError, storage_errors
 from qsdask.files.durable import write_durable
 from qsdask.formats import Frame, open_trajectory
 from qsdask.radii import radius_of
-from qsdask.reporting.glass_page import VERDICTS, with_error, write_glass_page
+from qsdask.reporting.glass_page import VERDICTS, write_glass_page
+from qsdask.reporting.number import with_error
 from qsdask.reporting.page import refuse_other_page
 from qsdask.settings.defaults import LABEL_STRAIN, PLASTIC_ABOVE
 from qsdask.simulation.progress import read_plan

@@ -11,6 +11,7 @@ import numpy as np
 from qsdask import schema
 from qsdask.engine.reading import read_box
 from qsdask.files.location import located
+from qsdask.reporting.number import COUNT, PERCENT
 from qsdask.store import ledger
 from qsdask.store.beside import BESIDE
 from qsdask.store.ledger import Record
@@ -150,7 +151,7 @@ def surface_text(found: Mapping[str, float]) -> str:
     probe = f"(empty space that holds spheres of radius {found[renamed('probe_angstrom', length)]:g} {length})"
     if not found["atoms"]:
         return f"none {probe}"
-    return f"{found['atoms']:,} atoms on them, {found['share']:.1%} {probe}"
+    return f"{COUNT(found['atoms'])} atoms on them, {PERCENT(found['share'])} {probe}"
 
 
 def _surface(path: Path, n_atom: int) -> dict[str, float]:

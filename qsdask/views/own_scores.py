@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from qsdask.reporting.number import COUNT, PERCENT_FINE, SCORE
+
 __all__ = ["own_scores_told", "rows_of_label"]
 
 #: What is shown of a class, under these names.
@@ -17,7 +19,7 @@ _OF_CLASS = {
 
 def rows_of_label(scores: Mapping) -> list[tuple[str, str]]:
     """What was predicted, of scores of `qsdask.evaluate`; names and texts."""
-    share = f"{scores['plastic']:,} ({scores['plastic_fraction']:.2%})"
+    share = f"{COUNT(scores['plastic'])} ({PERCENT_FINE(scores['plastic_fraction'])})"
     if "label" not in scores:
         return [
             ("plastic", f"{share} at strain {scores['strain']:g}"),
@@ -29,10 +31,10 @@ def rows_of_label(scores: Mapping) -> list[tuple[str, str]]:
 def _ranking(scores: Mapping) -> list[tuple[str, str]]:
     name = scores["label"]
     return [
-        (f"AUC-ROC of the largest 5 % of {name}", f"{scores['auc_top']:.3f}"),
-        (f"AUC-ROC of the smallest 5 % of {name}", f"{scores['auc_bottom']:.3f}"),
-        (f"Spearman of QS and {name}", f"{scores['spearman']:.3f}"),
-        (f"R² of QS and {name} (squared Pearson)", f"{scores['r2']:.3f}"),
+        (f"AUC-ROC of the largest 5 % of {name}", SCORE(scores["auc_top"])),
+        (f"AUC-ROC of the smallest 5 % of {name}", SCORE(scores["auc_bottom"])),
+        (f"Spearman of QS and {name}", SCORE(scores["spearman"])),
+        (f"R² of QS and {name} (squared Pearson)", SCORE(scores["r2"])),
     ]
 
 
@@ -40,6 +42,6 @@ def own_scores_told(scores: Mapping) -> dict[str, str]:
     """Scores for a label of the user's own as a page lists them."""
     return {
         **dict(rows_of_label(scores)),
-        **{text: f"{scores[name]:.3f}" for name, text in _OF_CLASS.items()},
-        "usable atoms": f"{scores['usable']:,}",
+        **{text: SCORE(scores[name]) for name, text in _OF_CLASS.items()},
+        "usable atoms": COUNT(scores["usable"]),
     }

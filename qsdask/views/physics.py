@@ -14,16 +14,28 @@ from qsdask.errors import BadDataError, UsageError
 from qsdask.files.taken import refuse_taken
 from qsdask.reporting.physics import activation_sheet, contrast_sheet, packing_sheet, spectrum_sheet
 from qsdask.reporting.picture import save_png
-from qsdask.reporting.published import GLASS, HEADS, Row, cluster_rows, crossover_rows, packing_rows, spectrum_rows
+from qsdask.reporting.published import (
+    CLUSTERS,
+    GLASS,
+    HEADS,
+    Row,
+    classes_told,
+    cluster_rows,
+    crossover_rows,
+    packing_rows,
+    spectrum_rows,
+)
 from qsdask.store.reader import StoreReader
 from qsdask.study.contrast import contrast
 from qsdask.study.packing import packing
 
 __all__ = [
+    "CLUSTERS",
     "GLASS",
     "HEADS",
     "Row",
     "activation_sheet",
+    "classes_told",
     "cluster_rows",
     "contrast_sheet",
     "crossover_rows",

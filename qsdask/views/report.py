@@ -14,9 +14,12 @@ from qsdask.files.location import located
 from qsdask.learn import Model, loaded
 from qsdask.learn.own_label import is_own, told_rule
 from qsdask.names import name_of_model
+from qsdask.reporting.held_out import SCORES
+from qsdask.reporting.number import COUNT, PERCENT_FINE
 from qsdask.reporting.page import Report, refuse_other_page, render, write_page
 from qsdask.reporting.undeformed import Softness
 from qsdask.settings import ReportSettings, refuse_defaults, validated
+from qsdask.stages.columns import meaning_of
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 from qsdask.study.activation import activation
@@ -32,7 +35,7 @@ from qsdask.units import ANGSTROM, symbol
 from qsdask.views.info import specimen_of, surface_text
 from qsdask.views.own_scores import own_scores_told
 from qsdask.views.physics import hard_and_soft
-from qsdask.views.scores import confidence_of, scores_in_words
+from qsdask.views.scores import auc_note, auc_rows
 from qsdask.views.soft_spots import share_outside, slice_of, soft_spots, verdict
 
 __all__ = ["next_commands", "report", "softness_report"]
@@ -127,11 +130,11 @@ def report(
     shown = Report(
         **_about(path, about, found, model),
         specimen={**_specimen(about, found), "validity": _validity(path, model), "excluded": scores["excluded"]},
-        scores=_scores(scores),
+        scores=_scores(scores, found),
         stages=stages,
         activation=by_strain,
         spectrum=at_strain,
-        slice=cut,
+        slice=cut.assign_attrs(loading=about["loading"]),
         packing=packed,
         contrast=apart,
         warnings=[*_warnings(path), *found.warnings, *scores["notes"]],
@@ -190,7 +193,7 @@ def softness_report(
     if scores is None and is_own(found.label) and can_be_scored(path, found.label) and not (seen or step):
         scores = evaluate(path, model=model, run=run)
     shown = Report(
-        **_about(path, about, found, model),
+        **_about(path, about, found, model, step),
         scores=own_scores_told(scores) if scores else {},
         specimen={
             **_specimen(about, found),
@@ -234,12 +237,12 @@ def _next_of_softness(store: Path, model: str | Path, step: int) -> list[str]:
     ]
 
 
-def _about(path: Path, about: Mapping, found: Model, model: str | Path) -> dict[str, Any]:
+def _about(path: Path, about: Mapping, found: Model, model: str | Path, step: int = 0) -> dict[str, Any]:
     """What every report tells: of the model, of how the glass was made, and where all of it comes from."""
     stored, source = ledger.records(path), ledger.require(path, "ingest").facts
     return {
         "title": f"Quench-in softness of {about['name']}",
-        "model": _model(found, name_of_model(model)),
+        "model": _model(found, name_of_model(model), meaning_of(StoreReader(path), found.sets, step)),
         "making": _making(source.get("simulated", {})),
         "provenance": {
             "input": ", ".join(source["input"]),
@@ -260,7 +263,7 @@ def _specimen(about: Mapping, found: Model) -> dict[str, object]:
         "frames": about["steps"],
         "strain": strain + (f", {about['loading']}" if about["loading"] else ""),
         **({} if about["length"] == ANGSTROM else {"lengths": about["units"]}),
-        "composition": ", ".join(f"{name} {share:.2%}" for name, share in about["species"].items()),
+        "composition": _shares(about["species"]),
         "free surfaces": _surfaces(about["surface"], margin_of(found.label), about["length"]),
     }
 
@@ -291,15 +294,19 @@ def next_commands(store: Path, model: str | Path, frame: int = -1) -> list[str]:
     ]
 
 
+def _shares(species: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {PERCENT_FINE(share)}" for name, share in species.items())
+
+
 def _surfaces(known: Mapping, margin: float, length: str) -> str:
     """What is known of free surfaces, and which atoms are left out for them."""
     left_out = f"; atoms nearer than {margin:g} {symbol(length)} are left out" if margin and known.get("atoms") else ""
     return surface_text(known).replace("angstrom", "Å") + left_out
 
 
-def _model(found: Model, name: str) -> dict[str, object]:
+def _model(found: Model, name: str, meaning: Mapping[str, str]) -> dict[str, object]:
     """What the report tells of the model."""
-    trained = (f"{s.name} ({s.n_atoms:,} atoms, {s.n_plastic:,} plastic)" for s in found.specimens)
+    trained = (f"{s.name} ({COUNT(s.n_atoms)} atoms, {COUNT(s.n_plastic)} plastic)" for s in found.specimens)
     return {
         "name": name,
         "trained on": ", ".join(trained),
@@ -307,8 +314,8 @@ def _model(found: Model, name: str) -> dict[str, object]:
         "learner": found.part.name,
         "features": f"{', '.join(found.sets)}, {len(found.columns)} columns",
         "label": _label(found),
-        "cross-validated AUC": f"{found.scores['mean']['auc']:.3f} ± {found.scores['mean']['auc_std']:.3f}",
-        "importance": _importance(found),
+        "AUC of folds left out": SCORES["auc_roc"].form.spread(*(found.scores["mean"][k] for k in ("auc", "auc_std"))),
+        "importance": _importance(found, meaning),
         "importance is the": found.part.measure,
     }
 
@@ -318,28 +325,23 @@ def _label(found: Model) -> str:
     label = found.label
     if is_own(label):
         return told_rule(label)
-    text = f"D2min > {label['threshold']:g} {symbol(found.length)}² at strain {label['strain']:g}"
+    text = f"plastic where D² > {label['threshold']:g} {symbol(found.length)}² at strain {label['strain']:g}"
     text += f", of frame {label['frame']}" if "frame" in label else ""
     if "frequency" in label:
         text += f", in more than {label['frequency']:g} of the isoconfigurational runs"
     return text
 
 
-def _scores(scores: Mapping) -> dict[str, object]:
-    """Scores under the names that the page shows."""
+def _scores(scores: Mapping, found: Model) -> dict[str, object]:
+    """Scores under the names that the page knows."""
     return {
-        "auc_roc": scores["auc_roc"],
-        "auc_roc_std": scores["auc_models_std"],
-        "average_precision": scores["average_precision"],
-        "recall": scores["recall"],
-        "intervals": scores["intervals"],
+        **{name: scores[name] for name in (*SCORES, "intervals")},
         "precision_recall": {**scores["precision_recall"], "plastic_fraction": scores["plastic_fraction"]},
         "baselines": {
             name.replace("_", " "): {**row, "auc_roc": row["auc"]} for name, row in scores["baselines"].items()
         },
-        **scores_in_words(scores, without=("auc_roc", "average_precision", "recall")),
-        "intervals are": confidence_of(scores),
-        "mean AUC of the single models": scores["auc_models_mean"],
+        "auc_rows": auc_rows(scores, found),
+        "auc_note": auc_note(found),
         "usable atoms": scores["usable"],
         "plastic atoms": scores["plastic"],
         "frame": f"{scores['frame']}, {scores['branch']}",
@@ -354,7 +356,7 @@ def _making(simulated: Mapping) -> dict[str, object]:
     rate, seconds = simulated["rate_kelvin_per_second"], simulated["strain_rate_per_second"]
     return {
         "specimen": f"{simulated['name']}, replica {simulated['replica']}, run {simulated['run']}",
-        "alloy": ", ".join(f"{name} {share:.2%}" for name, share in simulated["composition"].items()),
+        "alloy": _shares(simulated["composition"]),
         "quench": f"{rate:.3g} K/s to {simulated['kelvin']:g} K",
         "load": f"{simulated['loading']} along {simulated['axis']}, mode {simulated['mode']}"
         + (f", {seconds:.3g} per second" if seconds else ""),
@@ -371,10 +373,11 @@ def _making(simulated: Mapping) -> dict[str, object]:
     }
 
 
-def _importance(model: Model) -> list[tuple[str, float]]:
-    """Share that every column has of what all are worth, averaged over the fold models, largest first."""
+def _importance(model: Model, meaning: Mapping[str, str]) -> list[tuple[str, str, float]]:
+    """Columns, what they are, and what share each has of what all are worth, mean over the fold models, largest first."""
     gain = np.mean([g / g.sum() for g in model.part.gain()], axis=0)
-    return [(model.columns[i], float(gain[i])) for i in np.argsort(-gain, kind="stable")]
+    order = [(model.columns[i], float(gain[i])) for i in np.argsort(-gain, kind="stable")]
+    return [(name, meaning.get(name, name), share) for name, share in order]
 
 
 def _warnings(path: Path) -> list[str]:

@@ -14,7 +14,8 @@ from qsdask.analysis.counts import in_length
 from qsdask.analysis.slab import cut_slab, join
 from qsdask.engine.reading import read_box
 from qsdask.learn import Model
-from qsdask.learn.validity import WARNED_ABOVE
+from qsdask.learn.validity import QUANTILE, WARNED_ABOVE
+from qsdask.reporting.number import PERCENT, Form
 from qsdask.schema import group_at
 from qsdask.settings.defaults import HARD_BELOW, SOFT_ABOVE
 from qsdask.stages.predict import counts_outside
@@ -97,9 +98,12 @@ def verdict(share: float | None) -> str:
     """What to think of a glass with such a share of atoms unlike the training atoms, in words."""
     if share is None:
         return "this model does not tell how far a glass is from those that it was trained on"
-    if share <= WARNED_ABOVE:
-        return f"valid: {share:.1%} of the atoms are unlike the training atoms, of which 1 % are"
-    return f"doubtful: {share:.1%} of the atoms are unlike the training atoms"
+    word = "valid" if share <= WARNED_ABOVE else "doubtful"
+    whole = Form("g", "%", 100.0)
+    return (
+        f"{word}: {PERCENT(share)} of the atoms have surroundings unlike those that the model was trained on; "
+        f"{whole(1.0 - QUANTILE)} is usual, and up to {whole(WARNED_ABOVE)} is taken as valid"
+    )
 
 
 def _clusters(root: Arrays, soft: np.ndarray, step: int) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def test_what_ingest_may_leave_out_is_a_warning(broken):
     found = qsdask.check(broken, skip_bad_frames=True)
     assert not found.errors
     assert [w.code for w in found.warnings] == ["W-BAD-FRAME"] * 2 + ["W-SPECIES"]
-    assert "--species 1=Cu,2=Cu" in found.warnings[-1].text
+    assert "--species 1=Cu,2=Zr" in found.warnings[-1].text
     assert found.frames == 2
     told = qsdask.check(broken, skip_bad_frames=True, species={1: "Cu", 2: "Zr"})
     assert [w.code for w in told.warnings] == ["W-BAD-FRAME"] * 2

@@ -527,7 +527,10 @@ def test_missing_columns(write, columns, match):
         (b"BZh9 1234", "E-BZIP2"),
         (b"\xfd7zXZ\0", r"E-FORMAT: the file is xz-compressed[\s\S]*xz -d"),
         (b"PK\x03\x04", r"E-FORMAT: the file is zip-compressed[\s\S]*unzip"),
-        (b"hello\x1b[31m world\n", r"E-FORMAT: .*begins with 'hello\\x1b"),
+        (
+            b"hello\x1b[31m world\n",
+            r"E-FORMAT: .*of no format that is read: it begins with 'hello\\x1b[\s\S]*give a trajectory",
+        ),
         (b"# only\n# comments\n", "E-FORMAT: the file has no frame"),
         (b"ITEM: ENTRIES index\n", "E-FORMAT: the file is a LAMMPS dump of style local"),
         (b"ITEM: TIMESTEP\n0\nITEM: NUMBER OF GRID CELLS\n", "E-HEADER|E-TRUNCATED"),

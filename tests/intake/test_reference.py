@@ -301,7 +301,7 @@ def test_species_are_those_of_the_file_that_tells_them(run, tmp_path, few):
         qsdask.ingest(typed, tmp_path / "d.zarr", reference=xyz, species={1: "Zr", 2: "Cu"}, run=few)
     assert [e.code for e in qsdask.check(rest, reference=data).errors] == []
     # Neither tells.
-    with pytest.raises(BadDataError, match=r"(?s)E-SPECIES.*--species 1=Cu,2=Cu"):
+    with pytest.raises(BadDataError, match=r"(?s)E-SPECIES.*--species 1=Cu,2=Zr"):
         qsdask.ingest(typed, tmp_path / "e.zarr", reference=data, run=few)
     # An atom that is lost at once is like those of its type.
     fewer = [with_rows(f, lambda rows: rows[3:]) for f in named[1:]]

@@ -19,6 +19,7 @@ def of_columns(permutation):
     values |= {name: ("column", np.full(3, permutation)) for name in ("permutation", "permutation_std")}
     parts = {f"part_{name}": ("part", value[1][:2]) for name, value in values.items()}
     found = xr.Dataset(values | parts, coords={"column": names, "part": ["mro__a", HOSTILE]})
+    found = found.assign_coords(meaning=("column", [f"meaning of {name}" for name in names]))
     notes = ["no permutation importance: nobody knows"] if np.isnan(permutation) else []
     return found.assign_attrs(auc=0.7, n_permuted=50, notes=notes, measure="share of total gain")
 
@@ -42,7 +43,8 @@ def of_dependence(two, motifs):
     }
     labels = np.array(["<0,0,12,0,0>", "<0,0,12,4,0>", "<0,2,8,2,0>"][:motifs], dtype=np.str_)
     found = xr.Dataset(values, coords={**coords, "motif": ("motif", labels)})
-    return found.assign_attrs(columns=[HOSTILE, "sro__c__d"][: 1 + two], n=90, n_sampled=40)
+    columns = [HOSTILE, "sro__c__d"][: 1 + two]
+    return found.assign_attrs(columns=columns, meanings=[f"meaning of {c}" for c in columns], n=90, n_sampled=40)
 
 
 DRAWINGS = {

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from qsdask.reporting import figures, model_figures
 from qsdask.reporting.course import name_course
 from qsdask.reporting.picture import encode
+from qsdask.reporting.softness_map import softness_map
 from qsdask.space.strain import branch_name
 
 HOSTILE = "sro__$x^{2}$<script>\x1b[31m"
@@ -44,7 +45,7 @@ DRAWINGS = {
     "activation_deciles": lambda data: figures.activation_deciles(data["activation"]),
     "roc": lambda data: model_figures.roc(data["spectrum"]),
     "calibration": lambda data: model_figures.calibration(data["spectrum"]),
-    "importance": lambda data: model_figures.importance([("mro__a__b__std__mean", 0.3), (HOSTILE, 0.2)]),
+    "softness_map": lambda data: softness_map(data["slice"]),
 }
 
 
@@ -61,12 +62,12 @@ def content(picture):
 def test_every_axis_names_its_quantity_and_unit(glass, name):
     figure = DRAWINGS[name](glass)
     assert isinstance(figure, Figure)
-    unit = re.compile(r"\((Å|Å²|fraction|no unit|ratio|%|per unit QS|fraction of decile|share of total gain)\)")
+    unit = re.compile(r"\((Å|Å²|fraction|no unit|ratio|%|per unit QS|fraction of decile)\)")
     for number, axes in enumerate(figure.axes):
         labels = [axes.get_ylabel() or axes.get_xlabel()] if axes.get_label() == "<colorbar>" else []
         if not labels:
             shared = number < len(figure.axes) - 1 and name == "activation_auc"
-            labels = ([] if shared else [axes.get_xlabel()]) + ([] if name == "importance" else [axes.get_ylabel()])
+            labels = ([] if shared else [axes.get_xlabel()]) + [axes.get_ylabel()]
         for label in labels:
             assert unit.search(label), (name, label)
 

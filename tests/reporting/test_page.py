@@ -19,7 +19,11 @@ BASELINE = {"auc_roc": 0.5, "average_precision": 0.031, "recall": 1.0}
 PAGE = {
     "title": "glass 7",
     "specimen": {"name": "glass 7", "atoms": 2000, "excluded": {"open Voronoi cell": 12, "singular fit": 3}},
-    "model": {"folder": "cuzr.qs", "models": 5, "importance": [("sro__interstice_area__voro__std", 0.2)]},
+    "model": {
+        "folder": "cuzr.qs",
+        "models": 5,
+        "importance": [("sro__interstice_area__voro__std", "spread of the area interstices", 0.2)],
+    },
     "scores": {
         "auc_roc": 0.7123,
         "average_precision": 0.104,
@@ -95,7 +99,13 @@ def test_page_is_whole_in_itself(tmp_path, glass):
 def test_page_says_what_it_must(tmp_path, glass):
     text = written(tmp_path / "report.html", glass).text
     for words in (
-        "0.7123",
+        "0.712",
+        "chance that a plastic atom has a higher QS",
+        "calls every atom plastic, which few are",
+        "spread of the area interstices",
+        "sro__interstice_area__voro__std",
+        "Slice 2\u00a0Å thick at z\u00a0=\u00a012.5\u00a0Å, the middle of the box",
+        "Loaded by an unknown deformation, to strain 0.04",
         "minority",
         "Average precision",
         "0.771",
@@ -103,11 +113,11 @@ def test_page_says_what_it_must(tmp_path, glass):
         "open Voronoi cell",
         "12",
         "ingest",
-        "1.25",
+        "1.2",
         "12 atoms were wrapped",
         "sha256:abc",
         '--step 3 && echo "done"',
-        "0.55 Å²",
+        "0.55\u00a0Å²",
         "0.230",
         "Spread of QS",
         "doi:10.1038/s41467-019-13511-9",
@@ -131,7 +141,7 @@ def test_scores_stand_with_their_intervals(tmp_path, glass):
     assert "0.680 to 0.745" in reader.text
     assert "nan to" not in reader.text
     assert "Precision and recall" in reader.text
-    assert "0.100 to 0.200" not in reader.text  # a column that the table does not have
+    assert "0.100 to 0.200" not in reader.text  # of a score that is not given
 
 
 def test_hostile_names_stay_text(tmp_path, glass):
@@ -140,7 +150,7 @@ def test_hostile_names_stay_text(tmp_path, glass):
         glass,
         title=HOSTILE,
         specimen={HOSTILE: HOSTILE, "atoms": HOSTILE, "excluded": {HOSTILE: HOSTILE}},
-        model={HOSTILE: [HOSTILE], "importance": [(HOSTILE, 0.5)]},
+        model={HOSTILE: [HOSTILE], "importance": [(HOSTILE, HOSTILE, 0.5)]},
         scores={HOSTILE: {HOSTILE: HOSTILE}, "auc_roc": 0.7, "baselines": {HOSTILE: BASELINE}},
         stages=[{HOSTILE: HOSTILE}],
         warnings=[HOSTILE],
@@ -156,7 +166,7 @@ def test_hostile_names_stay_text(tmp_path, glass):
 
 
 def test_text_is_safe_in_attributes():
-    assert template.text("\" onerror='x' <b> &amp;") == "&quot; onerror=&#x27;x&#x27; &lt;b&gt; &amp;amp;"
+    assert template.text("\" onerror='x' <b> &amp;") == "&#34; onerror=&#39;x&#39; &lt;b&gt; &amp;amp;"
 
 
 @pytest.mark.parametrize(

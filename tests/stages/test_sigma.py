@@ -230,8 +230,8 @@ def test_soft_spots_and_a_slice_say_sigma(sigma, capsys):
     assert cut.attrs["length"] == "sigma"
     assert cut.attrs["thickness_sigma"] == pytest.approx(2.5 * LENGTHS["radius"]["Zr"] / SIGMA)
     (axes, _) = softness_map(cut).axes
-    assert "σ" in axes.get_title() + axes.get_xlabel() + axes.get_ylabel()
-    assert "Å" not in axes.get_title() + axes.get_xlabel() + axes.get_ylabel()
+    assert "σ" in axes.figure.get_suptitle() + axes.get_xlabel() + axes.get_ylabel()
+    assert "Å" not in axes.figure.get_suptitle() + axes.get_xlabel() + axes.get_ylabel()
 
 
 def test_nothing_that_is_a_length_has_a_default(sigma, golden, tmp_path, few):

@@ -7,6 +7,8 @@ import json
 import numpy as np
 import pytest
 import xarray as xr
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 import qsdask
 from qsdask.analysis.connected import Groups
@@ -14,6 +16,8 @@ from qsdask.analysis.packing import kinds_of
 from qsdask.cli import main
 from qsdask.engine.reading import read_box
 from qsdask.errors import UsageError
+from qsdask.learn.table import identity_hash
+from qsdask.reporting.published import packing_rows
 from qsdask.store import ledger
 from qsdask.store.reader import StoreReader
 from qsdask.study.clusters import _spans
@@ -123,16 +127,61 @@ def test_the_command_prints_draws_and_writes(shaken, tmp_path, capsys):
     png, whole = tmp_path / "a.png", tmp_path / "a.zarr"
     asked = ["packing", str(shaken["whole"]), *TYPED, "--range", "3", "7.9", "--around", "all", "--with-centre"]
     assert main([*asked, "--out", str(png), "--out", str(whole)]) == 0
-    printed = capsys.readouterr().out
-    assert all(
-        word in printed for word in ("D of hard atoms, 3 to 7.9", "of any class", "as many by chance", "goes through")
-    )
+    printed = " ".join(capsys.readouterr().out.split())
+    assert all(word in printed for word in ("D of hard atoms, 3 to 7.9", "of any class", "as many by chance"))
+    assert "goes through: along a cell vector" in printed
     assert png.read_bytes()[:4] == b"\x89PNG"
     assert xr.open_zarr(whole, consolidated=False)["r"].attrs["units"] == "angstrom"
     assert main([*asked, "--json", "--sample", "100"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["class"] == ["hard", "soft", "all"]
     assert np.shape(found["dimension_interval"]) == (3, 1, 2)
+
+
+def test_exactly_as_many_atoms_are_drawn_by_chance(open_slab, few):
+    """Those whose hashes are the least and the greatest of the usable atoms; their clusters are those of a graph of the whole glass."""
+    root = StoreReader(open_slab["cut"])
+    label = ledger.require(open_slab["cut"], "softness/cuzr-fast").settings["label"]
+    away = root["surface/surface_distance"][:]
+    qs = np.where(away < margin_of(label), np.nan, root["softness/cuzr-fast/qs"][:])
+    low, high = np.nanquantile(qs, [0.3, 0.6])
+    limits = {"hard_below": low, "soft_above": high}
+    one, other = (qsdask.packing(open_slab[name], block=8.0, run=few, **MODEL, **limits) for name in ("whole", "cut"))
+    xr.testing.assert_identical(one.drop_attrs(), other.drop_attrs())
+    key = ledger.require(open_slab["cut"], "ingest").facts["specimen"]
+    usable = np.flatnonzero(np.isfinite(qs))
+    order = usable[np.argsort(identity_hash(0, "clusters", 0, key, root["atoms/id"][:])[usable])]
+    hard, soft = np.flatnonzero(qs < low), np.flatnonzero(qs > high)
+    assert len(hard) > 20
+    assert len(soft) > 20
+    drawn = {"hard": (hard, order[: len(hard)]), "soft": (soft, order[len(order) - len(soft) :])}
+    neighbour = root["shells/cutoff/neighbour"][:]
+    for part, members in drawn.items():
+        found = one.sel(part=part)
+        assert set(found["n_clustered"].values.tolist()) == {len(members[0])}
+        for labels, rows in zip(("glass", "chance"), members, strict=True):
+            there = np.isin(neighbour[rows], rows) & (neighbour[rows] >= 0)
+            line, slot = np.nonzero(there)
+            pair = rows[line], neighbour[rows][line, slot]
+            graph = coo_array((np.ones(len(line)), pair), shape=(len(qs), len(qs)))
+            sizes = np.bincount(connected_components(graph, directed=False)[1][rows])
+            sizes = sizes[sizes > 0]
+            assert found["n_cluster"].sel(labels=labels) == len(sizes)
+            assert found["cluster_largest"].sel(labels=labels) == sizes.max()
+
+
+def test_limits_of_hard_and_soft_are_those_asked_for(shaken, few, capsys):
+    found = qsdask.packing(shaken["cut"], run=few, hard_below=0.4, soft_above=0.5, **MODEL)
+    qs = StoreReader(shaken["cut"])["softness/cuzr-fast/qs"][:]
+    assert found["n_atom"].values.tolist() == [(qs < 0.4).sum(), (qs > 0.5).sum(), len(qs)]
+    assert found["n_clustered"].sel(labels="glass").values.tolist() == [(qs < 0.4).sum(), (qs > 0.5).sum()]
+    # What is published is of other classes.
+    assert not any(row.published or row.word for row in packing_rows(found))
+    with pytest.raises(UsageError, match="no atom may be hard and soft") as refused:
+        qsdask.packing(shaken["cut"], run=few, hard_below=0.6, soft_above=0.5, **MODEL)
+    assert refused.value.code == "E-SETTING"
+    assert main(["packing", str(shaken["cut"]), *TYPED, "--hard-below", "0.4", "--soft-above", "0.5"]) == 0
+    assert "hard: QS < 0.4; soft: QS > 0.5" in " ".join(capsys.readouterr().out.split())
 
 
 def test_clusters_go_through_where_they_wind_or_reach_both_ends():

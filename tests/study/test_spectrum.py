@@ -11,6 +11,7 @@ import xarray as xr
 import qsdask
 from qsdask.cli import main
 from qsdask.errors import BadDataError
+from qsdask.reporting.published import spectrum_rows
 from qsdask.store.reader import StoreReader
 
 ASKED = ("--model", "cuzr-fast", "--cluster", "threads", "--quiet", "--block", "5.2", "--strain", "0.02")
@@ -52,6 +53,19 @@ def test_the_command_prints_draws_and_writes(shaken, tmp_path, capsys):
     assert "E-EXISTS" in capsys.readouterr().err
     assert main(["spectrum", store, *ASKED, "--out", "a.csv"]) == 64
     assert ".png" in capsys.readouterr().err
+
+
+def test_limits_of_hard_and_soft_are_those_asked_for(shaken, few):
+    limits = {"hard_below": 0.4, "soft_above": 0.5}
+    found = qsdask.spectrum(shaken["cut"], model="cuzr-fast", block=5.2, run=few, **limits)
+    qs = StoreReader(shaken["cut"])["softness/cuzr-fast/qs"][:]
+    for name, share in (("hard", (qs < 0.4).mean()), ("soft", (qs > 0.5).mean())):
+        assert found[f"fraction_{name}"] == share
+        low, high = found[f"fraction_{name}_interval"].values
+        assert low < share < high
+    rows = {row.name: row for row in spectrum_rows(found)}
+    assert rows["Atoms with QS < 0.4"].published == rows["Atoms with QS > 0.5"].published == ""
+    assert rows["Standard deviation of QS"].published == "0.230"
 
 
 def test_an_undeformed_glass_has_a_distribution_and_no_plasticity(shaken, tmp_path, few, capsys):

@@ -13,6 +13,7 @@ from qsdask.analysis.counts import in_length
 from qsdask.cli import main
 from qsdask.cli.following import following
 from qsdask.errors import BadDataError
+from qsdask.reporting.number import PERCENT
 from qsdask.reporting.softness_map import softness_map
 from qsdask.store.reader import StoreReader
 from qsdask.views.report import softness_report
@@ -43,11 +44,11 @@ def test_the_page_has_the_numbers_of_the_store(alone, tiny, tmp_path, few):
     page = qsdask.report(alone, model=tiny / "tiny.qs", out=tmp_path / "page.html", run=few)
     text, qs = shown(page), StoreReader(alone)["softness/tiny/qs"][:]
     known = qs[np.isfinite(qs)]
-    for number in (f"{known.mean():.3f}", f"{known.std():.3f}", f"{100 * (known < 0.1).mean():.1f} %"):
+    for number in (f"{known.mean():.3f}", f"{known.std():.3f}", PERCENT((known < 0.1).mean())):
         assert number in text
-    assert f"{100 * (known > 0.7).mean():.1f} %" in text
-    # Softness, slice and map, then four of how hard and soft atoms pack; too few are soft to be set against hard ones.
-    assert page.read_text().count("<img") == 7
+    assert PERCENT((known > 0.7).mean()) in text
+    # Slice and distribution, then four of how hard and soft atoms pack; too few are soft to be set against hard ones.
+    assert page.read_text().count("<img") == 6
     assert "Spread of QS" in text
     assert "How hard and soft atoms pack" in text
     assert "Does the model know such glasses?" in text
@@ -103,5 +104,5 @@ def test_the_map_of_a_slice_names_the_unit_of_the_store(alone):
     for length, sign in (("angstrom", "Å"), ("sigma", "σ")):
         axes = softness_map(in_length(slab, length)).axes[0]
         assert axes.get_xlabel() == f"z ({sign})"
-        assert f"slice of 3 {sign}" in axes.get_title()
+        assert f"slice 3\u00a0{sign} thick" in axes.figure.get_suptitle()
         assert len(axes.collections[0].get_offsets()) == slab.sizes["atom"] > 0

@@ -125,9 +125,9 @@ class TrainSettings(Settings):
     )
     parallel: Literal["none", "models", "data"] | None = Field(
         default=None,
-        description="how trees are learned: models, one fold model a task, as by default where there are several workers "
-        "or more than 1 GB of rows; none, here, with the same bytes; data, one model after the other by all workers together, where the rows "
-        "are too many for one of them: another learner, as the model tells",
+        description="how trees are learned: models, one fold model a task, as by default where there are several workers or "
+        "more than 1 GB of rows; none, here, with the same bytes; data, one model after the other by all workers together, "
+        "where the rows are too many for one of them: another learner, as the model tells",
     )
     added: ClassVar[tuple[str, ...]] = (
         "parallel",

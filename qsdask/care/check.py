@@ -11,20 +11,22 @@ import numpy as np
 
 from qsdask.engine.tasks import progress_bar
 from qsdask.errors import QSDaskError, UsageError
-from qsdask.formats.continuity import continued_cells, warnings_of_reference
-from qsdask.formats.frame import Frame, FramePiece, ReadWarning
-from qsdask.formats.reference import open_run, undeformed
+from qsdask.formats.continuity import continued_cells
+from qsdask.formats.frame import Frame, FramePiece, ReadWarning, periodic_axes
+from qsdask.formats.reference import open_run, tells_species, undeformed
 from qsdask.formats.trajectory import Trajectory
 from qsdask.intake.comparison import SHOWN, Policy, lost_atoms_error
 from qsdask.intake.loading import loading_of, refuse_unknown_strain, strains_from
 from qsdask.intake.making import completed, making_of
 from qsdask.intake.rowtable import RowTable
 from qsdask.intake.scatter import PIECE_ATOMS, box_of, count_warnings, far_outside, known_atoms
-from qsdask.intake.soundness import overlapping, refuse_flat, refuse_overlap
+from qsdask.intake.soundness import refuse_flat
 from qsdask.intake.specimen import labels_of, species_of
+from qsdask.intake.undeformed import Passes, in_turn
 from qsdask.radii import radius_of, species_example
 from qsdask.settings import IngestSettings, ReadingSettings, validated
-from qsdask.space.box import Box
+from qsdask.space.cuts import sizes_of
+from qsdask.space.domains import REGIONS
 from qsdask.units import stored_length
 
 __all__ = ["Findings", "check"]
@@ -105,7 +107,8 @@ def check(
     Returns
     -------
     Findings
-        Refusals are collected, not raised. One piece of a frame is held at a time, beside the first frame.
+        Refusals are collected, not raised. One piece of a frame is held at a time, and of the undeformed frame one part: what
+        the others are compared with waits in a folder of ``TMPDIR``, about 100 bytes an atom.
     """
     found = Findings()
     settings = validated(
@@ -167,41 +170,19 @@ def _check_frames(
     """All frames against the first one; an error in one does not keep the next from being looked at."""
     if only is not None and not 0 <= only < len(source):
         raise UsageError(f"there are {len(source)} frames, counted from 0; no frame {only}", code="E-STEP")
-    first = undeformed(source, settings.species)
-    found.atoms = first.natoms
-    path = source.frames[0].path
-    refuse_flat(first.position.min(axis=0), first.position.max(axis=0), first.natoms, path, first.timestep)
-    box = Box(first.cell, first.origin, first.periodic)
-    refuse_overlap(overlapping(box.wrap(first.position), first.id), path, first.timestep)
-    refuse_unknown_strain(settings, len(source), first.cell, first.periodic)
-    kind = np.zeros(first.natoms, np.int16)
-    names: list[str] = []
-    kinds: dict[int, int] = {}
-    if settings.species or first.element is not None:
-        kind, names = species_of(first, settings.species, path)
-        radius_of(names, settings.radius_angstrom, stored_length(source.units))
-    else:
-        found.warnings.append(_unknown_species(first))
-    if first.type is not None:
-        # Without elements every type is a species of its own: a type must not change either way.
-        kind = kind if names else first.type
-        kinds = {int(t): int(k) for t, k in zip(first.type, kind, strict=True)}
-    cells, flips = continued_cells(source.frames, first.cell)
-    found.warnings.extend([*flips, *warnings_of_reference(first, kind)])
     steps = list(range(len(source))) if only is None else [only]
     done = 0
     with (
         tempfile.TemporaryDirectory(prefix="qsdask-check-") as folder,
         progress_bar("check", len(steps), show=progress) as advance,
     ):
-        table = RowTable.write(Path(folder) / "rows", first.id, kind, box.reduced(box.wrap(first.position)))
-        labels = labels_of(first, kind, names) if names else {}
-        policy = Policy(kinds, tuple(names), cells, settings.lost_atoms, labels, settings.new_atoms)
+        table, policy = _check_first(source, settings, Path(folder) / "first", found)
+        cells = {**policy.cells}
         counts = np.zeros((3, len(source)), np.int64)
         while done < len(steps):
             try:
                 for step, pieces in source.frames_in_pieces(steps[done:], PIECE_ATOMS):
-                    *counts[:, step], cells[step] = _check_frame(source, step, pieces, table, policy, first.id)
+                    *counts[:, step], cells[step] = _check_frame(source, step, pieces, table, policy)
                     done += 1
                     advance(1)
             except QSDaskError as error:
@@ -210,8 +191,42 @@ def _check_frames(
                 advance(1)
     if len(cells) == len(source):  # where one could not be read, nobody knows which moves most
         every = np.array([cells[step] for step in range(len(source))])
-        found.warnings.extend(loading_of(every, first.periodic, settings).warnings)
+        periodic = periodic_axes(source.frames[0].boundary)
+        found.warnings.extend(loading_of(every, periodic, settings).warnings)
     found.warnings.extend(count_warnings(*counts))
+
+
+def _check_first(
+    source: Trajectory, settings: IngestSettings, folder: Path, found: Findings
+) -> tuple[RowTable, Policy]:
+    """The undeformed frame, looked at as `qsdask.ingest` does, part by part in this process; what the others are compared with."""
+    passes, each = (
+        Passes(source.portion([0]), folder, sizes_of(source.frames[0].natoms).part, REGIONS, None),
+        in_turn(folder),
+    )
+    survey = passes.survey(each)
+    if not tells_species(source, survey.examples, settings.species):
+        passes = passes.of_frame(undeformed(source, settings.species))
+        survey = passes.survey(each)
+    first, path = survey.examples, source.frames[0].path
+    found.atoms = passes.n_atom
+    refuse_flat(survey.low, survey.high, passes.n_atom, path, first.timestep)
+    refuse_unknown_strain(settings, len(source), first.cell, first.periodic)
+    kind = np.arange(len(survey.kinds))
+    names: list[str] = []
+    if settings.species or first.element is not None:
+        kind, names = species_of(first, settings.species, path)
+        radius_of(names, settings.radius_angstrom, stored_length(source.units))
+    else:
+        # Without elements every type is a species of its own: a type must not change either way.
+        found.warnings.append(_unknown_species(first))
+    species = dict(zip(survey.kinds, kind.tolist(), strict=True))
+    cells, flips = continued_cells(source.frames, first.cell)
+    arranged = passes.arranged(each, survey, species)
+    found.warnings.extend([*flips, *arranged.warnings])
+    kinds = {pair[0]: number for pair, number in species.items() if pair[0] is not None}
+    labels = labels_of(first, kind, names) if names else {}
+    return arranged.table, Policy(kinds, tuple(names), cells, settings.lost_atoms, labels, settings.new_atoms)
 
 
 def _unknown_species(first: Frame) -> ReadWarning:
@@ -223,7 +238,7 @@ def _unknown_species(first: Frame) -> ReadWarning:
 
 
 def _check_frame(
-    source: Trajectory, step: int, pieces: Iterable[FramePiece], table: RowTable, policy: Policy, ids: np.ndarray
+    source: Trajectory, step: int, pieces: Iterable[FramePiece], table: RowTable, policy: Policy
 ) -> tuple[int, int, int, np.ndarray]:
     """The atoms of a frame are those of the first one, each once; how many are lost, new, and far outside of the box; its cell."""
     place = source.place(step)
@@ -236,8 +251,19 @@ def _check_frame(
         outside += far_outside(box.reduced(position), piece.header)
         np.add.at(count, row, 1)
     if (count > 1).any():
-        raise source.repeated_id(step, int(ids[np.argmax(count > 1)]))
-    lost = ids[count == 0]
-    if not policy.bears(len(lost), len(ids)):
-        raise lost_atoms_error(np.sort(lost)[:SHOWN], len(lost), len(ids), place, step)
-    return len(lost), new, outside, box.cell
+        raise source.repeated_id(step, _lowest(table, count > 1, 1)[0])
+    lost = count == 0
+    n_lost = int(np.count_nonzero(lost))
+    if not policy.bears(n_lost, len(table)):
+        raise lost_atoms_error(np.array(_lowest(table, lost, SHOWN)), n_lost, len(table), place, step)
+    return n_lost, new, outside, box.cell
+
+
+def _lowest(table: RowTable, chosen: np.ndarray, count: int) -> list[int]:
+    """The lowest ids of the rows that are chosen, so many at most."""
+    ids: list[int] = []
+    for atom_id, row in table.in_order(PIECE_ATOMS):
+        ids += atom_id[chosen[row]].tolist()
+        if len(ids) >= count:
+            break
+    return ids[:count]

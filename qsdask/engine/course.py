@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from distributed import Client
 
+from qsdask.engine.capacity import threads_of
 from qsdask.engine.cost import StagePlan
 from qsdask.engine.guard import refuse_again
 from qsdask.engine.passes import Passes
@@ -29,6 +30,9 @@ from qsdask.store.record import is_shown
 from qsdask.store.task_writer import StageRun
 
 __all__ = ["Course", "run_stage"]
+
+#: Units of work for every thread, at least, before they are made longer: all end at about the same time.
+_UNITS = 4
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ class Course:
         own, with their receipts. Those that it leaves are done as units.
     steps_per_unit : int
         Steps that one unit of work takes, at most, or those of one task when these are more.
+    most_per_unit : int
+        The same where there is work enough for all workers.
     conclude : callable, optional
         ``conclude(root)``, called when every task is done; returns the provenance to keep in the ledger.
     """
@@ -67,6 +73,7 @@ class Course:
     unit: Callable
     compile_kernels: Callable[[], None] | None = None
     steps_per_unit: int = 1
+    most_per_unit: int = 0
     ahead: Callable[[Begun, list[Task]], None] | None = None
     conclude: Callable[[Path], dict] = lambda root: {}
     given: Callable[[list[int]], tuple] = lambda steps: ()
@@ -134,7 +141,9 @@ def _run_missing(path: Path, course: Course, begun: Begun, run: Run) -> None:
 def _run_parts(client: Client, course: Course, work: StageRun, todo: list[Task], progress: bool) -> None:
     """Run missing tasks; a later part reads what an earlier one wrote, so parts follow one another."""
     for part in sorted({part for part, _, _ in todo}):
-        units = _units([task for task in todo if task[0] == part], course.steps_per_unit, course.record)
+        mine = [task for task in todo if task[0] == part]
+        shared = len(mine) * course.record.stride // (_UNITS * max(1, threads_of(client)))
+        units = _units(mine, max(course.steps_per_unit, min(course.most_per_unit, shared)), course.record)
         results = run_tasks(
             client,
             course.unit,

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import zstandard
 from isal import igzip, isal_zlib
 
-from qsdask.files.location import in_bucket, opened
+from qsdask.files.location import opened
 
 __all__ = ["CONTAINERS", "DAMAGE_CODES", "LINES_PER_BYTE", "PACKERS", "PLAIN", "Container"]
 
@@ -25,6 +25,19 @@ _PACKED = 1 << 12  # read at a time
 _CUT = "it ends within a compressed stream"
 #: Frames of zstd without text; pzstd writes them first.
 _SKIPPABLE = tuple(bytes([k]) + b"\x2a\x4d\x18" for k in range(0x50, 0x60))
+
+
+class _Gzip:
+    """Members of gzip one after the other; what they are read from is closed with them."""
+
+    def __init__(self, path: str) -> None:
+        self._file = opened(path)
+        self._text = igzip.open(self._file, "rb")
+        self.read1 = self._text.read1
+
+    def close(self) -> None:
+        self._text.close()
+        self._file.close()
 
 
 class _Bzip2:
@@ -148,7 +161,7 @@ CONTAINERS = (
     Container(
         "gzip",
         (b"\x1f\x8b",),
-        lambda path: igzip.open(path if in_bucket(path) is None else opened(path), "rb"),
+        _Gzip,
         (EOFError, BadGzipFile, zlib.error, isal_zlib.error),  # type: ignore[arg-type]  # isal's stubs name no error
         "zcat",
     ),

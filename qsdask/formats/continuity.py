@@ -8,12 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from qsdask.errors import BadDataError
-from qsdask.formats.copies import replicated
-from qsdask.formats.frame import Frame, FrameLocation, ReadWarning
-from qsdask.space.box import Box
+from qsdask.formats.frame import FrameLocation, ReadWarning
 from qsdask.units import ANGSTROM, stored_length
 
-__all__ = ["ContinuedCell", "continued_cells", "oddities", "rounding_noise", "unflipped", "warnings_of_reference"]
+__all__ = ["ContinuedCell", "continued_cells", "oddities", "rounding_noise", "unflipped"]
 
 #: A tilt may change by this fraction of its box length between two frames; beyond, shear and flip look alike.
 _CLEAR = 0.4
@@ -117,23 +115,6 @@ def rounding_noise(resolution: float, n_neighbour: int = 14) -> float:
     return resolution**2 / 2.0 * (2 * n_neighbour - 3)
 
 
-def warnings_of_reference(frame: Frame, species: np.ndarray | None = None) -> tuple[ReadWarning, ...]:
-    """What is odd about the first frame: ``W-REPLICATED``, ``W-ROUNDING``.
-
-    Parameters
-    ----------
-    frame : Frame
-    species : int array, shape (n_atom,), optional
-        In the order of the frame.
-
-    Returns
-    -------
-    tuple of ReadWarning
-    """
-    copies = replicated(frame.position, Box(frame.cell, frame.origin, frame.periodic), species)
-    return oddities(copies, frame.resolution, frame.cell, frame.natoms, frame.units)
-
-
 def oddities(
     copies: tuple[int, int, int],
     resolution: float,
@@ -144,12 +125,12 @@ def oddities(
     n_neighbour: int = 14,
     threshold: float = 5.0,
 ) -> tuple[ReadWarning, ...]:
-    """The warnings of `warnings_of_reference`, from what is known of the frame.
+    """What is odd about the first frame: ``W-REPLICATED``, ``W-ROUNDING``.
 
     Parameters
     ----------
     copies : tuple of int
-        See `qsdask.formats.copies.replicated`.
+        See `qsdask.formats.copies.copies_of`.
     resolution, cell, n_atom, units
         As of `Frame`.
     n_neighbour : int

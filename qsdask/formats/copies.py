@@ -9,7 +9,7 @@ import numpy as np
 
 from qsdask.space.box import Box
 
-__all__ = ["Partners", "copies_of", "partners_met", "probes_of", "replicated"]
+__all__ = ["Partners", "copies_of", "partners_met", "probes_of"]
 
 #: Atoms looked at to tell a replicated cell: that many of a glass never have partners by chance; and those looked at first.
 _PROBES, _FIRST = 256, 8
@@ -122,31 +122,3 @@ def _still(
     found = met(Partners(place.reshape(-1, 3), np.tile(probes.species, len(left))))
     every = np.asarray(found).reshape(len(left), -1).all(axis=1)
     return [left[k] for k in np.flatnonzero(every).tolist()]
-
-
-def replicated(position: np.ndarray, box: Box, species: np.ndarray | None = None) -> tuple[int, int, int]:
-    """How many copies of a smaller cell stand along each axis, of a frame of which all atoms are held.
-
-    Parameters
-    ----------
-    position : float64 array, shape (n_atom, 3)
-    box : Box
-        Only its periodic axes are looked at.
-    species : int array, shape (n_atom,), optional
-        Copies have the same ones.
-
-    Returns
-    -------
-    tuple of int
-        1 along axes without copies.
-    """
-    reduced = box.reduced(position)
-    reduced -= np.floor(reduced)
-    species = np.zeros(len(reduced), np.int8) if species is None else np.asarray(species)
-    probes = probes_of(len(reduced))
-    return copies_of(
-        Partners(reduced[probes], species[probes]),
-        len(reduced),
-        np.asarray(box.periodic),
-        lambda wanted: partners_met(reduced, species, wanted, box),
-    )

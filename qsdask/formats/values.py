@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from qsdask.errors import BadDataError, UsageError
-from qsdask.files.location import in_bucket, opened
+from qsdask.files.location import opened
 from qsdask.formats.container import refuse_changed, sniff, stamp
 from qsdask.formats.header import shown
 from qsdask.formats.tables import parquet_for
@@ -92,14 +92,15 @@ def _refuse_others(path: str | os.PathLike, container: str, head: bytes) -> None
 def _of_parquet(path: str | os.PathLike, name: str, id_column: str, column: str | None) -> Iterator[ValueRows]:
     arrow = parquet_for(path)
     try:
-        file = arrow.parquet.ParquetFile(path if in_bucket(path) is None else opened(path))
-        names = list(file.schema_arrow.names)
-        mine, its = columns_meant(names, name, id_column, column, path)
-        row = 1
-        for batch in file.iter_batches(batch_size=_ROWS, columns=[names[mine], names[its]]):
-            ids, value = (batch.column(names[k]).to_numpy(zero_copy_only=False) for k in (mine, its))
-            yield _of_arrays(ids, value, row, path)
-            row += batch.num_rows
+        with opened(path) as source:
+            file = arrow.parquet.ParquetFile(source)
+            names = list(file.schema_arrow.names)
+            mine, its = columns_meant(names, name, id_column, column, path)
+            row = 1
+            for batch in file.iter_batches(batch_size=_ROWS, columns=[names[mine], names[its]]):
+                ids, value = (batch.column(names[k]).to_numpy(zero_copy_only=False) for k in (mine, its))
+                yield _of_arrays(ids, value, row, path)
+                row += batch.num_rows
     except (arrow.ArrowException, OSError) as error:
         text = str(error).partition("\n")[0]
         raise BadDataError(f"the Parquet file cannot be read: {text}", code="E-FORMAT", file=path) from None

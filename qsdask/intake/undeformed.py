@@ -38,7 +38,7 @@ from qsdask.intake.survey import HeldFrame, Survey, looked, sample_of, surveyed,
 from qsdask.space.cuts import Cuts, RepeatedIdError, Sample, planned, sizes_of
 from qsdask.space.domains import EXTENTS, Rule
 
-__all__ = ["TABLE", "Arranged", "Each", "Passes", "kept", "mark_folder", "once", "survey_of"]
+__all__ = ["TABLE", "Arranged", "Each", "Passes", "in_turn", "kept", "mark_folder", "once", "survey_of"]
 
 #: Folder of the table of rows, in the scratch folder.
 TABLE = "table"
@@ -89,6 +89,15 @@ def kept(folder: str, name: str) -> list:
     """The result of a task as its receipt has it, in a list of one; an empty list where there is no receipt."""
     receipt = Path(folder) / f"{name}.json"
     return json.loads(receipt.read_bytes()) if receipt.is_file() else []
+
+
+def in_turn(folder: Path) -> Each:
+    """Runs tasks in this process, one after the other; their receipts lie in a folder."""
+
+    def each(label: str, tasks: Sequence[tuple]) -> list[Any]:
+        return [once(str(folder), *task)[1] for task in tasks]
+
+    return each
 
 
 def mark_folder(folder: Path, identity: object) -> None:

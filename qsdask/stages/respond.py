@@ -35,8 +35,9 @@ __all__ = ["respond", "respond_of_domain"]
 
 KEY = "response/d2min"
 
-#: Steps that one unit of work takes: the neighbours of the reference are found once for all of them.
-STEPS_PER_UNIT = 8
+#: Steps that one unit of work takes, and where there is work enough for all: the neighbours of the reference are found once for
+#: all of them.
+STEPS_PER_UNIT, MOST_PER_UNIT = 8, 64
 
 
 def respond(
@@ -107,6 +108,7 @@ def _measure(path: Path, cutoff: float | str | None, normalise: str | None, run:
         _compile,
         conclude=partial(_conclude, path, settings.cutoff_angstrom, run),
         steps_per_unit=STEPS_PER_UNIT,
+        most_per_unit=MOST_PER_UNIT,
     )
     run_stage(path, course, run)
 

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import dask
@@ -23,6 +24,8 @@ from distributed.client import FutureCancelledError
 from distributed.comm import CommClosedError
 from distributed.security import Security
 
+import qsdask
+from qsdask.engine import course
 from qsdask.engine import local as local_module
 from qsdask.engine import standing as standing_module
 from qsdask.engine import tasks as tasks_module
@@ -33,6 +36,7 @@ from qsdask.errors import BadDataError, ResumableError, UsageError
 from qsdask.quantity import feature_sets
 from qsdask.schema import STAGES
 from qsdask.stages import explain, features, ingest, label, predict, propensity, respond, shells, surface
+from tests.store_files import content_of
 
 
 def listening() -> set[str]:
@@ -317,3 +321,21 @@ def test_a_scheduler_without_workers_is_waited_for_and_told(monkeypatch, caplog)
         with connect(cluster.scheduler_address) as client:
             assert client.submit(sum, [1, 2]).result() == 3
         later.join()
+
+
+def test_units_of_work_are_longer_where_there_is_enough_for_all(own_run, few, monkeypatch):
+    """Nineteen steps, two of them a task, of two domains: six units for two threads, or two; the numbers are the same."""
+    made, run_tasks = [], course.run_tasks
+
+    def counted(client, function, arguments, **how):
+        made.append(len(arguments))
+        return run_tasks(client, function, arguments, **how)
+
+    store, found = own_run / "long.zarr", []
+    monkeypatch.setattr(course, "run_tasks", counted)
+    for units in (4, 1):
+        monkeypatch.setattr(course, "_UNITS", units)
+        qsdask.respond(store, run=replace(few, overwrite=True))
+        found.append({name: data for name, data in content_of(store).items() if name.startswith("response/")})
+    assert made == [6, 2]
+    assert found[0] == found[1]

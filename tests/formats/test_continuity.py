@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from qsdask.errors import BadDataError
-from qsdask.formats import open_trajectory
-from qsdask.formats.continuity import rounding_noise, unflipped, warnings_of_reference
-from qsdask.formats.copies import replicated
+from qsdask.formats import copies, open_trajectory
+from qsdask.formats.continuity import oddities, rounding_noise, unflipped
 from qsdask.formats.frame import Frame
 from qsdask.space.box import Box
 
@@ -154,13 +153,32 @@ def test_copies_of_a_small_cell_are_found(small, n):
     assert replicated(noisy, free, None) == (1, 1, 1)
 
 
+def replicated(position, box, species=None):
+    """How many copies of a smaller cell stand along each axis, of a frame whose atoms are all held."""
+    reduced = box.reduced(position)
+    reduced -= np.floor(reduced)
+    species = np.zeros(len(reduced), np.int8) if species is None else np.asarray(species)
+    probes = copies.probes_of(len(reduced))
+    return copies.copies_of(
+        copies.Partners(reduced[probes], species[probes]),
+        len(reduced),
+        np.asarray(box.periodic),
+        lambda wanted: copies.partners_met(reduced, species, wanted, box),
+    )
+
+
+def warnings_of(frame, species=None):
+    found = replicated(frame.position, Box(frame.cell, frame.origin, frame.periodic), species)
+    return oddities(found, frame.resolution, frame.cell, frame.natoms, frame.units)
+
+
 def test_a_glass_is_no_copy(frames, tmp_path):
     path = tmp_path / "glass.dump"
     path.write_text(frames[0])
     (glass,) = open_trajectory(path).read()
     box = Box(glass.cell, glass.origin, glass.periodic)
     assert replicated(glass.position, box, glass.type) == (1, 1, 1)
-    assert warnings_of_reference(glass, glass.type) == ()
+    assert warnings_of(glass, glass.type) == ()
     twice, cell = copies_of(glass.position - glass.origin, glass.cell, 2, 1, 1)
     box = Box(cell, np.zeros(3), glass.periodic)
     assert replicated(twice, box, np.tile(glass.type, 2)) == (2, 1, 1)
@@ -172,7 +190,7 @@ def test_copies_are_warned_of(small):
     position, cell, _ = small
     whole, large = copies_of(position, cell, 2, 1, 1)
     one = frame(np.arange(1, 81), position=whole, cell=large)
-    (warning,) = warnings_of_reference(one)
+    (warning,) = warnings_of(one)
     assert warning.code == "W-REPLICATED"
     assert "2 x 1 x 1" in warning.text
 
@@ -198,4 +216,4 @@ def test_rounding_noise_as_drawn(n):
 def test_coarse_rounding_is_warned_of(resolution, warned):
     position = np.random.default_rng(0).uniform(0, 10, (50, 3))
     one = replace(frame(np.arange(1, 51), position=position), resolution=resolution)
-    assert [w.code for w in warnings_of_reference(one)] == ["W-ROUNDING"] * warned
+    assert [w.code for w in warnings_of(one)] == ["W-ROUNDING"] * warned

@@ -12,6 +12,7 @@ import pytest
 
 import qsdask
 from qsdask.errors import BadDataError
+from qsdask.files import bucket_lock
 from qsdask.formats import container, open_trajectory
 from qsdask.intake import spreading
 from qsdask.stages import arranging
@@ -251,3 +252,19 @@ def test_packed_frames_behind_one_another_are_left_to_one_task(run, tmp_path, fe
     ingested(packed, tmp_path / "g.zarr", few)
     assert "ingest match" not in counted[0]
     assert np.isfinite(StoreReader(tmp_path / "g.zarr")["frames/position"][:]).all()
+
+
+def test_a_store_in_a_bucket_gets_the_same_bytes(run, tmp_path, few, spread, bucket, monkeypatch):
+    monkeypatch.setattr(bucket_lock, "_proven", {("s3", "lab")})
+    monkeypatch.chdir(tmp_path)
+    spread()
+    dump = written(tmp_path / "run.dump", *run)
+    bucket.objects["lab/run.dump"] = dump.read_bytes()
+    ingested(dump, tmp_path / "g.zarr", few)
+    ingested("s3://lab/run.dump", "s3://lab/g.zarr", few)
+    for name, data in bucket.below("lab/g.zarr/").items():
+        (tmp_path / "copy" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "copy" / name).write_bytes(data)
+    assert content_of(tmp_path / "copy") == content_of(tmp_path / "g.zarr")
+    # What waited lay in the current folder.
+    assert [file.name for file in tmp_path.iterdir() if file.name.startswith(".qsdask")] == []

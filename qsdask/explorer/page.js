@@ -89,14 +89,13 @@ function niceLength(most) {
 
 // Marching squares on the smoothed D²min; the map goes on through periodic faces.
 function contour({map: field, grid, periodic}, level, line) {
-  const [rows, cols] = grid.shape, value = (i, j) => field[(i % rows) * cols + j % cols];
+  const [rows, cols] = grid.shape;
   const at = (i, j) => [0, 1].map(k => grid.corner[k] + j * grid.along[k] + i * grid.across[k]);
   const lastRow = rows - (periodic[1] ? 0 : 1), lastCol = cols - (periodic[0] ? 0 : 1);
-  for (let i = 0; i < lastRow; i++) for (let j = 0; j < lastCol; j++) {
-    const above = (value(i, j) > level) + 2 * (value(i, j + 1) > level) + 4 * (value(i + 1, j + 1) > level) + 8 * (value(i + 1, j) > level);
-    if (above === 0 || above === 15) continue;
-    const z = [value(i, j), value(i, j + 1), value(i + 1, j + 1), value(i + 1, j)];
-    if (z.some(Number.isNaN)) continue;
+  for (let i = 0; i < lastRow; i++) for (let j = 0, here = i * cols, next = (i + 1) % rows * cols; j < lastCol; j++) {
+    const right = j + 1 < cols ? j + 1 : 0, z = [field[here + j], field[here + right], field[next + right], field[next + j]];
+    const above = (z[0] > level) + 2 * (z[1] > level) + 4 * (z[2] > level) + 8 * (z[3] > level);
+    if (above === 0 || above === 15 || z.some(Number.isNaN)) continue;
     const corner = [at(i, j), at(i, j + 1), at(i + 1, j + 1), at(i + 1, j)];
     const cross = k => {
       const l = (k + 1) % 4, part = (level - z[k]) / (z[l] - z[k]);

@@ -97,7 +97,8 @@ def _of_log(path: str | os.PathLike, lines: list[str]) -> ThermoTable:
 
 def _of_table(path: str | os.PathLike, lines: list[str]) -> ThermoTable:
     rows: list[dict[str, float]] = []
-    remark, head, between = "", [], ""
+    head: list[str] = []
+    remark, between = "", ""
     for number, line in enumerate(lines, 1):
         if line.startswith("#"):
             remark = line.lstrip("#")

@@ -120,6 +120,7 @@ def measure(store: str, browser) -> None:
             steps.measure(page, STEPS, ["frame", frames])
             theirs.bring_to_front()
             bokeh.measure(theirs, BOKEH_STEPS, frames[:2])
+            theirs.evaluate(BOKEH_STEPS, ["0"])
         page.bring_to_front()
         slices.measure(page, STEPS, ["centre", [str(low + (high - low) * k / 13) for k in range(1, 12)]])
         for name, meter in (("strain", steps), ("slice", slices), ("strain, Bokeh", bokeh)):

@@ -11,6 +11,7 @@ import qsdask
 from qsdask.cli import main
 from qsdask.errors import QSDaskError, UsageError
 from qsdask.jobs.places import below, home_of, places_of
+from qsdask.jobs.trajectories import ingest_of, runs_of
 from qsdask.settings import Recipe, validated
 from tests.small_store import small_dump
 from tests.stages.test_propensity import shifted
@@ -198,3 +199,12 @@ def test_only_pages_of_qsdask_are_written_again(tmp_path):
         with pytest.raises(QSDaskError, match=r"(?s)E-EXISTS.*qsdask did not write it"):
             refuse_other_page(other)
         refuse_other_page(other, overwrite=True)
+
+
+def test_the_table_of_stresses_lies_beside_the_recipe(tmp_path):
+    told = {"name": "a", "trajectory": "a.dump", "runs": ["b.dump"], "thermo": "log.lammps"}
+    plan = validated(Recipe, specimen=[told], use_model="cuzr")
+    [specimen] = plan.specimen
+    assert ingest_of(plan, specimen, tmp_path)["thermo"] == tmp_path / "log.lammps"
+    # It is that of the first run.
+    assert ingest_of(plan, runs_of(specimen)[0], tmp_path)["thermo"] is None

@@ -108,7 +108,7 @@ def print_packing(found: xr.Dataset) -> None:
     title = f"mass scaling M(r) ~ r^D: atoms {around} within r{sampled} ({classes_told(found)})"
     print_table(title, HEADS, packing_rows(found))
     _confidence(found)
-    heads, *rows = cluster_rows(found)
+    heads, rows = cluster_rows(found)
     unit = found.attrs.get("length", "angstrom")
     shell = next(value for name, value in found.attrs.items() if str(name).startswith("neighbours_within"))
     print_table(f"neighbours within {shell:g} {unit} of one class", heads, rows)

@@ -170,7 +170,7 @@ def _name(row: Mapping) -> str:
     return f"{row['specimen']} {row['loading']}" + (f" run {row['run']}" if row["run"] > 1 else "")
 
 
-def _table(columns, rows, names) -> str:
+def _table(columns, rows, names) -> Markup:
     cells = [[name, *(_shown(key, row[key]) for key, _ in columns)] for name, row in zip(names, rows, strict=True)]
     return template.table(["", *(title for _, title in columns)], cells)
 
@@ -196,7 +196,7 @@ def _gathered(rows) -> list[str]:
     return said
 
 
-def _together(groups) -> str:
+def _together(groups) -> Markup:
     cells = [
         [
             group["composition"],
@@ -210,7 +210,7 @@ def _together(groups) -> str:
     return template.table(["Alloy", "Quench (K/s)", "Loading", "Glasses", *(title for _, title in _TOGETHER)], cells)
 
 
-def _verdicts(energies) -> str:
+def _verdicts(energies) -> Markup:
     cells = [
         [
             line["composition"],
@@ -224,7 +224,7 @@ def _verdicts(energies) -> str:
     return template.table(["Alloy", "Rates", "Glasses", "Energy per decade of the rate (eV/atom)", "Energy"], cells)
 
 
-def _picture(name: str, figure: Figure, title: str, text: str) -> str:
+def _picture(name: str, figure: Figure, title: str, text: str) -> Markup:
     return template.figure(encode(figure, name), Caption(title, text, title))
 
 
@@ -321,7 +321,7 @@ def _quench(specimens) -> Markup:
 
 
 @styled
-def _energies(glasses, groups) -> str:
+def _energies(glasses, groups) -> Markup:
     """A panel for each alloy: their energies differ by far more than those of the rates."""
     alloys = list(dict.fromkeys(group["composition"] for group in groups))
     figure = Figure(figsize=(5.2, 1.3 + 1.9 * len(alloys)), layout="constrained")

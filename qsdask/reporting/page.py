@@ -295,7 +295,7 @@ def _avalanches(activation) -> Markup:
 def _packing(packing) -> tuple[Markup, ...]:
     if packing is None:
         return ()
-    (heads, *rows), told = cluster_rows(packing), classes_told(packing)
+    (heads, rows), told = cluster_rows(packing), classes_told(packing)
     sampled = f" From a sample of {COUNT(packing.attrs['sample'])} centres." if packing.attrs["sample"] else ""
     return (
         template.gallery([template.captioned(name, draw(None)) for name, draw in packing_panels(packing)]),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from qsdask.reporting.number import PERCENT, PERCENT_FINE, RATIO, SCORE, SHORT, Form
+from qsdask.reporting.number import COUNT, PERCENT, PERCENT_FINE, RATIO, SCORE, SHORT, Form
 from qsdask.reporting.style import length_of, square
 from qsdask.settings.defaults import HARD_BELOW, SOFT_ABOVE
 from qsdask.units import ANGSTROM, symbol
@@ -172,11 +172,10 @@ def packing_rows(found: xr.Dataset) -> list[Row]:
     return rows
 
 
-def cluster_rows(found: xr.Dataset) -> list[tuple[object, ...]]:
-    """Rows of the clusters that `qsdask.packing` found, with those of as many atoms by chance: titles first."""
-    rows: list[tuple[object, ...]] = [
-        ("Clusters", "Atoms", "Clusters", "Largest", "Of all", "Of an atom", "Alone", "Goes through along")
-    ]
+def cluster_rows(found: xr.Dataset) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Titles and rows of the clusters that `qsdask.packing` found, with those of as many atoms by chance."""
+    heads = ("Clusters", "Atoms", "Clusters", "Largest", "Of all", "Of an atom", "Alone", "Goes through along")
+    rows: list[tuple[str, ...]] = []
     names = {"glass": "{} atoms", "chance": "as many by chance"}
     for part in found["part"].values.tolist():
         for labels in found["labels"].values.tolist():
@@ -185,16 +184,16 @@ def cluster_rows(found: xr.Dataset) -> list[tuple[object, ...]]:
             rows.append(
                 (
                     names[labels].format(part),
-                    one["n_clustered"].item(),
-                    one["n_cluster"].item(),
-                    one["cluster_largest"].item(),
+                    COUNT(one["n_clustered"].item()),
+                    COUNT(one["n_cluster"].item()),
+                    COUNT(one["cluster_largest"].item()),
                     PERCENT(one["cluster_largest_share"].item()),
                     Form(",.1f")(one["cluster_mean"].item()),
                     PERCENT(one["cluster_alone"].item()),
                     ", ".join(along) or "none",
                 )
             )
-    return rows
+    return heads, rows
 
 
 def crossover_rows(found: xr.Dataset) -> list[Row]:

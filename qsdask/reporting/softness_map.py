@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 from matplotlib import colormaps
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import EllipseCollection
 from matplotlib.figure import Figure
@@ -86,7 +87,7 @@ def softness_map(slab: xr.Dataset) -> Figure:
         label(f"{axis} ({sign})" + (", axis of the loading" if axis == loaded else ""))
     figure.suptitle(place_of(slab), fontsize=9)
     figure.colorbar(drawn, ax=axes, label=SOFTNESS, shrink=0.9)
-    handles = [Line2D([], [], color="black", linewidth=0.8, label="cell"), *_contours(axes, slab)]
+    handles: list[Artist] = [Line2D([], [], color="black", linewidth=0.8, label="cell"), *_contours(axes, slab)]
     if np.isnan(qs).any():
         handles.append(Patch(facecolor=_UNKNOWN, edgecolor=GREY, label="without QS"))
     figure.legend(handles=handles, loc="outside lower center", ncols=2)

@@ -140,13 +140,15 @@ def _part(
     if step is not None:
         d2, valid = (root[f"response/d2min/{name}"][step, rows] for name in ("d2min", "valid"))
         strain = float(root["frames/strain"][step])
-    classes = {"hard": limits[0], "soft": limits[1]}
-    total = at_strain.partial(qs, d2, valid, threshold, strain=strain, d2_edges=edges, **classes)
+    hard, soft = limits
+    total = at_strain.partial(qs, d2, valid, threshold, strain=strain, d2_edges=edges, hard=hard, soft=soft)
     known = np.isfinite(qs)
     in_block = block_of(root, rows, edge)[known]
     return _Counts(
         total,
-        spectrum_blocks.by_block(qs[known], d2[known], valid[known], threshold, in_block, d2_edges=edges, **classes),
+        spectrum_blocks.by_block(
+            qs[known], d2[known], valid[known], threshold, in_block, d2_edges=edges, hard=hard, soft=soft
+        ),
     )
 
 

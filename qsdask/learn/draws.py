@@ -141,5 +141,5 @@ def judged_by(text: str, columns: tuple[str, ...], y: np.ndarray, rows: np.ndarr
     """
     trees = read_trees(text, columns)
     forest = forest_of([trees])
-    parts = [rows[part] for part in rows.batches()] if isinstance(rows, Selection) else [rows]
+    parts = map(rows.__getitem__, rows.batches()) if isinstance(rows, Selection) else [rows]
     return FoldModel(text, y, np.concatenate([forest_probabilities(forest, part)[0] for part in parts]), trees)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import os
 import re
@@ -13,7 +11,7 @@ import numpy as np
 
 from qsdask.errors import BadDataError
 from qsdask.formats.container import TextFile
-from qsdask.formats.value_text import NO_VALUE, divided_by, text_in
+from qsdask.formats.value_text import NO_VALUE, all_numbers, cells_of, divided_by, text_in
 
 __all__ = ["ThermoTable", "thermo_table"]
 
@@ -62,8 +60,8 @@ def thermo_table(path: str | os.PathLike) -> ThermoTable:
     NoInputError
         ``E-NO-FILE``.
     BadDataError
-        ``E-HEADER`` without names of columns, ``E-LINE`` for a row of another length, ``E-NUMBER`` for a cell that is no finite
-        number; those of packed files.
+        ``E-HEADER`` without names of columns, or with one twice, ``E-LINE`` for a row of another length, ``E-NUMBER`` for a cell
+        that is no finite number; those of packed files.
     """
     with TextFile(path) as packed:
         text = text_in(packed, errors="replace").read()
@@ -84,10 +82,10 @@ def _of_log(path: str | os.PathLike, lines: list[str]) -> ThermoTable:
         if found := _UNITS.fullmatch(line):
             units = found[1]
         if cells[:1] == [_HEAD]:
-            head = cells
+            head = _head(path, number, cells)
         elif line.startswith(_BELOW):
             head = []
-        elif head and cells and _is_number(cells[0]):
+        elif head and cells and all_numbers(cells[:1]):
             rows.append(_row(path, number, head, cells))
     names = list(dict.fromkeys(name for row in rows for name in row))
     if not names:
@@ -107,17 +105,23 @@ def _of_table(path: str | os.PathLike, lines: list[str]) -> ThermoTable:
             continue
         if not head:
             # LAMMPS and NumPy write the heading as a remark above the numbers.
-            told = remark if remark and _is_number(_cells(line, divided_by(line))[0]) else line
+            told = remark if remark and all_numbers(cells_of(line, divided_by(line))[:1]) else line
             between = divided_by(told)
-            head = [cell.strip() for cell in _cells(told, between)]
-            if _is_number(head[0]):
-                raise BadDataError("no line names the columns", code="E-HEADER", file=path, line=number, hint=_HOW)
+            head = _head(path, number, [cell.strip() for cell in cells_of(told, between)])
             if told is line:
                 continue
-        rows.append(_row(path, number, head, _cells(line, between)))
+        rows.append(_row(path, number, head, cells_of(line, between)))
     if not rows:
         raise BadDataError("the table has no rows", code="E-HEADER", file=path, hint=_HOW)
     return ThermoTable(path, {name: np.array([row[name] for row in rows]) for name in head}, None)
+
+
+def _head(path: str | os.PathLike, line: int, names: list[str]) -> list[str]:
+    if all_numbers(names[:1]):
+        raise BadDataError("no line names the columns", code="E-HEADER", file=path, line=line, hint=_HOW)
+    if twice := [name for k, name in enumerate(names) if name in names[:k]]:
+        raise BadDataError(f"two columns are called {twice[0]}", code="E-HEADER", file=path, line=line)
+    return names
 
 
 def _row(path: str | os.PathLike, line: int, head: list[str], cells: list[str]) -> dict[str, float]:
@@ -141,15 +145,3 @@ def _number(path: str | os.PathLike, line: int, name: str, cell: str) -> float:
             f"column {name} must hold a finite number, found {cell[:40]!r}", code="E-NUMBER", file=path, line=line
         )
     return found
-
-
-def _cells(line: str, between: str) -> list[str]:
-    return next(csv.reader(io.StringIO(line), delimiter=between)) if between else line.split()
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -16,7 +16,7 @@ from qsdask.formats.container import TextFile
 from qsdask.formats.header import shown
 from qsdask.formats.value_table import ValueRows, checked, columns_meant
 
-__all__ = ["NO_VALUE", "divided_by", "rows_of_text", "text_in"]
+__all__ = ["NO_VALUE", "all_numbers", "cells_of", "divided_by", "rows_of_text", "text_in"]
 
 #: What stands for no value in tables of text, in any case.
 NO_VALUE = frozenset({"", "nan", "na", "n/a", "null", "none", "<na>"})
@@ -82,12 +82,12 @@ class _TextTable:
                 first = line
                 break
         # What savetxt of NumPy writes: the heading is a remark above the numbers.
-        told = remark if remark and first and _all_numbers(self._cells(first, divided_by(first))) else first
+        told = remark if remark and first and all_numbers(cells_of(first, divided_by(first))) else first
         self._between = divided_by(told)
-        self.names = [cell.strip() for cell in self._cells(told, self._between)]
+        self.names = [cell.strip() for cell in cells_of(told, self._between)]
         if not first or not any(self.names):
             raise BadDataError("the file is empty", code="E-HEADER", file=path, hint="write 'id,value' and the values")
-        if _all_numbers(self.names):
+        if all_numbers(self.names):
             raise BadDataError(
                 f"the first line names no columns: {shown(told.strip().encode())}",
                 code="E-HEADER",
@@ -96,9 +96,6 @@ class _TextTable:
                 hint="write a line such as 'id,barrier' above it",
             )
         self._lines = _chain(first, text) if told is remark else text
-
-    def _cells(self, line: str, between: str) -> list[str]:
-        return next(csv.reader([line], delimiter=between), []) if between else line.split()
 
     def _numbered(self) -> Iterator[tuple[int, list[str]]]:
         """Line and cells of every row."""
@@ -191,7 +188,13 @@ def divided_by(line: str) -> str:
     return best if count[best] else ""
 
 
-def _all_numbers(cells: Sequence[str]) -> bool:
+def cells_of(line: str, between: str) -> list[str]:
+    """Cells of a line that this divides, as of `divided_by`."""
+    return next(csv.reader([line], delimiter=between), []) if between else line.split()
+
+
+def all_numbers(cells: Sequence[str]) -> bool:
+    """Whether there are cells, and all are numbers."""
     try:
         return bool([float(cell) for cell in cells])
     except ValueError:

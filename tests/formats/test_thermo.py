@@ -68,6 +68,7 @@ def test_tables_of_text_are_divided_in_any_way(tmp_path, text, names, last):
         ("Step Pzz\n", "E-HEADER", None),
         ("0 1\n2 3\n", "E-HEADER", 1),
         ("Step Pzz\n0 1\n2\n", "E-LINE", 3),
+        ("Step Pzz Pzz\n0 1 2\n", "E-HEADER", 1),
         ("Step Pzz\n0 1\n2 x\n", "E-NUMBER", 3),
         ("Step,Pzz\n0,1\n2,inf\n", "E-NUMBER", 3),
         (LOG.replace("8           2", "8           2 9"), "E-LINE", 13),

@@ -74,11 +74,11 @@ def test_a_folder_is_answered_with_the_dumps_in_it(tmp_path, said):
 
 def test_what_is_no_text_is_shown_without_escapes(tmp_path, said):
     file = tmp_path / "a.dump"
-    file.write_bytes(b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x03\x00>\x00\xff")
+    file.write_bytes(b"\x7fOLF\x02\x01\x01" + bytes(9) + b"\x03\x00>\x00\xff")
     status, out, _ = said("check", file, "--quiet")
     assert status == 65
     assert "E-FORMAT" in out
-    assert "begins with '.ELF" in out
+    assert "begins with '.OLF" in out
     assert "\\x" not in out
 
 

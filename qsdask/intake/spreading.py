@@ -5,15 +5,15 @@
 2. A bucket collects its rows from the files of all sections, and writes the chunks of its domains, for all steps of one file.
 3. What there is once for a frame is written, and the receipt, which names the files of all buckets.
 
-The steps of one file are done before the next ones are begun, so that no more of them wait. The first two kinds of tasks leave
-receipts beside what waits: a run that was killed goes on behind the last one. `qsdask.intake.scatter` has the same for smaller
-frames, with one task for all steps of a file, and writes the same bytes.
+A few steps, at least those of one file, are done before the next ones are begun, so that no more of them wait. The first two
+kinds of tasks leave receipts beside what waits: a run that was killed goes on behind the last one. `qsdask.intake.scatter` has the
+same for smaller frames, with one task for all steps of a file, and writes the same bytes.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +28,7 @@ from qsdask.intake.rowtable import RowTable
 from qsdask.intake.scatter import HELD_PIECES, PIECE_ATOMS, box_of, known_atoms, put_domain, put_frame
 from qsdask.intake.undeformed import kept, mark_folder
 from qsdask.kernels.following import fill_rows
+from qsdask.schema import MOST_IN_FILE
 from qsdask.store.task_writer import StageRun
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "matched_frames",
     "spreads",
     "tasks_of",
+    "waves",
 ]
 
 #: Frames of more atoms are spread over many tasks; one that is alone with them has to leave them on the disk, too.
@@ -50,6 +52,9 @@ LARGE = PIECE_ATOMS * HELD_PIECES
 
 #: Atoms of a bucket, at most, unless a single domain has more; and into how many tasks a frame that has fewer is cut, about.
 BUCKET_ATOMS, TASKS = 1 << 20, 64
+
+#: Tasks that keep many workers busy: frames of fewer sections are done with others.
+ENOUGH = 256
 
 #: Columns of an atom that waits: its row within the bucket, and where it is.
 _WAITING = (np.dtype(np.int32), np.dtype((np.float64, 3)))
@@ -129,8 +134,25 @@ def tasks_of(n_atom: int, n_step: int, stride: int, n_domain: int) -> tuple[int,
         return n_file, 0
     # All domains but the last have as many rows.
     buckets = Buckets("", "", -(-n_atom // n_domain), n_domain)
-    reading = n_step * (1 + min(-(-n_atom // PIECE_ATOMS), most_sections(n_atom)))
-    return reading + n_file * (1 + buckets.n_bucket), WAITING_BYTES * min(stride, n_step)
+    together = min(n_step, stride * _files_together(n_atom, stride))
+    reading = n_step * (1 + _n_section(n_atom))
+    return reading + n_file * (1 + buckets.n_bucket), WAITING_BYTES * together
+
+
+def _files_together(n_atom: int, stride: int) -> int:
+    """Files of the store, of `stride` steps each, whose frames are read before any of them is written."""
+    return max(1, min(MOST_IN_FILE, ENOUGH // _n_section(n_atom)) // stride)
+
+
+def _n_section(n_atom: int) -> int:
+    """Sections of a plain text that so many atoms are read in, about."""
+    return min(-(-n_atom // PIECE_ATOMS), most_sections(n_atom))
+
+
+def waves(files: Sequence[Sequence[int]], n_atom: int) -> list[Sequence[Sequence[int]]]:
+    """Files of the store, given by their steps, that are done at the same time."""
+    some = _files_together(n_atom, max(map(len, files)))
+    return [files[first : first + some] for first in range(0, len(files), some)]
 
 
 def spreads(source: Trajectory, steps: Sequence[int], n_atom: int) -> bool:
@@ -171,40 +193,41 @@ def make_room(buckets: Buckets, files: Sequence[Sequence[int]], run: object) -> 
         (folder / name).mkdir(exist_ok=True)
 
 
-def leave_room(buckets: Buckets, frames: Sequence[Matched]) -> None:
+def leave_room(buckets: Buckets, frames: Iterable[Matched]) -> None:
     """Remove the atoms of some frames, which no bucket needs any more; the receipts stay."""
     for name in (name for frame in frames for name, _ in frame.files):
         (Path(buckets.folder) / name).unlink(missing_ok=True)
 
 
-def leave_nothing(buckets: Buckets, steps: Sequence[int]) -> None:
-    """Remove the receipts, too, of the steps of a file that has its own."""
-    shutil.rmtree(Path(buckets.folder) / buckets.place(steps))
+def leave_nothing(buckets: Buckets, files: Sequence[Sequence[int]]) -> None:
+    """Remove the receipts, too, of the steps of files that have theirs."""
+    for steps in files:
+        shutil.rmtree(Path(buckets.folder) / buckets.place(steps))
 
 
 def match_tasks(
-    source: Trajectory, steps: Sequence[int], later: Sequence[int], policy: Policy, buckets: Buckets
+    source: Trajectory, files: Sequence[Sequence[int]], every: Sequence[Sequence[int]], policy: Policy, buckets: Buckets
 ) -> list[tuple]:
     """Tasks that read frames: names, callables, arguments.
 
     Parameters
     ----------
     source : Trajectory
-    steps : sequence of int
-        Frames that are read now.
-    later : sequence of int
+    files : sequence of sequence of int
+        Steps that are read now, file by file.
+    every : sequence of sequence of int
         Those of which the text is hashed besides: one task a frame, as long as its text, so that it begins early.
     policy : Policy
     buckets : Buckets
     """
-    tasks: list[tuple] = [
-        (f"hash-{step}", _hashed, source.portion([step]), step) for step in later if len(_sections(source, step)) > 1
-    ]
-    for step in steps:
-        portion, told = source.portion([step]), policy.of([step])
-        for k, section in enumerate(_sections(source, step)):
-            name = f"{buckets.place(steps)}/match-{step}-{k}"
-            tasks.append((name, _matched, portion, step, section, name, told, buckets))
+    later = [step for steps in every for step in steps if len(_sections(source, step)) > 1]
+    tasks: list[tuple] = [(f"hash-{step}", _hashed, source.portion([step]), step) for step in later]
+    for steps in files:
+        for step in steps:
+            portion, told = source.portion([step]), policy.of([step])
+            for k, section in enumerate(_sections(source, step)):
+                name = f"{buckets.place(steps)}/match-{step}-{k}"
+                tasks.append((name, _matched, portion, step, section, name, told, buckets))
     return tasks
 
 
@@ -233,8 +256,8 @@ def _matched(
     return {"header": piece.header.told(), "n_new": n_new, "digest": piece.digest, "offsets": offsets}
 
 
-def matched_frames(tasks: Sequence[tuple], told: Sequence[Any]) -> list[Matched]:
-    """Frames whose sections have all been read, from the tasks of `match_tasks` and what these told."""
+def matched_frames(tasks: Sequence[tuple], told: Sequence[Any]) -> dict[int, Matched]:
+    """Frames whose sections have all been read, by their steps, from the tasks of `match_tasks` and what these told."""
     digests: dict[int, str] = {}
     sections: dict[int, list[tuple[str, dict]]] = {}
     for (name, work, _, step, *_), one in zip(tasks, told, strict=True):
@@ -242,8 +265,8 @@ def matched_frames(tasks: Sequence[tuple], told: Sequence[Any]) -> list[Matched]
             digests[step] = one
         else:
             sections.setdefault(step, []).append((name, one))
-    return [
-        Matched(
+    return {
+        step: Matched(
             step,
             FrameHeader.of_told(found[0][1]["header"]),
             sum(one["n_new"] for _, one in found),
@@ -251,7 +274,7 @@ def matched_frames(tasks: Sequence[tuple], told: Sequence[Any]) -> list[Matched]
             tuple((name, tuple(one["offsets"])) for name, one in found),
         )
         for step, found in sections.items()
-    ]
+    }
 
 
 def bucket_tasks(work: StageRun, frames: Sequence[Matched], policy: Policy, buckets: Buckets) -> list[tuple]:

@@ -32,6 +32,7 @@ from qsdask.intake.spreading import (
     match_tasks,
     matched_frames,
     spreads,
+    waves,
 )
 from qsdask.intake.survey import Survey
 from qsdask.intake.undeformed import TABLE, Arranged, Passes, kept, once
@@ -106,14 +107,17 @@ class Arranging:
         buckets = Buckets(str(folder / _STEPS), str(folder / TABLE), int(rows[0, 1]), len(rows))
         # What waits belongs to one beginning of the stage, and to files as they are.
         make_room(buckets, files, (record.runs[:1], record.stride, sorted(source.stamps.items())))
-        later = [step for steps in files for step in steps]
-        for steps in files:
-            tasks = match_tasks(source, steps, later, policy, buckets)
+        for some in waves(files, self.passes.n_atom):
+            tasks = match_tasks(source, some, files, policy, buckets)
             frames = matched_frames(tasks, self.each("ingest match", tasks, buckets.folder))
-            self.each("ingest buckets", bucket_tasks(work, frames, policy, buckets), buckets.folder)
-            leave_room(buckets, frames)
-            self._do("ingest", closed, [(work, steps, source.portion(steps), frames, policy.of(steps), buckets)])
-            leave_nothing(buckets, steps)
+            of_file = [[frames[step] for step in steps] for steps in some]
+            tasks = [task for mine in of_file for task in bucket_tasks(work, mine, policy, buckets)]
+            self.each("ingest buckets", tasks, buckets.folder)
+            leave_room(buckets, frames.values())
+            both = zip(some, of_file, strict=True)
+            last = [(work, steps, source.portion(steps), mine, policy.of(steps), buckets) for steps, mine in both]
+            self._do("ingest", closed, last)
+            leave_nothing(buckets, some)
 
     def _do(self, label: str, work: Callable, arguments: Sequence[tuple]) -> None:
         if self._here:

@@ -44,9 +44,10 @@ def shuffled(rows, seed):
 def spread(monkeypatch):
     """Frames of few atoms are large."""
 
-    def make(large: int = 20, marked: int = 13, tasks: int = 2) -> None:
+    def make(large: int = 20, marked: int = 13, tasks: int = 2, enough: int = 1) -> None:
         monkeypatch.setattr(spreading, "LARGE", large)
         monkeypatch.setattr(spreading, "TASKS", tasks)
+        monkeypatch.setattr(spreading, "ENOUGH", enough)
         monkeypatch.setattr(container, "MARKED", marked)
 
     return make
@@ -89,12 +90,14 @@ def as_files(run, folder, how):
 
 
 @pytest.mark.parametrize("how", ["one", "files", "gz", "bz2"])
-@pytest.mark.parametrize(("large", "marked", "tasks"), [(20, 13, 2), (7, 1, 64), (59, 60, 1)])
-def test_many_tasks_a_frame_write_the_bytes_of_one(run, tmp_path, few, spread, counted, how, large, marked, tasks):
+@pytest.mark.parametrize(("large", "marked", "tasks", "enough"), [(20, 13, 2, 1), (7, 1, 64, 256), (59, 60, 1, 5)])
+def test_many_tasks_a_frame_write_the_bytes_of_one(
+    run, tmp_path, few, spread, counted, how, large, marked, tasks, enough
+):
     files, (done, _) = as_files(run, tmp_path / "in", how), counted
     ingested(files, tmp_path / "one.zarr", few)
     assert "ingest match" not in done
-    spread(large, marked, tasks)
+    spread(large, marked, tasks, enough)
     ingested(files, tmp_path / "many.zarr", few)
     assert content_of(tmp_path / "one.zarr") == content_of(tmp_path / "many.zarr")
     assert qsdask.verify(tmp_path / "many.zarr", progress=False) == []
@@ -136,6 +139,10 @@ def test_the_plan_knows_the_tasks_and_what_waits(run, tmp_path, few, spread, cou
     # Ids and species are written by one task before.
     assert planned == done["ingest match"] + done["ingest buckets"] + done["ingest"] - 1
     assert waiting == 2 * (4 + 24)
+    # Few tasks a frame: as many steps at the same time as one file has at most.
+    spread(enough=100)
+    assert spreading.tasks_of(60, 19, 2, 4) == (planned, 8 * (4 + 24))
+    assert [len(some) for some in spreading.waves([[k, k + 1] for k in range(0, 20, 2)], 60)] == [4, 4, 2]
     assert spreading.tasks_of(20, 19, 2, 3) == (10, 0)
 
 
@@ -179,6 +186,7 @@ def test_interrupted_before_any_task_it_goes_on(run, tmp_path, few, spread, coun
     for k in range(3, total, 7):
         done.clear()
         stop[:] = [k]
+        spread(enough=1 + k % 2 * 100)
         store = tmp_path / f"{k}.zarr"
         with pytest.raises(KeyboardInterrupt):
             ingested(dump, store, few)

@@ -70,7 +70,8 @@ class Meter:
 
     def _seconds(self) -> tuple[float, float]:
         chromium = [one for one in psutil.Process().children(recursive=True) if "chrom" in one.name()]
-        return tuple(sum(sum(one.cpu_times()[:2]) for one in some) for some in ([self.server], chromium))
+        server, browser = (sum(sum(one.cpu_times()[:2]) for one in some) for some in ([self.server], chromium))
+        return server, browser
 
     def __str__(self) -> str:
         server, browser = (1e3 * spent / len(self.wall) for spent in self.spent)
@@ -86,6 +87,7 @@ def running(*command: str) -> Iterator[tuple[int, str]]:
     """A server; its process and the first line that it prints."""
     with subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True) as process:
         try:
+            assert process.stdout is not None
             yield process.pid, process.stdout.readline().split()[-1]
         finally:
             process.terminate()

@@ -14,7 +14,7 @@ import argparse
 from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 from queue import Queue
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import lightgbm
 import numpy as np
@@ -106,7 +106,8 @@ class Lesson(NamedTuple):
         def grown(rows: np.ndarray, wire: Pipe | None = None) -> list[Grown]:
             target = self.y[rows].astype(np.float32)
             more = () if wire is None else (wire, 2)
-            trees, _ = grow_block(Held(self.code[rows]), target, n_code, [], base, parameters, SETTINGS.trees, *more)
+            held: Any = Held(self.code[rows])
+            trees, _ = grow_block(held, target, n_code, [], base, parameters, SETTINGS.trees, *more)
             if wire is not None:
                 lightgbm.basic._LIB.LGBM_NetworkFree()
             return trees
@@ -115,7 +116,8 @@ class Lesson(NamedTuple):
         if kind == "codes":
             trees = grown(every)
         else:
-            one, two = Queue(), Queue()
+            one: Queue = Queue()
+            two: Queue = Queue()
             with ThreadPoolExecutor(2) as pool:
                 pipes = (Pipe(0, one, two), Pipe(1, two, one))
                 trees, _ = pool.map(grown, np.array_split(every, 2), pipes)

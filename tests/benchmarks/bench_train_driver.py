@@ -59,7 +59,7 @@ def write_copies(source: Path, target: Path, times: int) -> int:
             if one["node_type"] == "array":
                 enlarge(one)
         (target / name / "zarr.json").write_text(json.dumps(told))
-    bounds = zarr.open_array(source / "domains/bounds", mode="r")[...]
+    bounds = np.asarray(zarr.open_array(source / "domains/bounds", mode="r")[...])
     _replace(target / "domains/bounds", np.tile(bounds[:, :n_whole], (1, times, 1, 1)))
     first = np.arange(n_domain) * chunk
     _replace(target / "domains/row", np.stack([first, first + chunk], axis=1))
@@ -92,8 +92,8 @@ def _replace(path: Path, value: np.ndarray) -> None:
 
 def trained(store: Path) -> Taken:
     """What learning takes."""
-    last = zarr.open_array(store / "response/d2min/d2min", mode="r")[-1]
-    strain = float(zarr.open_array(store / "frames/strain", mode="r")[-1])
+    last = np.asarray(zarr.open_array(store / "response/d2min/d2min", mode="r")[-1])
+    strain = float(np.asarray(zarr.open_array(store / "frames/strain", mode="r")[-1]))
     label = {"strain": strain, "threshold": float(np.nanquantile(last, 11 / 12))}
     with connect("local", 2) as client, metered(store.parent, client) as taken:
         model = store.with_suffix(".qs")

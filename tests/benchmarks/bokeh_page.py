@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 
 from bokeh.layouts import column
-from bokeh.models import ColumnDataSource, Slider
+from bokeh.models import ColumnDataSource
+from bokeh.models.widgets import Slider
 from bokeh.plotting import figure
 from bokeh.server.server import Server
 from bokeh.transform import linear_cmap

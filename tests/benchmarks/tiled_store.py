@@ -89,7 +89,8 @@ def main(small: str, large: str, *repeat: str) -> None:
     strain = source["frames/strain"][:][frames]
     if not (path / "zarr.json").exists():
         dump = path.with_suffix(".dump")
-        write_tiled(source, dump, tuple(int(k) for k in repeat[:3]), frames)
+        a, b, c = (int(k) for k in repeat[:3])
+        write_tiled(source, dump, (a, b, c), frames)
         qsdask.ingest(dump, path, species={1: "Cu", 2: "Zr"}, chunk=32_768, strain_file=strain.tolist(), run=RUN)
         dump.unlink()
     tile(path, source, frames, softness)

@@ -56,7 +56,7 @@ class Form(NamedTuple):
         """A number with its deviation or error, where that is known."""
         if not (_is_known(value) and _is_known(deviation)):
             return self(value)
-        return self._with_unit(f"{self._bare(value)}{SPACE}±{SPACE}{self._bare(deviation)}")
+        return self._with_unit(f"{self._bare(value)} ± {self._bare(deviation)}")
 
     def with_unit(self, unit: str) -> Form:
         """The same form with a unit."""
@@ -116,7 +116,7 @@ def with_error(value: Mapping[str, float]) -> str:
     if math.isnan(error):
         return f"{mean:.4g}"
     if error == 0:
-        return f"{mean:.4g}{SPACE}±{SPACE}0"
+        return f"{mean:.4g} ± 0"
     places = max(0, 1 - math.floor(math.log10(error)))
     return Form(f".{places}f").spread(mean, error)
 

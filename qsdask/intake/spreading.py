@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from qsdask.files.durable import being_written
-from qsdask.formats.frame import FrameHeader
+from qsdask.formats.frame import MARKED, FrameHeader
 from qsdask.formats.trajectory import Portion, Trajectory
 from qsdask.intake.comparison import SHOWN, Policy, lost_atoms_error
 from qsdask.intake.grouped import grouped, put_columns, waiting
@@ -55,6 +55,9 @@ BUCKET_ATOMS, TASKS = 1 << 20, 64
 
 #: Tasks that keep many workers busy: frames of fewer sections are done with others.
 ENOUGH = 256
+
+#: What is left from work with other rules of this file is no use.
+_LAYOUT = 1
 
 #: Columns of an atom that waits: its row within the bucket, and where it is.
 _WAITING = (np.dtype(np.int32), np.dtype((np.float64, 3)))
@@ -185,7 +188,7 @@ def make_room(buckets: Buckets, files: Sequence[Sequence[int]], run: object) -> 
         What tells the run, and what it reads, from others; what these have left is removed.
     """
     folder, wanted = Path(buckets.folder), {buckets.place(steps) for steps in files}
-    mark_folder(folder, (run, buckets))
+    mark_folder(folder, (_LAYOUT, MARKED, LARGE, TASKS, BUCKET_ATOMS, run, buckets))
     for left in folder.glob("*/"):
         if left.name not in wanted:
             shutil.rmtree(left)

@@ -124,7 +124,7 @@ def _stress(
 
 def plan_of(size: Size) -> StagePlan:
     """What keeping the stress will cost: nothing that could be told."""
-    return plan_stage(KEY, size, work=0)
+    return plan_stage(KEY, size, work=0, tasks=1)
 
 
 def again(path: Path, record: Record, run: Run, source: object = None) -> bool:

@@ -35,7 +35,7 @@ from qsdask.engine.tasks import cluster_errors, run_tasks, warm_up
 from qsdask.errors import BadDataError, ResumableError, UsageError
 from qsdask.quantity import feature_sets
 from qsdask.schema import STAGES
-from qsdask.stages import explain, features, ingest, label, predict, propensity, respond, shells, surface
+from qsdask.stages import explain, features, ingest, label, predict, propensity, respond, shells, stress, surface
 from tests.store_files import content_of
 
 
@@ -248,6 +248,7 @@ def test_plan_names_every_stage():
     size = Size(345600, 33, 65536, (240.0, 48.0, 480.0))
     made = [
         ingest.plan_of(size),
+        stress.plan_of(size),
         surface.plan_of(size),
         shells.plan_of(size, 4.0),
         features.plan_of(size, feature_sets()["interstice"]()),
@@ -258,7 +259,7 @@ def test_plan_names_every_stage():
         explain.plan_of(size, ["sro__interstice_area__voro__std", "mro__interstice_area__voro__std__mean"]),
     ]
     assert [s.stage for s in made] == [stage.name for stage in STAGES]
-    assert [s.tasks for s in made] == [9, 12, 6, 12, 54, 54, 6, 6, 6]
+    assert [s.tasks for s in made] == [9, 1, 12, 6, 12, 54, 54, 6, 6, 6]
     assert all(s.bytes_memory > 1e8 for s in made)
 
 

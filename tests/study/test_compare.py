@@ -145,5 +145,5 @@ def test_replicas_of_a_condition_are_averaged_with_their_errors(glasses, tiny, t
     asked = [*map(str, stores), "--model", model, "--conditions", str(table), "--cluster", "threads", "--quiet"]
     assert main(["compare", *asked, "--png", str(png)]) == 0
     printed = capsys.readouterr().out
-    assert all(word in printed for word in ("0.230", "0.196", "5.4%", "standard error over replicas"))
+    assert all(word in printed for word in ("0.230", "0.196", "5.4\u00a0%", "standard error over replicas"))
     assert png.read_bytes()[:4] == b"\x89PNG"

@@ -21,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from qsdask.engine.capacity import threads_of
 from qsdask.errors import QSDaskError, ResumableError, of_os_error
 
-__all__ = ["cluster_errors", "progress_bar", "run_tasks", "warm_up"]
+__all__ = ["cluster_errors", "progress_bar", "run_tasks", "sent_to_all", "warm_up"]
 
 T = TypeVar("T")
 
@@ -164,6 +164,28 @@ def run_tasks(
         finally:
             if running:
                 client.cancel(list(running), force=True)
+
+
+def sent_to_all(client: Client, value: object) -> Future:
+    """Send something large to all workers once, for many tasks.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    value : object
+        Anything that can be sent.
+
+    Returns
+    -------
+    distributed.Future
+        Stands for it in the arguments of tasks.
+
+    Notes
+    -----
+    It has a key of its own. By default equal values have one, and what is forgotten of the one before takes it along.
+    """
+    [sent] = client.scatter([value], broadcast=True, hash=False)
+    return sent
 
 
 class _Room:

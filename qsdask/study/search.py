@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from qsdask import learn
-from qsdask.engine.tasks import run_tasks
+from qsdask.engine.tasks import run_tasks, sent_to_all
 from qsdask.engine.where import Run
 from qsdask.learn import Table
 from qsdask.settings import TrainSettings
@@ -56,7 +56,7 @@ def searched(table: Table, chosen: TrainSettings, run: Run) -> tuple[TrainSettin
     judging = chosen.model_copy(update={"fold_kind": "spatial_block"})
     with run.connected() as client:
         # The rows go to the workers once, not with every task.
-        [sent] = client.scatter([table], broadcast=True)
+        sent = sent_to_all(client, table)
         tasks = [(k, sent, judging.model_copy(update=choice)) for k, choice in enumerate(choices)]
         found = dict(
             run_tasks(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from qsdask.engine.tasks import progress_bar, run_tasks
+from qsdask.engine.tasks import progress_bar, run_tasks, sent_to_all
 from qsdask.engine.where import Run
 from qsdask.errors import UsageError
 from qsdask.files.location import located
@@ -131,7 +131,7 @@ class _Folds:
     def __enter__(self) -> _Folds:
         self._connected = self._run.connected()
         self._client = self._connected.__enter__()
-        [self._sent] = self._client.scatter([self._table], broadcast=True)
+        self._sent = sent_to_all(self._client, self._table)
         return self
 
     def __exit__(self, *stopped: Any) -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from qsdask.engine.tasks import run_tasks
+from qsdask.engine.tasks import run_tasks, sent_to_all
 from qsdask.engine.where import Run
 from qsdask.learn import Model, Standard, Tally, probabilities, quench_in_softness, score
 from qsdask.learn.own_label import Judge
@@ -112,7 +112,7 @@ def scored_on(
         }
         applied = {name: _Applied(model, needs[name], measured.get(needs[name])) for name, model in models.items()}
         # Models are large: they go to the workers once, not with every domain.
-        [sent] = client.scatter([applied], broadcast=True)
+        sent = sent_to_all(client, applied)
         tasks = [(store, domain, sent) for domain in range(store.reader().n_domain)]
         part = partial(_part, label=label, step=step)
         parts = run_tasks(

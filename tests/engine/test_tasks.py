@@ -31,7 +31,7 @@ from qsdask.engine import standing as standing_module
 from qsdask.engine import tasks as tasks_module
 from qsdask.engine.cluster import connect
 from qsdask.engine.cost import Size, leaf_edges, mean_ghosts
-from qsdask.engine.tasks import cluster_errors, run_tasks, warm_up
+from qsdask.engine.tasks import cluster_errors, run_tasks, sent_to_all, warm_up
 from qsdask.errors import BadDataError, ResumableError, UsageError
 from qsdask.quantity import feature_sets
 from qsdask.schema import STAGES
@@ -206,6 +206,14 @@ def test_no_key_is_used_twice(monkeypatch):
             with closing(run_tasks(client, add, [(i, 0) for i in range(6)], label="sums", progress=False)) as done:
                 next(done)
     assert len(set(keys)) == len(keys) == 240
+
+
+def test_what_is_sent_to_all_has_a_key_of_its_own():
+    """Equal values too; see above."""
+    with connect("threads", 2) as client:
+        sent = [sent_to_all(client, {"of": "one glass"}) for _ in range(2)]
+        assert sent[0].key != sent[1].key
+        assert [one.result() for one in sent] == [{"of": "one glass"}] * 2
 
 
 def test_a_task_that_kills_its_workers_is_named():

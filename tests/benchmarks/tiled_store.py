@@ -17,6 +17,7 @@ import numpy as np
 import qsdask
 from qsdask.engine.course import Course, run_stage
 from qsdask.formats.write import open_writer
+from qsdask.schema import steps_in_file
 from qsdask.stages import predict, respond
 from qsdask.store import ledger
 from qsdask.store.ledger import Record
@@ -48,11 +49,15 @@ def of_copies(work, part: int, domain: int, steps: list[int], *, group: str, val
     root = work.reader()
     rows = root.rows(domain)
     [n] = {value.shape[-1] for value in values.values()}
-    source, at = (root["atoms/id"][rows] - 1) % n, slice(steps[0], steps[-1] + 1)
-    with work.committing(part, steps[0], domain) as writer:
-        for name, value in values.items():
-            whole = value.ndim == 1
-            writer.write(group, name, (rows,) if whole else (at, rows), value[source] if whole else value[at, source])
+    source = (root["atoms/id"][rows] - 1) % n
+    for some in work.together(steps):
+        at = slice(some[0], some[-1] + 1)
+        with work.committing(part, some[0], domain) as writer:
+            for name, value in values.items():
+                whole = value.ndim == 1
+                writer.write(
+                    group, name, (rows,) if whole else (at, rows), value[source] if whole else value[at, source]
+                )
 
 
 def tile(path: Path, small: StoreReader, frames: list[int], softness: str) -> None:
@@ -68,8 +73,8 @@ def tile(path: Path, small: StoreReader, frames: list[int], softness: str) -> No
     ]
     for group, values, n_step, template in jobs:
         settings = ledger.require(small.path, group).settings
-        shape = (1, n_step, root.n_domain)
-        record = Record(group, (group,), settings, {"ingest": source.digest}, shape, len(values))
+        shape, stride = (1, n_step, root.n_domain), steps_in_file(n_step)
+        record = Record(group, (group,), settings, {"ingest": source.digest}, shape, len(values), stride=stride)
         run_stage(
             path,
             Course(

@@ -54,15 +54,20 @@ def face_height(coordinate: float, cell: np.ndarray, origin: np.ndarray, axis: i
     float
         ``centre`` of `slab_mask`. Unit: angstrom.
     """
-    normal = np.linalg.inv(cell)[:, axis_number(axis)]
-    return float(coordinate - np.asarray(origin) @ normal / np.linalg.norm(normal))
+    normal, height = _normal(cell, axis_number(axis))
+    return float(coordinate - np.asarray(origin) @ normal * height)
 
 
 def _coordinate(cell: np.ndarray, origin: np.ndarray, axis: int, centre: float | None) -> float:
     """The reverse of `face_height`: the coordinate of the middle plane of a slice along the normal of the faces. Unit: angstrom."""
-    normal = np.linalg.inv(cell)[:, axis]
-    length = np.linalg.norm(normal)
-    return float(np.asarray(origin) @ normal / length + (0.5 / length if centre is None else centre))
+    normal, height = _normal(cell, axis)
+    return float(np.asarray(origin) @ normal * height + (height / 2.0 if centre is None else centre))
+
+
+def _normal(cell: np.ndarray, axis: int) -> tuple[np.ndarray, float]:
+    """What gives the reduced coordinate along an axis, float64 array of shape (3,), and the height of the box between its faces."""
+    normal = np.ascontiguousarray(np.linalg.inv(cell)[:, axis])
+    return normal, float(1.0 / np.linalg.norm(normal))
 
 
 def slab_mask(
@@ -108,8 +113,7 @@ def slab_mask(
     axis = axis_number(axis)
     if not thickness > 0.0:
         raise UsageError(f"thickness must be positive, not {thickness!r} angstrom", code="E-THICKNESS")
-    normal = np.ascontiguousarray(np.linalg.inv(cell)[:, axis])
-    height = float(1.0 / np.linalg.norm(normal))
+    normal, height = _normal(cell, axis)
     middle = 0.5 if centre is None else float(centre) / height
     place = np.ascontiguousarray(position, dtype=np.float64)
     inside = np.empty(len(place), dtype=bool)
